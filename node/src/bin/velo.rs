@@ -1,0 +1,2 @@
+//! Velo.
+fn main() {}

@@ -1,0 +1,63 @@
+//! bincode behind a few functions, so that it could be swapped in this one file.
+//!
+//! The format is little-endian with variable-length integers (bincode's `standard` configuration).
+//! It is not canonical: an integer may be written longer than needed. Where bytes are hashed, use
+//! [`decode_canonical`], which writes the value again and compares. Callers cap the input before
+//! they decode; no wire type is recursive, so decoding needs bounded stack.
+
+use crate::limits;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Why bytes were not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Truncated, or not a value of the wanted type.
+    #[error("not a valid {0}: {1}")]
+    Malformed(&'static str, String),
+    /// A value, then more bytes.
+    #[error("{1} bytes follow the {0}")]
+    Trailing(&'static str, usize),
+    /// The same value can be written in fewer bytes.
+    #[error("the {0} is not in canonical form")]
+    NotCanonical(&'static str),
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<{ limits::FRAME }>()
+}
+
+fn name<T>() -> &'static str {
+    let full = std::any::type_name::<T>();
+    full.rsplit("::").next().unwrap_or(full)
+}
+
+/// The bytes of `value`.
+///
+/// # Panics
+/// Never for the types of this crate: none has a fallible `Serialize` or a sequence of unknown
+/// length, and a `Vec` as target cannot fail.
+#[expect(clippy::expect_used, reason = "see Panics above")]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("serialising to memory")
+}
+
+/// Reads a value that fills `bytes` exactly.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (value, used) = decode_prefix(bytes)?;
+    match bytes.len() - used {
+        0 => Ok(value),
+        rest => Err(CodecError::Trailing(name::<T>(), rest)),
+    }
+}
+
+/// Reads a value from the start of `bytes` and tells how many bytes it took.
+pub fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    bincode::serde::decode_from_slice(bytes, config())
+        .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))
+}
+
+/// As [`decode`], and the bytes must be those that [`encode`] would write.
+pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let value: T = decode(bytes)?;
+    if encode(&value) == bytes { Ok(value) } else { Err(CodecError::NotCanonical(name::<T>())) }
+}

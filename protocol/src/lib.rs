@@ -1,0 +1,35 @@
+//! The pure core of Velo: logs, merging and synchronisation of a project-management workspace.
+//!
+//! Peers without a server must agree on three things: which bytes belong to whom ([`log`]), which
+//! operations count, and what the counted operations mean together ([`register`], [`workspace`]).
+//! Each of the three is a pure function of the *set* of stored entries, never of arrival order,
+//! wall clocks or which peer brought them.
+//!
+//! Nothing here reads a clock, draws randomness, spawns a thread, opens a file or a socket: all of
+//! that is handed in. [`replica::Replica`] is the one door; a driver gives it one
+//! [`replica::Input`] and then drains its [`replica::Output`]s.
+//!
+//! Each module imports only modules that stand above it in this list.
+
+pub mod id;
+pub mod time;
+pub mod limits;
+pub mod codec;
+pub mod crypto;
+pub mod log;
+pub mod causality;
+pub mod value;
+pub mod model;
+pub mod op;
+pub mod ticket;
+pub mod store;
+pub mod register;
+pub mod workspace;
+pub mod change;
+pub mod message;
+pub mod session;
+pub mod replica;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "sim")]
+pub mod workload;

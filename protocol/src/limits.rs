@@ -1,0 +1,73 @@
+//! Every bound in one place, each with its reason. Sizes are bytes and times milliseconds unless
+//! the name says otherwise.
+
+/// A frame on a session stream, length prefix not counted. Above any message we make, and small
+/// enough that 128 peers filling one each cost 32 MiB.
+pub const FRAME: usize = 256 * 1024;
+/// The body of one entry. A comment or description fits; a photo is an attachment.
+pub const BODY: usize = 32 * 1024;
+/// The header of one entry: [`DEPS`] ids of 32 bytes, and room for the rest.
+pub const HEADER: usize = 3 * 1024;
+/// Heads one entry may name.
+pub const DEPS: usize = 64;
+/// Entries after which a checkpoint seal is due.
+pub const CHECKPOINT_ENTRIES: u32 = 256;
+/// Bytes of headers and bodies after which a checkpoint seal is due.
+pub const CHECKPOINT_BYTES: u32 = 24 * 1024;
+/// The greatest run between two checkpoints: the accumulated bytes stay below [`CHECKPOINT_BYTES`]
+/// until one last entry of full size.
+pub const RUN_BYTES: usize = CHECKPOINT_BYTES as usize + HEADER + BODY;
+/// What one `Ops` message carries: a run of full size fits.
+pub const OPS_BYTES: usize = 64 * 1024;
+/// How far another device's clock may lie ahead and still be followed.
+pub const CLOCK_AHEAD_MS: u64 = 5 * 60 * 1000;
+
+/// Operations in one entry. The body's size binds first; this keeps the index small.
+pub const OPS_PER_ENTRY: usize = 4096;
+/// Operations named by one operation. An author who must name more writes several.
+pub const NAMES_PER_OP: usize = 1024;
+/// Changes in one command: the largest import of the product's promise, with room.
+pub const CHANGES_PER_COMMAND: usize = 2_000_000;
+
+/// Characters of a title.
+pub const TITLE_CHARS: usize = 500;
+/// Characters of a name (project, column, label, person).
+pub const NAME_CHARS: usize = 200;
+/// Bytes of a long text kept in one value.
+pub const LONG_TEXT_BYTES: usize = 24 * 1024;
+/// Bytes of an order key. Keys grow by bisection; at this length the neighbours are re-spread.
+pub const ORDER_KEY: usize = 64;
+/// Bytes of the text in a set element (a reaction).
+pub const ELEMENT_TEXT: usize = 64;
+/// Transactions kept for undo.
+pub const UNDO_DEPTH: usize = 200;
+
+/// Frames waiting for one peer; above it queued `Ops` are dropped and pulled later.
+pub const QUEUE_FRAMES: usize = 256;
+/// Bytes waiting for one peer.
+pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes handed to the network for one peer and not yet written: keeps bulk transfer from filling
+/// the queue, so that a live edit waits for a few frames only.
+pub const IN_FLIGHT_BYTES: usize = 512 * 1024;
+/// Workspaces one session may share.
+pub const WORKSPACES_PER_SESSION: usize = 64;
+/// Logs listed in one `Heads` message; more follow in further messages.
+pub const HEADS_PER_MESSAGE: usize = 2_000;
+/// Logs kept in one workspace. At 96 bytes of memory a log this bounds what strangers' joins cost.
+pub const LOGS_PER_WORKSPACE: usize = 100_000;
+/// Branches kept of one forked log.
+pub const BRANCHES_PER_LOG: usize = 64;
+
+/// The first frame must arrive within this time.
+pub const HELLO_MS: u64 = 5_000;
+/// Time between digests, before jitter.
+pub const DIGEST_MS: u64 = 10_000;
+/// Changed heads are gathered this long before they are announced.
+pub const HEADS_DEBOUNCE_MS: u64 = 50;
+
+/// Addresses in a ticket.
+pub const TICKET_ADDRESSES: usize = 16;
+/// Bytes of a ticket's text form.
+pub const TICKET_CHARS: usize = 4 * 1024;
+/// Links in a certificate chain.
+pub const CHAIN_LINKS: usize = 16;

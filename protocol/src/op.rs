@@ -1,0 +1,198 @@
+//! What entries say: the bodies of control entries, and the domain operations of data entries.
+//!
+//! An operation states an intent and names what its author saw: `Set` the values it replaces,
+//! `Delete` the values it hides. Peers that hold the same operations therefore show the same state,
+//! whatever the order in which they came.
+
+use crate::{
+    codec::{self, CodecError},
+    crypto::{LinkCert, PublicKey, Sig},
+    id::OpId,
+    limits,
+    log::EntryKind,
+    model::{self, EntityKey, Kind, SchemaError, Slot},
+    value::Value,
+};
+use serde::{Deserialize, Serialize};
+
+/// The version of bodies written by this program.
+pub const BODY_VERSION: u8 = 1;
+
+/// The body of a `Data` or `Profile` entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataBody {
+    /// [`BODY_VERSION`].
+    pub version: u8,
+    /// The first entry of the transaction this one continues, as [`crate::id::EntryId::prefix`];
+    /// `None` if it starts one. Only undo and history look at it.
+    pub continues: Option<u64>,
+    /// The transaction this one takes back or makes again.
+    pub reverts: Option<Reverts>,
+    /// Operations, by entity. [`OpId::index`] counts through all groups.
+    pub groups: Vec<Group>,
+}
+
+/// What an undo or redo refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reverts {
+    /// First entry of the transaction that was undone or redone, as a prefix.
+    pub transaction: u64,
+    /// Whether this makes it again rather than taking it back.
+    pub redo: bool,
+}
+
+/// Operations on one entity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The entity.
+    pub key: EntityKey,
+    /// What happens to it.
+    pub ops: Vec<Op>,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// Gives a register a value.
+    Set {
+        /// Which register.
+        slot: Slot,
+        /// The value; [`Value::Unset`] empties it.
+        value: Value,
+        /// The live values its author saw, which it replaces.
+        replaces: Vec<OpId>,
+    },
+    /// Hides the entity, as far as its author had seen it.
+    Delete {
+        /// The live values of the entity's registers that its author saw.
+        lists: Vec<OpId>,
+    },
+}
+
+impl Op {
+    /// What the operation names.
+    pub fn names(&self) -> &[OpId] {
+        match self {
+            Self::Set { replaces, .. } => replaces,
+            Self::Delete { lists } => lists,
+        }
+    }
+}
+
+/// Why an operation or body has no effect on any peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VoidReason {
+    /// The bytes are not a body.
+    #[error("{0}")]
+    Body(#[from] CodecError),
+    /// Made by a newer version.
+    #[error("made with a newer version of Velo")]
+    Newer,
+    /// Over a bound.
+    #[error("more than {0} {1} in one entry")]
+    TooMany(usize, &'static str),
+    /// Against the schema.
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
+    /// A certificate or signature inside the body is not valid.
+    #[error("{0}")]
+    Certificate(#[from] crate::crypto::CryptoError),
+    /// A `Profile` entry about something else, or a `Data` entry about a profile.
+    #[error("only a person can write their own profile")]
+    NotOwnProfile,
+}
+
+impl DataBody {
+    /// A body with these operations, starting a transaction of its own.
+    pub fn new(groups: Vec<Group>) -> Self {
+        Self { version: BODY_VERSION, continues: None, reverts: None, groups }
+    }
+
+    /// Every operation with its index and entity.
+    pub fn ops(&self) -> impl Iterator<Item = (u16, EntityKey, &Op)> {
+        let flat = self.groups.iter().flat_map(|group| group.ops.iter().map(|op| (group.key, op)));
+        flat.enumerate().map(|(index, (key, op))| (index as u16, key, op))
+    }
+
+    /// Reads a body as every receiver must: canonical, of a known version, within the bounds.
+    pub fn read(bytes: &[u8]) -> Result<Self, VoidReason> {
+        if bytes.first().is_some_and(|version| *version != BODY_VERSION) {
+            return Err(VoidReason::Newer);
+        }
+        let body: Self = codec::decode_canonical(bytes)?;
+        let count: usize = body.groups.iter().map(|group| group.ops.len()).sum();
+        if count > limits::OPS_PER_ENTRY {
+            return Err(VoidReason::TooMany(limits::OPS_PER_ENTRY, "operations"));
+        }
+        Ok(body)
+    }
+}
+
+/// Checks one operation by its own bytes, as its author did: never against the current state.
+pub fn check(key: EntityKey, op: &Op) -> Result<(), VoidReason> {
+    if matches!(key.kind, Kind::Unknown(_)) {
+        return Err(VoidReason::Newer);
+    }
+    if op.names().len() > limits::NAMES_PER_OP {
+        return Err(VoidReason::TooMany(limits::NAMES_PER_OP, "names"));
+    }
+    match op {
+        Op::Set { slot, value, .. } => Ok(model::check(key.kind, slot, value)?),
+        Op::Delete { .. } => Ok(()),
+    }
+}
+
+/// The body of a `Genesis` entry: the founder's device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// From the founder's root to the device.
+    pub chain: Vec<LinkCert>,
+}
+
+/// The body of an `Invite` entry: a key whose holder may join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// The ed25519 key derived from the ticket's seed.
+    pub key: [u8; 32],
+    /// When the ticket expires: milliseconds since the Unix epoch. Honest peers refuse it later.
+    pub expires_ms: u64,
+}
+
+/// The body of a `Join` entry: a device of a person who holds a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// From the person's root to the device.
+    pub chain: Vec<LinkCert>,
+    /// The invite's key.
+    pub invite: [u8; 32],
+    /// By the invite's key over workspace, invite, person and device.
+    pub by_invite: Sig,
+}
+
+impl Join {
+    /// The bytes that the invite's key signs.
+    pub fn signed_bytes(
+        workspace: crate::id::WorkspaceId,
+        invite: &[u8; 32],
+        origin: &crate::log::Origin,
+    ) -> Vec<u8> {
+        codec::encode(&(workspace, invite, origin.person, origin.device))
+    }
+
+    /// Checks chain and signature.
+    pub fn verify(
+        &self,
+        workspace: crate::id::WorkspaceId,
+        origin: &crate::log::Origin,
+    ) -> Result<(), VoidReason> {
+        crate::crypto::verify_chain(origin.person, origin.device, &self.chain)?;
+        let bytes = Self::signed_bytes(workspace, &self.invite, origin);
+        PublicKey::parse(&self.invite)?.verify(crate::crypto::Domain::Invite, &bytes, &self.by_invite)?;
+        Ok(())
+    }
+}
+
+/// Whether entries of this kind carry a [`DataBody`].
+pub const fn has_data_body(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::DATA | EntryKind::PROFILE)
+}

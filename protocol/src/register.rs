@@ -1,0 +1,1 @@
+//! Registers: values that several devices may set at once.

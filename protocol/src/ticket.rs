@@ -1,0 +1,154 @@
+//! A ticket: what somebody needs in order to join a workspace, as a text that can be sent, typed
+//! or shown as a QR code.
+
+use crate::{
+    codec,
+    crypto::SecretKey,
+    id::{PersonId, WorkspaceId},
+    limits,
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use zeroize::Zeroize;
+
+const PREFIX: &str = "velo1";
+const VERSION: u8 = 1;
+
+/// Hides from strangers which workspaces a device has. Carried by every ticket, never rotated.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
+#[zeroize(drop)]
+pub struct SessionSecret(pub [u8; 32]);
+
+impl fmt::Debug for SessionSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionSecret(…)")
+    }
+}
+
+/// An invitation in the hands of the one invited.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// From which the invite's signing key derives.
+    pub seed: [u8; 32],
+    /// The workspace's session secret.
+    pub secret: SessionSecret,
+    /// Who invited.
+    pub inviter: PersonId,
+    /// Until when: milliseconds since the Unix epoch.
+    pub expires_ms: u64,
+    /// Where peers or a relay may be reached, as libp2p multiaddresses.
+    pub addresses: Vec<String>,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ticket(workspace {})", self.workspace.short())
+    }
+}
+
+/// Why a text is not a ticket. Each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// Something else.
+    #[error("this is not a ticket: tickets start with \"{PREFIX}\". Ask for a new one with `velo invite`")]
+    NotATicket,
+    /// Letters are missing or wrong.
+    #[error("the ticket is damaged ({0}): copy it again, from \"{PREFIX}\" to the last letter")]
+    Damaged(&'static str),
+    /// From a newer version.
+    #[error("the ticket was made with a newer version of Velo: update this one")]
+    Newer,
+    /// Too late.
+    #[error("the ticket has expired: ask for a new one")]
+    Expired,
+}
+
+impl Ticket {
+    /// The invite's signing key.
+    pub fn invite_key(&self) -> SecretKey {
+        let seed = zeroize::Zeroizing::new(blake3::derive_key("velo 2026 invite signing key", &self.seed));
+        SecretKey::from_seed(&seed)
+    }
+
+    /// Refuses a ticket whose time is over.
+    pub fn check_expiry(&self, wall_ms: u64) -> Result<(), TicketError> {
+        if wall_ms > self.expires_ms { Err(TicketError::Expired) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = vec![VERSION];
+        bytes.extend(codec::encode(self));
+        let sum = blake3::hash(&bytes);
+        bytes.extend_from_slice(&sum.as_bytes()[..4]);
+        // Lower-case letters and digits 2 to 7: survives reading aloud, and stays small in a QR code.
+        write!(f, "{PREFIX}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = TicketError;
+
+    fn from_str(text: &str) -> Result<Self, TicketError> {
+        let text: String =
+            text.chars().filter(|c| !c.is_whitespace()).take(limits::TICKET_CHARS + 1).collect();
+        let text = text.to_lowercase();
+        let letters = text.strip_prefix(PREFIX).ok_or(TicketError::NotATicket)?;
+        if text.len() > limits::TICKET_CHARS {
+            return Err(TicketError::Damaged("too long"));
+        }
+        let bytes = data_encoding::BASE32_NOPAD
+            .decode(letters.to_uppercase().as_bytes())
+            .map_err(|_| TicketError::Damaged("a letter is wrong or missing"))?;
+        let (bytes, sum) = bytes.split_last_chunk::<4>().ok_or(TicketError::Damaged("too short"))?;
+        if blake3::hash(bytes).as_bytes()[..4] != sum[..] {
+            return Err(TicketError::Damaged("a letter is wrong or missing"));
+        }
+        let (version, rest) = bytes.split_first().ok_or(TicketError::Damaged("too short"))?;
+        if *version != VERSION {
+            return Err(TicketError::Newer);
+        }
+        let ticket: Self =
+            codec::decode(rest).map_err(|_| TicketError::Damaged("its content is not understood"))?;
+        if ticket.addresses.len() > limits::TICKET_ADDRESSES {
+            return Err(TicketError::Damaged("too many addresses"));
+        }
+        Ok(ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket() -> Ticket {
+        Ticket {
+            workspace: WorkspaceId([1; 32]),
+            seed: [2; 32],
+            secret: SessionSecret([3; 32]),
+            inviter: PersonId([4; 32]),
+            expires_ms: 5,
+            addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
+        }
+    }
+
+    #[test]
+    fn a_ticket_survives_text_and_every_damage_is_noticed() {
+        let text = ticket().to_string();
+        assert_eq!(text.parse::<Ticket>(), Ok(ticket()));
+        assert_eq!(
+            format!(" {} \n{}", &text[..20], &text[20..]).to_uppercase().parse::<Ticket>(),
+            Ok(ticket())
+        );
+        for cut in 0..text.len() {
+            assert!(text[..cut].parse::<Ticket>().is_err(), "cut at {cut}");
+            let mut other = text.clone().into_bytes();
+            other[cut] = if other[cut] == b'q' { b'r' } else { b'q' };
+            let other = String::from_utf8(other).unwrap();
+            assert!(other.parse::<Ticket>().is_err(), "changed at {cut}");
+        }
+    }
+}
