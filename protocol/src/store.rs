@@ -28,6 +28,15 @@ pub enum StoreError {
 #[serde(transparent)]
 pub struct ChainNo(pub u32);
 
+/// Where an entry stands in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntryAt {
+    /// Its chain.
+    pub chain: ChainNo,
+    /// Its position.
+    pub position: u64,
+}
+
 /// What a store knows of one chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainInfo {

@@ -5,19 +5,11 @@ use crate::{
     log::{Header, Origin},
     model::{EntityKey, Kind, Slot},
     op::VoidReason,
-    store::ChainNo,
     time::Hlc,
     value::{Date, Value},
 };
 
-/// Where an entry stands in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct EntryAt {
-    /// Its chain.
-    pub chain: ChainNo,
-    /// Its position.
-    pub position: u64,
-}
+pub use crate::store::EntryAt;
 
 /// What applying an entry did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
