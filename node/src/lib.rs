@@ -1,1 +1,6 @@
-//! Velo.
+//! A Velo peer: the pure core of [`velo_protocol`] with a disk, a network and threads.
+
+pub mod data_dir;
+pub mod handle;
+pub mod keystore;
+pub mod limits;

@@ -1,0 +1,348 @@
+//! The data directory: where a device keeps everything, and who holds it.
+//!
+//! ```text
+//! <data dir>/            mode 0700
+//!   lock                 held by the one process that has the directory open; says which
+//!   keys/                mode 0700; see `keystore`
+//!   workspaces/<id>/
+//!     record.json        what a device must remember besides the log
+//!     log/               the truth; see `store`
+//!     state/             rebuilt from the log when it is lost
+//!   address-book.json    where peers were reached
+//!   ballast              given up when the disk is full
+//!   control.sock         see `control`
+//!   logs/velo.log.DATE   see `logging`
+//! ```
+//!
+//! One thing lies elsewhere on purpose: the [`marker`], which notices that this directory was
+//! restored from a backup or copied.
+
+pub mod marker;
+
+use crate::limits;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+use velo_protocol::{id::WorkspaceId, replica::WorkspaceRecord};
+
+/// Names the directory when no `--data-dir` is given.
+pub const DATA_DIR_VAR: &str = "VELO_DATA_DIR";
+
+/// Why a data directory could not be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// There is no home directory to put it in.
+    #[error("no home directory was found: say where to keep the data with --data-dir or {DATA_DIR_VAR}")]
+    NoHome,
+    /// Another process has it open.
+    #[error("{} is in use by {holder}: use that, close it, or give another --data-dir", path.display())]
+    Held {
+        /// The directory.
+        path: PathBuf,
+        /// Program and process id, as the holder wrote them.
+        holder: String,
+    },
+    /// The disk or its permissions.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "writing".
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file in it is not what this program wrote.
+    #[error("{} is damaged ({reason}): restore it from a backup, or move it away", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Names the file in an error.
+pub(crate) fn failed<'path>(
+    doing: &'static str,
+    path: &'path Path,
+) -> impl FnOnce(io::Error) -> DataDirError + 'path {
+    move |source| DataDirError::Io { doing, path: path.to_owned(), source }
+}
+
+/// An open data directory. Nobody else can open it until this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Unlocked by the system when it is closed, also when the process is killed.
+    _lock: File,
+}
+
+/// The directory used when none is named: `$VELO_DATA_DIR`, else where the platform keeps data.
+pub fn default_path() -> Result<PathBuf, DataDirError> {
+    if let Some(path) = std::env::var_os(DATA_DIR_VAR).filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    let dirs = directories::ProjectDirs::from("", "", "velo").ok_or(DataDirError::NoHome)?;
+    Ok(dirs.data_dir().to_owned())
+}
+
+/// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
+pub fn holder(path: &Path) -> Option<String> {
+    let mut lock = File::open(path.join("lock")).ok()?;
+    match lock.try_lock_shared() {
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+        Err(TryLockError::WouldBlock) => Some(read_holder(&mut lock)),
+    }
+}
+
+fn read_holder(lock: &mut File) -> String {
+    let mut text = String::new();
+    // The content only names the holder; the lock itself is the system's.
+    let _ = lock.take(200).read_to_string(&mut text);
+    let text = text.lines().next().unwrap_or_default().trim();
+    if text.is_empty() { "another process".to_owned() } else { text.to_owned() }
+}
+
+impl DataDir {
+    /// Opens the directory, creating it where needed, and locks it.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        create_private_dir(path)?;
+        let path = path.canonicalize().map_err(failed("opening", path))?;
+        let lock = lock(&path)?;
+        for part in ["workspaces", "logs", "keys"] {
+            create_private_dir(&path.join(part))?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Where it is, with symbolic links resolved.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("keys")
+    }
+
+    /// The folder of one workspace's log.
+    pub fn log(&self, workspace: WorkspaceId) -> PathBuf {
+        self.workspace(workspace).join("log")
+    }
+
+    /// The folder of one workspace's state.
+    pub fn state(&self, workspace: WorkspaceId) -> PathBuf {
+        self.workspace(workspace).join("state")
+    }
+
+    /// The file of the addresses at which peers were reached.
+    pub fn address_book(&self) -> PathBuf {
+        self.path.join("address-book.json")
+    }
+
+    fn workspace(&self, workspace: WorkspaceId) -> PathBuf {
+        self.path.join("workspaces").join(workspace.to_string())
+    }
+
+    /// Remembers a workspace. Durable when it returns.
+    pub fn remember(&self, record: &WorkspaceRecord) -> Result<(), DataDirError> {
+        let folder = self.workspace(record.id);
+        create_private_dir(&folder)?;
+        let path = folder.join("record.json");
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|error| DataDirError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        write_durably(&path, &text)?;
+        sync_dir(&self.path.join("workspaces"))
+    }
+
+    /// Every workspace that was remembered, by id.
+    pub fn records(&self) -> Result<Vec<WorkspaceRecord>, DataDirError> {
+        let folder = self.path.join("workspaces");
+        let mut records = Vec::new();
+        for item in fs::read_dir(&folder).map_err(failed("reading", &folder))? {
+            let path = item.map_err(failed("reading", &folder))?.path().join("record.json");
+            match fs::read(&path) {
+                Ok(bytes) => records.push(read_record(&path, &bytes)?),
+                // Cut off between making the folder and the record: nothing was written there yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("reading", &path)(error)),
+            }
+        }
+        records.sort_by_key(|record| record.id);
+        Ok(records)
+    }
+
+    /// Sets space aside for the day the disk is full. Done at each start; without enough space it
+    /// is left out, since the lack will be told when it hurts.
+    pub fn put_ballast(&self) {
+        let path = self.path.join("ballast");
+        let full_size = fs::metadata(&path).is_ok_and(|meta| meta.len() == limits::BALLAST_BYTES);
+        let space = fs4::available_space(&self.path).unwrap_or(0);
+        if full_size || space < 4 * limits::BALLAST_BYTES {
+            return;
+        }
+        let written = File::create(&path).and_then(|file| {
+            let mut file = io::BufWriter::new(file);
+            // Written rather than truncated up: a hole would set nothing aside.
+            io::copy(&mut io::repeat(1).take(limits::BALLAST_BYTES), &mut file)
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, "no space could be set aside for a full disk");
+            self.release_ballast();
+        }
+    }
+
+    /// Gives the space back.
+    pub fn release_ballast(&self) {
+        // A missing file is what is wanted.
+        let _ = fs::remove_file(self.path.join("ballast"));
+    }
+
+    /// The bytes of everything in the directory but the ballast.
+    pub fn size(&self) -> u64 {
+        let total = folder_size(&self.path);
+        total - fs::metadata(self.path.join("ballast")).map_or(0, |meta| meta.len()).min(total)
+    }
+}
+
+fn read_record(path: &Path, bytes: &[u8]) -> Result<WorkspaceRecord, DataDirError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| DataDirError::Damaged { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn folder_size(path: &Path) -> u64 {
+    let Ok(items) = fs::read_dir(path) else { return 0 };
+    let size = |item: fs::DirEntry| match item.metadata() {
+        Ok(meta) if meta.is_dir() => folder_size(&item.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    items.flatten().map(size).sum()
+}
+
+fn lock(path: &Path) -> Result<File, DataDirError> {
+    let file_path = path.join("lock");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&file_path).map_err(failed("opening", &file_path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(DataDirError::Held { path: path.to_owned(), holder: read_holder(&mut file) });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("locking", &file_path)(error)),
+    }
+    let program = std::env::current_exe().ok().and_then(|exe| Some(exe.file_name()?.display().to_string()));
+    let holder = format!("{} (process {})\n", program.as_deref().unwrap_or("velo"), std::process::id());
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+    written.map_err(failed("writing", &file_path))?;
+    Ok(file)
+}
+
+/// Makes a folder that only its owner can enter, with its parents.
+pub(crate) fn create_private_dir(path: &Path) -> Result<(), DataDirError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed("creating", path))
+}
+
+/// Replaces a file so that after a crash either the old or the new content is there. Readable by
+/// its owner only. Durable when it returns.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new).map_err(failed("creating", &new))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("writing", &new))?;
+    fs::rename(&new, path).map_err(failed("replacing", path))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in a folder durable. Windows has no such call and needs none.
+fn sync_dir(path: &Path) -> Result<(), DataDirError> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("syncing", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use velo_protocol::{
+        id::{DeviceId, Incarnation, PersonId},
+        log::Origin,
+        ticket::SessionSecret,
+    };
+
+    fn record(n: u8) -> WorkspaceRecord {
+        let origin = Origin {
+            person: PersonId([n; 32]),
+            device: DeviceId([n; 32]),
+            incarnation: Incarnation([n; 8]),
+            founder: true,
+        };
+        WorkspaceRecord { id: WorkspaceId([n; 32]), secret: SessionSecret([n; 32]), origin }
+    }
+
+    #[test]
+    fn a_second_opening_says_who_holds_the_directory() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(holder(home.path()), None);
+        let first = DataDir::open(home.path()).unwrap();
+        let error = DataDir::open(home.path()).unwrap_err().to_string();
+        let pid = format!("(process {})", std::process::id());
+        assert!(error.contains(&pid), "{error}");
+        assert!(holder(home.path()).unwrap().contains(&pid));
+        drop(first);
+        assert_eq!(holder(home.path()), None);
+        DataDir::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn records_come_back_and_a_damaged_one_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(home.path()).unwrap();
+        dir.remember(&record(2)).unwrap();
+        dir.remember(&record(1)).unwrap();
+        fs::create_dir(dir.path().join("workspaces/unfinished")).unwrap();
+        assert_eq!(dir.records().unwrap(), [record(1), record(2)]);
+        let path = dir.workspace(record(1).id).join("record.json");
+        fs::write(&path, "{\"id\": 3").unwrap();
+        let error = dir.records().unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(&home.path().join("velo")).unwrap();
+        dir.remember(&record(1)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(dir.path()), 0o700);
+        assert_eq!(mode(&dir.keys()), 0o700);
+        assert_eq!(mode(&dir.workspace(record(1).id).join("record.json")), 0o600);
+    }
+
+    #[test]
+    fn ballast_takes_space_and_gives_it_back() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(home.path()).unwrap();
+        dir.put_ballast();
+        let path = home.path().join("ballast");
+        assert_eq!(fs::metadata(&path).unwrap().len(), limits::BALLAST_BYTES);
+        assert!(dir.size() < limits::BALLAST_BYTES);
+        dir.release_ballast();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,428 @@
+//! The node as the app, the command line and tests see it.
+//!
+//! [`Node::start`] opens a data directory and runs a peer in threads of its own. [`NodeHandle`] is
+//! the way to it: cheap to clone, and never waiting for disk or network to read. What it shows are
+//! immutable snapshots; what it changes goes through commands:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), velo_node::handle::NodeError> {
+//! use velo_node::handle::{Node, NodeConfig};
+//! use velo_protocol::replica::{Command, Reply};
+//!
+//! let node = Node::start(NodeConfig::offline("/tmp/velo".into()))?;
+//! let found = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() };
+//! if let Reply::Workspace(id) = node.submit_blocking(found)? {
+//!     let shown = node.workspace(id).map(|workspace| workspace.name().to_owned());
+//!     println!("{shown:?}");
+//! }
+//! node.shutdown()
+//! # }
+//! ```
+
+use crate::{
+    data_dir::DataDirError,
+    keystore::{self, KeystoreError},
+};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use velo_protocol::{
+    id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
+    model::EntityKey,
+    replica::{Command, PeerStatus, Refusal, Reply},
+    store::StoreError,
+    workspace::{EntryAt, Workspace},
+};
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where everything is kept; see [`crate::data_dir::default_path`].
+    pub data_dir: PathBuf,
+    /// Where it is noted how far the own logs reached; `None` for the platform's place. See
+    /// [`crate::data_dir::marker`].
+    pub state_dir: Option<PathBuf>,
+    /// `None` to stay offline.
+    pub network: Option<NetOptions>,
+}
+
+impl NodeConfig {
+    /// A node that talks to nobody.
+    pub fn offline(data_dir: PathBuf) -> Self {
+        Self { data_dir, state_dir: None, network: None }
+    }
+
+    /// A node as a person runs it: listening on a free port, found by peers on the LAN.
+    pub fn online(data_dir: PathBuf) -> Self {
+        Self { network: Some(NetOptions::default()), ..Self::offline(data_dir) }
+    }
+}
+
+/// How a node reaches its peers.
+#[derive(Debug, Clone)]
+pub struct NetOptions {
+    /// libp2p multiaddresses to listen on.
+    pub listen: Vec<String>,
+    /// Whether to find peers on the LAN, and be found.
+    pub mdns: bool,
+}
+
+impl Default for NetOptions {
+    fn default() -> Self {
+        Self { listen: vec!["/ip4/0.0.0.0/tcp/0".into()], mdns: true }
+    }
+}
+
+impl NetOptions {
+    /// On this machine only, without discovery: for tests and for several devices on one machine.
+    pub fn loopback() -> Self {
+        Self { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], mdns: false }
+    }
+}
+
+/// Why the node did not do what was asked. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The keys.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// The log of a workspace.
+    #[error("workspace {}: {source}", workspace.short())]
+    Store {
+        /// Which.
+        workspace: WorkspaceId,
+        /// Why.
+        source: StoreError,
+    },
+    /// The network could not be started.
+    #[error("the network could not be started: {0}")]
+    Network(String),
+    /// The node was started without a network.
+    #[error("this node is offline: start it without --offline")]
+    Offline,
+    /// Not a libp2p multiaddress.
+    #[error("\"{address}\" is not an address ({reason}): write it as /ip4/192.168.1.7/tcp/4001")]
+    Address {
+        /// What was given.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The command cannot be done; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many commands wait already.
+    #[error("too much is being done at once: try again in a moment")]
+    Busy,
+    /// It was shut down, or its thread ended.
+    #[error("the node has stopped: start it again")]
+    Stopped,
+    /// A thread or the runtime could not be started.
+    #[error("the system gave no thread for the node: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Something worth showing. Snapshots are published before the event that speaks of them.
+#[derive(Debug, Clone)]
+pub enum NodeEvent {
+    /// The visible state changed.
+    Changed {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        entities: Arc<[EntityKey]>,
+        /// Whether this device made the change.
+        own: bool,
+    },
+    /// A workspace was founded, joined or opened.
+    WorkspaceOpened {
+        /// Which.
+        workspace: WorkspaceId,
+    },
+    /// Something about a peer changed: see [`NodeHandle::peers`].
+    PeerChanged {
+        /// Which.
+        peer: DeviceId,
+    },
+    /// A device wrote two entries at one place of its log. Both are kept.
+    Forked {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Which log.
+        log: LogId,
+    },
+    /// Saving failed; nothing more is written until Velo is restarted.
+    ReadOnly {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The node can be reached at one more address.
+    Listening {
+        /// A libp2p multiaddress.
+        address: String,
+    },
+    /// The node has stopped; no more events follow.
+    Stopped,
+}
+
+/// What is known of a peer, for people.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PeerInfo {
+    /// What its session tells.
+    #[serde(flatten)]
+    pub status: PeerStatus,
+    /// How it is reached.
+    pub link: PeerLink,
+}
+
+/// How a peer is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PeerLink {
+    /// "lan", "direct" or "relay" while it is connected.
+    pub path: Option<String>,
+    /// The address in use, or the last one that worked.
+    pub address: Option<String>,
+    /// Why it is not connected, and when it is tried again, in a plain sentence.
+    pub trouble: Option<String>,
+}
+
+/// What a person may want to know of a node.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct NodeStatus {
+    /// The person.
+    pub person: PersonId,
+    /// This device.
+    pub device: DeviceId,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where peers reach it; empty when offline.
+    pub addresses: Vec<String>,
+    /// Why nothing can be changed, if so.
+    pub read_only: Option<String>,
+    /// Peers with an open session.
+    pub connected: usize,
+    /// By id.
+    pub workspaces: Vec<WorkspaceStatus>,
+}
+
+/// One workspace in [`NodeStatus`].
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct WorkspaceStatus {
+    /// Which.
+    pub id: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// Entries on disk.
+    pub entries: u64,
+    /// Logs they stand in.
+    pub logs: usize,
+    /// Conflicts to be resolved.
+    pub conflicts: usize,
+}
+
+/// What the driver publishes and everybody reads.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub workspaces: BTreeMap<WorkspaceId, Workspace>,
+    pub peers: Vec<PeerStatus>,
+    pub read_only: Option<String>,
+}
+
+/// What the driver is asked for.
+pub(crate) enum Request {
+    Command { command: Command, answer: oneshot::Sender<Result<Reply, NodeError>> },
+    Shutdown,
+}
+
+pub(crate) struct Shared {
+    pub person: PersonId,
+    pub device: DeviceId,
+    pub data_dir: PathBuf,
+    pub requests: mpsc::Sender<Request>,
+    pub events: broadcast::Sender<NodeEvent>,
+    pub published: RwLock<Published>,
+}
+
+impl Shared {
+    /// Nobody panics while holding the lock; and a snapshot is whole at any time.
+    pub fn read(&self) -> std::sync::RwLockReadGuard<'_, Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way to a running node. See the module.
+#[derive(Clone)]
+pub struct NodeHandle {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NodeHandle({})", self.shared.data_dir.display())
+    }
+}
+
+impl NodeHandle {
+    /// The person whose device this is.
+    pub fn person(&self) -> PersonId {
+        self.shared.person
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceId {
+        self.shared.device
+    }
+
+    /// Has a command done. For changes the answer comes when they are durable.
+    pub fn submit(
+        &self,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, NodeError>> + Send + 'static {
+        let requests = self.shared.requests.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let request = Request::Command { command, answer };
+            requests.send(request).await.map_err(|_| NodeError::Stopped)?;
+            answered.await.map_err(|_| NodeError::Stopped)?
+        }
+    }
+
+    /// As [`Self::submit`], for threads that may wait. Not for use inside an async runtime.
+    pub fn submit_blocking(&self, command: Command) -> Result<Reply, NodeError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Command { command, answer };
+        self.shared.requests.blocking_send(request).map_err(|_| NodeError::Stopped)?;
+        answered.blocking_recv().map_err(|_| NodeError::Stopped)?
+    }
+
+    /// As [`Self::submit`], without ever waiting: the answer arrives in the receiver, to be looked
+    /// for with `try_recv`.
+    ///
+    /// # Errors
+    /// [`NodeError::Busy`] when too many commands wait already.
+    pub fn send(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply, NodeError>>, NodeError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.requests.try_send(Request::Command { command, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NodeError::Busy,
+            mpsc::error::TrySendError::Closed(_) => NodeError::Stopped,
+        })?;
+        Ok(answered)
+    }
+
+    /// Every open workspace, by id.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.shared.read().workspaces.keys().copied().collect()
+    }
+
+    /// The visible state. A clone of a snapshot: cheap, and it never changes.
+    pub fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
+        self.shared.read().workspaces.get(&id).cloned()
+    }
+
+    /// Events from now on. A subscriber that falls behind by [`crate::limits::EVENT_QUEUE`] gets
+    /// `Lagged` once and should read everything anew.
+    pub fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
+        self.shared.events.subscribe()
+    }
+
+    /// Every peer known since the start.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        todo!()
+    }
+
+    /// Connects to a peer at a libp2p multiaddress, now and after every interruption.
+    pub fn add_peer(&self, _address: &str) -> Result<(), NodeError> {
+        todo!()
+    }
+
+    /// Dials every known peer at once and compares with all.
+    pub fn sync_now(&self) -> impl Future<Output = Result<(), NodeError>> + Send + 'static {
+        let done = self.submit(Command::SyncNow);
+        async move { done.await.map(|_| ()) }
+    }
+
+    /// Where peers reach this node: libp2p multiaddresses with its peer id, as they stand in
+    /// tickets. Empty when offline.
+    pub fn listen_addresses(&self) -> Vec<String> {
+        todo!()
+    }
+
+    /// A new random id, for an entity about to be created. Ids are ordered by time.
+    pub fn new_entity_id(&self) -> EntityId {
+        EntityId::new(wall_ms(), random_or_stop())
+    }
+
+    /// The state of node, network and workspaces.
+    pub fn status(&self) -> NodeStatus {
+        todo!()
+    }
+
+    /// An entry as it is stored, for history. `None` if it is not there.
+    pub fn read_entry(
+        &self,
+        _workspace: WorkspaceId,
+        _at: EntryAt,
+    ) -> Result<Option<StoredEntry>, NodeError> {
+        todo!()
+    }
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredEntry {
+    /// Whose log it stands in.
+    pub origin: velo_protocol::log::Origin,
+    /// Its id, position and header.
+    pub entry: velo_protocol::log::Entry,
+    /// Its body, as it was written.
+    pub body: Vec<u8>,
+}
+
+/// A running node. Dropping it shuts it down.
+#[derive(Debug)]
+pub struct Node {
+    handle: NodeHandle,
+}
+
+impl std::ops::Deref for Node {
+    type Target = NodeHandle;
+    fn deref(&self) -> &NodeHandle {
+        &self.handle
+    }
+}
+
+impl Node {
+    /// Opens the data directory, making it and the keys where needed, and starts the node's
+    /// threads. Waits until every workspace is open.
+    pub fn start(_config: NodeConfig) -> Result<Self, NodeError> {
+        todo!()
+    }
+
+    /// The way to it.
+    pub fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// Saves everything and ends. Waits until it is done.
+    pub fn shutdown(self) -> Result<(), NodeError> {
+        todo!()
+    }
+}
+
+/// The device's clock: milliseconds since the Unix epoch.
+pub(crate) fn wall_ms() -> u64 {
+    // A clock before 1970 counts as 1970; nothing but display hangs on it.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[expect(clippy::expect_used, reason = "the system gave randomness at the start; it does not take it back")]
+fn random_or_stop() -> [u8; 10] {
+    keystore::random().expect("randomness of the system")
+}

@@ -1,0 +1,215 @@
+//! The secret keys of a device.
+//!
+//! They lie in one file, mode 0600, in a folder of mode 0700:
+//!
+//! ```text
+//! keys/device.key:  "VELOKEY1" | bincode of the keys | BLAKE3 of all before it, 32 bytes
+//! ```
+//!
+//! This module is the only one that knows where secrets lie: what keeps them elsewhere (the
+//! system's keyring, a passphrase) takes the place of [`read`] and [`write`].
+
+use crate::data_dir::{self, DataDirError};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+use velo_protocol::{
+    codec,
+    crypto::{self, LinkCert, SecretKey},
+    id::{DeviceId, PersonId},
+    replica::Identity,
+};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+const MAGIC: &[u8; 8] = b"VELOKEY1";
+const FILE_NAME: &str = "device.key";
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeystoreError {
+    /// Others can read it.
+    #[error(
+        "{} can be read by other users of this machine, so its keys are not used: run `chmod 600 {}`",
+        path.display(),
+        path.display()
+    )]
+    Open {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// Not what this program wrote.
+    #[error(
+        "the key file {} is damaged: restore it from a backup. Without it this device cannot be itself; \
+         in another --data-dir it can join anew",
+        path.display()
+    )]
+    Damaged {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The disk or its permissions.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The system gave no random bytes.
+    #[error("no random numbers can be had from the system: {0}")]
+    NoRandomness(getrandom::Error),
+}
+
+/// What is kept. Wiped from memory when dropped.
+#[derive(serde::Serialize, serde::Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Stored {
+    /// The person's root. Only their first device has it.
+    root: Option<[u8; 32]>,
+    device: [u8; 32],
+    x25519: [u8; 32],
+    #[zeroize(skip)]
+    person: PersonId,
+    #[zeroize(skip)]
+    chain: Vec<LinkCert>,
+}
+
+/// The keys of this device.
+pub struct Keys {
+    stored: Stored,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys(person {})", self.stored.person.short())
+    }
+}
+
+impl Keys {
+    /// Reads the keys kept in `folder`; a new device of a new person makes them.
+    pub fn open_or_create(folder: &Path) -> Result<Self, KeystoreError> {
+        let path = folder.join(FILE_NAME);
+        if let Some(bytes) = read(&path)? {
+            let stored = parse(&bytes).ok_or(KeystoreError::Damaged { path })?;
+            return Ok(Self { stored });
+        }
+        let stored = new_person()?;
+        write(&path, &stored)?;
+        Ok(Self { stored })
+    }
+
+    /// Who this device is.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            person: self.stored.person,
+            device: SecretKey::from_seed(&self.stored.device),
+            chain: self.stored.chain.clone(),
+        }
+    }
+}
+
+/// Fills an array with randomness of the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn new_person() -> Result<Stored, KeystoreError> {
+    let seed = || random::<32>().map_err(KeystoreError::NoRandomness);
+    let (root_seed, device_seed, x25519) = (Zeroizing::new(seed()?), Zeroizing::new(seed()?), seed()?);
+    let (root, device) = (SecretKey::from_seed(&root_seed), SecretKey::from_seed(&device_seed));
+    let person = PersonId(root.public());
+    let x25519_public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(x25519));
+    let chain = vec![LinkCert::issue(person, &root, &device, x25519_public.to_bytes())];
+    Ok(Stored { root: Some(*root_seed), device: *device_seed, x25519, person, chain })
+}
+
+fn parse(bytes: &[u8]) -> Option<Stored> {
+    let (content, sum) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(content) != *sum {
+        return None;
+    }
+    let stored: Stored = codec::decode(content.strip_prefix(MAGIC)?).ok()?;
+    let device = DeviceId(SecretKey::from_seed(&stored.device).public());
+    crypto::verify_chain(stored.person, device, &stored.chain).ok()?;
+    Some(stored)
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(data_dir::failed("reading", path)(error).into()),
+    };
+    if is_open_to_others(path)? {
+        return Err(KeystoreError::Open { path: path.to_owned() });
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> Result<bool, DataDirError> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = std::fs::metadata(path).map_err(data_dir::failed("reading", path))?;
+    Ok(meta.permissions().mode() & 0o077 != 0)
+}
+
+/// Elsewhere the folder of the user is closed to others by the system.
+#[cfg(not(unix))]
+fn is_open_to_others(_path: &Path) -> Result<bool, DataDirError> {
+    Ok(false)
+}
+
+fn write(path: &Path, stored: &Stored) -> Result<(), KeystoreError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&Zeroizing::new(codec::encode(stored)));
+    let sum = blake3::hash(&bytes);
+    bytes.extend_from_slice(sum.as_bytes());
+    Ok(data_dir::write_durably(path, &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_and_their_chain_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Keys::open_or_create(folder.path()).unwrap().identity();
+        let again = Keys::open_or_create(folder.path()).unwrap().identity();
+        assert_eq!(first.device_id(), again.device_id());
+        assert_eq!(first.person, again.person);
+        crypto::verify_chain(again.person, again.device_id(), &again.chain).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_others_can_read_is_refused_with_what_to_do() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        Keys::open_or_create(folder.path()).unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        mode(0o644);
+        let error = Keys::open_or_create(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
+        mode(0o600);
+        Keys::open_or_create(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn damage_anywhere_is_noticed_and_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        Keys::open_or_create(folder.path()).unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            assert!(parse(&bytes).is_none(), "byte {at}");
+            assert!(parse(&whole[..at]).is_none(), "cut at {at}");
+        }
+        std::fs::write(&path, &whole[..40]).unwrap();
+        let error = Keys::open_or_create(folder.path()).unwrap_err();
+        assert!(matches!(error, KeystoreError::Damaged { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), &whole[..40]);
+    }
+}

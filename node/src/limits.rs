@@ -1,0 +1,34 @@
+//! Every bound of the node in one place, each with its reason. Sizes are bytes and times
+//! milliseconds unless the name says otherwise. Those of the protocol are in
+//! [`velo_protocol::limits`].
+
+/// One line on the control socket. The greatest honest request is an import handed over whole: the
+/// largest board export seen is 9 MB, and one request must not cost the node more than this.
+pub const CONTROL_LINE: usize = 64 * 1024 * 1024;
+/// Clients of the control socket served at the same time; further ones wait in the kernel's queue.
+pub const CONTROL_CLIENTS: usize = 32;
+/// Commands waiting for the driver. A person makes one at a time and a script waits for its answer.
+pub const COMMAND_QUEUE: usize = 256;
+/// Events kept for a subscriber that does not read. Above it the subscriber is told that it missed
+/// some and reads the state anew.
+pub const EVENT_QUEUE: usize = 1024;
+/// Bytes handed to the committer and not yet durable. Above it the driver takes no more frames, so
+/// that a slow disk slows the peers down and does not fill the memory.
+pub const COMMIT_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes made durable by one commit of the committer.
+pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+/// While inputs keep coming, snapshots are published at this distance: a screen shows 60 a second.
+pub const PUBLISH_MS: u64 = 10;
+/// State pages are saved after this time without a change,
+pub const SAVE_QUIET_MS: u64 = 5_000;
+/// or when this time has passed since the first unsaved change,
+pub const SAVE_LATEST_MS: u64 = 60_000;
+/// or when so many bytes of the log would have to be replayed.
+pub const SAVE_BYTES: usize = 8 * 1024 * 1024;
+/// A file that is given up when the disk is full, so that what follows can still be saved and the
+/// directory opens again.
+pub const BALLAST_BYTES: u64 = 16 * 1024 * 1024;
+/// Log files kept, one a day.
+pub const LOG_FILES: usize = 7;
+/// How long a shutdown waits for the network to say goodbye to its peers.
+pub const GOODBYE_MS: u64 = 1_000;
