@@ -25,6 +25,7 @@ pub mod store;
 pub mod causality;
 pub mod register;
 pub mod workspace;
+pub mod snapshot;
 pub mod change;
 pub mod log_set;
 pub mod message;

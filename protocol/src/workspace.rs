@@ -5,6 +5,8 @@ use crate::{
     log::{Header, Origin},
     model::{EntityKey, Kind, Slot},
     op::VoidReason,
+    register::Live,
+    store::ChainNo,
     time::Hlc,
     value::{Date, Value},
 };
@@ -43,6 +45,8 @@ pub struct TaskView<'a> {
     pub estimate: Option<i64>,
     /// When it was created.
     pub created: Hlc,
+    /// When it came into the column it stands in, if that column's category is done.
+    pub completed: Option<Hlc>,
     /// Put away.
     pub archived: bool,
 }
@@ -205,6 +209,44 @@ impl Workspace {
     }
     /// Deleted entities that can be restored, latest first.
     pub fn deleted(&self, _kind: Kind) -> Vec<EntityId> {
+        todo!()
+    }
+    /// The live values of one register; the first is the one shown.
+    pub fn live(&self, _key: EntityKey, _slot: &Slot) -> &[Live] {
+        todo!()
+    }
+    /// Every live operation of an entity, in any register: what a deletion lists.
+    pub fn live_ops(&self, _key: EntityKey) -> Vec<OpId> {
+        todo!()
+    }
+    /// Every register of an entity that has live values, in order of slots.
+    pub fn registers(&self, _key: EntityKey) -> Box<dyn Iterator<Item = (Slot, &[Live])> + '_> {
+        todo!()
+    }
+    /// What is shown directly inside an entity: a project's columns, a column's tasks, a task's
+    /// subtasks, checklist, comments and attachments.
+    pub fn children(&self, _key: EntityKey) -> Vec<EntityKey> {
+        todo!()
+    }
+    /// Whose log a chain is; `None` before its first applied entry.
+    pub fn author(&self, _chain: ChainNo) -> Option<&Origin> {
+        todo!()
+    }
+    /// Entries with operations on an entity, void ones included, in the order of application.
+    pub fn touched(&self, _key: EntityKey) -> Vec<EntryAt> {
+        todo!()
+    }
+    /// The position of the last applied entry of a chain, 0 if there is none.
+    pub fn applied(&self, _chain: ChainNo) -> u64 {
+        todo!()
+    }
+    /// Whether a control entry of a kind this program does not know was applied: nothing may be
+    /// written until the program is updated.
+    pub fn needs_update(&self) -> bool {
+        todo!()
+    }
+    /// How many entries were "made with a newer version": kept and forwarded, not shown.
+    pub fn newer_entries(&self) -> u64 {
         todo!()
     }
 }
