@@ -27,7 +27,6 @@ pub mod register;
 pub mod workspace;
 pub mod snapshot;
 pub mod change;
-pub mod log_set;
 pub mod message;
 pub mod session;
 pub mod replica;
