@@ -41,6 +41,22 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("serialising to memory")
 }
 
+/// Appends the bytes of `value`.
+///
+/// # Panics
+/// Never, as [`encode`].
+#[expect(clippy::expect_used, reason = "see Panics of `encode`")]
+pub fn encode_into<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
+        .expect("serialising to memory");
+}
+
+/// As [`decode_prefix`], for what this device wrote itself and keeps under a checksum: of any size.
+pub fn decode_local<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+        .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))
+}
+
 /// Reads a value that fills `bytes` exactly.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let (value, used) = decode_prefix(bytes)?;

@@ -37,6 +37,9 @@ pub const NAME_CHARS: usize = 200;
 pub const LONG_TEXT_BYTES: usize = 24 * 1024;
 /// Bytes of an order key. Keys grow by bisection; at this length the neighbours are re-spread.
 pub const ORDER_KEY: usize = 64;
+/// Tasks in a cycle of parents that is found and broken. Far deeper than anybody nests, and it
+/// bounds what one operation can cost.
+pub const PARENT_CYCLE: usize = 1024;
 /// Bytes of the text in a set element (a reaction).
 pub const ELEMENT_TEXT: usize = 64;
 /// Transactions kept for undo.

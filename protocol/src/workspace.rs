@@ -1,30 +1,74 @@
 //! The visible state of one workspace.
+//!
+//! [`Workspace::apply`] is given entries in causal order and keeps, for every entity, its registers
+//! and what deletions listed ([`entity`]). Everything a screen asks for follows from these alone:
+//! which entities are shown, what stands inside what ([`tree`]), and where people disagree
+//! ([`conflict`]). Small indexes over those answers are kept in step, so that a question costs about
+//! as much as its answer is long.
+//!
+//! **An entity is shown while it has a live value that no deletion listed.** So an edit made by
+//! somebody who did not know of the deletion brings the entity back, on every device alike.
+//!
+//! What is absent: access rules, keys and the order of entries. Who calls has seen to them.
 
-use crate::{
-    id::{EntityId, EntryId, OpId, PersonId, WorkspaceId},
-    log::{Header, Origin},
-    model::{EntityKey, Kind, Slot},
-    op::VoidReason,
-    register::Live,
-    store::ChainNo,
-    time::Hlc,
-    value::{Date, Value},
-};
+mod apply;
+mod conflict;
+pub(crate) mod entity;
+mod query;
+pub(crate) mod tree;
 
 pub use crate::store::EntryAt;
+pub use conflict::{Conflict, ConflictValue};
+
+use crate::{
+    codec,
+    id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
+    log::Origin,
+    model::{self, EntityKey, Field, Kind, Slot},
+    op::VoidReason,
+    register::{self, Live, Register},
+    snapshot::Layout,
+    store::ChainNo,
+    time::Hlc,
+    value::{Date, Element, Value},
+};
+use entity::{Entity, Stamp, shown_value};
+use imbl::{OrdMap, OrdSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What applying an entry did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Entities whose state changed.
+    /// Entities whose state changed, in order, each once.
     pub changed: Vec<EntityKey>,
-    /// Operations without effect, by index.
+    /// Operations without effect, by index; index 0 if the whole body is void.
     pub void: Vec<(u16, VoidReason)>,
+}
+
+/// One chain of the log, as far as it was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Chain {
+    pub origin: Origin,
+    pub applied: u64,
 }
 
 /// See the module. `Clone` is O(1): the maps are persistent (`imbl`), entities are behind `Arc`.
 #[derive(Debug, Clone)]
-pub struct Workspace {}
+pub struct Workspace {
+    pub(crate) id: WorkspaceId,
+    pub(crate) revision: u64,
+    pub(crate) needs_update: bool,
+    pub(crate) newer_entries: u64,
+    pub(crate) chains: OrdMap<ChainNo, Chain>,
+    /// Who founded the workspace, joined it or linked a device.
+    pub(crate) people: OrdSet<PersonId>,
+    pub(crate) entities: OrdMap<EntityKey, Arc<Entity>>,
+    /// Deleted entities that can be restored.
+    pub(crate) deleted: OrdSet<EntityKey>,
+    pub(crate) tree: tree::Tree,
+    pub(crate) conflicts: conflict::Counts,
+    pub(crate) layout: Layout,
+}
 
 /// A task as a board, list or detail panel shows it.
 #[derive(Debug, Clone, Copy)]
@@ -43,36 +87,12 @@ pub struct TaskView<'a> {
     pub due: Option<&'a Date>,
     /// Minutes.
     pub estimate: Option<i64>,
-    /// When it was created.
+    /// When it was created, here or where it was imported from.
     pub created: Hlc,
     /// When it came into the column it stands in, if that column's category is done.
     pub completed: Option<Hlc>,
     /// Put away.
     pub archived: bool,
-}
-
-/// A live value of a register, with who set it and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConflictValue {
-    /// The operation that set it.
-    pub op: OpId,
-    /// The value.
-    pub value: Value,
-    /// Who.
-    pub author: PersonId,
-    /// When.
-    pub hlc: Hlc,
-}
-
-/// A field with more than one concurrent value. Derived: whoever has the same entries sees the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// Of what.
-    pub key: EntityKey,
-    /// Which register; [`crate::model::ALIVE`] for "deleted while you edited it".
-    pub slot: Slot,
-    /// The values; the first is shown.
-    pub values: Vec<ConflictValue>,
 }
 
 /// A person of the workspace.
@@ -83,170 +103,190 @@ pub struct Member {
     /// From the profile; the first digits of the id before it is known.
     pub name: String,
     /// Devices that wrote or joined.
-    pub devices: Vec<crate::id::DeviceId>,
+    pub devices: Vec<DeviceId>,
 }
 
 impl Workspace {
     /// An empty workspace.
-    pub fn new(_id: WorkspaceId) -> Self {
-        todo!()
+    pub fn new(id: WorkspaceId) -> Self {
+        Self {
+            id,
+            revision: 0,
+            needs_update: false,
+            newer_entries: 0,
+            chains: OrdMap::new(),
+            people: OrdSet::new(),
+            entities: OrdMap::new(),
+            deleted: OrdSet::new(),
+            tree: tree::Tree::default(),
+            conflicts: conflict::Counts::default(),
+            layout: Layout::default(),
+        }
     }
+
     /// Which.
     pub fn id(&self) -> WorkspaceId {
-        todo!()
+        self.id
     }
-    /// Applies an entry. The caller gives entries in causal order, each once; entries of any kind.
-    pub fn apply(
-        &mut self,
-        _origin: &Origin,
-        _at: EntryAt,
-        _id: EntryId,
-        _header: &Header,
-        _body: &[u8],
-    ) -> Applied {
-        todo!()
-    }
+
     /// Counts applied entries; a view may cache by it.
     pub fn revision(&self) -> u64 {
-        todo!()
+        self.revision
     }
-    /// BLAKE3 over everything visible: equal on peers that hold the same entries.
-    pub fn state_hash(&self) -> [u8; 32] {
-        todo!()
-    }
-    /// The value shown, `None` if unset or unknown.
-    pub fn value(&self, _key: EntityKey, _slot: &Slot) -> Option<&Value> {
-        todo!()
-    }
-    /// Whether it exists and is not deleted.
-    pub fn is_shown(&self, _key: EntityKey) -> bool {
-        todo!()
-    }
-    /// Every shown entity of a kind, by id.
-    pub fn shown(&self, _kind: Kind) -> Box<dyn Iterator<Item = EntityId> + '_> {
-        todo!()
-    }
-    /// The workspace's name.
-    pub fn name(&self) -> &str {
-        todo!()
-    }
-    /// Projects, in order.
-    pub fn projects(&self) -> Vec<EntityId> {
-        todo!()
-    }
-    /// Shown columns of a project, in order.
-    pub fn columns(&self, _project: EntityId) -> Vec<EntityId> {
-        todo!()
-    }
-    /// Shown tasks of a column, archived ones included, in order; those of hidden columns come
-    /// with the project's first.
-    pub fn tasks(&self, _column: EntityId) -> Vec<EntityId> {
-        todo!()
-    }
-    /// Shown tasks that stand in no shown project.
-    pub fn tasks_without_project(&self) -> Vec<EntityId> {
-        todo!()
-    }
-    /// The column a task is shown in.
-    pub fn column_of(&self, _task: EntityId) -> Option<EntityId> {
-        todo!()
-    }
-    /// The project a task is shown in.
-    pub fn project_of(&self, _task: EntityId) -> Option<EntityId> {
-        todo!()
-    }
-    /// The parent, with cycles broken the same way on every device.
-    pub fn parent_of(&self, _task: EntityId) -> Option<EntityId> {
-        todo!()
-    }
-    /// Shown subtasks, in order.
-    pub fn subtasks(&self, _task: EntityId) -> Vec<EntityId> {
-        todo!()
-    }
-    /// Shown checklist items, in order.
-    pub fn checklist(&self, _task: EntityId) -> Vec<EntityId> {
-        todo!()
-    }
-    /// Shown comments, oldest first.
-    pub fn comments(&self, _task: EntityId) -> Vec<EntityId> {
-        todo!()
-    }
-    /// A shown task.
-    pub fn task(&self, _id: EntityId) -> Option<TaskView<'_>> {
-        todo!()
-    }
-    /// Present elements of a set-like field, in order.
-    pub fn elements(&self, _key: EntityKey, _field: crate::model::Field) -> Vec<&crate::value::Element> {
-        todo!()
-    }
-    /// Text of a field, empty if unset.
-    pub fn text(&self, _key: EntityKey, _field: crate::model::Field) -> &str {
-        todo!()
-    }
-    /// When an entity was created, and by whom.
-    pub fn created(&self, _key: EntityKey) -> Option<(Hlc, PersonId)> {
-        todo!()
-    }
-    /// Every conflict, by entity.
-    pub fn conflicts(&self) -> Vec<Conflict> {
-        todo!()
-    }
-    /// Conflicts of one entity.
-    pub fn conflicts_of(&self, _key: EntityKey) -> Vec<Conflict> {
-        todo!()
-    }
-    /// How many conflicts there are.
-    pub fn conflict_count(&self) -> usize {
-        todo!()
-    }
-    /// People, by name.
-    pub fn members(&self) -> Vec<Member> {
-        todo!()
-    }
-    /// The name shown for a person.
-    pub fn person_name(&self, _person: PersonId) -> String {
-        todo!()
-    }
-    /// Deleted entities that can be restored, latest first.
-    pub fn deleted(&self, _kind: Kind) -> Vec<EntityId> {
-        todo!()
-    }
-    /// The live values of one register; the first is the one shown.
-    pub fn live(&self, _key: EntityKey, _slot: &Slot) -> &[Live] {
-        todo!()
-    }
-    /// Every live operation of an entity, in any register: what a deletion lists.
-    pub fn live_ops(&self, _key: EntityKey) -> Vec<OpId> {
-        todo!()
-    }
-    /// Every register of an entity that has live values, in order of slots.
-    pub fn registers(&self, _key: EntityKey) -> Box<dyn Iterator<Item = (Slot, &[Live])> + '_> {
-        todo!()
-    }
-    /// What is shown directly inside an entity: a project's columns, a column's tasks, a task's
-    /// subtasks, checklist, comments and attachments.
-    pub fn children(&self, _key: EntityKey) -> Vec<EntityKey> {
-        todo!()
-    }
-    /// Whose log a chain is; `None` before its first applied entry.
-    pub fn author(&self, _chain: ChainNo) -> Option<&Origin> {
-        todo!()
-    }
-    /// Entries with operations on an entity, void ones included, in the order of application.
-    pub fn touched(&self, _key: EntityKey) -> Vec<EntryAt> {
-        todo!()
-    }
-    /// The position of the last applied entry of a chain, 0 if there is none.
-    pub fn applied(&self, _chain: ChainNo) -> u64 {
-        todo!()
-    }
+
     /// Whether a control entry of a kind this program does not know was applied: nothing may be
     /// written until the program is updated.
     pub fn needs_update(&self) -> bool {
-        todo!()
+        self.needs_update
     }
+
     /// How many entries were "made with a newer version": kept and forwarded, not shown.
     pub fn newer_entries(&self) -> u64 {
-        todo!()
+        self.newer_entries
+    }
+
+    /// The position of the last applied entry of a chain, 0 if there is none.
+    pub fn applied(&self, chain: ChainNo) -> u64 {
+        self.chains.get(&chain).map_or(0, |chain| chain.applied)
+    }
+
+    /// Whose log a chain is; `None` before its first applied entry.
+    pub fn author(&self, chain: ChainNo) -> Option<&Origin> {
+        self.chains.get(&chain).map(|chain| &chain.origin)
+    }
+
+    fn person(&self, chain: ChainNo) -> PersonId {
+        // Every live value came on a chain that was noted before it.
+        self.author(chain).map_or(PersonId([0; 32]), |origin| origin.person)
+    }
+
+    pub(crate) fn entity(&self, key: EntityKey) -> Option<&Entity> {
+        self.entities.get(&key).map(|entity| &**entity)
+    }
+
+    /// BLAKE3 over every live value, its author and whether it is deleted: equal on peers that hold
+    /// the same entries. Takes time in proportion to the whole state.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("velo 2026 state hash");
+        let mut bytes = Vec::new();
+        for (key, entity) in &self.entities {
+            bytes.clear();
+            self.describe(*key, entity, &mut bytes);
+            hasher.update(&bytes);
+        }
+        for person in &self.people {
+            hasher.update(&person.0);
+        }
+        for (person, device) in self
+            .chains
+            .values()
+            .map(|chain| (chain.origin.person, chain.origin.device))
+            .collect::<BTreeSet<_>>()
+        {
+            hasher.update(&person.0).update(&device.0);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    fn describe(&self, key: EntityKey, entity: &Entity, bytes: &mut Vec<u8>) {
+        let by = |stamp: &Stamp| (stamp.op, stamp.hlc, self.person(stamp.chain));
+        let created = entity.created.map(|(hlc, chain)| (hlc, self.person(chain)));
+        let deleted = entity.deletion().map(by);
+        if created.is_none() && deleted.is_none() && entity.lives().next().is_none() {
+            return;
+        }
+        codec::encode_into(&(key, created, deleted), bytes);
+        for register in entity.registers().iter().filter(|register| !register.live().is_empty()) {
+            codec::encode_into(&(register.field(), register.element(), register.live().len()), bytes);
+            for live in register.live() {
+                let author = self.person(live.chain);
+                codec::encode_into(&(live.op, live.hlc, author, live.listed, &live.value), bytes);
+            }
+        }
+    }
+
+    /// The value shown, `None` if unset or unknown.
+    pub fn value(&self, key: EntityKey, slot: &Slot) -> Option<&Value> {
+        shown_value(self.live(key, slot))
+    }
+
+    /// The live values of one register; the first is the one shown.
+    pub fn live(&self, key: EntityKey, slot: &Slot) -> &[Live] {
+        self.entity(key).map_or(&[], |entity| entity.live(slot.field, slot.element.as_ref()))
+    }
+
+    /// Every live operation of an entity, in any register: what a deletion lists.
+    pub fn live_ops(&self, key: EntityKey) -> Vec<OpId> {
+        self.entity(key).into_iter().flat_map(Entity::lives).map(|live| live.op).collect()
+    }
+
+    /// Every register of an entity that has live values, in order of slots.
+    pub fn registers(&self, key: EntityKey) -> Box<dyn Iterator<Item = (Slot, &[Live])> + '_> {
+        let registers = self.entity(key).map_or(&[][..], Entity::registers);
+        let live = registers.iter().filter(|register| !register.live().is_empty());
+        Box::new(live.map(|register| (register.slot(), register.live())))
+    }
+
+    /// Entries with operations on an entity, void ones included, in the order of application.
+    pub fn touched(&self, key: EntityKey) -> Vec<EntryAt> {
+        self.entity(key).map_or_else(Vec::new, |entity| entity.touched().iter().collect())
+    }
+
+    /// Whether it exists and is not deleted.
+    pub fn is_shown(&self, key: EntityKey) -> bool {
+        self.entity(key).is_some_and(Entity::is_shown)
+    }
+
+    /// Present elements of a set-like field, in order; of a map such as custom fields, those with a
+    /// value. An element may refer to something that is deleted or not known.
+    pub fn elements(&self, key: EntityKey, field: Field) -> Vec<&Element> {
+        let set_like = register::is_set_like(key.kind, field);
+        let present = |register: &&Register| {
+            shown_value(register.live()).is_some_and(|value| !set_like || value.is_true())
+        };
+        let registers = self.entity(key).map_or(&[][..], |entity| entity.elements(field));
+        registers.iter().filter(present).filter_map(Register::element).collect()
+    }
+
+    /// Text of a field, empty if unset.
+    pub fn text(&self, key: EntityKey, field: Field) -> &str {
+        let value = self.entity(key).and_then(|entity| entity.value(field));
+        value.and_then(Value::as_text).unwrap_or_default()
+    }
+
+    /// When an entity was created, and by whom.
+    pub fn created(&self, key: EntityKey) -> Option<(Hlc, PersonId)> {
+        let (hlc, chain) = self.entity(key)?.created?;
+        Some((hlc, self.person(chain)))
+    }
+
+    /// The workspace's name.
+    pub fn name(&self) -> &str {
+        let key = EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.id));
+        self.text(key, model::workspace::NAME)
+    }
+
+    /// People, by name.
+    pub fn members(&self) -> Vec<Member> {
+        let member = |person: &PersonId| {
+            let own = self.chains.values().filter(|chain| chain.origin.person == *person);
+            let devices: BTreeSet<_> = own.map(|chain| chain.origin.device).collect();
+            Member {
+                person: *person,
+                name: self.person_name(*person),
+                devices: devices.into_iter().collect(),
+            }
+        };
+        let mut members: Vec<_> = self.people.iter().map(member).collect();
+        members.sort_by(|a, b| (&a.name, a.person).cmp(&(&b.name, b.person)));
+        members
+    }
+
+    /// The name shown for a person: from the profile, else the first digits of the id.
+    pub fn person_name(&self, person: PersonId) -> String {
+        match self.text(EntityKey::new(Kind::Profile, person.into()), model::profile::NAME) {
+            "" => person.short(),
+            name => name.to_owned(),
+        }
     }
 }

@@ -1,0 +1,167 @@
+//! From an entry to the state.
+
+use super::{Applied, Chain, Workspace, entity, entity::Entity, entity::Stamp, tree::Place};
+use crate::{
+    id::{EntityId, EntryId, OpId},
+    log::{EntryKind, Header, Origin},
+    model::{EntityKey, Kind},
+    op::{self, DataBody, Group, Op, VoidReason},
+    register::Live,
+    store::{ChainNo, EntryAt},
+};
+use imbl::OrdMap;
+use std::sync::Arc;
+
+/// What all operations of an entry have in common.
+struct Source {
+    at: EntryAt,
+    prefix: u64,
+    header_kind: EntryKind,
+    hlc: crate::time::Hlc,
+    /// The one profile that a `Profile` entry may write.
+    profile: Option<EntityId>,
+}
+
+impl Source {
+    fn op(&self, index: u16) -> OpId {
+        OpId { entry: self.prefix, index }
+    }
+
+    fn check(&self, key: EntityKey, op: &Op) -> Result<(), VoidReason> {
+        let own_profile = key.kind == Kind::Profile && self.profile == Some(key.id);
+        if (self.header_kind == EntryKind::PROFILE) != own_profile
+            || (key.kind == Kind::Profile) != own_profile
+        {
+            return Err(VoidReason::NotOwnProfile);
+        }
+        op::check(key, op)
+    }
+}
+
+impl Workspace {
+    /// Applies an entry. The caller gives entries in causal order, each once; entries of any kind.
+    pub fn apply(
+        &mut self,
+        origin: &Origin,
+        at: EntryAt,
+        id: EntryId,
+        header: &Header,
+        body: &[u8],
+    ) -> Applied {
+        self.revision += 1;
+        self.layout.mark_meta();
+        let chain = self.chains.entry(at.chain).or_insert(Chain { origin: *origin, applied: 0 });
+        chain.applied = chain.applied.max(at.position);
+        let mut applied = Applied::default();
+        match header.kind {
+            kind if op::has_data_body(kind) => {
+                let profile = (kind == EntryKind::PROFILE).then(|| origin.person.into());
+                let source = Source { at, prefix: id.prefix(), header_kind: kind, hlc: header.hlc, profile };
+                self.apply_body(&source, body, &mut applied);
+            }
+            EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK => {
+                self.people.insert(origin.person);
+                applied.changed.push(EntityKey::new(Kind::Profile, origin.person.into()));
+            }
+            kind if kind.is_known() => (),
+            kind if kind.is_control() => self.needs_update = true,
+            _ => {
+                self.newer_entries += 1;
+                applied.void.push((0, VoidReason::Newer));
+            }
+        }
+        applied
+    }
+
+    fn apply_body(&mut self, source: &Source, body: &[u8], applied: &mut Applied) {
+        match DataBody::read(body) {
+            Ok(body) => {
+                let mut index = 0;
+                for group in body.groups {
+                    let count = group.ops.len();
+                    self.apply_group(source, index, group, applied);
+                    index += count as u16;
+                }
+            }
+            Err(reason) => applied.void.push((0, reason)),
+        }
+        applied.changed.sort_unstable();
+        applied.changed.dedup();
+        self.newer_entries += u64::from(applied.void.iter().any(|(_, reason)| *reason == VoidReason::Newer));
+    }
+
+    fn apply_group(&mut self, source: &Source, first: u16, group: Group, applied: &mut Applied) {
+        let key = group.key;
+        let void_before = applied.void.len();
+        let count = group.ops.len();
+        if matches!(key.kind, Kind::Unknown(_)) {
+            applied.void.extend((first..).take(count).map(|index| (index, VoidReason::Newer)));
+            return;
+        }
+        if !self.entities.contains_key(&key) {
+            let page = self.layout.place(key, &group);
+            self.entities.insert(key, Arc::new(Entity::new(page)));
+        }
+        let Some(shared) = self.entities.get_mut(&key) else { return };
+        let entity = Arc::make_mut(shared);
+        let before = Place::of(key.kind, entity);
+        entity.touch(source.at);
+        for (index, op) in (first..).zip(group.ops) {
+            let verdict = source.check(key, &op);
+            apply_op(entity, &self.chains, source, source.op(index), key, op, verdict.is_ok());
+            applied.void.extend(verdict.err().map(|reason| (index, reason)));
+        }
+        entity.settle();
+        let after = Place::of(key.kind, entity);
+        self.layout.mark(entity.page);
+        if applied.void.len() - void_before < count {
+            applied.changed.push(key);
+            self.settle(key, &before, &after);
+        }
+    }
+
+    /// Brings the indexes in step with one changed entity.
+    fn settle(&mut self, key: EntityKey, before: &Place, after: &Place) {
+        if after.deleted {
+            self.deleted.insert(key);
+        } else if before.deleted {
+            self.deleted.remove(&key);
+        }
+        if before != after {
+            for task in self.move_in_tree(key, before, after) {
+                self.recount_conflicts(EntityKey::new(Kind::Task, task));
+            }
+        }
+        self.recount_conflicts(key);
+    }
+}
+
+fn apply_op(
+    entity: &mut Entity,
+    chains: &OrdMap<ChainNo, Chain>,
+    source: &Source,
+    op_id: OpId,
+    key: EntityKey,
+    op: Op,
+    effective: bool,
+) {
+    let origin = |chain| chains.get(&chain).map(|chain: &Chain| &chain.origin);
+    let chain = source.at.chain;
+    match op {
+        op if !effective => entity.void(op_id, op.names()),
+        Op::Set { slot, value, replaces } => {
+            if entity::creates(&slot) {
+                let person = |chain| origin(chain).map(|origin| origin.person);
+                entity.note_created((source.hlc, chain), |a, b| person(a) < person(b));
+            }
+            let rank = entity::rank(key, slot.field, origin);
+            let live = Live { op: op_id, hlc: source.hlc, chain, listed: false, value };
+            entity.set(slot, live, &replaces, rank);
+        }
+        Op::Delete { lists } => {
+            let order = |stamp: &Stamp| (stamp.hlc, stamp.op, origin(stamp.chain));
+            let stamp = Stamp { op: op_id, hlc: source.hlc, chain };
+            entity.delete(stamp, &lists, |a, b| order(a) > order(b));
+        }
+    }
+}

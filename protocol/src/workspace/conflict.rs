@@ -1,0 +1,133 @@
+//! Where people disagree.
+//!
+//! Conflicts are derived from live values, never stored: whoever holds the same entries sees the
+//! same ones, and a resolution, which names all live values, ends them everywhere.
+
+use super::{Workspace, entity::Entity};
+use crate::{
+    id::{OpId, PersonId},
+    model::{self, ALIVE, EntityKey, Slot},
+    register::{Live, Register},
+    time::Hlc,
+    value::Value,
+};
+use imbl::OrdMap;
+
+/// A live value of a register, with who set it and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictValue {
+    /// The operation that set it.
+    pub op: OpId,
+    /// The value.
+    pub value: Value,
+    /// Who.
+    pub author: PersonId,
+    /// When.
+    pub hlc: Hlc,
+}
+
+/// A field with more than one concurrent value. Derived: whoever has the same entries sees the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Of what.
+    pub key: EntityKey,
+    /// Which register; [`crate::model::ALIVE`] for "deleted while you edited it", whose values are
+    /// the latest edit (`true`) and the deletion (`false`). A task's parent with a single value
+    /// stands for a cycle: the task is shown at top level instead.
+    pub slot: Slot,
+    /// The values; the first is shown.
+    pub values: Vec<ConflictValue>,
+}
+
+/// How many conflicts each entity has that has any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    by_entity: OrdMap<EntityKey, usize>,
+    total: usize,
+}
+
+impl Counts {
+    fn put(&mut self, key: EntityKey, count: usize) {
+        let old = match count {
+            0 if self.by_entity.is_empty() => None,
+            0 => self.by_entity.remove(&key),
+            _ => self.by_entity.insert(key, count),
+        };
+        self.total = self.total - old.unwrap_or(0) + count;
+    }
+}
+
+impl Workspace {
+    /// Every conflict, by entity.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        self.conflicts.by_entity.keys().flat_map(|key| self.conflicts_of(*key)).collect()
+    }
+
+    /// Conflicts of one entity.
+    pub fn conflicts_of(&self, key: EntityKey) -> Vec<Conflict> {
+        let Some(entity) = self.entity(key).filter(|entity| entity.is_shown()) else { return Vec::new() };
+        let mut conflicts = Vec::new();
+        if was_deleted(entity) {
+            conflicts.push(Conflict {
+                key,
+                slot: ALIVE.field.into(),
+                values: self.edit_and_deletion(entity),
+            });
+        }
+        for register in entity.registers().iter().filter(|register| self.is_conflict(key, register)) {
+            let values = register.live().iter().map(|live| self.conflict_value(live)).collect();
+            conflicts.push(Conflict { key, slot: register.slot(), values });
+        }
+        conflicts
+    }
+
+    /// How many conflicts there are.
+    pub fn conflict_count(&self) -> usize {
+        self.conflicts.total
+    }
+
+    /// Brings the count in step with one changed entity.
+    pub(crate) fn recount_conflicts(&mut self, key: EntityKey) {
+        let entity = self.entity(key).filter(|entity| entity.is_shown());
+        let count = entity.map_or(0, |entity| {
+            let registers = entity.registers().iter();
+            registers.filter(|register| self.is_conflict(key, register)).count()
+                + usize::from(was_deleted(entity))
+        });
+        self.conflicts.put(key, count);
+    }
+
+    fn is_conflict(&self, key: EntityKey, register: &Register) -> bool {
+        let contested = || key.kind.field(register.field()).is_some_and(|spec| spec.conflicts);
+        let cut = || {
+            key.kind == model::Kind::Task
+                && register.field() == model::task::PARENT
+                && self.tree.is_cut(key.id)
+        };
+        register.is_contested() && contested() || cut()
+    }
+
+    fn conflict_value(&self, live: &Live) -> ConflictValue {
+        let author = self.person(live.chain);
+        ConflictValue { op: live.op, value: live.value.clone(), author, hlc: live.hlc }
+    }
+
+    fn edit_and_deletion(&self, entity: &Entity) -> Vec<ConflictValue> {
+        let edit = entity.lives().filter(|live| !live.listed).max_by_key(|live| (live.hlc, live.op));
+        let edit = edit.map(|live| (live.op, true, live.chain, live.hlc));
+        let deletion = entity.deletion().map(|stamp| (stamp.op, false, stamp.chain, stamp.hlc));
+        let value = |(op, alive, chain, hlc)| ConflictValue {
+            op,
+            value: Value::Bool(alive),
+            author: self.person(chain),
+            hlc,
+        };
+        edit.into_iter().chain(deletion).map(value).collect()
+    }
+}
+
+/// Whether a shown entity was deleted by somebody who did not know all that it holds.
+fn was_deleted(entity: &Entity) -> bool {
+    let existence = entity.live(ALIVE.field, None);
+    entity.deletion().is_some() && !existence.is_empty() && existence.iter().all(|live| live.listed)
+}

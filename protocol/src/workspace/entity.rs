@@ -1,0 +1,290 @@
+//! One entity: its registers, what deletions listed, and the way back to the log.
+
+use crate::{
+    id::{EntityId, OpId},
+    model::{ALIVE, EntityKey, Field, Slot},
+    register::{self, Live, Names, Register},
+    snapshot::PageNo,
+    store::{ChainNo, EntryAt},
+    time::Hlc,
+    value::{Element, Value},
+};
+use serde::{Deserialize, Serialize};
+use std::{cmp::Ordering, collections::BTreeMap};
+
+/// When and by whom something was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    pub op: OpId,
+    pub hlc: Hlc,
+    pub chain: ChainNo,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entity {
+    /// In order of slots.
+    registers: Vec<Register>,
+    touched: Trail,
+    /// The earliest value that its register of existence ever got.
+    pub created: Option<(Hlc, ChainNo)>,
+    rare: Option<Box<Rare>>,
+    /// Where the snapshot keeps it.
+    #[serde(skip)]
+    pub page: PageNo,
+    /// Whether some live value is listed by no deletion. Kept up to date by [`Entity::settle`].
+    #[serde(skip)]
+    shown: bool,
+}
+
+/// What few entities have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Rare {
+    /// Everything that deletions list, known or not.
+    listed: Names,
+    /// The latest deletion.
+    deletion: Option<Stamp>,
+    /// What void operations name: whoever names the void operation names these too.
+    voids: BTreeMap<OpId, Vec<OpId>>,
+}
+
+impl Entity {
+    pub fn new(page: PageNo) -> Self {
+        Self { page, ..Self::default() }
+    }
+
+    pub fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    /// Works out anew whether it is shown.
+    pub fn settle(&mut self) {
+        let shown = self.lives().any(|live| !live.listed);
+        self.shown = shown;
+    }
+
+    pub fn registers(&self) -> &[Register] {
+        &self.registers
+    }
+
+    /// Every live value of every register.
+    pub fn lives(&self) -> impl Iterator<Item = &Live> {
+        self.registers.iter().flat_map(Register::live)
+    }
+
+    pub fn live(&self, field: Field, element: Option<&Element>) -> &[Live] {
+        match self.find(field, element) {
+            Ok(place) => self.registers.get(place).map_or(&[], Register::live),
+            Err(_) => &[],
+        }
+    }
+
+    /// The value shown, `None` if unset.
+    pub fn value(&self, field: Field) -> Option<&Value> {
+        shown_value(self.live(field, None))
+    }
+
+    /// The entity that a field refers to.
+    pub fn reference(&self, field: Field) -> Option<EntityId> {
+        self.value(field).and_then(Value::as_entity)
+    }
+
+    /// The registers of one field, by element.
+    pub fn elements(&self, field: Field) -> &[Register] {
+        let start = self.registers.partition_point(|register| register.field() < field);
+        let rest = self.registers.get(start..).unwrap_or_default();
+        let len = rest.partition_point(|register| register.field() == field);
+        rest.get(..len).unwrap_or_default()
+    }
+
+    pub fn deletion(&self) -> Option<&Stamp> {
+        self.rare.as_ref()?.deletion.as_ref()
+    }
+
+    pub fn touched(&self) -> &Trail {
+        &self.touched
+    }
+
+    pub fn touch(&mut self, at: EntryAt) {
+        self.touched.push(at);
+    }
+
+    /// Gives a register a value and removes what `replaces` names.
+    pub fn set(
+        &mut self,
+        slot: Slot,
+        mut live: Live,
+        replaces: &[OpId],
+        rank: impl Fn(&Live, &Live) -> Ordering,
+    ) {
+        live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(live.op));
+        let place = match self.find(slot.field, slot.element.as_ref()) {
+            Ok(place) => place,
+            Err(place) => {
+                grow(&mut self.registers);
+                self.registers.insert(place, Register::new(slot));
+                place
+            }
+        };
+        if let Some(register) = self.registers.get_mut(place) {
+            register.add(live, rank);
+            name(register, self.rare.as_ref().map(|rare| &rare.voids), replaces);
+        }
+    }
+
+    /// Marks what `lists` names as seen by a deletion.
+    pub fn delete(&mut self, stamp: Stamp, lists: &[OpId], later: impl Fn(&Stamp, &Stamp) -> bool) {
+        let rare = self.rare.get_or_insert_default();
+        if rare.deletion.as_ref().is_none_or(|old| later(&stamp, old)) {
+            rare.deletion = Some(stamp);
+        }
+        self.list(lists);
+    }
+
+    /// Remembers what a void operation names, and passes it on if the operation itself is named.
+    pub fn void(&mut self, op: OpId, names: &[OpId]) {
+        let rare = self.rare.get_or_insert_default();
+        rare.voids.entry(op).or_default().extend_from_slice(names);
+        for register in &mut self.registers {
+            if register.is_named(op) {
+                name(register, Some(&rare.voids), names);
+            }
+        }
+        if rare.listed.contains(op) {
+            self.list(names);
+        }
+    }
+
+    fn list(&mut self, lists: &[OpId]) {
+        let rare = self.rare.get_or_insert_default();
+        let mut pending = lists.to_vec();
+        while let Some(op) = pending.pop() {
+            if rare.listed.insert(op) {
+                pending.extend(rare.voids.get(&op).into_iter().flatten());
+            }
+        }
+        for register in &mut self.registers {
+            register.list(|op| rare.listed.contains(op));
+        }
+    }
+
+    fn find(&self, field: Field, element: Option<&Element>) -> Result<usize, usize> {
+        self.registers.binary_search_by(|register| register.cmp_slot(field, element))
+    }
+
+    /// Notes that it was created, or restored, unless that happened before. `earlier` compares
+    /// chains by something that all devices agree on.
+    pub fn note_created(&mut self, stamp: (Hlc, ChainNo), earlier: impl Fn(ChainNo, ChainNo) -> bool) {
+        let replace = self.created.is_none_or(|(hlc, chain)| {
+            stamp.0 < hlc || (stamp.0 == hlc && chain != stamp.1 && earlier(stamp.1, chain))
+        });
+        if replace {
+            self.created = Some(stamp);
+        }
+    }
+}
+
+/// Names values in a register, and what void operations among the names name themselves.
+fn name(register: &mut Register, voids: Option<&BTreeMap<OpId, Vec<OpId>>>, names: &[OpId]) {
+    let Some(voids) = voids.filter(|voids| !voids.is_empty()) else {
+        for op in names {
+            register.name(*op);
+        }
+        return;
+    };
+    let mut pending = names.to_vec();
+    while let Some(op) = pending.pop() {
+        if register.name(op) {
+            pending.extend(voids.get(&op).into_iter().flatten());
+        }
+    }
+}
+
+/// The first live value, unless it is the one that stands for nothing.
+pub(crate) fn shown_value(live: &[Live]) -> Option<&Value> {
+    live.first().map(|live| &live.value).filter(|value| **value != Value::Unset)
+}
+
+/// Makes room for one more: exactly while there are few, as is usual, doubling later.
+fn grow<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() && list.len() < 16 {
+        list.reserve_exact(1);
+    }
+}
+
+/// Whether an operation on `slot` brings an entity into being.
+pub(crate) fn creates(slot: &Slot) -> bool {
+    slot.field == ALIVE.field
+}
+
+/// Which of an entity's live values is shown; see [`register::rank`].
+pub(crate) fn rank<'a>(
+    key: EntityKey,
+    field: Field,
+    origin: impl Fn(ChainNo) -> Option<&'a crate::log::Origin>,
+) -> impl Fn(&Live, &Live) -> Ordering {
+    register::rank(move || register::is_set_like(key.kind, field), origin)
+}
+
+/// Places in the store, a few bytes each: chain and position as LEB128.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trail(#[serde(with = "crate::log::bytes_field")] Vec<u8>);
+
+impl Trail {
+    /// Appends, unless it is the last one already.
+    fn push(&mut self, at: EntryAt) {
+        let start = self.0.len();
+        push_leb(&mut self.0, u64::from(at.chain.0));
+        push_leb(&mut self.0, at.position);
+        let (before, new) = self.0.split_at(start);
+        let whole = |rest: &[u8]| rest.last().is_none_or(|byte| *byte < 0x80);
+        if before.strip_suffix(new).is_some_and(whole) {
+            self.0.truncate(start);
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = EntryAt> + '_ {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let chain = ChainNo(pop_leb(&mut rest)? as u32);
+            Some(EntryAt { chain, position: pop_leb(&mut rest)? })
+        })
+    }
+}
+
+fn push_leb(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn pop_leb(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_gives_back_what_it_was_given_without_repeats() {
+        let at = |chain, position| EntryAt { chain: ChainNo(chain), position };
+        let places = [at(130, 5), at(2, 5), at(2, 133), at(5, 1), at(1, 5), at(u32::MAX, u64::MAX)];
+        let mut trail = Trail::default();
+        for place in places {
+            trail.push(place);
+            trail.push(place);
+        }
+        assert_eq!(trail.iter().collect::<Vec<_>>(), places);
+    }
+}

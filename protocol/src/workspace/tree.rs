@@ -1,0 +1,208 @@
+//! What stands inside what.
+//!
+//! A task names its column and its parent, a column its project, a comment its task. The index here
+//! holds the reverse, for shown entities only. Parents can form a cycle when two people move tasks
+//! below each other's; then the edge with the highest stamp is not followed, on every device the
+//! same one, and that task is shown at top level with a conflict.
+
+use super::{Workspace, entity::Entity};
+use crate::{
+    id::{EntityId, OpId},
+    limits,
+    model::{self, EntityKey, Field, Kind},
+    time::Hlc,
+};
+use imbl::OrdSet;
+use std::collections::BTreeMap;
+
+/// In what way one entity stands inside another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Relation {
+    Column,
+    Subtask,
+    ProjectColumn,
+    /// A deleted column of a project: its tasks are shown in the project's first column.
+    DeletedColumn,
+    Comment,
+    ChecklistItem,
+    Attachment,
+}
+
+/// A child in its parent. Tasks without a column are children of no parent.
+type Edge = (Relation, Option<EntityId>, EntityId);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tree {
+    edges: OrdSet<Edge>,
+    /// Tasks whose parent is not followed, because it would close a cycle.
+    cut: OrdSet<EntityId>,
+}
+
+/// What of an entity the tree depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    shown: bool,
+    pub deleted: bool,
+    container: Option<EntityId>,
+    parent: Option<ParentEdge>,
+}
+
+/// A task's parent, and what decides which edge of a cycle is cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ParentEdge {
+    parent: EntityId,
+    hlc: Hlc,
+    op: OpId,
+}
+
+/// The relation and field by which an entity of this kind stands in its container.
+fn container_of(kind: Kind) -> Option<(Relation, Field)> {
+    match kind {
+        Kind::Task => Some((Relation::Column, model::task::COLUMN)),
+        Kind::Column => Some((Relation::ProjectColumn, model::column::PROJECT)),
+        Kind::Comment => Some((Relation::Comment, model::comment::TASK)),
+        Kind::ChecklistItem => Some((Relation::ChecklistItem, model::checklist_item::TASK)),
+        Kind::Attachment => Some((Relation::Attachment, model::attachment::TASK)),
+        _ => None,
+    }
+}
+
+impl ParentEdge {
+    fn of(task: &Entity) -> Option<Self> {
+        let live = task.live(model::task::PARENT, None).first()?;
+        Some(Self { parent: live.value.as_entity()?, hlc: live.hlc, op: live.op })
+    }
+}
+
+impl Place {
+    pub fn of(kind: Kind, entity: &Entity) -> Self {
+        let shown = entity.is_shown();
+        Self {
+            shown,
+            deleted: !shown && entity.deletion().is_some() && entity.lives().next().is_some(),
+            container: container_of(kind).and_then(|(_, field)| entity.reference(field)),
+            parent: (kind == Kind::Task && shown).then(|| ParentEdge::of(entity)).flatten(),
+        }
+    }
+
+    /// The edges that an entity at this place has.
+    pub fn edges(&self, key: EntityKey) -> impl Iterator<Item = Edge> {
+        let container = container_of(key.kind).and_then(|(relation, _)| match (relation, self.container) {
+            (Relation::Column, parent) if self.shown => Some((relation, parent, key.id)),
+            (Relation::ProjectColumn, Some(parent)) if !self.shown => {
+                Some((Relation::DeletedColumn, Some(parent), key.id))
+            }
+            (_, Some(parent)) if self.shown => Some((relation, Some(parent), key.id)),
+            _ => None,
+        });
+        let parent = self.parent.as_ref().map(|edge| (Relation::Subtask, Some(edge.parent), key.id));
+        container.into_iter().chain(parent)
+    }
+}
+
+impl Tree {
+    /// The tree over entities at these places, cycles not yet cut.
+    pub fn new(places: impl Iterator<Item = (EntityKey, Place)>) -> Self {
+        let mut edges: Vec<Edge> =
+            places.flat_map(|(key, place)| place.edges(key).collect::<Vec<_>>()).collect();
+        edges.sort_unstable();
+        Self { edges: edges.into_iter().collect(), cut: OrdSet::new() }
+    }
+
+    pub fn children(&self, relation: Relation, parent: Option<EntityId>) -> impl Iterator<Item = EntityId> {
+        let (first, last) = (EntityId([0; 16]), EntityId([0xff; 16]));
+        let range = (relation, parent, first)..=(relation, parent, last);
+        self.edges.range(range).map(|(_, _, child)| *child)
+    }
+
+    /// Everything that tasks name as their column, known or not.
+    pub fn columns_in_use(&self) -> impl Iterator<Item = EntityId> {
+        let mut next = Some((Relation::Column, Some(EntityId([0; 16])), EntityId([0; 16])));
+        std::iter::from_fn(move || {
+            let (_, column, _) =
+                self.edges.range(next.take()?..).next().filter(|edge| edge.0 == Relation::Column)?;
+            next = Some((Relation::Column, *column, EntityId([0xff; 16])));
+            *column
+        })
+    }
+
+    pub fn is_cut(&self, task: EntityId) -> bool {
+        self.cut.contains(&task)
+    }
+}
+
+impl Workspace {
+    /// Moves an entity in the index. Returns tasks whose parent is newly followed or not.
+    pub(super) fn move_in_tree(&mut self, key: EntityKey, before: &Place, after: &Place) -> Vec<EntityId> {
+        let (old, new): (Vec<Edge>, Vec<Edge>) = (before.edges(key).collect(), after.edges(key).collect());
+        for edge in old.iter().filter(|edge| !new.contains(edge)) {
+            self.tree.edges.remove(edge);
+        }
+        for edge in new.iter().filter(|edge| !old.contains(edge)) {
+            self.tree.edges.insert(*edge);
+        }
+        if before.parent == after.parent { Vec::new() } else { self.recut(key.id, before, after) }
+    }
+
+    fn recut(&mut self, task: EntityId, before: &Place, after: &Place) -> Vec<EntityId> {
+        let mut changed = Vec::new();
+        for member in self.cycle(task, before.parent.as_ref()) {
+            if self.tree.cut.remove(&member).is_some() {
+                changed.push(member);
+            }
+        }
+        let cycle = self.cycle(task, after.parent.as_ref());
+        if let Some(latest) = self.latest_edge(&cycle) {
+            self.tree.cut.insert(latest);
+            changed.push(latest);
+        }
+        changed
+    }
+
+    /// The tasks of the cycle that `task` would close with this edge; none if it closes none. A
+    /// cycle longer than the limit counts as none: only malice makes one, and every device agrees.
+    fn cycle(&self, task: EntityId, edge: Option<&ParentEdge>) -> Vec<EntityId> {
+        let mut members = vec![task];
+        let mut next = edge.map(|edge| edge.parent);
+        while let Some(member) = next {
+            if member == task {
+                return members;
+            }
+            if members.len() == limits::PARENT_CYCLE {
+                break;
+            }
+            members.push(member);
+            next = self.parent_edge(member).map(|edge| edge.parent);
+        }
+        Vec::new()
+    }
+
+    fn parent_edge(&self, task: EntityId) -> Option<ParentEdge> {
+        let entity = self.entity(EntityKey::new(Kind::Task, task)).filter(|entity| entity.is_shown())?;
+        ParentEdge::of(entity)
+    }
+
+    fn latest_edge(&self, cycle: &[EntityId]) -> Option<EntityId> {
+        let edges = cycle.iter().filter_map(|task| self.parent_edge(*task).map(|edge| (edge, *task)));
+        edges.max_by_key(|(edge, task)| (edge.hlc, edge.op, *task)).map(|(_, task)| task)
+    }
+
+    /// Cuts every cycle of a tree that was just built.
+    pub(crate) fn cut_cycles(&mut self) {
+        // Which walk came by first. A walk that meets itself has found a cycle.
+        let mut seen: BTreeMap<EntityId, EntityId> = BTreeMap::new();
+        let starts: Vec<EntityId> =
+            self.tree.edges.iter().filter(|edge| edge.0 == Relation::Subtask).map(|edge| edge.2).collect();
+        for start in starts {
+            let mut next = Some(start);
+            while let Some(task) = next.filter(|task| !seen.contains_key(task)) {
+                seen.insert(task, start);
+                next = self.parent_edge(task).map(|edge| edge.parent);
+            }
+            if let Some(task) = next.filter(|task| seen.get(task) == Some(&start)) {
+                let cycle = self.cycle(task, self.parent_edge(task).as_ref());
+                self.tree.cut.extend(self.latest_edge(&cycle));
+            }
+        }
+    }
+}
