@@ -1,6 +1,9 @@
 //! A Velo peer: the pure core of [`velo_protocol`] with a disk, a network and threads.
 
+pub mod control;
 pub mod data_dir;
 pub mod handle;
 pub mod keystore;
 pub mod limits;
+pub mod logging;
+pub mod metrics;

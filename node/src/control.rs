@@ -1,0 +1,179 @@
+//! The control socket: how `velo` commands reach the process that holds the data directory.
+//!
+//! Clients write one JSON value a line and get one JSON value a line back, in order. What the
+//! values mean is the handler's matter ([`serve`] is given one); here only their carriage is
+//! settled: a line is at most [`limits::CONTROL_LINE`] long, what is not JSON is answered with
+//! `{"error": {"kind": "malformed", "message": …}}`, and the connection lives on. Every client is
+//! served by a task of its own, so a slow or broken one stops nobody else.
+//!
+//! Whoever can open the socket can do everything the person can: it lies in the data directory
+//! (0700) and has mode 0600. [`endpoint`] is the only part that differs between systems.
+
+#[cfg(unix)]
+#[path = "control/unix.rs"]
+mod endpoint;
+
+use crate::limits;
+use serde_json::{Value, json};
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The socket could not be made.
+    #[error("the control socket {} could not be made: {source}", path.display())]
+    Bind {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The connection broke. What was asked for may or may not have been done.
+    #[error("the running Velo did not answer ({0}): look with `velo status` whether it was done")]
+    Broken(io::Error),
+    /// Not a value of this protocol.
+    #[error("the running Velo answered with something else than JSON: is it another version?")]
+    Malformed,
+}
+
+/// A served control socket. Dropping it closes it and ends its clients' tasks.
+#[derive(Debug)]
+pub struct ControlServer {
+    task: tokio::task::JoinHandle<()>,
+    path: PathBuf,
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        self.task.abort();
+        endpoint::remove(&self.path);
+    }
+}
+
+/// Serves the socket of `data_dir` with `handler`. Only for the process that holds the directory:
+/// a socket that lies there already was left by a process that was killed, and is replaced.
+///
+/// Must be called in a tokio runtime.
+pub fn serve<H, F>(data_dir: &Path, handler: H) -> Result<ControlServer, ControlError>
+where
+    H: Fn(Value) -> F + Send + Sync + 'static,
+    F: Future<Output = Value> + Send + 'static,
+{
+    let path = endpoint::path(data_dir);
+    let listener =
+        endpoint::bind(&path).map_err(|source| ControlError::Bind { path: path.clone(), source })?;
+    let task = tokio::spawn(accept(listener, Arc::new(handler)));
+    Ok(ControlServer { task, path })
+}
+
+async fn accept<H, F>(mut listener: endpoint::Listener, handler: Arc<H>)
+where
+    H: Fn(Value) -> F + Send + Sync + 'static,
+    F: Future<Output = Value> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits::CONTROL_CLIENTS));
+    let mut clients = JoinSet::new();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match endpoint::accept(&mut listener).await {
+            Ok(stream) => drop(clients.spawn(client(stream, handler.clone(), place))),
+            Err(error) => {
+                // Out of file descriptors, most likely: others may close some.
+                tracing::warn!(%error, "a client of the control socket could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+        while clients.try_join_next().is_some() {}
+    }
+}
+
+async fn client<S, H, F>(stream: S, handler: Arc<H>, _place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite,
+    H: Fn(Value) -> F,
+    F: Future<Output = Value>,
+{
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut reader = BufReader::new(reader);
+    // A client that is gone has nothing to be told.
+    while let Ok(Some(line)) = read_line(&mut reader, limits::CONTROL_LINE).await {
+        let answer = match line {
+            Line::Whole(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(request) => handler(request).await,
+                Err(error) => malformed(&format!("the request is not JSON: {error}")),
+            },
+            Line::TooLong => {
+                malformed(&format!("the request is longer than {} MiB", limits::CONTROL_LINE / 1024 / 1024))
+            }
+        };
+        let mut bytes = answer.to_string().into_bytes();
+        bytes.push(b'\n');
+        if writer.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn malformed(message: &str) -> Value {
+    json!({ "error": { "kind": "malformed", "message": message } })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Whole(Vec<u8>),
+    TooLong,
+}
+
+/// The next line, without its end; `None` at the end of the stream. Of a line that is too long
+/// nothing is kept, but it is read to its end, so that the next one is understood.
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), limit: usize) -> io::Result<Option<Line>> {
+    let (mut line, mut too_long) = (Vec::new(), false);
+    loop {
+        let buffer = reader.fill_buf().await?;
+        if buffer.is_empty() {
+            // A client that stops in the middle of a line is gone.
+            return Ok(None);
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        too_long |= line.len() + part.len() > limit;
+        if too_long {
+            line = Vec::new();
+        } else {
+            line.extend_from_slice(part);
+        }
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        reader.consume(used);
+        if end.is_some() {
+            return Ok(Some(if too_long { Line::TooLong } else { Line::Whole(line) }));
+        }
+    }
+}
+
+/// Asks the process that holds `data_dir`, and waits for its answer. `None` if nobody serves it.
+pub fn call(data_dir: &Path, request: &Value) -> Result<Option<Value>, ControlError> {
+    let Some(mut stream) = endpoint::connect(&endpoint::path(data_dir)).map_err(ControlError::Broken)? else {
+        return Ok(None);
+    };
+    let mut bytes = request.to_string().into_bytes();
+    bytes.push(b'\n');
+    stream.write_all(&bytes).map_err(ControlError::Broken)?;
+    let mut answer = Vec::new();
+    io::BufReader::new(stream).read_until(b'\n', &mut answer).map_err(ControlError::Broken)?;
+    if answer.pop() != Some(b'\n') {
+        return Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()));
+    }
+    serde_json::from_slice(&answer).map(Some).map_err(|_| ControlError::Malformed)
+}
+
+#[cfg(all(test, unix))]
+mod tests;
