@@ -368,9 +368,9 @@ fn live_of(own: &[&Done]) -> BTreeMap<Slot, Vec<Seen>> {
             live.entry(slot.clone()).or_default().push(seen);
         }
     }
-    for (slot, seen) in &mut live {
+    for (slot, values) in &mut live {
         let present = |seen: &Seen| slot.field == task::LABELS && slot.element.is_some() && seen.2.is_true();
-        seen.sort_by(|a, b| (present(b), b).cmp(&(present(a), a)));
+        values.sort_by(|a, b| (present(b), b).cmp(&(present(a), a)));
     }
     live
 }
