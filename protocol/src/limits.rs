@@ -68,9 +68,24 @@ pub const DIGEST_MS: u64 = 10_000;
 /// Changed heads are gathered this long before they are announced.
 pub const HEADS_DEBOUNCE_MS: u64 = 50;
 
+/// A batch of at most this many bytes is forwarded at once: somebody is typing. More is a transfer,
+/// and a third peer most likely gets it from the same source.
+pub const LIVE_BYTES: usize = 16 * 1024;
+/// A transfer is forwarded only after the peer's heads stood still for this long.
+pub const FORWARD_DELAY_MS: u64 = 250;
+/// What was sent is not sent again for this long, whatever the peer announces meanwhile.
+pub const RESEND_MS: u64 = 3_000;
+/// Logs read ahead for one peer, to send them in causal order: at most so many runs of memory.
+pub const READ_AHEAD: usize = 32;
+/// Announced heads that are not here yet, remembered of one peer.
+pub const UNKNOWN_HEADS: usize = 10_000;
+
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Bytes of a ticket's text form.
 pub const TICKET_CHARS: usize = 4 * 1024;
 /// Links in a certificate chain.
 pub const CHAIN_LINKS: usize = 16;
+
+/// Bytes of recently verified runs kept, so that what waits for another log is seldom read again.
+pub const RECENT_RUN_BYTES: usize = 16 * 1024 * 1024;

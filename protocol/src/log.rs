@@ -279,6 +279,20 @@ fn parse_entry(bytes: &[u8], position: u64) -> Result<(Header, usize, usize), Lo
     Ok((header, used, end))
 }
 
+/// How many entries `bytes` hold, and the stamp of the first: what a sender needs to know of a
+/// stored run. Nothing is hashed.
+pub fn survey(bytes: &[u8]) -> Result<(u64, Hlc), LogError> {
+    let (mut at, mut count, mut first) = (0, 0, Hlc(0));
+    while at < bytes.len() {
+        let (header, used): (Header, usize) = codec::decode_prefix(&bytes[at..])
+            .map_err(|source| LogError::Header { position: count, source })?;
+        first = if count == 0 { header.hlc } else { first };
+        at = at.saturating_add(used).saturating_add(header.body_len as usize);
+        count += 1;
+    }
+    Ok((count, first))
+}
+
 /// Reads consecutive entries that follow `after`. Checks form and chain, no signature.
 pub fn parse_entries(after: Head, bytes: &[u8]) -> Result<Vec<Entry>, LogError> {
     let mut entries = Vec::new();
@@ -378,6 +392,14 @@ pub struct VerifiedRun {
 }
 
 impl VerifiedRun {
+    /// A run read back from the own store, which holds only what was verified.
+    pub fn stored(run: Run) -> Result<Self, LogError> {
+        let entries = parse_entries(run.after, &run.bytes)?;
+        let last = entries.last().ok_or(LogError::Empty)?;
+        let end = ChainEnd { head: Head { position: last.position, id: last.id }, entries: 0, bytes: 0 };
+        Ok(Self { run, entries, end })
+    }
+
     /// The run as received.
     pub fn run(&self) -> &Run {
         &self.run

@@ -9,311 +9,31 @@
 //! and fork the device's own log. And what peers are told that we hold is always on disk.
 
 use crate::{
-    change::Change,
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
-    log::Origin,
-    model::EntityKey,
-    store::{Batch, LogReader},
-    ticket::{SessionSecret, Ticket},
+    id::{DeviceId, EntityId, WorkspaceId},
+    limits,
+    log_set::Rejected,
+    message::{Digest, Heads, Message, Ops},
+    session::{Fault, Request, Session},
+    store::{BatchRun, ChainNo, EntryAt, LogReader, StoreError},
+    ticket::SessionSecret,
     time::Now,
+    workspace::Workspace,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use std::collections::{BTreeMap, VecDeque};
+
+mod commands;
+mod holding;
+mod io;
+mod write;
+
+pub use io::{
+    BatchId, Command, Event, Identity, Input, Output, PeerStatus, PeerWorkspace, Refusal, Reply, RequestId,
+    WorkspaceRecord,
 };
 
-/// Who this device is.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The person.
-    pub person: PersonId,
-    /// The device's signing key; also its libp2p identity.
-    pub device: SecretKey,
-    /// From the person's root to this device.
-    pub chain: Vec<LinkCert>,
-}
-
-impl Identity {
-    /// This device.
-    pub fn device_id(&self) -> DeviceId {
-        DeviceId(self.device.public())
-    }
-}
-
-/// What a device must remember of a workspace besides its log.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct WorkspaceRecord {
-    /// Which.
-    pub id: WorkspaceId,
-    /// For authenticating to peers.
-    pub secret: SessionSecret,
-    /// The own log that is written to.
-    pub origin: Origin,
-}
-
-/// Ties a [`Output::Reply`] to its command. Chosen by the caller.
-pub type RequestId = u64;
-/// Ties [`Input::Persisted`] to its batch.
-pub type BatchId = u64;
-
-/// What a person asks for.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Command {
-    /// Founds a workspace.
-    CreateWorkspace {
-        /// Its name.
-        name: String,
-        /// The founder's name.
-        person_name: String,
-    },
-    /// Joins one.
-    Join {
-        /// The invitation.
-        ticket: Ticket,
-        /// The joiner's name.
-        person_name: String,
-    },
-    /// Makes a ticket.
-    Invite {
-        /// To which workspace.
-        workspace: WorkspaceId,
-        /// Until when: milliseconds since the Unix epoch.
-        expires_ms: u64,
-        /// Where this device or a relay may be reached.
-        addresses: Vec<String>,
-    },
-    /// Changes entities, as one transaction.
-    Edit {
-        /// Where.
-        workspace: WorkspaceId,
-        /// What.
-        changes: Vec<Change>,
-    },
-    /// Takes back the last own transaction that was not taken back.
-    Undo {
-        /// Where.
-        workspace: WorkspaceId,
-    },
-    /// Makes the last one taken back again.
-    Redo {
-        /// Where.
-        workspace: WorkspaceId,
-    },
-    /// Compares with every peer now.
-    SyncNow,
-    /// Whether to sync by itself.
-    SetAutoSync {
-        /// Where.
-        workspace: WorkspaceId,
-        /// On or off.
-        on: bool,
-    },
-}
-
-/// What became of a command.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reply {
-    /// A workspace was founded or joined.
-    Workspace(WorkspaceId),
-    /// A ticket.
-    Ticket(Ticket),
-    /// Entities were changed, durably.
-    Edited {
-        /// How many operations were written; 0 if everything was so already.
-        operations: usize,
-        /// What changed.
-        changed: Vec<EntityKey>,
-        /// For undo and redo: changes left alone because somebody changed them since.
-        kept: Vec<String>,
-    },
-    /// Done.
-    Done,
-}
-
-/// Why a command was refused. Nothing was changed. Each says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// The workspace is not on this device.
-    #[error("workspace {0} is not on this device: see `velo workspace list`")]
-    NoWorkspace(WorkspaceId),
-    /// The entity is not known.
-    #[error("there is no such {0}")]
-    NoEntity(String),
-    /// Against the schema; names the field.
-    #[error("{0}")]
-    Schema(String),
-    /// The ticket cannot be used.
-    #[error("{0}")]
-    Ticket(String),
-    /// Already a member.
-    #[error("this device is already in that workspace")]
-    AlreadyJoined,
-    /// Nothing to undo or redo.
-    #[error("nothing to {0}")]
-    NothingTo(String),
-    /// The disk failed.
-    #[error("nothing can be changed until Velo is restarted, because saving failed: {0}")]
-    ReadOnly(String),
-    /// The workspace holds control entries of a newer version.
-    #[error("this workspace was changed with a newer version of Velo: update to change it")]
-    NeedsUpdate,
-    /// Too much at once.
-    #[error("{0}")]
-    TooMuch(String),
-}
-
-/// What happens to the replica.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A person asks for something.
-    Command {
-        /// Comes back in the reply.
-        request: RequestId,
-        /// What.
-        command: Command,
-    },
-    /// A frame arrived.
-    Received {
-        /// From whom, as the transport authenticated it.
-        peer: DeviceId,
-        /// Type byte and body.
-        frame: Vec<u8>,
-    },
-    /// A connection is open, ready for frames.
-    PeerUp {
-        /// To whom.
-        peer: DeviceId,
-    },
-    /// The connection is gone.
-    PeerDown {
-        /// To whom.
-        peer: DeviceId,
-    },
-    /// The network has written so many bytes of frames to a peer.
-    Sent {
-        /// To whom.
-        peer: DeviceId,
-        /// Sum of the frames' lengths.
-        bytes: usize,
-    },
-    /// A batch is durable.
-    Persisted {
-        /// Which.
-        batch: BatchId,
-    },
-    /// A batch could not be made durable.
-    PersistFailed {
-        /// Which.
-        batch: BatchId,
-        /// Why, for people.
-        reason: String,
-    },
-    /// The time asked for with [`Output::WakeAt`] has come.
-    Wake,
-}
-
-/// What the driver has to do.
-#[derive(Debug, Clone)]
-pub enum Output {
-    /// Remember this, durably, before anything that follows.
-    Remember(WorkspaceRecord),
-    /// Make a batch durable, then say [`Input::Persisted`]. Batches of a workspace are in order.
-    Persist {
-        /// Of which workspace.
-        workspace: WorkspaceId,
-        /// Comes back.
-        id: BatchId,
-        /// What.
-        batch: Batch,
-    },
-    /// Send a frame, then say [`Input::Sent`] when it is written.
-    Send {
-        /// To whom.
-        peer: DeviceId,
-        /// Type byte and body.
-        frame: Vec<u8>,
-    },
-    /// Close the connection.
-    Disconnect {
-        /// To whom.
-        peer: DeviceId,
-        /// Why, for the log file and the peers view.
-        reason: String,
-    },
-    /// Say [`Input::Wake`] at this time of the monotonic clock. Replaces earlier ones.
-    WakeAt(u64),
-    /// Tell the people.
-    Event(Event),
-    /// Answer a command.
-    Reply {
-        /// Of the command.
-        request: RequestId,
-        /// What became of it.
-        result: Result<Reply, Refusal>,
-    },
-}
-
-/// Something worth telling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The visible state changed. Own changes are told at once, others' when durable.
-    Changed {
-        /// Where.
-        workspace: WorkspaceId,
-        /// What.
-        entities: Vec<EntityKey>,
-        /// Whether this device made the change.
-        own: bool,
-    },
-    /// A workspace is open.
-    WorkspaceOpened {
-        /// Which.
-        workspace: WorkspaceId,
-    },
-    /// Something about a peer changed: see [`Replica::peers`].
-    PeerChanged {
-        /// Which.
-        peer: DeviceId,
-    },
-    /// A device wrote two entries at one place of its log. Both are kept.
-    Forked {
-        /// Where.
-        workspace: WorkspaceId,
-        /// Which log.
-        log: LogId,
-    },
-    /// Saving failed; nothing more is written.
-    ReadOnly {
-        /// Why, for people.
-        reason: String,
-    },
-}
-
-/// What is known of a peer, for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PeerStatus {
-    /// Which device.
-    pub peer: DeviceId,
-    /// Whether a session is open.
-    pub connected: bool,
-    /// Milliseconds of the wall clock at which it was last heard.
-    pub last_seen_ms: u64,
-    /// For every shared workspace.
-    pub workspaces: Vec<PeerWorkspace>,
-}
-
-/// What is known of a peer's copy of one workspace.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PeerWorkspace {
-    /// Which.
-    pub workspace: WorkspaceId,
-    /// Whether its last digest was equal to ours.
-    pub synced: bool,
-    /// Entries of ours that it has not acknowledged.
-    pub lacks: u64,
-    /// Entries it announced and we have not.
-    pub we_lack: u64,
-}
+use holding::Holding;
 
 /// Reading access to the stored logs, by workspace.
 pub trait Logs {
@@ -321,19 +41,77 @@ pub trait Logs {
     fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader>;
 }
 
+/// A store without logs: what a workspace has before its first entry is durable.
+#[derive(Debug, Clone, Copy)]
+struct NoLog;
+
+impl LogReader for NoLog {
+    fn chains(&self) -> Vec<crate::store::ChainInfo> {
+        Vec::new()
+    }
+
+    fn read_run(&self, _: ChainNo, _: u64) -> Result<Option<crate::log::Run>, StoreError> {
+        Ok(None)
+    }
+
+    fn entry_id(&self, _: ChainNo, _: u64) -> Result<Option<crate::id::EntryId>, StoreError> {
+        Ok(None)
+    }
+}
+
+fn reader_of(logs: &dyn Logs, workspace: WorkspaceId) -> &dyn LogReader {
+    logs.reader(workspace).unwrap_or(&NoLog)
+}
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+struct InFlight {
+    workspace: WorkspaceId,
+    ends: Vec<EntryAt>,
+    bytes: usize,
+    /// Who is answered when it is durable.
+    reply: Option<(RequestId, Reply)>,
+}
+
 /// See the module.
 #[derive(Debug)]
-pub struct Replica {}
+pub struct Replica {
+    identity: Identity,
+    rng: ChaCha20Rng,
+    boot_id: u64,
+    holdings: BTreeMap<WorkspaceId, Holding>,
+    sessions: BTreeMap<DeviceId, Session>,
+    last_seen: BTreeMap<DeviceId, u64>,
+    in_flight: BTreeMap<BatchId, InFlight>,
+    next_batch: BatchId,
+    read_only: Option<String>,
+    outputs: VecDeque<Output>,
+    wake_at: Option<u64>,
+}
 
 impl Replica {
-    /// A replica without workspaces. `seed` feeds everything random, `boot_id` included.
-    pub fn new(_identity: Identity, _seed: [u8; 32]) -> Self {
-        todo!()
+    /// A replica without workspaces. `seed` feeds everything random, the boot id included.
+    pub fn new(identity: Identity, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let boot_id = rng.next_u64();
+        Self {
+            identity,
+            rng,
+            boot_id,
+            holdings: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            last_seen: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            next_batch: 0,
+            read_only: None,
+            outputs: VecDeque::new(),
+            wake_at: None,
+        }
     }
 
     /// This device.
     pub fn identity(&self) -> &Identity {
-        todo!()
+        &self.identity
     }
 
     /// Opens a workspace from its store: `state` from the last written pages, if there are any, and
@@ -341,46 +119,374 @@ impl Replica {
     /// the next write opens a new one.
     pub fn open_workspace(
         &mut self,
-        _record: WorkspaceRecord,
-        _state: Option<crate::workspace::Workspace>,
-        _log: &dyn LogReader,
-        _fresh_incarnation: bool,
-    ) -> Result<(), crate::store::StoreError> {
-        todo!()
+        record: WorkspaceRecord,
+        state: Option<Workspace>,
+        log: &dyn LogReader,
+        fresh_incarnation: bool,
+    ) -> Result<(), StoreError> {
+        let workspace = record.id;
+        let holding = Holding::open(record, state, log, fresh_incarnation)?;
+        self.holdings.insert(workspace, holding);
+        self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
+        Ok(())
     }
 
     /// Takes one input. Afterwards drain [`Self::poll`].
-    pub fn handle(&mut self, _now: Now, _input: Input, _logs: &dyn Logs) {
-        todo!()
+    pub fn handle(&mut self, now: Now, input: Input, logs: &dyn Logs) {
+        match input {
+            Input::Command { request, command } => self.command(now, request, command, logs),
+            Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
+            Input::PeerUp { peer } => self.peer_up(now, peer),
+            Input::PeerDown { peer } => self.peer_down(peer),
+            Input::Sent { peer, bytes } => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.sent(bytes);
+                }
+                self.push(now, peer, logs);
+            }
+            Input::Persisted { batch } => self.persisted(now, batch, logs),
+            Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason),
+            Input::Wake => self.wake(now, logs),
+        }
+        self.flush();
     }
 
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<Output> {
-        todo!()
+        self.outputs.pop_front()
     }
 
     /// The visible state. Cloning it is cheap, and a clone never changes.
-    pub fn workspace(&self, _id: WorkspaceId) -> Option<&crate::workspace::Workspace> {
-        todo!()
+    pub fn workspace(&self, id: WorkspaceId) -> Option<&Workspace> {
+        self.holdings.get(&id).map(|holding| &holding.state)
     }
 
-    /// The visible state, for taking pages to be written ([`crate::workspace::Workspace::take_pages`]).
-    pub fn workspace_mut(&mut self, _id: WorkspaceId) -> Option<&mut crate::workspace::Workspace> {
-        todo!()
+    /// The visible state, for taking pages to be written ([`Workspace::take_pages`]).
+    pub fn workspace_mut(&mut self, id: WorkspaceId) -> Option<&mut Workspace> {
+        self.holdings.get_mut(&id).map(|holding| &mut holding.state)
+    }
+
+    /// The logs of a workspace: what is stored and applied.
+    pub fn logs(&self, id: WorkspaceId) -> Option<&crate::log_set::LogSet> {
+        self.holdings.get(&id).map(|holding| &holding.logs)
     }
 
     /// Every open workspace.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
-        todo!()
+        self.holdings.keys().copied().collect()
+    }
+
+    /// What is remembered of every open workspace.
+    pub fn records(&self) -> Vec<WorkspaceRecord> {
+        self.holdings.values().map(|holding| holding.record.clone()).collect()
     }
 
     /// Every peer known since the start.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        todo!()
+        let status = |(peer, last_seen): (&DeviceId, &u64)| {
+            let session = self.sessions.get(peer);
+            let copies = session.into_iter().flat_map(|session| session.copies.iter());
+            let workspaces = copies.filter_map(|(workspace, copy)| {
+                let logs = &self.holdings.get(workspace)?.logs;
+                Some(PeerWorkspace {
+                    workspace: *workspace,
+                    synced: copy.synced(logs),
+                    lacks: copy.lacks(logs),
+                    we_lack: copy.we_lack(logs),
+                })
+            });
+            PeerStatus {
+                peer: *peer,
+                connected: session.is_some(),
+                last_seen_ms: *last_seen,
+                workspaces: workspaces.collect(),
+            }
+        };
+        self.last_seen.iter().map(status).collect()
     }
 
     /// A new random entity id, time-ordered.
-    pub fn new_entity_id(&mut self, _now: Now) -> EntityId {
-        todo!()
+    pub fn new_entity_id(&mut self, now: Now) -> EntityId {
+        EntityId::new(now.wall_ms, self.random())
+    }
+
+    fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn peer_up(&mut self, now: Now, peer: DeviceId) {
+        let nonce = self.random();
+        self.last_seen.insert(peer, now.wall_ms);
+        let session = Session::open(now, self.identity.device_id(), peer, self.boot_id, nonce);
+        self.sessions.insert(peer, session);
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+    }
+
+    fn peer_down(&mut self, peer: DeviceId) {
+        if self.sessions.remove(&peer).is_some() {
+            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+        }
+    }
+
+    fn received(&mut self, now: Now, peer: DeviceId, frame: &[u8], logs: &dyn Logs) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        self.last_seen.insert(peer, now.wall_ms);
+        let secrets = self.holdings.iter().map(|(id, holding)| (*id, &holding.record.secret));
+        let request = session.receive(now, frame, secrets);
+        if let Err(fault) = request.and_then(|request| self.answer(now, peer, request, logs)) {
+            self.end_session(peer, fault.to_string());
+        }
+    }
+
+    fn end_session(&mut self, peer: DeviceId, reason: String) {
+        self.sessions.remove(&peer);
+        self.outputs.push_back(Output::Disconnect { peer, reason });
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+    }
+
+    fn answer(&mut self, now: Now, peer: DeviceId, request: Request, logs: &dyn Logs) -> Result<(), Fault> {
+        match request {
+            Request::Nothing => {}
+            Request::Opened => {
+                let offers: Vec<(WorkspaceId, SessionSecret)> =
+                    self.holdings.iter().map(|(id, holding)| (*id, holding.record.secret.clone())).collect();
+                for (workspace, secret) in offers {
+                    self.offer(now, peer, workspace, &secret);
+                }
+            }
+            Request::Shared(workspace) => self.shared(now, peer, workspace),
+            Request::Digest(digest) => self.digest(now, peer, &digest),
+            Request::Heads(heads) => self.heads(now, peer, &heads, logs),
+            Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
+            Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId, secret: &SessionSecret) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if let Request::Shared(workspace) = session.offer(now, workspace, secret) {
+            self.shared(now, peer, workspace);
+        }
+    }
+
+    /// Both have the workspace: compare.
+    fn shared(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let secret = holding.record.secret.clone();
+        self.offer(now, peer, workspace, &secret);
+        self.say_digest(peer, workspace);
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+    }
+
+    fn say_digest(&mut self, peer: DeviceId, workspace: WorkspaceId) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace)) else {
+            return;
+        };
+        if holding.syncs() {
+            session.say(&Message::Digest(Digest { workspace, hash: holding.logs.digest() }));
+        }
+    }
+
+    fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest) {
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get(&digest.workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
+        let equal = holding.logs.digest() == digest.hash;
+        let news = equal && !copy.synced(&holding.logs);
+        copy.on_digest(equal, &holding.logs);
+        if !equal && holding.syncs() {
+            let heads = copy.full_heads(now, digest.workspace, &holding.logs);
+            heads.iter().for_each(|message| session.say(message));
+        }
+        if news {
+            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+        }
+    }
+
+    fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
+        if copy.on_heads(now, heads, &holding.logs) && holding.syncs() {
+            let answer = copy.full_heads(now, heads.workspace, &holding.logs);
+            answer.iter().for_each(|message| session.say(message));
+        }
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+        self.push(now, peer, logs);
+    }
+
+    /// Verifies received runs, and hands what is news to the disk.
+    fn ops(&mut self, now: Now, peer: DeviceId, ops: Ops, logs: &dyn Logs) -> Result<(), Fault> {
+        if self.read_only.is_some() {
+            return Ok(());
+        }
+        let workspace = ops.workspace;
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
+        else {
+            return Ok(());
+        };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(()) };
+        let reader = reader_of(logs, workspace);
+        let mut fresh: Vec<BatchRun> = Vec::new();
+        let mut fault = None;
+        for run in ops.runs {
+            match holding.receive(run, reader) {
+                Ok((taken, end)) => {
+                    copy.on_run(&holding.logs, end);
+                    if let Some(log) = taken.as_ref().filter(|taken| taken.forked).and_then(|taken| holding.log_of(taken.chain)) {
+                        self.outputs.push_back(Output::Event(Event::Forked { workspace, log }));
+                    }
+                    fresh.extend(taken.and_then(|taken| holding.logs.batch_run(&taken)));
+                }
+                Err(Rejected::Gap) => {
+                    let heads = copy.full_heads(now, workspace, &holding.logs);
+                    heads.iter().for_each(|message| session.say(message));
+                    break;
+                }
+                Err(rejected) => {
+                    fault = Some(Fault::Run(rejected.to_string()));
+                    break;
+                }
+            }
+        }
+        // What came before a fault is good, and is kept.
+        self.persist(workspace, fresh, None);
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn persist(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, reply: Option<(RequestId, Reply)>) {
+        if runs.is_empty() {
+            return;
+        }
+        let id = self.next_batch;
+        self.next_batch += 1;
+        let end = |run: &BatchRun| EntryAt { chain: run.chain, position: run.end.head.position };
+        let in_flight = InFlight {
+            workspace,
+            ends: runs.iter().map(end).collect(),
+            bytes: runs.iter().map(|run| run.run.bytes.len()).sum(),
+            reply,
+        };
+        self.in_flight.insert(id, in_flight);
+        self.outputs.push_back(Output::Persist { workspace, id, batch: crate::store::Batch { runs } });
+    }
+
+    /// A batch is durable: apply it, answer, and let peers know.
+    fn persisted(&mut self, now: Now, batch: BatchId, logs: &dyn Logs) {
+        let Some(done) = self.in_flight.remove(&batch) else { return };
+        let Some(holding) = self.holdings.get_mut(&done.workspace) else { return };
+        let reader = reader_of(logs, done.workspace);
+        let applied = holding.persisted(&done.ends, reader);
+        let chains: Vec<ChainNo> = done.ends.iter().map(|end| end.chain).collect();
+        match applied {
+            Ok(entities) if entities.is_empty() => {}
+            Ok(entities) => self.outputs.push_back(Output::Event(Event::Changed {
+                workspace: done.workspace,
+                entities,
+                own: false,
+            })),
+            Err(error) => self.turn_read_only(&error.to_string()),
+        }
+        if let Some((request, reply)) = done.reply {
+            self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
+        }
+        let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
+            self.push(now, peer, logs);
+        }
+    }
+
+    fn tell_durable(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId, chains: &[ChainNo], live: bool) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace)) else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return };
+        let own = chains.iter().all(|chain| Some(*chain) == holding.own);
+        copy.on_durable(now, &holding.logs, chains, live || own);
+    }
+
+    fn persist_failed(&mut self, batch: BatchId, reason: &str) {
+        if let Some(InFlight { reply: Some((request, _)), .. }) = self.in_flight.remove(&batch) {
+            let result = Err(Refusal::ReadOnly(reason.to_owned()));
+            self.outputs.push_back(Output::Reply { request, result });
+        }
+        self.turn_read_only(reason);
+    }
+
+    fn turn_read_only(&mut self, reason: &str) {
+        if self.read_only.is_none() {
+            self.read_only = Some(reason.to_owned());
+            self.outputs.push_back(Output::Event(Event::ReadOnly { reason: reason.to_owned() }));
+        }
+    }
+
+    /// Sends a peer what it lacks, as far as the network takes it.
+    fn push(&mut self, now: Now, peer: DeviceId, logs: &dyn Logs) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
+        for workspace in shared {
+            let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs()) else { continue };
+            while session.has_room() {
+                let Some(copy) = session.copies.get_mut(&workspace) else { break };
+                match copy.next_ops(now, workspace, &holding.logs, reader_of(logs, workspace)) {
+                    Ok(Some(message)) => session.say(&message),
+                    Ok(None) => break,
+                    Err(error) => return self.turn_read_only(&error.to_string()),
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Now, logs: &dyn Logs) {
+        self.wake_at = None;
+        let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            self.wake_session(now, peer);
+            self.push(now, peer, logs);
+        }
+    }
+
+    fn wake_session(&mut self, now: Now, peer: DeviceId) {
+        let jitter = self.rng.next_u64();
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if let Err(fault) = session.check_silence(now) {
+            return self.end_session(peer, fault.to_string());
+        }
+        let mut digests = Vec::new();
+        let mut heads = Vec::new();
+        for (workspace, copy) in &mut session.copies {
+            let Some(holding) = self.holdings.get(workspace) else { continue };
+            if copy.on_wake(now, jitter) {
+                digests.push(*workspace);
+            }
+            let due = copy.due_heads(now, *workspace, &holding.logs);
+            heads.extend(due.into_iter().filter(|_| holding.syncs()));
+        }
+        heads.iter().for_each(|message| session.say(message));
+        for workspace in digests {
+            self.say_digest(peer, workspace);
+        }
+    }
+
+    /// Hands queued frames out and asks for the next wake-up.
+    fn flush(&mut self) {
+        for (peer, session) in &mut self.sessions {
+            let frames = session.take_frames();
+            self.outputs.extend(frames.into_iter().map(|frame| Output::Send { peer: *peer, frame }));
+        }
+        let due = self.sessions.values().filter_map(Session::deadline).min();
+        if let Some(due) = due.filter(|due| self.wake_at.is_none_or(|at| *due < at)) {
+            self.wake_at = Some(due);
+            self.outputs.push_back(Output::WakeAt(due));
+        }
     }
 }

@@ -1,1 +1,232 @@
-//! To be written.
+//! The session with one peer: a state machine that never blocks and knows no network.
+//!
+//! After `Hello` each side proves, workspace by workspace, that it knows the session secret
+//! (`Auth`); a stranger learns nothing, not even which workspaces a device has. For every workspace
+//! both have, [`PeerCopy`] keeps what is known of the peer's copy and decides what to send:
+//!
+//! * `Digest` on opening and every 10 s: equal digests end the matter in 32 bytes;
+//! * `Heads` when digests differ, then only what changed, gathered for 50 ms: also the
+//!   acknowledgement of what was received, since only durable entries are announced;
+//! * `Ops` to a peer whose heads lack them: live edits at once, which is the gossip, and backlog as
+//!   fast as the network takes it, in causal order as far as the stamps tell.
+//!
+//! What was known of a peer is forgotten with its session.
+
+use crate::{
+    codec,
+    id::{DeviceId, WorkspaceId},
+    limits,
+    message::{Auth, Digest, Heads, Hello, Message, Ops, PROTOCOL_VERSION},
+    ticket::SessionSecret,
+    time::Now,
+};
+use std::collections::BTreeMap;
+
+mod peer_copy;
+
+pub use peer_copy::PeerCopy;
+
+/// Why a session ends. A fault of the other side is data, never our error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not a message.
+    #[error("sent a frame that is not understood: {0}")]
+    Frame(#[from] codec::CodecError),
+    /// Another version.
+    #[error("speaks protocol version {0}, this program speaks {PROTOCOL_VERSION}: update the older one")]
+    Version(u16),
+    /// Out of order.
+    #[error("broke the protocol: {0}")]
+    Order(&'static str),
+    /// Forwarded what does not verify.
+    #[error("sent an invalid run: {0}")]
+    Run(String),
+    /// Nothing came.
+    #[error("did not introduce itself within {} s", limits::HELLO_MS / 1000)]
+    Silent,
+}
+
+/// What a message asks of the replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Nothing more.
+    Nothing,
+    /// The peer is there: offer it our workspaces.
+    Opened,
+    /// The peer proved that it has this workspace.
+    Shared(WorkspaceId),
+    /// It sent its digest.
+    Digest(Digest),
+    /// It announced heads.
+    Heads(Heads),
+    /// It sent entries.
+    Ops(Ops),
+    /// It says good-bye.
+    Bye,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    us: DeviceId,
+    peer: DeviceId,
+    hello: Hello,
+    theirs: Option<Hello>,
+    deadline: u64,
+    offered: Vec<WorkspaceId>,
+    /// Offers of workspaces that we do not have (yet).
+    unmatched: Vec<Auth>,
+    /// What is known of the peer's copies.
+    pub copies: BTreeMap<WorkspaceId, PeerCopy>,
+    in_flight: usize,
+    frames: Vec<Vec<u8>>,
+}
+
+impl Session {
+    /// Opens a session: says `Hello`.
+    pub fn open(now: Now, us: DeviceId, peer: DeviceId, boot_id: u64, nonce: [u8; 32]) -> Self {
+        let hello = Hello { version: PROTOCOL_VERSION, boot_id, nonce };
+        let mut session = Self {
+            us,
+            peer,
+            hello,
+            theirs: None,
+            deadline: now.mono_ms + limits::HELLO_MS,
+            offered: Vec::new(),
+            unmatched: Vec::new(),
+            copies: BTreeMap::new(),
+            in_flight: 0,
+            frames: Vec::new(),
+        };
+        session.say(&Message::Hello(hello));
+        session
+    }
+
+    /// Queues a message.
+    pub fn say(&mut self, message: &Message) {
+        let frame = message.encode();
+        self.in_flight += frame.len();
+        self.frames.push(frame);
+    }
+
+    /// Takes the queued frames.
+    pub fn take_frames(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.frames)
+    }
+
+    /// The network has written so much.
+    pub fn sent(&mut self, bytes: usize) {
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+    }
+
+    /// Whether more backlog may be handed to the network.
+    pub fn has_room(&self) -> bool {
+        self.in_flight < limits::IN_FLIGHT_BYTES
+    }
+
+    /// When to wake up for this session.
+    pub fn deadline(&self) -> Option<u64> {
+        let hello = self.theirs.is_none().then_some(self.deadline);
+        self.copies.values().map(PeerCopy::deadline).chain(hello).min()
+    }
+
+    /// Whether the peer never spoke.
+    pub fn check_silence(&self, now: Now) -> Result<(), Fault> {
+        if self.theirs.is_none() && now.mono_ms >= self.deadline { Err(Fault::Silent) } else { Ok(()) }
+    }
+
+    /// Offers a workspace, and matches it with what the peer offered before.
+    pub fn offer(&mut self, now: Now, workspace: WorkspaceId, secret: &SessionSecret) -> Request {
+        let Some(theirs) = self.theirs else { return Request::Nothing };
+        if !self.offered.contains(&workspace) {
+            self.offered.push(workspace);
+            let auth = auth(secret, (self.us, &self.hello), (self.peer, &theirs));
+            self.say(&Message::Auth(auth));
+        }
+        let expected = auth(secret, (self.peer, &theirs), (self.us, &self.hello));
+        match self.unmatched.iter().position(|auth| *auth == expected) {
+            Some(index) => {
+                self.unmatched.swap_remove(index);
+                self.share(now, workspace)
+            }
+            None => Request::Nothing,
+        }
+    }
+
+    fn share(&mut self, now: Now, workspace: WorkspaceId) -> Request {
+        self.copies.entry(workspace).or_insert_with(|| PeerCopy::new(now));
+        Request::Shared(workspace)
+    }
+
+    /// Reads a frame. `secrets` are those of our workspaces.
+    pub fn receive<'a>(
+        &mut self,
+        now: Now,
+        frame: &[u8],
+        secrets: impl Iterator<Item = (WorkspaceId, &'a SessionSecret)>,
+    ) -> Result<Request, Fault> {
+        match (Message::decode(frame)?, self.theirs) {
+            (Message::Hello(hello), None) => self.greet(hello),
+            (Message::Hello(_), Some(_)) => Err(Fault::Order("a second Hello")),
+            (Message::Bye, _) => Ok(Request::Bye),
+            (_, None) => Err(Fault::Order("no Hello first")),
+            (Message::Auth(auth), Some(theirs)) => self.authenticate(now, auth, &theirs, secrets),
+            (Message::Digest(digest), _) => self.checked(digest.workspace, Request::Digest(digest)),
+            (Message::Heads(heads), _) => {
+                if heads.heads.len() > limits::HEADS_PER_MESSAGE {
+                    return Err(Fault::Order("too many heads in one message"));
+                }
+                self.checked(heads.workspace, Request::Heads(heads))
+            }
+            (Message::Ops(ops), _) => self.checked(ops.workspace, Request::Ops(ops)),
+        }
+    }
+
+    fn greet(&mut self, hello: Hello) -> Result<Request, Fault> {
+        if hello.version != PROTOCOL_VERSION {
+            return Err(Fault::Version(hello.version));
+        }
+        self.theirs = Some(hello);
+        Ok(Request::Opened)
+    }
+
+    fn authenticate<'a>(
+        &mut self,
+        now: Now,
+        given: Auth,
+        theirs: &Hello,
+        secrets: impl Iterator<Item = (WorkspaceId, &'a SessionSecret)>,
+    ) -> Result<Request, Fault> {
+        for (workspace, secret) in secrets {
+            if given == auth(secret, (self.peer, theirs), (self.us, &self.hello)) {
+                return Ok(self.share(now, workspace));
+            }
+        }
+        if self.unmatched.len() >= limits::WORKSPACES_PER_SESSION {
+            return Err(Fault::Order("too many workspaces offered"));
+        }
+        self.unmatched.push(given);
+        Ok(Request::Nothing)
+    }
+
+    fn checked(&self, workspace: WorkspaceId, request: Request) -> Result<Request, Fault> {
+        if self.copies.contains_key(&workspace) {
+            Ok(request)
+        } else {
+            Err(Fault::Order("a message about a workspace that was not authenticated"))
+        }
+    }
+}
+
+/// What `sender` says to `receiver` to prove that it knows `secret`.
+fn auth(secret: &SessionSecret, sender: (DeviceId, &Hello), receiver: (DeviceId, &Hello)) -> Auth {
+    let keyed = |context: &str| {
+        let key = zeroize::Zeroizing::new(blake3::derive_key(context, &secret.0));
+        let mut hasher = blake3::Hasher::new_keyed(&key);
+        for (device, hello) in [sender, receiver] {
+            hasher.update(&device.0).update(&hello.nonce);
+        }
+        *hasher.finalize().as_bytes()
+    };
+    Auth { tag: keyed("velo 2026 session tag"), mac: keyed("velo/auth/1") }
+}

@@ -1,0 +1,333 @@
+//! The logs of one workspace: what is stored, what is applied, and in which order to apply.
+//!
+//! Two markers a chain tell the whole story. An entry is *stored* when chain and seal are good and
+//! the bytes are durable; it is *applied* when everything it depends on is applied. A run that has
+//! to wait is read again from the store when its turn comes, so nothing piles up in memory but a
+//! bounded cache of recent runs.
+//!
+//! A device that writes two entries at one place of its log has forked it. Both branches are kept,
+//! each as a *chain*; the sealed branches themselves are the proof.
+
+use crate::{
+    causality::{DepIndex, Frontier},
+    crypto::PublicKey,
+    id::{EntryId, LogId, WorkspaceId},
+    limits,
+    log::{self, ChainEnd, Entry, Head, LogError, Origin, Run, VerifiedRun},
+    store::{BatchRun, ChainNo, EntryAt, LogReader},
+    time::Hlc,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+mod fork;
+mod open;
+mod order;
+
+pub use order::Ready;
+
+/// One chain: a log, or a branch of a forked one.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The log.
+    pub log: LogId,
+    /// Whose it is.
+    pub origin: Origin,
+    key: PublicKey,
+    /// The chain it leaves, with the place; `None` for a log's first chain.
+    pub parent: Option<EntryAt>,
+    base: Head,
+    /// The end of what was verified, durable or on its way to the disk.
+    pub end: ChainEnd,
+    /// Position up to which entries are durable.
+    pub durable: u64,
+    /// Position up to which entries are applied.
+    pub applied: u64,
+    /// The stamp of the last applied entry.
+    pub applied_hlc: Hlc,
+    ids: Vec<EntryId>,
+}
+
+impl Chain {
+    /// The id at `position` on this chain above its base.
+    fn own_id(&self, position: u64) -> Option<EntryId> {
+        let index = position.checked_sub(self.base.position)?.checked_sub(1)?;
+        self.ids.get(index as usize).copied()
+    }
+}
+
+/// Why a run was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The sender breaks the protocol or forwards what does not verify.
+    #[error("{0}")]
+    Fault(#[from] LogError),
+    /// The log's first entry does not introduce its device.
+    #[error("the log does not start with a valid Genesis, Join or Link")]
+    Introduction,
+    /// More logs or branches than [`limits`] allows.
+    #[error("over the limit of {0}")]
+    Bound(&'static str),
+    /// We lack what the run follows; comparing heads will bring it.
+    #[error("the run follows an entry that is not here")]
+    Gap,
+}
+
+/// The verified part of a run that was news.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its chain.
+    pub chain: ChainNo,
+    /// The run, as it will be stored.
+    pub run: Arc<VerifiedRun>,
+    /// Whether it opened a second branch of its log.
+    pub forked: bool,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct LogSet {
+    workspace: WorkspaceId,
+    chains: Vec<Chain>,
+    by_log: BTreeMap<LogId, Vec<ChainNo>>,
+    /// Entries by the first bytes of their id; several only where an author made them collide.
+    by_prefix: BTreeMap<u64, EntryAt>,
+    collisions: BTreeMap<u64, Vec<EntryAt>>,
+    deps: DepIndex,
+    waiting: BTreeMap<EntryId, Vec<ChainNo>>,
+    recent: order::Recent,
+}
+
+impl LogSet {
+    /// No logs yet.
+    pub fn new(workspace: WorkspaceId) -> Self {
+        Self {
+            workspace,
+            chains: Vec::new(),
+            by_log: BTreeMap::new(),
+            by_prefix: BTreeMap::new(),
+            collisions: BTreeMap::new(),
+            deps: DepIndex::default(),
+            waiting: BTreeMap::new(),
+            recent: order::Recent::default(),
+        }
+    }
+
+    /// Every chain, by number.
+    pub fn chains(&self) -> impl Iterator<Item = (ChainNo, &Chain)> {
+        self.chains.iter().enumerate().map(|(number, chain)| (ChainNo(number as u32), chain))
+    }
+
+    /// One chain.
+    pub fn chain(&self, number: ChainNo) -> Option<&Chain> {
+        self.chains.get(number.0 as usize)
+    }
+
+    /// The chains of a log: one, or its branches.
+    pub fn chains_of(&self, log: LogId) -> &[ChainNo] {
+        self.by_log.get(&log).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first chain of a log.
+    pub fn first_chain(&self, log: LogId) -> Option<ChainNo> {
+        self.chains_of(log).first().copied()
+    }
+
+    /// The id at a place, also below a branch's base.
+    pub fn id_at(&self, at: EntryAt) -> Option<EntryId> {
+        let mut chain = self.chain(at.chain)?;
+        while at.position <= chain.base.position {
+            match chain.parent {
+                Some(parent) if at.position > 0 => chain = self.chain(parent.chain)?,
+                _ => return (at.position == 0).then(|| log::start_of(chain.log)),
+            }
+        }
+        chain.own_id(at.position)
+    }
+
+    /// Where an entry stands, if it is stored (or on its way to the disk).
+    pub fn find(&self, id: EntryId) -> Option<EntryAt> {
+        self.find_prefix(id.prefix()).into_iter().find(|at| self.id_at(*at) == Some(id))
+    }
+
+    /// Every entry whose id starts so. See [`crate::id::OpId`].
+    pub fn find_prefix(&self, prefix: u64) -> Vec<EntryAt> {
+        let more = self.collisions.get(&prefix).into_iter().flatten();
+        self.by_prefix.get(&prefix).into_iter().chain(more).copied().collect()
+    }
+
+    /// The head of a chain's durable part, `None` while nothing of its own is durable.
+    pub fn durable_head(&self, number: ChainNo) -> Option<(LogId, Head)> {
+        let chain = self.chain(number)?;
+        if chain.durable <= chain.base.position {
+            return None;
+        }
+        let id = chain.own_id(chain.durable)?;
+        Some((chain.log, Head { position: chain.durable, id }))
+    }
+
+    /// Every durable head, sorted: what peers compare.
+    pub fn durable_heads(&self) -> Vec<(LogId, Head)> {
+        let mut heads: Vec<_> = self.chains().filter_map(|(number, _)| self.durable_head(number)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// BLAKE3 over [`Self::durable_heads`].
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("velo 2026 frontier digest");
+        for (log, head) in self.durable_heads() {
+            hasher.update(&log.0).update(&head.position.to_le_bytes()).update(&head.id.0);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Heads of other logs that are applied and not in `known`, without those below another.
+    pub fn news(&self, own: LogId, known: &Frontier) -> Vec<EntryAt> {
+        let heads = self.chains().filter(|(_, chain)| chain.log != own).map(|(number, chain)| {
+            let position = if chain.applied > chain.base.position { chain.applied } else { 0 };
+            EntryAt { chain: number, position }
+        });
+        let heads: Vec<_> = heads.filter(|at| !known.contains(*at)).collect();
+        self.deps.maximal(&heads, known)
+    }
+
+    /// The past of entries; see [`DepIndex::past`].
+    pub fn past(&self, of: &[EntryAt], known: &Frontier) -> Frontier {
+        self.deps.past(of, known)
+    }
+
+    /// Opens a new chain at the end of the numbering.
+    fn add_chain(
+        &mut self,
+        log: LogId,
+        origin: Origin,
+        key: PublicKey,
+        parent: Option<EntryAt>,
+        end: ChainEnd,
+    ) -> ChainNo {
+        let number = ChainNo(self.chains.len() as u32);
+        let base = end.head;
+        self.chains.push(Chain {
+            log,
+            origin,
+            key,
+            parent,
+            base,
+            end,
+            durable: base.position,
+            applied: base.position,
+            applied_hlc: Hlc(0),
+            ids: Vec::new(),
+        });
+        self.by_log.entry(log).or_default().push(number);
+        self.deps.add_chain(parent);
+        number
+    }
+
+    /// Notes a verified run at the end of its chain: its entries are known, not yet durable.
+    fn extend(&mut self, number: ChainNo, run: &VerifiedRun) {
+        let Some(chain) = self.chains.get_mut(number.0 as usize) else { return };
+        chain.end = run.end();
+        chain.ids.extend(run.entries().iter().map(|entry| entry.id));
+        for entry in run.entries() {
+            self.index(entry.id, EntryAt { chain: number, position: entry.position });
+        }
+    }
+
+    fn index(&mut self, id: EntryId, at: EntryAt) {
+        if let Some(first) = self.by_prefix.insert(id.prefix(), at) {
+            self.by_prefix.insert(id.prefix(), first);
+            self.collisions.entry(id.prefix()).or_default().push(at);
+        }
+    }
+
+    /// Opens the own log, or a new incarnation of it.
+    pub fn open_own(&mut self, origin: Origin, key: PublicKey) -> ChainNo {
+        let log = origin.log_id(self.workspace);
+        self.first_chain(log).unwrap_or_else(|| self.add_chain(log, origin, key, None, ChainEnd::start(log)))
+    }
+
+    /// Takes an own run, just written.
+    pub fn take_own(&mut self, chain: ChainNo, run: &Arc<VerifiedRun>) {
+        self.extend(chain, run);
+        self.recent.add(chain, Arc::clone(run));
+    }
+
+    /// Verifies a run from a peer and takes what is news of it. `Ok(None)` if nothing is.
+    pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
+        let at_end = self.chains_of(run.log).iter().copied().find(|number| {
+            self.chain(*number).is_some_and(|chain| chain.end.head == run.after)
+        });
+        if let Some(number) = at_end {
+            return self.take(number, run, false).map(Some);
+        }
+        if self.chains_of(run.log).is_empty() {
+            return self.introduce(run).map(Some);
+        }
+        self.overlap(run, reader)
+    }
+
+    fn take(&mut self, number: ChainNo, run: Run, forked: bool) -> Result<Taken, Rejected> {
+        let chain = self.chain(number).ok_or(Rejected::Gap)?;
+        let run = Arc::new(log::verify_run(self.workspace, &chain.key, chain.end, run)?);
+        self.extend(number, &run);
+        self.recent.add(number, Arc::clone(&run));
+        Ok(Taken { chain: number, run, forked })
+    }
+
+    /// The first run of a log that was not known.
+    fn introduce(&mut self, run: Run) -> Result<Taken, Rejected> {
+        let (Some(origin), 0) = (run.origin, run.after.position) else { return Err(Rejected::Gap) };
+        if origin.log_id(self.workspace) != run.log {
+            return Err(LogError::WrongOrigin.into());
+        }
+        if self.chains.len() >= limits::LOGS_PER_WORKSPACE {
+            return Err(Rejected::Bound("logs in a workspace"));
+        }
+        let key = PublicKey::parse(&origin.device.0)
+            .map_err(|source| LogError::Seal { position: 0, source })?;
+        let log = run.log;
+        let run = Arc::new(log::verify_run(self.workspace, &key, ChainEnd::start(log), run)?);
+        let first = run.entries().first().ok_or(LogError::Empty)?;
+        if !introduces(self.workspace, &origin, first, &run.run().bytes) {
+            return Err(Rejected::Introduction);
+        }
+        let number = self.add_chain(log, origin, key, None, ChainEnd::start(log));
+        self.extend(number, &run);
+        self.recent.add(number, Arc::clone(&run));
+        Ok(Taken { chain: number, run, forked: false })
+    }
+
+    /// What the store is told of a run.
+    pub fn batch_run(&self, taken: &Taken) -> Option<BatchRun> {
+        let chain = self.chain(taken.chain)?;
+        let (run, end) = (taken.run.run().clone(), taken.run.end());
+        Some(BatchRun { chain: taken.chain, origin: chain.origin, run, end })
+    }
+
+    /// A run is durable.
+    pub fn persisted(&mut self, number: ChainNo, position: u64) {
+        if let Some(chain) = self.chains.get_mut(number.0 as usize) {
+            chain.durable = chain.durable.max(position);
+        }
+    }
+}
+
+/// Whether an entry may stand at position 1: it brings the certificates of the log's device.
+fn introduces(workspace: WorkspaceId, origin: &Origin, entry: &Entry, bytes: &[u8]) -> bool {
+    use crate::{codec, crypto::verify_chain, log::EntryKind, op};
+    let body = entry.body(bytes);
+    let by_chain = |chain: &[crate::crypto::LinkCert]| verify_chain(origin.person, origin.device, chain).is_ok();
+    match entry.header.kind {
+        EntryKind::GENESIS => {
+            origin.founder
+                && origin.workspace_id(entry.header_bytes(bytes), body) == workspace
+                && codec::decode_canonical::<op::Genesis>(body).is_ok_and(|genesis| by_chain(&genesis.chain))
+        }
+        EntryKind::JOIN => {
+            codec::decode_canonical::<op::Join>(body).is_ok_and(|join| join.verify(workspace, origin).is_ok())
+        }
+        EntryKind::LINK => codec::decode_canonical::<op::Genesis>(body).is_ok_and(|link| by_chain(&link.chain)),
+        _ => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! Opening: from the stored chains back to markers, ids and dependency steps.
+
+use super::LogSet;
+use crate::{
+    crypto::PublicKey,
+    id::{EntryId, WorkspaceId},
+    log::{self, ChainEnd, Run},
+    store::{ChainInfo, ChainNo, EntryAt, LogReader, StoreError},
+};
+
+/// What an applied entry named, before every log is read.
+type NamedAt = (EntryAt, Vec<EntryId>);
+
+impl LogSet {
+    /// Rebuilds the set from a store. `applied` tells up to where each chain is applied already;
+    /// what lies behind is then given by [`LogSet::ready`].
+    pub fn open(
+        workspace: WorkspaceId,
+        reader: &dyn LogReader,
+        applied: impl Fn(ChainNo) -> u64,
+    ) -> Result<Self, StoreError> {
+        let mut set = Self::new(workspace);
+        let mut named: Vec<NamedAt> = Vec::new();
+        for info in reader.chains() {
+            let number = set.open_chain(&info)?;
+            set.read_chain(number, &info, reader, applied(number), &mut named)?;
+        }
+        for (at, ids) in named {
+            let deps: Vec<EntryAt> = ids.iter().filter_map(|id| set.find(*id)).collect();
+            set.deps.add(at, deps);
+        }
+        Ok(set)
+    }
+
+    fn open_chain(&mut self, info: &ChainInfo) -> Result<ChainNo, StoreError> {
+        let damaged = |what: &str| StoreError::Read(format!("log {}: {what}", info.log.short()));
+        let key =
+            PublicKey::parse(&info.origin.device.0).map_err(|_| damaged("its author's key is not usable"))?;
+        let parent = match info.base.position {
+            0 => None,
+            _ => Some(self.find(info.base.id).ok_or_else(|| damaged("a branch without its log"))?),
+        };
+        let base = ChainEnd { head: info.base, entries: 0, bytes: 0 };
+        Ok(self.add_chain(info.log, info.origin, key, parent, base))
+    }
+
+    fn read_chain(
+        &mut self,
+        number: ChainNo,
+        info: &ChainInfo,
+        reader: &dyn LogReader,
+        applied: u64,
+        named: &mut Vec<NamedAt>,
+    ) -> Result<(), StoreError> {
+        let mut position = info.base.position;
+        while let Some(run) = reader.read_run(number, position)? {
+            position = self.note_run(number, &run, applied, named)?;
+        }
+        if let Some(chain) = self.chains.get_mut(number.0 as usize) {
+            chain.end = info.end;
+            chain.durable = info.end.head.position;
+        }
+        Ok(())
+    }
+
+    /// Notes ids and dependencies of one stored run; returns its last position.
+    fn note_run(
+        &mut self,
+        number: ChainNo,
+        run: &Run,
+        applied: u64,
+        named: &mut Vec<NamedAt>,
+    ) -> Result<u64, StoreError> {
+        let entries = log::parse_entries(run.after, &run.bytes)
+            .map_err(|error| StoreError::Read(format!("log {}: {error}", run.log.short())))?;
+        let mut last = run.after.position;
+        for entry in entries {
+            let at = EntryAt { chain: number, position: entry.position };
+            last = entry.position;
+            self.index(entry.id, at);
+            let Some(chain) = self.chains.get_mut(number.0 as usize) else { break };
+            chain.ids.push(entry.id);
+            if entry.position <= applied {
+                chain.applied = entry.position;
+                chain.applied_hlc = entry.header.hlc;
+                if !entry.header.deps.is_empty() {
+                    named.push((at, entry.header.deps));
+                }
+            }
+        }
+        Ok(last)
+    }
+}

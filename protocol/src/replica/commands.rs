@@ -1,0 +1,299 @@
+//! What people ask for.
+
+use super::{
+    Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
+    io::Event,
+    write::{Draft, Written},
+};
+use crate::{
+    change::{self, Change},
+    crypto::{Domain, SecretKey},
+    id::{EntityId, Incarnation, OpId, WorkspaceId},
+    log::{EntryKind, HEADER_VERSION, Header, Origin},
+    model::{self, ALIVE, EntityKey, Kind, Slot},
+    op::{DataBody, Genesis, Group, Invite, Join, Op, Reverts},
+    replica::Logs,
+    ticket::{SessionSecret, Ticket},
+    time::{Hlc, Now},
+    value::Value,
+};
+
+impl Replica {
+    pub(super) fn command(&mut self, now: Now, request: RequestId, command: Command, logs: &dyn Logs) {
+        if let Err(refusal) = self.try_command(now, request, command, logs) {
+            self.outputs.push_back(Output::Reply { request, result: Err(refusal) });
+        }
+    }
+
+    fn try_command(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        command: Command,
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        if let Some(reason) = self.read_only.as_ref().filter(|_| command.writes()) {
+            return Err(Refusal::ReadOnly(reason.clone()));
+        }
+        match command {
+            Command::CreateWorkspace { name, person_name } => self.found(now, request, &name, &person_name),
+            Command::Join { ticket, person_name } => self.join(now, request, &ticket, &person_name),
+            Command::Invite { workspace, expires_ms, addresses } => {
+                self.invite(now, request, workspace, expires_ms, addresses)
+            }
+            Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes),
+            Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
+            Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
+            Command::SyncNow => {
+                self.sync_now(now);
+                self.done(request);
+                Ok(())
+            }
+            Command::SetAutoSync { workspace, on } => {
+                let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+                (holding.auto_sync, holding.sync_once) = (on, false);
+                self.done(request);
+                Ok(())
+            }
+        }
+    }
+
+    fn done(&mut self, request: RequestId) {
+        self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Done) });
+    }
+
+    /// The workspace, if it may be written to.
+    fn writable(&mut self, workspace: WorkspaceId) -> Result<&mut Holding, Refusal> {
+        let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+        if holding.state.needs_update() { Err(Refusal::NeedsUpdate) } else { Ok(holding) }
+    }
+
+    fn origin(&mut self, founder: bool) -> Origin {
+        Origin {
+            person: self.identity.person,
+            device: self.identity.device_id(),
+            incarnation: Incarnation(self.random()),
+            founder,
+        }
+    }
+
+    fn found(&mut self, now: Now, request: RequestId, name: &str, person_name: &str) -> Result<(), Refusal> {
+        check_name(Kind::Workspace, model::workspace::NAME.into(), name)?;
+        let profile = self.profile(person_name)?;
+        let origin = self.origin(true);
+        let genesis = Draft::new(EntryKind::GENESIS, &Genesis { chain: self.identity.chain.clone() });
+        // The id covers the entry exactly as it will be written below: same stamp, same header.
+        let header = Header {
+            version: HEADER_VERSION,
+            kind: EntryKind::GENESIS,
+            hlc: Hlc::next(now.wall_ms, Hlc(0), []),
+            auth: None,
+            deps: Vec::new(),
+            epoch: None,
+            salt: [0; 8],
+            body_len: genesis.body.len() as u32,
+        };
+        let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
+        let record = WorkspaceRecord { id, secret: SessionSecret(self.random()), origin };
+        let named = creation(
+            EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
+            model::workspace::NAME.into(),
+            name,
+        );
+        let data = Draft::new(EntryKind::DATA, &DataBody::new(vec![named]));
+        self.add(record);
+        self.write(now, id, vec![genesis, profile, data], request, |_| Reply::Workspace(id));
+        self.offer_to_all(now, id);
+        Ok(())
+    }
+
+    fn join(&mut self, now: Now, request: RequestId, ticket: &Ticket, person_name: &str) -> Result<(), Refusal> {
+        ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
+        if self.holdings.contains_key(&ticket.workspace) {
+            return Err(Refusal::AlreadyJoined);
+        }
+        let profile = self.profile(person_name)?;
+        let origin = self.origin(false);
+        let key = ticket.invite_key();
+        let invite = key.public();
+        let by_invite = key.sign(Domain::Invite, &Join::signed_bytes(ticket.workspace, &invite, &origin));
+        let join = Join { chain: self.identity.chain.clone(), invite, by_invite };
+        let id = ticket.workspace;
+        self.add(WorkspaceRecord { id, secret: ticket.secret.clone(), origin });
+        let drafts = vec![Draft::new(EntryKind::JOIN, &join), profile];
+        self.write(now, id, drafts, request, |_| Reply::Workspace(id));
+        self.offer_to_all(now, id);
+        Ok(())
+    }
+
+    fn add(&mut self, record: WorkspaceRecord) {
+        let workspace = record.id;
+        self.outputs.push_back(Output::Remember(record.clone()));
+        self.holdings.insert(workspace, Holding::new(record));
+        self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
+    }
+
+    fn offer_to_all(&mut self, now: Now, workspace: WorkspaceId) {
+        let Some(secret) = self.holdings.get(&workspace).map(|holding| holding.record.secret.clone()) else {
+            return;
+        };
+        let peers: Vec<_> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            self.offer(now, peer, workspace, &secret);
+        }
+    }
+
+    fn profile(&self, name: &str) -> Result<Draft, Refusal> {
+        let slot = Slot::from(model::profile::NAME);
+        check_name(Kind::Profile, slot.clone(), name)?;
+        let key = EntityKey::new(Kind::Profile, EntityId::from(self.identity.person));
+        Ok(Draft::new(EntryKind::PROFILE, &DataBody::new(vec![creation(key, slot, name)])))
+    }
+
+    fn invite(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        workspace: WorkspaceId,
+        expires_ms: u64,
+        addresses: Vec<String>,
+    ) -> Result<(), Refusal> {
+        if expires_ms <= now.wall_ms {
+            return Err(Refusal::Ticket("a ticket must expire in the future".to_owned()));
+        }
+        let (seed, inviter) = (self.random(), self.identity.person);
+        let secret = self.writable(workspace)?.record.secret.clone();
+        let addresses = addresses.into_iter().take(crate::limits::TICKET_ADDRESSES).collect();
+        let ticket = Ticket { workspace, seed, secret, inviter, expires_ms, addresses };
+        let key: SecretKey = ticket.invite_key();
+        let invite = Draft::new(EntryKind::INVITE, &Invite { key: key.public(), expires_ms });
+        self.write(now, workspace, vec![invite], request, |_| Reply::Ticket(ticket));
+        Ok(())
+    }
+
+    fn edit(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        workspace: WorkspaceId,
+        changes: &[Change],
+    ) -> Result<(), Refusal> {
+        let suffix = self.suffix();
+        let holding = self.writable(workspace)?;
+        let groups =
+            change::build(&holding.state, changes, suffix).map_err(|error| Refusal::Change(error.to_string()))?;
+        self.write_groups(now, request, workspace, groups, None, Vec::new());
+        Ok(())
+    }
+
+    /// What sets this device's order keys apart.
+    fn suffix(&self) -> [u8; 2] {
+        let [first, second, ..] = self.identity.device.public();
+        [first, second]
+    }
+
+    /// Writes operations as one transaction.
+    pub(super) fn write_groups(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        workspace: WorkspaceId,
+        groups: Vec<Group>,
+        reverts: Option<Reverts>,
+        kept: Vec<String>,
+    ) {
+        let operations = groups.iter().map(|group| group.ops.len()).sum();
+        let mut bodies = change::pack(groups).into_iter().map(|groups| DataBody { reverts, ..DataBody::new(groups) });
+        let Some(first) = bodies.next() else {
+            let reply = Reply::Edited { operations, changed: Vec::new(), kept };
+            return self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
+        };
+        let reply = |written: &Written| Reply::Edited { operations, changed: written.changed.clone(), kept };
+        let rest: Vec<DataBody> = bodies.collect();
+        if rest.is_empty() {
+            return self.write(now, workspace, vec![draft(&first)], request, reply);
+        }
+        self.write_transaction(now, workspace, (first, rest), request, reply);
+    }
+
+    /// Several entries of one transaction: all but the first name the first, whose id must be known
+    /// before they are written.
+    fn write_transaction(
+        &mut self,
+        now: Now,
+        workspace: WorkspaceId,
+        (first, mut rest): (DataBody, Vec<DataBody>),
+        request: RequestId,
+        reply: impl FnOnce(&Written) -> Reply,
+    ) {
+        let identity = self.identity.clone();
+        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| !holding.fresh_incarnation) else {
+            // A new incarnation starts with its own entry; the transaction follows it ungrouped.
+            let drafts = std::iter::once(&first).chain(&rest).map(draft).collect();
+            return self.write(now, workspace, drafts, request, reply);
+        };
+        let begun = holding.write(now, &identity, vec![draft(&first)]);
+        let continues = begun.ids.first().map(crate::id::EntryId::prefix);
+        for body in &mut rest {
+            body.continues = continues;
+        }
+        let mut written = holding.write(now, &identity, rest.iter().map(draft).collect());
+        written.runs.splice(0..0, begun.runs);
+        written.changed.extend(begun.changed);
+        written.changed.sort_unstable();
+        written.changed.dedup();
+        let reply = reply(&written);
+        let Written { runs, changed: entities, .. } = written;
+        self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
+        self.persist(workspace, runs, Some((request, reply)));
+    }
+
+    fn revert(
+        &mut self,
+        _now: Now,
+        _request: RequestId,
+        workspace: WorkspaceId,
+        redo: bool,
+        _logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        self.writable(workspace)?;
+        Err(Refusal::NothingTo(if redo { "redo" } else { "undo" }.to_owned()))
+    }
+
+    fn sync_now(&mut self, now: Now) {
+        for holding in self.holdings.values_mut() {
+            holding.sync_once = true;
+        }
+        for session in self.sessions.values_mut() {
+            let mut messages = Vec::new();
+            for (workspace, copy) in &mut session.copies {
+                if let Some(holding) = self.holdings.get(workspace) {
+                    messages.extend(copy.full_heads(now, *workspace, &holding.logs));
+                }
+            }
+            messages.iter().for_each(|message| session.say(message));
+        }
+    }
+}
+
+impl Command {
+    /// Whether it needs the disk.
+    const fn writes(&self) -> bool {
+        !matches!(self, Self::SyncNow | Self::SetAutoSync { .. })
+    }
+}
+
+fn draft(body: &DataBody) -> Draft {
+    let profile = body.groups.iter().any(|group| group.key.kind == Kind::Profile);
+    Draft::new(if profile { EntryKind::PROFILE } else { EntryKind::DATA }, body)
+}
+
+fn check_name(kind: Kind, slot: Slot, name: &str) -> Result<(), Refusal> {
+    model::check(kind, &slot, &Value::text(name)).map_err(|error| Refusal::Change(error.to_string()))
+}
+
+/// The operations that make an entity with a name.
+fn creation(key: EntityKey, slot: Slot, name: &str) -> Group {
+    let set = |slot, value| Op::Set { slot, value, replaces: Vec::<OpId>::new() };
+    Group { key, ops: vec![set(ALIVE.field.into(), Value::Bool(true)), set(slot, Value::text(name))] }
+}

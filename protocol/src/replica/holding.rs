@@ -1,0 +1,133 @@
+//! One workspace of this device: its logs, its visible state, and the own log that is written to.
+
+use super::WorkspaceRecord;
+use crate::{
+    causality::Frontier,
+    id::LogId,
+    log::{Origin, Run},
+    log_set::{LogSet, Ready, Rejected, Taken},
+    model::EntityKey,
+    store::{ChainNo, EntryAt, LogReader, StoreError},
+    workspace::Workspace,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub record: WorkspaceRecord,
+    pub logs: LogSet,
+    pub state: Workspace,
+    /// The chain of the own log, once it has an entry.
+    pub own: Option<ChainNo>,
+    /// What the last own entry had in its past.
+    pub own_past: Frontier,
+    /// The next write opens a new incarnation: the own log may have been longer than it is here.
+    pub fresh_incarnation: bool,
+    pub auto_sync: bool,
+    /// *Sync now* while automatic sync is off.
+    pub sync_once: bool,
+}
+
+impl Holding {
+    /// A workspace without entries.
+    pub fn new(record: WorkspaceRecord) -> Self {
+        let (logs, state) = (LogSet::new(record.id), Workspace::new(record.id));
+        Self {
+            record,
+            logs,
+            state,
+            own: None,
+            own_past: Frontier::default(),
+            fresh_incarnation: false,
+            auto_sync: true,
+            sync_once: false,
+        }
+    }
+
+    pub fn open(
+        record: WorkspaceRecord,
+        state: Option<Workspace>,
+        reader: &dyn LogReader,
+        fresh_incarnation: bool,
+    ) -> Result<Self, StoreError> {
+        let state = state.unwrap_or_else(|| Workspace::new(record.id));
+        let logs = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
+        let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
+        let chains: Vec<(ChainNo, u64)> =
+            holding.logs.chains().map(|(number, chain)| (number, chain.durable)).collect();
+        for (number, durable) in chains {
+            for ready in holding.logs.ready(number, durable, reader)? {
+                holding.apply(&ready);
+            }
+        }
+        holding.find_own();
+        Ok(holding)
+    }
+
+    fn find_own(&mut self) {
+        let log = self.own_log();
+        self.own = self.logs.first_chain(log);
+        // A forked own log is not written to again.
+        self.fresh_incarnation |= self.logs.chains_of(log).len() > 1;
+        if let Some((number, chain)) = self.own.and_then(|own| Some((own, self.logs.chain(own)?))) {
+            let head = EntryAt { chain: number, position: chain.applied };
+            self.own_past = self.logs.past(&[head], &Frontier::default());
+        }
+    }
+
+    pub fn own_log(&self) -> LogId {
+        self.record.origin.log_id(self.record.id)
+    }
+
+    pub fn log_of(&self, chain: ChainNo) -> Option<LogId> {
+        self.logs.chain(chain).map(|chain| chain.log)
+    }
+
+    pub fn syncs(&self) -> bool {
+        self.auto_sync || self.sync_once
+    }
+
+    /// Takes a run from a peer. Returns what is news, and where the run ends.
+    pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<(Option<Taken>, EntryAt), Rejected> {
+        let own = run.log == self.own_log();
+        let (log, after) = (run.log, run.after);
+        let taken = self.logs.receive(run, reader)?;
+        if let Some(taken) = &taken {
+            // Somebody holds entries of the own log that are not here: this device was restored
+            // from a backup or copied. Writing on at their positions would fork the log.
+            self.fresh_incarnation |= own;
+            let position = taken.run.end().head.position;
+            return Ok((Some(taken.clone()), EntryAt { chain: taken.chain, position }));
+        }
+        let known = self.logs.find(after.id).or_else(|| {
+            self.logs.first_chain(log).map(|chain| EntryAt { chain, position: after.position })
+        });
+        known.map(|at| (None, at)).ok_or(Rejected::Gap)
+    }
+
+    /// Runs are durable up to `ends`: applies what can be applied now.
+    pub fn persisted(
+        &mut self,
+        ends: &[EntryAt],
+        reader: &dyn LogReader,
+    ) -> Result<Vec<EntityKey>, StoreError> {
+        let mut changed = Vec::new();
+        for end in ends {
+            self.logs.persisted(end.chain, end.position);
+            for ready in self.logs.ready(end.chain, end.position, reader)? {
+                changed.extend(self.apply(&ready));
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        Ok(changed)
+    }
+
+    /// Applies an entry whose turn has come. Returns what changed.
+    pub fn apply(&mut self, ready: &Ready) -> Vec<EntityKey> {
+        let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
+        let origin: Origin = chain.origin;
+        let entry = ready.entry();
+        self.state.apply(&origin, ready.at, entry.id, &entry.header, ready.body()).changed
+    }
+}

@@ -1,0 +1,305 @@
+//! What goes in and out of the replica.
+
+use crate::{
+    change::Change,
+    crypto::{LinkCert, SecretKey},
+    id::{DeviceId, LogId, PersonId, WorkspaceId},
+    log::Origin,
+    model::EntityKey,
+    store::Batch,
+    ticket::{SessionSecret, Ticket},
+};
+
+/// Who this device is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The person.
+    pub person: PersonId,
+    /// The device's signing key; also its libp2p identity.
+    pub device: SecretKey,
+    /// From the person's root to this device.
+    pub chain: Vec<LinkCert>,
+}
+
+impl Identity {
+    /// This device.
+    pub fn device_id(&self) -> DeviceId {
+        DeviceId(self.device.public())
+    }
+}
+
+/// What a device must remember of a workspace besides its log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct WorkspaceRecord {
+    /// Which.
+    pub id: WorkspaceId,
+    /// For authenticating to peers.
+    pub secret: SessionSecret,
+    /// The own log that is written to.
+    pub origin: Origin,
+}
+
+/// Ties a [`Output::Reply`] to its command. Chosen by the caller.
+pub type RequestId = u64;
+/// Ties [`Input::Persisted`] to its batch.
+pub type BatchId = u64;
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Founds a workspace.
+    CreateWorkspace {
+        /// Its name.
+        name: String,
+        /// The founder's name.
+        person_name: String,
+    },
+    /// Joins one.
+    Join {
+        /// The invitation.
+        ticket: Ticket,
+        /// The joiner's name.
+        person_name: String,
+    },
+    /// Makes a ticket.
+    Invite {
+        /// To which workspace.
+        workspace: WorkspaceId,
+        /// Until when: milliseconds since the Unix epoch.
+        expires_ms: u64,
+        /// Where this device or a relay may be reached.
+        addresses: Vec<String>,
+    },
+    /// Changes entities, as one transaction.
+    Edit {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        changes: Vec<Change>,
+    },
+    /// Takes back the last own transaction that was not taken back.
+    Undo {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// Makes the last one taken back again.
+    Redo {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// Compares with every peer now.
+    SyncNow,
+    /// Whether to sync by itself.
+    SetAutoSync {
+        /// Where.
+        workspace: WorkspaceId,
+        /// On or off.
+        on: bool,
+    },
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A workspace was founded or joined.
+    Workspace(WorkspaceId),
+    /// A ticket.
+    Ticket(Ticket),
+    /// Entities were changed, durably.
+    Edited {
+        /// How many operations were written; 0 if everything was so already.
+        operations: usize,
+        /// What changed.
+        changed: Vec<EntityKey>,
+        /// For undo and redo: changes left alone because somebody changed them since.
+        kept: Vec<String>,
+    },
+    /// Done.
+    Done,
+}
+
+/// Why a command was refused. Nothing was changed. Each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The workspace is not on this device.
+    #[error("workspace {0} is not on this device: see `velo workspace list`")]
+    NoWorkspace(WorkspaceId),
+    /// The change does not fit; names the field or entity.
+    #[error("{0}")]
+    Change(String),
+    /// The ticket cannot be used.
+    #[error("{0}")]
+    Ticket(String),
+    /// Already a member.
+    #[error("this device is already in that workspace")]
+    AlreadyJoined,
+    /// Nothing to undo or redo.
+    #[error("nothing to {0}")]
+    NothingTo(String),
+    /// The disk failed.
+    #[error("nothing can be changed until Velo is restarted, because saving failed: {0}")]
+    ReadOnly(String),
+    /// The workspace holds control entries of a newer version.
+    #[error("this workspace was changed with a newer version of Velo: update to change it")]
+    NeedsUpdate,
+    /// Too much at once.
+    #[error("{0}")]
+    TooMuch(String),
+}
+
+/// What happens to the replica.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A person asks for something.
+    Command {
+        /// Comes back in the reply.
+        request: RequestId,
+        /// What.
+        command: Command,
+    },
+    /// A frame arrived.
+    Received {
+        /// From whom, as the transport authenticated it.
+        peer: DeviceId,
+        /// Type byte and body.
+        frame: Vec<u8>,
+    },
+    /// A connection is open, ready for frames.
+    PeerUp {
+        /// To whom.
+        peer: DeviceId,
+    },
+    /// The connection is gone.
+    PeerDown {
+        /// To whom.
+        peer: DeviceId,
+    },
+    /// The network has written so many bytes of frames to a peer.
+    Sent {
+        /// To whom.
+        peer: DeviceId,
+        /// Sum of the frames' lengths.
+        bytes: usize,
+    },
+    /// A batch is durable.
+    Persisted {
+        /// Which.
+        batch: BatchId,
+    },
+    /// A batch could not be made durable.
+    PersistFailed {
+        /// Which.
+        batch: BatchId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The time asked for with [`Output::WakeAt`] has come.
+    Wake,
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Remember this, durably, before anything that follows.
+    Remember(WorkspaceRecord),
+    /// Make a batch durable, then say [`Input::Persisted`]. Batches of a workspace are in order.
+    Persist {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// Comes back.
+        id: BatchId,
+        /// What.
+        batch: Batch,
+    },
+    /// Send a frame, then say [`Input::Sent`] when it is written.
+    Send {
+        /// To whom.
+        peer: DeviceId,
+        /// Type byte and body.
+        frame: Vec<u8>,
+    },
+    /// Close the connection.
+    Disconnect {
+        /// To whom.
+        peer: DeviceId,
+        /// Why, for the log file and the peers view.
+        reason: String,
+    },
+    /// Say [`Input::Wake`] at this time of the monotonic clock. Replaces earlier ones.
+    WakeAt(u64),
+    /// Tell the people.
+    Event(Event),
+    /// Answer a command.
+    Reply {
+        /// Of the command.
+        request: RequestId,
+        /// What became of it.
+        result: Result<Reply, Refusal>,
+    },
+}
+
+/// Something worth telling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The visible state changed. Own changes are told at once, others' when durable.
+    Changed {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        entities: Vec<EntityKey>,
+        /// Whether this device made the change.
+        own: bool,
+    },
+    /// A workspace is open.
+    WorkspaceOpened {
+        /// Which.
+        workspace: WorkspaceId,
+    },
+    /// Something about a peer changed: see [`crate::replica::Replica::peers`].
+    PeerChanged {
+        /// Which.
+        peer: DeviceId,
+    },
+    /// A device wrote two entries at one place of its log. Both are kept.
+    Forked {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Which log.
+        log: LogId,
+    },
+    /// Saving failed; nothing more is written.
+    ReadOnly {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What is known of a peer, for people.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PeerStatus {
+    /// Which device.
+    pub peer: DeviceId,
+    /// Whether a session is open.
+    pub connected: bool,
+    /// Milliseconds of the wall clock at which it was last heard.
+    pub last_seen_ms: u64,
+    /// For every shared workspace.
+    pub workspaces: Vec<PeerWorkspace>,
+}
+
+/// What is known of a peer's copy of one workspace.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PeerWorkspace {
+    /// Which.
+    pub workspace: WorkspaceId,
+    /// Whether its last digest was equal to ours.
+    pub synced: bool,
+    /// Entries of ours that it has not acknowledged.
+    pub lacks: u64,
+    /// Entries it announced and we have not.
+    pub we_lack: u64,
+}
+

@@ -1,0 +1,184 @@
+//! Writing to the own log.
+
+use super::{Holding, Identity, Replica, Reply, RequestId, io::Event, io::Output};
+use crate::{
+    codec,
+    crypto::PublicKey,
+    id::{EntryId, Incarnation, WorkspaceId},
+    limits,
+    log::{EntryKind, HEADER_VERSION, Header, RunWriter, VerifiedRun},
+    log_set::Taken,
+    model::EntityKey,
+    op,
+    store::{BatchRun, ChainNo, EntryAt},
+    time::{Hlc, Now},
+};
+use std::sync::Arc;
+
+/// An entry to be written.
+pub(super) struct Draft {
+    pub kind: EntryKind,
+    pub body: Vec<u8>,
+}
+
+impl Draft {
+    pub fn new(kind: EntryKind, body: &impl serde::Serialize) -> Self {
+        Self { kind, body: codec::encode(body) }
+    }
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub runs: Vec<BatchRun>,
+    pub changed: Vec<EntityKey>,
+    /// The ids of the entries, in order of the drafts.
+    pub ids: Vec<EntryId>,
+}
+
+impl Holding {
+    /// Appends entries to the own log, applies them, and seals them. They are visible at once and
+    /// leave the device only when durable.
+    pub fn write(&mut self, now: Now, identity: &Identity, drafts: Vec<Draft>) -> Written {
+        let Ok(key) = PublicKey::parse(&identity.device.public()) else {
+            // Unreachable: the key was made from a secret one.
+            return Written { runs: Vec::new(), changed: Vec::new(), ids: Vec::new() };
+        };
+        let own = self.logs.open_own(self.record.origin, key);
+        self.own = Some(own);
+        let (mut writer, mut runs) = (self.writer(own), Vec::new());
+        let mut ids = Vec::with_capacity(drafts.len());
+        let mut stamp = self.logs.chain(own).map_or(Hlc(0), |chain| chain.applied_hlc);
+        let mut deps = self.new_deps(own);
+        for draft in self.with_acks(&mut deps, drafts) {
+            if writer.is_full() {
+                runs.extend(self.seal(own, writer, identity));
+                writer = self.writer(own);
+            }
+            let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = draft.deps.into_iter().unzip();
+            stamp = Hlc::next(now.wall_ms, stamp, stamps);
+            let header = header(draft.draft.kind, stamp, named);
+            let id = writer.push(header, &draft.draft.body);
+            if !draft.is_ack {
+                ids.push(id);
+            }
+        }
+        runs.extend(self.seal(own, writer, identity));
+        let changed = self.apply_own(own, &runs);
+        let batch = |run: &Arc<VerifiedRun>| {
+            self.logs.batch_run(&Taken { chain: own, run: Arc::clone(run), forked: false })
+        };
+        Written { runs: runs.iter().filter_map(batch).collect(), changed, ids }
+    }
+
+    fn writer(&self, own: ChainNo) -> RunWriter {
+        let log = self.own_log();
+        let end = self.logs.chain(own).map_or_else(|| crate::log::ChainEnd::start(log), |chain| chain.end);
+        RunWriter::new(log, self.record.origin, end)
+    }
+
+    fn seal(&mut self, own: ChainNo, writer: RunWriter, identity: &Identity) -> Option<Arc<VerifiedRun>> {
+        let run = Arc::new(writer.seal(self.record.id, &identity.device)?);
+        self.logs.take_own(own, &run);
+        Some(run)
+    }
+
+    /// Heads that the own log has not named yet, with their stamps.
+    fn new_deps(&mut self, own: ChainNo) -> Vec<(EntryId, Hlc)> {
+        let heads = self.logs.news(self.own_log(), &self.own_past);
+        self.own_past = self.logs.past(&heads, &self.own_past);
+        let end = self.logs.chain(own).map_or(0, |chain| chain.end.head.position);
+        self.own_past.raise(EntryAt { chain: own, position: end });
+        let named = heads.iter().filter_map(|at| {
+            Some((self.logs.id_at(*at)?, self.logs.chain(at.chain)?.applied_hlc))
+        });
+        named.collect()
+    }
+
+    /// The drafts with their dependencies. Who has more to name than one header holds writes empty
+    /// `Ack` entries first. A log starts with the entry that introduces it, so that one comes first.
+    fn with_acks(&self, deps: &mut Vec<(EntryId, Hlc)>, drafts: Vec<Draft>) -> Vec<Dated> {
+        let mut dated = Vec::with_capacity(drafts.len());
+        let starts = self.own.and_then(|own| self.logs.chain(own)).is_some_and(|chain| chain.end.head.position == 0);
+        let mut drafts = drafts.into_iter();
+        if starts {
+            let first = deps.split_off(deps.len().saturating_sub(limits::DEPS));
+            dated.extend(drafts.next().map(|draft| Dated { draft, deps: first, is_ack: false }));
+        }
+        while deps.len() > limits::DEPS {
+            let part = deps.split_off(deps.len() - limits::DEPS);
+            let draft = Draft { kind: EntryKind::ACK, body: Vec::new() };
+            dated.push(Dated { draft, deps: part, is_ack: true });
+        }
+        for draft in drafts {
+            dated.push(Dated { draft, deps: std::mem::take(deps), is_ack: false });
+        }
+        dated
+    }
+
+    /// Own entries are visible before they are durable.
+    fn apply_own(&mut self, own: ChainNo, runs: &[Arc<VerifiedRun>]) -> Vec<EntityKey> {
+        let mut changed = Vec::new();
+        for run in runs {
+            let limit = run.end().head.position;
+            // The run was written just now and is at hand: nothing is read from the disk.
+            let ready = self.logs.ready(own, limit, &super::NoLog).unwrap_or_default();
+            for next in &ready {
+                changed.extend(self.apply(next));
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+}
+
+struct Dated {
+    draft: Draft,
+    deps: Vec<(EntryId, Hlc)>,
+    is_ack: bool,
+}
+
+fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
+    Header { version: HEADER_VERSION, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 }
+}
+
+impl Replica {
+    /// Writes entries, tells the people at once, and answers when they are durable.
+    pub(super) fn write(
+        &mut self,
+        now: Now,
+        workspace: WorkspaceId,
+        drafts: Vec<Draft>,
+        request: RequestId,
+        reply: impl FnOnce(&Written) -> Reply,
+    ) {
+        let fresh: [u8; 8] = self.random();
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        let drafts = match renew(holding, &self.identity, Incarnation(fresh)) {
+            Some(link) => {
+                self.outputs.push_back(Output::Remember(holding.record.clone()));
+                std::iter::once(link).chain(drafts).collect()
+            }
+            None => drafts,
+        };
+        let written = holding.write(now, &self.identity, drafts);
+        let reply = reply(&written);
+        let Written { runs, changed: entities, .. } = written;
+        self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
+        self.persist(workspace, runs, Some((request, reply)));
+    }
+}
+
+/// Opens a new incarnation of the own log if the old one must not be continued. Its first entry
+/// links the device again.
+fn renew(holding: &mut Holding, identity: &Identity, incarnation: Incarnation) -> Option<Draft> {
+    if !holding.fresh_incarnation {
+        return None;
+    }
+    holding.fresh_incarnation = false;
+    holding.own = None;
+    holding.own_past = crate::causality::Frontier::default();
+    let origin = &mut holding.record.origin;
+    (origin.incarnation, origin.founder) = (incarnation, false);
+    Some(Draft::new(EntryKind::LINK, &op::Genesis { chain: identity.chain.clone() }))
+}
