@@ -80,6 +80,9 @@ pub const READ_AHEAD: usize = 32;
 /// Announced heads that are not here yet, remembered of one peer.
 pub const UNKNOWN_HEADS: usize = 10_000;
 
+/// How long *Sync now* keeps on where automatic sync is off.
+pub const SYNC_NOW_MS: u64 = 30_000;
+
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Bytes of a ticket's text form.

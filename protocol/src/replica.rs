@@ -277,15 +277,15 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let secret = holding.record.secret.clone();
         self.offer(now, peer, workspace, &secret);
-        self.say_digest(peer, workspace);
+        self.say_digest(now, peer, workspace);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
-    fn say_digest(&mut self, peer: DeviceId, workspace: WorkspaceId) {
+    fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace)) else {
             return;
         };
-        if holding.syncs() {
+        if holding.syncs(now) {
             session.say(&Message::Digest(Digest { workspace, hash: holding.logs.digest() }));
         }
     }
@@ -300,7 +300,7 @@ impl Replica {
         let equal = holding.logs.digest() == digest.hash;
         let news = equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
-        if !equal && holding.syncs() {
+        if !equal && holding.syncs(now) {
             let heads = copy.full_heads(now, digest.workspace, &holding.logs);
             heads.iter().for_each(|message| session.say(message));
         }
@@ -315,7 +315,7 @@ impl Replica {
             return;
         };
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
-        if copy.on_heads(now, heads, &holding.logs) && holding.syncs() {
+        if copy.on_heads(now, heads, &holding.logs) && holding.syncs(now) {
             let answer = copy.full_heads(now, heads.workspace, &holding.logs);
             answer.iter().for_each(|message| session.say(message));
         }
@@ -434,7 +434,7 @@ impl Replica {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
         for workspace in shared {
-            let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs()) else { continue };
+            let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else { continue };
             while session.has_room() {
                 let Some(copy) = session.copies.get_mut(&workspace) else { break };
                 match copy.next_ops(now, workspace, &holding.logs, reader_of(logs, workspace)) {
@@ -468,12 +468,13 @@ impl Replica {
             if copy.on_wake(now, jitter) {
                 digests.push(*workspace);
             }
-            let due = copy.due_heads(now, *workspace, &holding.logs);
-            heads.extend(due.into_iter().filter(|_| holding.syncs()));
+            if holding.syncs(now) {
+                heads.extend(copy.due_heads(now, *workspace, &holding.logs));
+            }
         }
         heads.iter().for_each(|message| session.say(message));
         for workspace in digests {
-            self.say_digest(peer, workspace);
+            self.say_digest(now, peer, workspace);
         }
     }
 

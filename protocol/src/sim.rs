@@ -1,1 +1,160 @@
-//! To be written.
+//! A network of replicas in virtual time: the real core under faults, driven by one seed.
+//!
+//! A *schedule* is a few replicas of one workspace making random changes while frames are lost,
+//! doubled and reordered, links break, the network splits, devices crash around every write to
+//! disk, and sometimes a device is restored from a backup. Afterwards everything heals, and all
+//! replicas must agree, hold every acknowledged change, and come back equal from their logs alone.
+//!
+//! Everything random comes from the schedule's seed, so a failure replays bit for bit: see
+//! [`run`]. [`Coverage`] counts how often each fault and rule was exercised, since a fault that
+//! never strikes proves nothing.
+
+use std::{collections::BTreeMap, fmt};
+
+mod actions;
+mod device;
+mod world;
+
+pub use world::World;
+
+/// How a schedule runs. All of it follows from the seed; [`Plan::from_seed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Feeds every choice.
+    pub seed: u64,
+    /// Replicas, 3 to 5.
+    pub replicas: usize,
+    /// Commands given, over all replicas.
+    pub commands: usize,
+    /// Frames lost, doubled and overtaken, in thousandths.
+    pub loss: u64,
+    /// See `loss`.
+    pub duplication: u64,
+    /// See `loss`.
+    pub reordering: u64,
+    /// Whether devices crash.
+    pub crashes: bool,
+    /// Whether a device is restored from a backup.
+    pub restores: bool,
+    /// Whether a restored device notices by its marker. Without it, it may fork its log.
+    pub marker: bool,
+    /// Greatest error of a device's clock, in milliseconds either way.
+    pub skew_ms: u64,
+}
+
+/// Numbers from a seed: SplitMix64 (Steele et al., 2014). For choices, not for secrets.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Dice for a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`; 0 if that is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next().checked_rem(bound).unwrap_or(0)
+    }
+
+    /// True in `thousandths` of the cases.
+    pub fn chance(&mut self, thousandths: u64) -> bool {
+        self.below(1000) < thousandths
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.below(from.len() as u64) as usize)
+    }
+
+    /// 32 bytes.
+    pub fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for part in bytes.chunks_mut(8) {
+            part.copy_from_slice(&self.next().to_le_bytes()[..part.len()]);
+        }
+        bytes
+    }
+}
+
+impl Plan {
+    /// The schedule of this seed: at least 3 replicas, 200 commands and one partition, with
+    /// crashes in every other one and a restored backup in every eighth.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5EED);
+        let harsh = dice.chance(500);
+        Self {
+            seed,
+            replicas: 3 + dice.below(3) as usize,
+            commands: 200 + dice.below(40) as usize,
+            loss: if harsh { 20 } else { 0 },
+            duplication: if harsh { 20 } else { 0 },
+            reordering: if harsh { 20 } else { 0 },
+            crashes: dice.chance(500),
+            restores: dice.chance(125),
+            marker: dice.chance(700),
+            skew_ms: if dice.chance(300) { 600_000 } else { 50 },
+        }
+    }
+}
+
+/// How often each fault and rule was exercised.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+impl Coverage {
+    /// Counts one more.
+    pub fn count(&mut self, what: &'static str) {
+        self.add(what, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, what: &'static str, times: u64) {
+        *self.0.entry(what).or_default() += times;
+    }
+
+    /// Adds another schedule's counts.
+    pub fn merge(&mut self, other: &Self) {
+        for (what, times) in &other.0 {
+            self.add(what, *times);
+        }
+    }
+
+    /// How often.
+    pub fn get(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(what, times)| writeln!(f, "{times:>12}  {what}"))
+    }
+}
+
+/// What went wrong, with the seed that brings it about again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed}: {what}")]
+pub struct Failure {
+    /// Replays it.
+    pub seed: u64,
+    /// What.
+    pub what: String,
+}
+
+/// Runs the schedule of a seed to its end and checks what must hold.
+pub fn run(seed: u64) -> Result<Coverage, Failure> {
+    let plan = Plan::from_seed(seed);
+    let mut world = World::new(plan);
+    world.play().map_err(|what| Failure { seed, what })?;
+    Ok(world.into_coverage())
+}

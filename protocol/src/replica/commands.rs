@@ -45,13 +45,18 @@ impl Replica {
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
             Command::SyncNow => {
-                self.sync_now(now);
+                for workspace in self.workspaces() {
+                    self.sync_now(now, workspace);
+                }
                 self.done(request);
                 Ok(())
             }
             Command::SetAutoSync { workspace, on } => {
                 let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
-                (holding.auto_sync, holding.sync_once) = (on, false);
+                (holding.auto_sync, holding.sync_until) = (on, 0);
+                if on {
+                    self.sync_now(now, workspace);
+                }
                 self.done(request);
                 Ok(())
             }
@@ -260,18 +265,14 @@ impl Replica {
         Err(Refusal::NothingTo(if redo { "redo" } else { "undo" }.to_owned()))
     }
 
-    fn sync_now(&mut self, now: Now) {
-        for holding in self.holdings.values_mut() {
-            holding.sync_once = true;
-        }
+    /// Compares with every connected peer now.
+    fn sync_now(&mut self, now: Now, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        holding.sync_until = now.mono_ms + crate::limits::SYNC_NOW_MS;
         for session in self.sessions.values_mut() {
-            let mut messages = Vec::new();
-            for (workspace, copy) in &mut session.copies {
-                if let Some(holding) = self.holdings.get(workspace) {
-                    messages.extend(copy.full_heads(now, *workspace, &holding.logs));
-                }
-            }
-            messages.iter().for_each(|message| session.say(message));
+            let Some(copy) = session.copies.get_mut(&workspace) else { continue };
+            let heads = copy.full_heads(now, workspace, &holding.logs);
+            heads.iter().for_each(|message| session.say(message));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     log_set::{LogSet, Ready, Rejected, Taken},
     model::EntityKey,
     store::{ChainNo, EntryAt, LogReader, StoreError},
+    time::Now,
     workspace::Workspace,
 };
 
@@ -24,8 +25,8 @@ pub(super) struct Holding {
     /// The next write opens a new incarnation: the own log may have been longer than it is here.
     pub fresh_incarnation: bool,
     pub auto_sync: bool,
-    /// *Sync now* while automatic sync is off.
-    pub sync_once: bool,
+    /// *Sync now* holds until then, also while automatic sync is off.
+    pub sync_until: u64,
 }
 
 impl Holding {
@@ -40,7 +41,7 @@ impl Holding {
             own_past: Frontier::default(),
             fresh_incarnation: false,
             auto_sync: true,
-            sync_once: false,
+            sync_until: 0,
         }
     }
 
@@ -83,8 +84,9 @@ impl Holding {
         self.logs.chain(chain).map(|chain| chain.log)
     }
 
-    pub fn syncs(&self) -> bool {
-        self.auto_sync || self.sync_once
+    /// Whether to exchange anything with peers now.
+    pub fn syncs(&self, now: Now) -> bool {
+        self.auto_sync || now.mono_ms < self.sync_until
     }
 
     /// Takes a run from a peer. Returns what is news, and where the run ends.

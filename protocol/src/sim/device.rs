@@ -1,0 +1,112 @@
+//! One simulated device: a replica, and a disk that survives its crashes.
+
+use super::{Dice, Plan};
+use crate::{
+    crypto::{LinkCert, SecretKey},
+    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
+    replica::{Identity, Logs, Replica, WorkspaceRecord},
+    store::{
+        LogReader, LogStore, StoreError,
+        memory::{MemoryLog, MemoryReader},
+    },
+    workspace::Workspace,
+};
+use std::collections::BTreeMap;
+
+/// What lies on a device's disk.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub record: Option<WorkspaceRecord>,
+    pub log: MemoryLog,
+    /// The last pages of the visible state that were written, if any.
+    pub pages: Option<(Vec<u8>, BTreeMap<u32, Vec<u8>>)>,
+    /// A backup: how many runs there were, and the record.
+    pub backup: Option<(usize, WorkspaceRecord)>,
+}
+
+/// A running replica's view of its disk.
+pub(super) struct DiskLogs(pub MemoryReader);
+
+impl Logs for DiskLogs {
+    fn reader(&self, _: WorkspaceId) -> Option<&dyn LogReader> {
+        Some(&self.0)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub identity: Identity,
+    pub disk: Disk,
+    /// `None` while it is off.
+    pub replica: Option<Replica>,
+    /// Counts starts: what was meant for an earlier life is dropped.
+    pub life: u64,
+    pub clock_error_ms: i64,
+    pub wake_at: Option<u64>,
+    /// Entries of its own that it acknowledged to its person.
+    pub acknowledged: Vec<(LogId, EntryId)>,
+}
+
+impl Device {
+    pub fn new(dice: &mut Dice, plan: &Plan) -> Self {
+        let (root, device) = (SecretKey::from_seed(&dice.bytes()), SecretKey::from_seed(&dice.bytes()));
+        let person = PersonId(root.public());
+        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
+        let identity = Identity { person, device, chain };
+        Self {
+            replica: Some(Replica::new(identity.clone(), dice.bytes())),
+            identity,
+            disk: Disk::default(),
+            life: 0,
+            clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,
+            wake_at: None,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    pub fn id(&self) -> DeviceId {
+        self.identity.device_id()
+    }
+
+    pub fn logs(&self) -> DiskLogs {
+        DiskLogs(self.disk.log.reader())
+    }
+
+    /// The power goes.
+    pub fn crash(&mut self) {
+        self.replica = None;
+        self.wake_at = None;
+        self.life += 1;
+    }
+
+    /// Starts again from the disk.
+    pub fn start(&mut self, dice: &mut Dice, fresh_incarnation: bool) -> Result<(), StoreError> {
+        self.disk.log.reopen();
+        let mut replica = Replica::new(self.identity.clone(), dice.bytes());
+        if let Some(record) = self.disk.record.clone() {
+            let state = self.saved_state(record.id);
+            replica.open_workspace(record, state, &self.disk.log.reader(), fresh_incarnation)?;
+        }
+        self.replica = Some(replica);
+        self.life += 1;
+        Ok(())
+    }
+
+    fn saved_state(&self, workspace: WorkspaceId) -> Option<Workspace> {
+        let (meta, pages) = self.disk.pages.as_ref()?;
+        let pages = pages.iter().map(|(number, bytes)| (*number, bytes.clone()));
+        Workspace::from_pages(workspace, meta, pages).ok()
+    }
+
+    /// Writes the visible state's changed pages, as a driver does when nothing is in flight.
+    pub fn save_pages(&mut self, workspace: WorkspaceId) {
+        let Some(state) = self.replica.as_mut().and_then(|replica| replica.workspace_mut(workspace)) else {
+            return;
+        };
+        let taken = state.take_pages();
+        let saved = self.disk.pages.get_or_insert_default();
+        saved.0 = taken.meta;
+        saved.1.extend(taken.pages);
+    }
+}

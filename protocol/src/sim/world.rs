@@ -1,0 +1,589 @@
+//! The network, its faults, and what must hold in the end.
+
+use super::{Coverage, Dice, Plan, actions, device::Device};
+use crate::{
+    id::{DeviceId, EntryId, LogId, WorkspaceId},
+    model::Kind,
+    replica::{BatchId, Command, Event, Input, Output, Reply, RequestId},
+    store::{Batch, LogReader, LogStore},
+    time::Now,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Midnight at the start of 2026, the virtual clocks' beginning.
+const EPOCH_MS: u64 = 1_767_225_600_000;
+/// Time between two commands, on average.
+const PACE_MS: u64 = 120;
+/// Time after healing in which everything must have settled: three rounds of digests.
+const SETTLE_MS: u64 = 60_000;
+/// Time between reconnection attempts.
+const REDIAL_MS: u64 = 500;
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Deliver { from: usize, to: usize, link: u64, frame: Vec<u8> },
+    Persist { device: usize, life: u64, batch: BatchId, runs: Batch },
+    Wake { device: usize, life: u64 },
+    Act,
+    Partition,
+    Heal,
+    Crash { device: usize },
+    Start { device: usize },
+    Restore { device: usize },
+    Backup { device: usize },
+    Redial,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    plan: Plan,
+    dice: Dice,
+    now_ms: u64,
+    sequence: u64,
+    queue: BTreeMap<(u64, u64), Happening>,
+    devices: Vec<Device>,
+    workspace: Option<WorkspaceId>,
+    /// Open links by pair, with a number that changes when they are opened anew.
+    links: BTreeMap<(usize, usize), u64>,
+    /// The last delivery time on a link and direction, so that frames stay in order.
+    lanes: BTreeMap<(usize, usize), u64>,
+    /// While the network is split: the side of each device.
+    sides: Option<Vec<bool>>,
+    requests: BTreeMap<RequestId, usize>,
+    next_request: RequestId,
+    next_link: u64,
+    replies: BTreeMap<RequestId, Reply>,
+    acting: bool,
+    coverage: Coverage,
+}
+
+impl World {
+    /// A network of new devices. The first founds a workspace, the others join it.
+    pub fn new(plan: Plan) -> Self {
+        let mut dice = Dice::new(plan.seed);
+        let devices = (0..plan.replicas).map(|_| Device::new(&mut dice, &plan)).collect();
+        Self {
+            plan,
+            dice,
+            now_ms: 0,
+            sequence: 0,
+            queue: BTreeMap::new(),
+            devices,
+            workspace: None,
+            links: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            sides: None,
+            requests: BTreeMap::new(),
+            next_request: 0,
+            next_link: 0,
+            replies: BTreeMap::new(),
+            acting: true,
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// What was exercised.
+    pub fn into_coverage(self) -> Coverage {
+        self.coverage
+    }
+
+    /// Plays the schedule and checks what must hold.
+    pub fn play(&mut self) -> Result<(), String> {
+        self.found()?;
+        self.lay_plan();
+        self.run_until(None)?;
+        self.acting = false;
+        self.heal();
+        let end = self.now_ms + SETTLE_MS;
+        self.run_until(Some(end))?;
+        self.check()
+    }
+
+    fn found(&mut self) -> Result<(), String> {
+        let create = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Person 0".into() };
+        let Some(Reply::Workspace(workspace)) = self.ask(0, create)? else {
+            return Err("founding failed".into());
+        };
+        self.workspace = Some(workspace);
+        let expires_ms = EPOCH_MS * 2;
+        let Some(Reply::Ticket(ticket)) = self.ask(0, Command::Invite { workspace, expires_ms, addresses: vec![] })?
+        else {
+            return Err("inviting failed".into());
+        };
+        for device in 1..self.devices.len() {
+            let person_name = format!("Person {device}");
+            self.ask(device, Command::Join { ticket: ticket.clone(), person_name })?;
+        }
+        Ok(())
+    }
+
+    /// Gives a command and lets time pass until it is answered.
+    fn ask(&mut self, device: usize, command: Command) -> Result<Option<Reply>, String> {
+        let request = self.command(device, command)?;
+        let end = self.now_ms + 1_000;
+        self.run_until(Some(end))?;
+        Ok(self.replies.remove(&request))
+    }
+
+    /// Lays out commands and faults over virtual time.
+    fn lay_plan(&mut self) {
+        let start = self.now_ms;
+        let length = self.plan.commands as u64 * PACE_MS;
+        self.at(start, Happening::Redial);
+        for _ in 0..self.plan.commands {
+            let at = start + self.dice.below(length);
+            self.at(at, Happening::Act);
+        }
+        let split = start + length / 5 + self.dice.below(length / 5);
+        self.at(split, Happening::Partition);
+        self.at(split + length / 3, Happening::Heal);
+        if self.plan.crashes {
+            for _ in 0..1 + self.dice.below(4) {
+                let (at, device) = (start + self.dice.below(length), self.any_device());
+                self.at(at, Happening::Crash { device });
+            }
+        }
+        if self.plan.restores {
+            let device = self.any_device();
+            let backup = start + self.dice.below(length / 2);
+            self.at(backup, Happening::Backup { device });
+            self.at(backup + length / 4, Happening::Restore { device });
+        }
+    }
+
+    fn any_device(&mut self) -> usize {
+        self.dice.below(self.devices.len() as u64) as usize
+    }
+
+    fn at(&mut self, time: u64, what: Happening) {
+        self.sequence += 1;
+        self.queue.insert((time, self.sequence), what);
+    }
+
+    /// Lets things happen, up to `end` or until every command was given.
+    fn run_until(&mut self, end: Option<u64>) -> Result<(), String> {
+        while let Some(((time, sequence), _)) = self.queue.first_key_value() {
+            let key = (*time, *sequence);
+            if end.is_some_and(|end| key.0 > end) {
+                break;
+            }
+            let Some(what) = self.queue.remove(&key) else { break };
+            self.now_ms = self.now_ms.max(key.0);
+            self.happen(what)?;
+            if end.is_none() && !self.queue.values().any(|what| matches!(what, Happening::Act)) {
+                return Ok(());
+            }
+        }
+        self.now_ms = self.now_ms.max(end.unwrap_or(0));
+        Ok(())
+    }
+
+    fn happen(&mut self, what: Happening) -> Result<(), String> {
+        match what {
+            Happening::Deliver { from, to, link, frame } => self.deliver(from, to, link, frame),
+            Happening::Persist { device, life, batch, runs } => self.persist(device, life, batch, &runs),
+            Happening::Wake { device, life } => {
+                let due = self.devices[device].life == life && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
+                if due { self.input(device, Input::Wake) } else { Ok(()) }
+            }
+            Happening::Act => self.act(),
+            Happening::Partition => {
+                self.coverage.count("partition");
+                let sides: Vec<bool> = (0..self.devices.len()).map(|_| self.dice.chance(500)).collect();
+                self.sides = Some(sides);
+                self.cut_links()
+            }
+            Happening::Heal => {
+                self.sides = None;
+                Ok(())
+            }
+            Happening::Crash { device } => self.crash(device, "crash"),
+            Happening::Start { device } => self.start(device, false),
+            Happening::Backup { device } => {
+                let disk = &mut self.devices[device].disk;
+                disk.backup = disk.record.clone().map(|record| (disk.log.durable_runs(), record));
+                Ok(())
+            }
+            Happening::Restore { device } => self.restore(device),
+            Happening::Redial => self.redial(),
+        }
+    }
+
+    fn now(&self, device: usize) -> Now {
+        let wall = (EPOCH_MS + self.now_ms).saturating_add_signed(self.devices[device].clock_error_ms);
+        Now { wall_ms: wall, mono_ms: self.now_ms }
+    }
+
+    fn input(&mut self, device: usize, input: Input) -> Result<(), String> {
+        let now = self.now(device);
+        let logs = self.devices[device].logs();
+        let Some(replica) = &mut self.devices[device].replica else { return Ok(()) };
+        replica.handle(now, input, &logs);
+        while let Some(output) = self.devices[device].replica.as_mut().and_then(crate::replica::Replica::poll) {
+            self.output(device, output)?;
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
+        match output {
+            Output::Remember(record) => self.devices[device].disk.record = Some(record),
+            Output::Persist { id, batch, .. } => {
+                let (at, life) = (self.now_ms + 1 + self.dice.below(5), self.devices[device].life);
+                self.at(at, Happening::Persist { device, life, batch: id, runs: batch });
+            }
+            Output::Send { peer, frame } => self.send(device, peer, frame)?,
+            Output::Disconnect { peer, reason } => {
+                self.coverage.count("disconnect");
+                if !self.plan.is_rough() {
+                    return Err(format!("device {device} disconnected an honest peer: {reason}"));
+                }
+                if let Some(other) = self.device(peer) {
+                    self.cut(device, other)?;
+                }
+            }
+            Output::WakeAt(at) => {
+                let life = self.devices[device].life;
+                self.devices[device].wake_at = Some(at);
+                self.at(at.max(self.now_ms + 1), Happening::Wake { device, life });
+            }
+            Output::Event(Event::Forked { .. }) => {
+                self.coverage.count("fork seen");
+                if self.plan.marker || !self.plan.restores {
+                    return Err("a log was forked".into());
+                }
+            }
+            Output::Event(Event::ReadOnly { reason }) => return Err(format!("device {device} went read-only: {reason}")),
+            Output::Event(_) => {}
+            Output::Reply { request, result } => self.replied(device, request, result),
+        }
+        Ok(())
+    }
+
+    fn replied(&mut self, device: usize, request: RequestId, result: Result<Reply, crate::replica::Refusal>) {
+        self.requests.remove(&request);
+        match result {
+            Ok(reply) => {
+                self.replies.insert(request, reply);
+                let head = self.own_head(device);
+                self.devices[device].acknowledged.extend(head);
+                self.coverage.count("command acknowledged");
+            }
+            Err(_) => self.coverage.count("command refused"),
+        }
+    }
+
+    /// What the person was just told is safe.
+    fn own_head(&self, device: usize) -> Option<(LogId, EntryId)> {
+        let replica = self.devices[device].replica.as_ref()?;
+        let logs = replica.logs(self.workspace?)?;
+        let own = self.devices[device].disk.record.as_ref()?.origin.log_id(self.workspace?);
+        let (log, head) = logs.durable_head(logs.first_chain(own)?)?;
+        Some((log, head.id))
+    }
+
+    fn device(&self, id: DeviceId) -> Option<usize> {
+        self.devices.iter().position(|device| device.id() == id)
+    }
+
+    fn send(&mut self, from: usize, peer: DeviceId, frame: Vec<u8>) -> Result<(), String> {
+        if frame.len() > crate::limits::FRAME {
+            return Err(format!("a frame of {} bytes", frame.len()));
+        }
+        let bytes = frame.len();
+        if let Some((to, link)) = self.device(peer).and_then(|to| Some((to, self.link(from, to)?))) {
+            self.travel(from, to, link, frame);
+        }
+        // The network has taken it: told within the same drain, which the replica must allow.
+        self.input(from, Input::Sent { peer, bytes })
+    }
+
+    fn travel(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) {
+        if self.acting && self.dice.chance(self.plan.loss) {
+            return self.coverage.count("frame lost");
+        }
+        let delay = 1 + self.dice.below(40);
+        let lane = self.lanes.entry((from, to)).or_default();
+        let mut at = (self.now_ms + delay).max(*lane + 1);
+        *lane = at;
+        if self.acting && self.dice.chance(self.plan.reordering) {
+            self.coverage.count("frame overtaken");
+            at += 100;
+        }
+        if self.acting && self.dice.chance(self.plan.duplication) {
+            self.coverage.count("frame doubled");
+            self.at(at + 7, Happening::Deliver { from, to, link, frame: frame.clone() });
+        }
+        self.at(at, Happening::Deliver { from, to, link, frame });
+    }
+
+    fn deliver(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) -> Result<(), String> {
+        if self.link(from, to) != Some(link) {
+            return Ok(());
+        }
+        self.coverage.count("frame delivered");
+        let peer = self.devices[from].id();
+        self.input(to, Input::Received { peer, frame })
+    }
+
+    /// A batch reaches the disk, unless the device crashes right before, in the middle, or right after.
+    fn persist(&mut self, device: usize, life: u64, batch: BatchId, runs: &Batch) -> Result<(), String> {
+        if self.devices[device].life != life {
+            return Ok(());
+        }
+        let risky = self.acting && self.plan.crashes && self.dice.chance(8);
+        let moment = if risky { self.dice.below(3) } else { 3 };
+        match moment {
+            0 => return self.crash(device, "crash before a write"),
+            1 => {
+                let keep = self.dice.below(runs.runs.len() as u64 + 1) as usize;
+                self.devices[device].disk.log.tear(keep);
+            }
+            _ => {}
+        }
+        let stored = self.devices[device].disk.log.append(runs);
+        match (moment, stored) {
+            (1, _) => self.crash(device, "crash in a write"),
+            (2, Ok(())) => self.crash(device, "crash after a write"),
+            (_, Ok(())) => {
+                self.input(device, Input::Persisted { batch })?;
+                self.maybe_save_pages(device);
+                Ok(())
+            }
+            (_, Err(error)) => Err(format!("device {device}: {error}")),
+        }
+    }
+
+    fn maybe_save_pages(&mut self, device: usize) {
+        let pending = |what: &Happening| matches!(what, Happening::Persist { device: of, .. } if *of == device);
+        let idle = !self.queue.values().any(pending);
+        if let Some(workspace) = self.workspace.filter(|_| idle && self.dice.chance(100)) {
+            self.coverage.count("pages saved");
+            self.devices[device].save_pages(workspace);
+        }
+    }
+
+    fn crash(&mut self, device: usize, how: &'static str) -> Result<(), String> {
+        if self.devices[device].replica.is_none() {
+            return Ok(());
+        }
+        self.coverage.count(how);
+        self.devices[device].crash();
+        for other in 0..self.devices.len() {
+            self.cut(device, other)?;
+        }
+        let at = self.now_ms + 200 + self.dice.below(3_000);
+        self.at(at, Happening::Start { device });
+        Ok(())
+    }
+
+    fn start(&mut self, device: usize, fresh_incarnation: bool) -> Result<(), String> {
+        if self.devices[device].replica.is_some() {
+            return Ok(());
+        }
+        let started = self.devices[device].start(&mut self.dice, fresh_incarnation);
+        started.map_err(|error| format!("device {device} did not start: {error}"))
+    }
+
+    /// The device comes back as it was at its backup.
+    fn restore(&mut self, device: usize) -> Result<(), String> {
+        let Some((runs, record)) = self.devices[device].disk.backup.take() else { return Ok(()) };
+        self.coverage.count("restored from a backup");
+        self.devices[device].crash();
+        for other in 0..self.devices.len() {
+            self.cut(device, other)?;
+        }
+        let disk = &mut self.devices[device].disk;
+        disk.log.restore(runs).map_err(|error| error.to_string())?;
+        (disk.record, disk.pages) = (Some(record), None);
+        self.forget_what_only_it_had(device);
+        self.start(device, self.plan.marker)
+    }
+
+    /// What nobody else has is lost with the disk; the person knows that backups are of the past.
+    fn forget_what_only_it_had(&mut self, device: usize) {
+        let workspace = self.workspace;
+        let held = |id: EntryId| {
+            self.devices.iter().any(|other| {
+                let logs = other.replica.as_ref().and_then(|replica| replica.logs(workspace?));
+                logs.is_some_and(|logs| logs.find(id).is_some())
+            })
+        };
+        let kept: Vec<_> =
+            self.devices[device].acknowledged.iter().copied().filter(|(_, id)| held(*id)).collect();
+        self.devices[device].acknowledged = kept;
+    }
+
+    fn link(&self, a: usize, b: usize) -> Option<u64> {
+        self.links.get(&(a.min(b), a.max(b))).copied()
+    }
+
+    fn cut(&mut self, a: usize, b: usize) -> Result<(), String> {
+        if self.links.remove(&(a.min(b), a.max(b))).is_none() {
+            return Ok(());
+        }
+        self.coverage.count("link cut");
+        for (device, other) in [(a, b), (b, a)] {
+            let peer = self.devices[other].id();
+            self.input(device, Input::PeerDown { peer })?;
+        }
+        Ok(())
+    }
+
+    fn cut_links(&mut self) -> Result<(), String> {
+        let pairs: Vec<(usize, usize)> = self.links.keys().copied().collect();
+        for (a, b) in pairs {
+            if !self.reachable(a, b) {
+                self.cut(a, b)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reachable(&self, a: usize, b: usize) -> bool {
+        let up = |device: usize| self.devices[device].replica.is_some();
+        let together = self.sides.as_ref().is_none_or(|sides| sides.get(a) == sides.get(b));
+        together && up(a) && up(b)
+    }
+
+    /// Opens the links that can be opened. In larger networks some pairs never meet, so that
+    /// entries travel over several hops.
+    fn redial(&mut self) -> Result<(), String> {
+        for a in 0..self.devices.len() {
+            for b in a + 1..self.devices.len() {
+                let direct = b == a + 1 || !(a + b + self.plan.seed as usize).is_multiple_of(3);
+                if direct && self.link(a, b).is_none() && self.reachable(a, b) {
+                    self.connect(a, b)?;
+                }
+            }
+        }
+        self.at(self.now_ms + REDIAL_MS, Happening::Redial);
+        Ok(())
+    }
+
+    fn connect(&mut self, a: usize, b: usize) -> Result<(), String> {
+        self.next_link += 1;
+        self.links.insert((a, b), self.next_link);
+        self.coverage.count("link opened");
+        for (device, other) in [(a, b), (b, a)] {
+            let peer = self.devices[other].id();
+            self.input(device, Input::PeerUp { peer })?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self) -> Result<(), String> {
+        let device = self.any_device();
+        let Some(state) = self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
+        else {
+            self.coverage.count("command while off");
+            return Ok(());
+        };
+        let Some(workspace) = self.workspace else { return Ok(()) };
+        let (command, name) = actions::command(&mut self.dice, workspace, state);
+        self.coverage.count(name);
+        self.command(device, command).map(drop)
+    }
+
+    fn command(&mut self, device: usize, command: Command) -> Result<RequestId, String> {
+        self.next_request += 1;
+        let request = self.next_request;
+        self.requests.insert(request, device);
+        self.input(device, Input::Command { request, command })?;
+        Ok(request)
+    }
+
+    /// The end of all faults.
+    fn heal(&mut self) {
+        self.sides = None;
+        self.queue.retain(|_, what| {
+            !matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Restore { .. })
+        });
+        for device in 0..self.devices.len() {
+            if self.devices[device].replica.is_none() {
+                self.at(self.now_ms, Happening::Start { device });
+            }
+        }
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        let workspace = self.workspace.ok_or("no workspace")?;
+        self.check_equal(workspace)?;
+        self.check_acknowledged(workspace)?;
+        for device in 0..self.devices.len() {
+            self.check_reopened(workspace, device)?;
+        }
+        Ok(())
+    }
+
+    fn check_equal(&mut self, workspace: WorkspaceId) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        let mut digests = BTreeSet::new();
+        for (number, device) in self.devices.iter().enumerate() {
+            let replica = device.replica.as_ref().ok_or(format!("device {number} is off"))?;
+            let state = replica.workspace(workspace).ok_or(format!("device {number} lost the workspace"))?;
+            let logs = replica.logs(workspace).ok_or("no logs")?;
+            let unapplied = logs.chains().filter(|(_, chain)| chain.applied < chain.durable).count();
+            if unapplied > 0 {
+                return Err(format!("device {number} holds {unapplied} logs that it did not apply"));
+            }
+            seen.insert((state.state_hash(), state.conflict_count()));
+            digests.insert(logs.digest());
+            self.coverage.add("conflicts at the end", state.conflict_count() as u64);
+            self.coverage.add("tasks at the end", state.shown(Kind::Task).count() as u64);
+        }
+        if digests.len() > 1 {
+            return Err(format!("{} different sets of entries after healing", digests.len()));
+        }
+        if seen.len() > 1 {
+            return Err(format!("{} different states of equal entries", seen.len()));
+        }
+        Ok(())
+    }
+
+    fn check_acknowledged(&self, workspace: WorkspaceId) -> Result<(), String> {
+        for (number, device) in self.devices.iter().enumerate() {
+            for (log, id) in &device.acknowledged {
+                let held = self.devices.iter().all(|device| {
+                    let logs = device.replica.as_ref().and_then(|replica| replica.logs(workspace));
+                    logs.is_some_and(|logs| logs.find(*id).is_some())
+                });
+                if !held {
+                    return Err(format!("device {number} lost an acknowledged change in log {}", log.short()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state is a function of the stored entries: without its pages a device comes back equal.
+    fn check_reopened(&mut self, workspace: WorkspaceId, device: usize) -> Result<(), String> {
+        let hash = |device: &Device| {
+            let replica = device.replica.as_ref()?;
+            Some((replica.workspace(workspace)?.state_hash(), replica.logs(workspace)?.digest()))
+        };
+        let before = hash(&self.devices[device]);
+        for pages in [true, false] {
+            self.devices[device].crash();
+            if !pages {
+                self.devices[device].disk.pages = None;
+            }
+            self.start(device, false)?;
+            if hash(&self.devices[device]) != before {
+                let from = if pages { "its pages and log" } else { "its log" };
+                return Err(format!("device {device} came back from {from} with another state"));
+            }
+        }
+        let logs = self.devices[device].disk.log.reader();
+        self.coverage.add("entries at the end", logs.chains().iter().map(|chain| chain.end.head.position).sum());
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Whether frames may arrive in ways that a stream never delivers them.
+    const fn is_rough(&self) -> bool {
+        self.loss + self.duplication + self.reordering > 0
+    }
+}
