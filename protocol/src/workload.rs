@@ -1,1 +1,418 @@
-//! To be written.
+//! The workload that every figure of Velo is measured on: one seeded trace.
+//!
+//! Ten devices of five people work in 40 projects: they create tasks, comment, edit titles and
+//! descriptions, move, label and assign. Two devices at a time work without seeing each other, then
+//! everybody catches up, so the logs carry real dependencies and real conflicts. A tenth of the
+//! operations' number is that of the tasks. Texts have lengths as people write them.
+//!
+//! Sizes scale: [`generate`] makes a trace of about as many operations as asked for.
+
+use crate::{
+    causality::Frontier,
+    change::{self, Change},
+    crypto::{LinkCert, PublicKey, SecretKey},
+    id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
+    log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
+    log_set::{LogSet, Taken},
+    model::{self, EntityKey, Kind, Slot},
+    op::{DataBody, Genesis},
+    replica::{Identity, WorkspaceRecord},
+    sim::Dice,
+    store::{Batch, ChainNo, LogReader, StoreError},
+    ticket::SessionSecret,
+    time::Hlc,
+    value::{Date, Element, OrderKey, Value},
+    workspace::Workspace,
+};
+use std::sync::Arc;
+
+/// Devices that write.
+pub const DEVICES: usize = 10;
+/// Projects.
+pub const PROJECTS: usize = 40;
+const COLUMNS: [(&str, i64); 5] = [("Backlog", 0), ("Todo", 1), ("Doing", 2), ("Review", 2), ("Done", 3)];
+const LABELS: usize = 24;
+const EPOCH_MS: u64 = 1_767_225_600_000;
+/// Actions of one device before everybody catches up.
+const BURST: usize = 40;
+
+/// What was generated.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The first device's record of the workspace; it may go on writing.
+    pub record: WorkspaceRecord,
+    /// Who the first device is.
+    pub identity: Identity,
+    /// Operations in all logs.
+    pub operations: u64,
+    /// Entries in all logs.
+    pub entries: u64,
+    /// Bytes of headers and bodies.
+    pub bytes: u64,
+    /// The visible state that everybody must reach.
+    pub state: Workspace,
+}
+
+struct Writer {
+    identity: Identity,
+    origin: Origin,
+    key: PublicKey,
+    past: Frontier,
+    stamp: Hlc,
+}
+
+struct Generator<'a> {
+    dice: Dice,
+    workspace: WorkspaceId,
+    writers: Vec<Writer>,
+    logs: LogSet,
+    state: Workspace,
+    clock_ms: u64,
+    columns: Vec<EntityId>,
+    labels: Vec<EntityId>,
+    tasks: Vec<EntityId>,
+    last_order: Option<OrderKey>,
+    operations: u64,
+    entries: u64,
+    bytes: u64,
+    sink: &'a mut dyn FnMut(Batch) -> Result<(), StoreError>,
+}
+
+/// Makes a trace of about `operations` operations. Batches go to `sink` in the order in which they
+/// were written, ready for [`crate::store::LogStore::append`].
+pub fn generate(
+    seed: u64,
+    operations: u64,
+    sink: &mut dyn FnMut(Batch) -> Result<(), StoreError>,
+) -> Result<Trace, StoreError> {
+    let mut dice = Dice::new(seed);
+    let writers = writers(&mut dice);
+    let (record, genesis) = founding(&mut dice, &writers);
+    let mut generator = Generator {
+        dice,
+        workspace: record.id,
+        writers,
+        logs: LogSet::new(record.id),
+        state: Workspace::new(record.id),
+        clock_ms: EPOCH_MS,
+        columns: Vec::new(),
+        labels: Vec::new(),
+        tasks: Vec::new(),
+        last_order: None,
+        operations: 0,
+        entries: 0,
+        bytes: 0,
+        sink,
+    };
+    generator.introduce(&genesis)?;
+    generator.furnish()?;
+    while generator.operations < operations {
+        generator.round()?;
+    }
+    let Generator { writers, state, operations, entries, bytes, .. } = generator;
+    let identity = writers.into_iter().next().map(|writer| writer.identity);
+    let identity = identity.ok_or_else(|| StoreError::Write("no devices".into()))?;
+    Ok(Trace { record, identity, operations, entries, bytes, state })
+}
+
+fn writers(dice: &mut Dice) -> Vec<Writer> {
+    let roots: Vec<SecretKey> = (0..DEVICES / 2).map(|_| SecretKey::from_seed(&dice.bytes())).collect();
+    let writer = |(number, root): (usize, &SecretKey)| {
+        let device = SecretKey::from_seed(&dice.bytes());
+        let person = PersonId(root.public());
+        let chain = vec![LinkCert::issue(person, root, &device, [0; 32])];
+        let mut incarnation = [0; 8];
+        incarnation.copy_from_slice(&dice.bytes()[..8]);
+        let identity = Identity { person, device, chain };
+        let origin = Origin {
+            person,
+            device: identity.device_id(),
+            incarnation: Incarnation(incarnation),
+            founder: number == 0,
+        };
+        let key = PublicKey::parse(&identity.device.public()).ok()?;
+        Some(Writer { identity, origin, key, past: Frontier::default(), stamp: Hlc(0) })
+    };
+    (0..DEVICES).zip(roots.iter().cycle()).filter_map(writer).collect()
+}
+
+fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
+    let chain = writers.first().map(|writer| writer.identity.chain.clone()).unwrap_or_default();
+    let body = crate::codec::encode(&Genesis { chain });
+    let mut header = header(EntryKind::GENESIS, Hlc::from_ms(EPOCH_MS), Vec::new());
+    header.body_len = body.len() as u32;
+    let origin = writers.first().map_or(
+        Origin {
+            person: PersonId([0; 32]),
+            device: crate::id::DeviceId([0; 32]),
+            incarnation: Incarnation([0; 8]),
+            founder: true,
+        },
+        |writer| writer.origin,
+    );
+    let id = origin.workspace_id(&crate::codec::encode(&header), &body);
+    (WorkspaceRecord { id, secret: SessionSecret(dice.bytes()), origin }, body)
+}
+
+fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
+    Header { version: HEADER_VERSION, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 }
+}
+
+struct Nothing;
+
+impl LogReader for Nothing {
+    fn chains(&self) -> Vec<crate::store::ChainInfo> {
+        Vec::new()
+    }
+    fn read_run(&self, _: ChainNo, _: u64) -> Result<Option<crate::log::Run>, StoreError> {
+        Ok(None)
+    }
+    fn entry_id(&self, _: ChainNo, _: u64) -> Result<Option<EntryId>, StoreError> {
+        Ok(None)
+    }
+}
+
+impl Generator<'_> {
+    /// Every device's first entry, and every person's name.
+    fn introduce(&mut self, genesis: &[u8]) -> Result<(), StoreError> {
+        for number in 0..self.writers.len() {
+            let Some(writer) = self.writers.get(number) else { continue };
+            let chain = writer.identity.chain.clone();
+            let (kind, body) = match number {
+                0 => (EntryKind::GENESIS, genesis.to_vec()),
+                _ => (EntryKind::LINK, crate::codec::encode(&Genesis { chain })),
+            };
+            let key = EntityKey::new(Kind::Profile, EntityId::from(writer.identity.person));
+            let name = Value::text(NAMES.get(number % NAMES.len()).copied().unwrap_or("Person"));
+            let profile = Change::Create { key, fields: vec![(model::profile::NAME.into(), name)] };
+            let profile = self.body(&self.state.clone(), &[profile])?;
+            let deps = self.deps(number);
+            self.write(number, deps, vec![(kind, body), (EntryKind::PROFILE, profile)])?;
+        }
+        Ok(())
+    }
+
+    fn furnish(&mut self) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        for _ in 0..LABELS {
+            let id = self.entity();
+            self.labels.push(id);
+            changes.push(create(Kind::Label, id, vec![(model::label::NAME.into(), self.words(1, 2))]));
+        }
+        for number in 0..PROJECTS {
+            let project = self.entity();
+            let name = Value::text(format!("Project {number}"));
+            changes.push(create(Kind::Project, project, vec![(model::project::NAME.into(), name)]));
+            let mut order = None;
+            for (name, category) in COLUMNS {
+                let column = self.entity();
+                self.columns.push(column);
+                order = Some(OrderKey::between(order.as_ref(), None, [1, 1]));
+                let fields = vec![
+                    (model::column::NAME.into(), Value::text(name)),
+                    (model::column::PROJECT.into(), Value::Entity(project)),
+                    (model::column::ORDER.into(), order.clone().map_or(Value::Unset, Value::Order)),
+                    (model::column::CATEGORY.into(), Value::Int(category)),
+                ];
+                changes.push(create(Kind::Column, column, fields));
+            }
+        }
+        let view = self.state.clone();
+        let bodies = self.bodies(&view, &changes)?;
+        let deps = self.deps(0);
+        self.write(0, deps, bodies.into_iter().map(|body| (EntryKind::DATA, body)).collect())
+    }
+
+    /// Two devices work without seeing each other.
+    fn round(&mut self) -> Result<(), StoreError> {
+        let first = self.dice.below(DEVICES as u64) as usize;
+        let second = (first + 1 + self.dice.below(DEVICES as u64 - 1) as usize) % DEVICES;
+        let known = self.tasks.len();
+        let view = self.state.clone();
+        let deps = [self.deps(first), self.deps(second)];
+        for (number, deps) in [first, second].into_iter().zip(deps) {
+            self.burst(number, view.clone(), known, deps)?;
+        }
+        Ok(())
+    }
+
+    fn burst(
+        &mut self,
+        number: usize,
+        mut view: Workspace,
+        known: usize,
+        deps: Vec<EntryId>,
+    ) -> Result<(), StoreError> {
+        let mut entries = Vec::with_capacity(BURST);
+        let mut made = Vec::new();
+        for _ in 0..BURST {
+            let changes = self.action(known, &mut made);
+            let body = self.body(&view, &changes)?;
+            self.preview(number, &mut view, &body);
+            entries.push((EntryKind::DATA, body));
+        }
+        self.tasks.extend(made);
+        self.write(number, deps, entries)
+    }
+
+    /// Lets a device see its own entry before it is written with the rest of the burst. The place is
+    /// provisional; only values made within the same burst could name it, and those are few.
+    fn preview(&mut self, number: usize, view: &mut Workspace, body: &[u8]) {
+        let Some(writer) = self.writers.get(number) else { return };
+        let chain = self.logs.first_chain(writer.origin.log_id(self.workspace)).unwrap_or(ChainNo(0));
+        let position = view.applied(chain) + 1;
+        let id = EntryId(*blake3::hash(body).as_bytes());
+        let header = header(EntryKind::DATA, Hlc::from_ms(self.clock_ms), Vec::new());
+        view.apply(&writer.origin, crate::store::EntryAt { chain, position }, id, &header, body);
+    }
+
+    fn body(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<u8>, StoreError> {
+        Ok(self.bodies(view, changes)?.into_iter().next().unwrap_or_else(|| crate::codec::encode(&DataBody::new(Vec::new()))))
+    }
+
+    fn bodies(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let groups = change::build(view, changes, [1, 1]).map_err(|error| StoreError::Write(error.to_string()))?;
+        self.operations += groups.iter().map(|group| group.ops.len() as u64).sum::<u64>();
+        Ok(change::pack(groups).into_iter().map(|groups| crate::codec::encode(&DataBody::new(groups))).collect())
+    }
+
+    fn deps(&mut self, number: usize) -> Vec<EntryId> {
+        let Some(writer) = self.writers.get_mut(number) else { return Vec::new() };
+        let heads = self.logs.news(writer.origin.log_id(self.workspace), &writer.past);
+        writer.past = self.logs.past(&heads, &writer.past);
+        heads.iter().filter_map(|at| self.logs.id_at(*at)).collect()
+    }
+
+    fn write(
+        &mut self,
+        number: usize,
+        mut deps: Vec<EntryId>,
+        entries: Vec<(EntryKind, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let Some(writer) = self.writers.get_mut(number) else { return Ok(()) };
+        let log = writer.origin.log_id(self.workspace);
+        let chain = self.logs.open_own(writer.origin, writer.key);
+        let end = |logs: &LogSet| logs.chain(chain).map_or_else(|| ChainEnd::start(log), |chain| chain.end);
+        let mut batch = Batch::default();
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let mut run = RunWriter::new(log, writer.origin, end(&self.logs));
+            while let Some((kind, body)) = entries.next_if(|_| !run.is_full()) {
+                self.clock_ms += 400;
+                writer.stamp = if self.entries == 0 {
+                    Hlc::from_ms(EPOCH_MS)
+                } else {
+                    Hlc::next(self.clock_ms, writer.stamp, [])
+                };
+                self.entries += 1;
+                run.push(header(kind, writer.stamp, std::mem::take(&mut deps)), &body);
+            }
+            let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else { break };
+            self.bytes += run.run().bytes.len() as u64;
+            self.logs.take_own(chain, &run);
+            for next in self.logs.ready(chain, run.end().head.position, &Nothing)? {
+                let entry = next.entry();
+                self.state.apply(&writer.origin, next.at, entry.id, &entry.header, next.body());
+            }
+            batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
+        }
+        (self.sink)(batch)
+    }
+
+    /// What one person does next, in the proportions of a busy team.
+    fn action(&mut self, known: usize, made: &mut Vec<EntityId>) -> Vec<Change> {
+        let place = self.dice.below(known.max(1) as u64) as usize;
+        let Some(task) = self.tasks.get(place).copied() else { return vec![self.create_task(made)] };
+        let key = EntityKey::new(Kind::Task, task);
+        let set = |slot: Slot, value: Value| vec![Change::Set { key, slot, value }];
+        match self.dice.below(470) {
+            0..100 => vec![self.create_task(made)],
+            100..160 => {
+                let id = self.entity();
+                let text = self.words(8, 30);
+                let task = (model::comment::TASK.into(), Value::Entity(task));
+                vec![create(Kind::Comment, id, vec![task, (model::comment::TEXT.into(), text)])]
+            }
+            160..220 => set(model::task::TITLE.into(), self.words(3, 8)),
+            220..280 => {
+                let (column, order) = (self.column(), self.order());
+                let mut changes = set(model::task::COLUMN.into(), column);
+                changes.extend(set(model::task::ORDER.into(), order));
+                changes
+            }
+            280..330 => {
+                let label = self.dice.pick(&self.labels).copied().unwrap_or(task);
+                let slot = Slot::element(model::task::LABELS, Element::Entity(label));
+                let on = self.dice.chance(800);
+                set(slot, Value::Bool(on))
+            }
+            330..380 => set(model::task::DESCRIPTION.into(), self.words(15, 60)),
+            380..420 => {
+                let priority = self.dice.below(5) as i64;
+                set(model::task::PRIORITY.into(), Value::Int(priority))
+            }
+            420..450 => {
+                let day = 20_454 + self.dice.below(365) as i32;
+                set(model::task::DUE.into(), Value::Date(Date::Day(day)))
+            }
+            _ => {
+                let person = self.dice.pick(&self.writers).map(|writer| writer.identity.person);
+                let person = person.unwrap_or(PersonId([0; 32]));
+                set(Slot::element(model::task::ASSIGNEES, Element::Person(person)), Value::Bool(true))
+            }
+        }
+    }
+
+    fn create_task(&mut self, made: &mut Vec<EntityId>) -> Change {
+        let id = self.entity();
+        made.push(id);
+        let fields = vec![
+            (model::task::TITLE.into(), self.words(3, 8)),
+            (model::task::COLUMN.into(), self.column()),
+            (model::task::ORDER.into(), self.order()),
+        ];
+        create(Kind::Task, id, fields)
+    }
+
+    fn entity(&mut self) -> EntityId {
+        let mut random = [0; 10];
+        random.copy_from_slice(&self.dice.bytes()[..10]);
+        EntityId::new(self.clock_ms, random)
+    }
+
+    fn column(&mut self) -> Value {
+        self.dice.pick(&self.columns).map_or(Value::Unset, |column| Value::Entity(*column))
+    }
+
+    fn order(&mut self) -> Value {
+        let key = OrderKey::between(self.last_order.as_ref(), None, [1, 1]);
+        let full = key.0.first().is_some_and(|first| *first > 0xF0);
+        self.last_order = if full { None } else { Some(key.clone()) };
+        Value::Order(key)
+    }
+
+    /// Some words, as a text value.
+    fn words(&mut self, fewest: u64, most: u64) -> Value {
+        let count = fewest + self.dice.below(most - fewest + 1);
+        let words: Vec<&str> =
+            (0..count).filter_map(|_| self.dice.pick(WORDS).copied()).collect();
+        Value::text(words.join(" "))
+    }
+}
+
+fn create(kind: Kind, id: EntityId, fields: Vec<(Slot, Value)>) -> Change {
+    Change::Create { key: EntityKey::new(kind, id), fields }
+}
+
+const NAMES: &[&str] = &["Anna", "Ben", "Chi", "Dara", "Emil"];
+
+const WORDS: &[&str] = &[
+    "pump", "replace", "the", "gasket", "on", "line", "two", "before", "Friday", "inspection", "and", "order", "spare",
+    "parts", "from", "supplier", "check", "pressure", "valve", "measure", "again", "after", "cleaning", "filter",
+    "paint", "north", "wall", "with", "primer", "ask", "electrician", "about", "cable", "routing", "in", "hall",
+    "photo", "attached", "see", "drawing", "revision", "customer", "wants", "delivery", "earlier", "than", "planned",
+    "tighten", "bolts", "to", "torque", "document", "result", "call", "back", "tomorrow", "morning", "weld", "seam",
+    "leaks", "slightly", "near", "flange", "new", "bearing", "arrived", "sort", "shelf", "label", "boxes", "send",
+    "invoice", "update", "manual", "page", "test", "emergency", "stop", "button", "works", "as", "expected", "noise",
+    "at", "high", "speed", "needs", "grease", "crane", "booked", "for", "Monday", "move", "pallets", "outside",
+];

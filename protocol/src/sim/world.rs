@@ -24,6 +24,7 @@ enum Happening {
     Deliver { from: usize, to: usize, link: u64, frame: Vec<u8> },
     Persist { device: usize, life: u64, batch: BatchId, runs: Batch },
     Wake { device: usize, life: u64 },
+    Sent { device: usize, peer: DeviceId, bytes: usize },
     Act,
     Partition,
     Heal,
@@ -187,6 +188,7 @@ impl World {
                 let due = self.devices[device].life == life && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
                 if due { self.input(device, Input::Wake) } else { Ok(()) }
             }
+            Happening::Sent { device, peer, bytes } => self.input(device, Input::Sent { peer, bytes }),
             Happening::Act => self.act(),
             Happening::Partition => {
                 self.coverage.count("partition");
@@ -295,8 +297,8 @@ impl World {
         if let Some((to, link)) = self.device(peer).and_then(|to| Some((to, self.link(from, to)?))) {
             self.travel(from, to, link, frame);
         }
-        // The network has taken it: told within the same drain, which the replica must allow.
-        self.input(from, Input::Sent { peer, bytes })
+        self.at(self.now_ms + 1, Happening::Sent { device: from, peer, bytes });
+        Ok(())
     }
 
     fn travel(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) {
