@@ -18,7 +18,7 @@ use crate::{
     op::{DataBody, Genesis},
     replica::{Identity, WorkspaceRecord},
     sim::Dice,
-    store::{Batch, ChainNo, LogReader, StoreError},
+    store::{Batch, ChainNo, EntryAt, LogReader, StoreError},
     ticket::SessionSecret,
     time::Hlc,
     value::{Date, Element, OrderKey, Value},
@@ -158,6 +158,17 @@ fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
     Header { version: HEADER_VERSION, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 }
 }
 
+/// A device in the middle of writing.
+#[derive(Default)]
+struct Pen {
+    deps: Vec<EntryId>,
+    run: Option<RunWriter>,
+    /// Entries in `run`.
+    pushed: u64,
+    batch: Batch,
+}
+
+/// Nothing is read while generating: what was just written is still at hand.
 struct Nothing;
 
 impl LogReader for Nothing {
@@ -243,27 +254,19 @@ impl Generator<'_> {
         known: usize,
         deps: Vec<EntryId>,
     ) -> Result<(), StoreError> {
-        let mut entries = Vec::with_capacity(BURST);
+        let mut pen = Pen { deps, ..Pen::default() };
         let mut made = Vec::new();
         for _ in 0..BURST {
             let changes = self.action(known, &mut made);
             let body = self.body(&view, &changes)?;
-            self.preview(number, &mut view, &body);
-            entries.push((EntryKind::DATA, body));
+            if let Some((at, id, header)) = self.put(number, &mut pen, EntryKind::DATA, &body)?
+                && let Some(writer) = self.writers.get(number)
+            {
+                view.apply(&writer.origin, at, id, &header, &body);
+            }
         }
         self.tasks.extend(made);
-        self.write(number, deps, entries)
-    }
-
-    /// Lets a device see its own entry before it is written with the rest of the burst. The place is
-    /// provisional; only values made within the same burst could name it, and those are few.
-    fn preview(&mut self, number: usize, view: &mut Workspace, body: &[u8]) {
-        let Some(writer) = self.writers.get(number) else { return };
-        let chain = self.logs.first_chain(writer.origin.log_id(self.workspace)).unwrap_or(ChainNo(0));
-        let position = view.applied(chain) + 1;
-        let id = EntryId(*blake3::hash(body).as_bytes());
-        let header = header(EntryKind::DATA, Hlc::from_ms(self.clock_ms), Vec::new());
-        view.apply(&writer.origin, crate::store::EntryAt { chain, position }, id, &header, body);
+        self.finish(number, pen)
     }
 
     fn body(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<u8>, StoreError> {
@@ -286,37 +289,65 @@ impl Generator<'_> {
     fn write(
         &mut self,
         number: usize,
-        mut deps: Vec<EntryId>,
+        deps: Vec<EntryId>,
         entries: Vec<(EntryKind, Vec<u8>)>,
     ) -> Result<(), StoreError> {
-        let Some(writer) = self.writers.get_mut(number) else { return Ok(()) };
+        let mut pen = Pen { deps, ..Pen::default() };
+        for (kind, body) in entries {
+            self.put(number, &mut pen, kind, &body)?;
+        }
+        self.finish(number, pen)
+    }
+
+    /// Appends one entry to a device's log. Returns where it stands, its id and its header.
+    fn put(
+        &mut self,
+        number: usize,
+        pen: &mut Pen,
+        kind: EntryKind,
+        body: &[u8],
+    ) -> Result<Option<(EntryAt, EntryId, Header)>, StoreError> {
+        if pen.run.as_ref().is_some_and(RunWriter::is_full) {
+            self.seal(number, pen)?;
+        }
+        let Some(writer) = self.writers.get_mut(number) else { return Ok(None) };
         let log = writer.origin.log_id(self.workspace);
         let chain = self.logs.open_own(writer.origin, writer.key);
-        let end = |logs: &LogSet| logs.chain(chain).map_or_else(|| ChainEnd::start(log), |chain| chain.end);
-        let mut batch = Batch::default();
-        let mut entries = entries.into_iter().peekable();
-        while entries.peek().is_some() {
-            let mut run = RunWriter::new(log, writer.origin, end(&self.logs));
-            while let Some((kind, body)) = entries.next_if(|_| !run.is_full()) {
-                self.clock_ms += 400;
-                writer.stamp = if self.entries == 0 {
-                    Hlc::from_ms(EPOCH_MS)
-                } else {
-                    Hlc::next(self.clock_ms, writer.stamp, [])
-                };
-                self.entries += 1;
-                run.push(header(kind, writer.stamp, std::mem::take(&mut deps)), &body);
-            }
-            let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else { break };
-            self.bytes += run.run().bytes.len() as u64;
-            self.logs.take_own(chain, &run);
-            for next in self.logs.ready(chain, run.end().head.position, &Nothing)? {
-                let entry = next.entry();
-                self.state.apply(&writer.origin, next.at, entry.id, &entry.header, next.body());
-            }
-            batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
+        let end = self.logs.chain(chain).map_or_else(|| ChainEnd::start(log), |chain| chain.end);
+        self.clock_ms += 400;
+        writer.stamp = match self.entries {
+            0 => Hlc::from_ms(EPOCH_MS),
+            _ => Hlc::next(self.clock_ms, writer.stamp, []),
+        };
+        let mut header = header(kind, writer.stamp, std::mem::take(&mut pen.deps));
+        header.body_len = body.len() as u32;
+        let run = pen.run.get_or_insert_with(|| RunWriter::new(log, writer.origin, end));
+        let id = run.push(header.clone(), body);
+        let at = EntryAt { chain, position: end.head.position + pen.pushed + 1 };
+        pen.pushed += 1;
+        self.entries += 1;
+        Ok(Some((at, id, header)))
+    }
+
+    /// Seals what a device wrote, and lets everybody see it.
+    fn seal(&mut self, number: usize, pen: &mut Pen) -> Result<(), StoreError> {
+        let (Some(run), Some(writer)) = (pen.run.take(), self.writers.get(number)) else { return Ok(()) };
+        let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else { return Ok(()) };
+        pen.pushed = 0;
+        let chain = self.logs.open_own(writer.origin, writer.key);
+        self.bytes += run.run().bytes.len() as u64;
+        self.logs.take_own(chain, &run);
+        for next in self.logs.ready(chain, run.end().head.position, &Nothing)? {
+            let entry = next.entry();
+            self.state.apply(&writer.origin, next.at, entry.id, &entry.header, next.body());
         }
-        (self.sink)(batch)
+        pen.batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
+        Ok(())
+    }
+
+    fn finish(&mut self, number: usize, mut pen: Pen) -> Result<(), StoreError> {
+        self.seal(number, &mut pen)?;
+        (self.sink)(pen.batch)
     }
 
     /// What one person does next, in the proportions of a busy team.
