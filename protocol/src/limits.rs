@@ -45,6 +45,9 @@ pub const ELEMENT_TEXT: usize = 64;
 /// Transactions kept for undo.
 pub const UNDO_DEPTH: usize = 200;
 
+/// Own entries read again on opening, to find the transactions that can be undone.
+pub const UNDO_ENTRIES: u64 = 4096;
+
 /// Frames waiting for one peer; above it queued `Ops` are dropped and pulled later.
 pub const QUEUE_FRAMES: usize = 256;
 /// Bytes waiting for one peer.

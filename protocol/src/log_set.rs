@@ -23,7 +23,7 @@ mod fork;
 mod open;
 mod order;
 
-pub use order::Ready;
+pub use order::{EntryReader, Ready};
 
 /// One chain: a log, or a branch of a forked one.
 #[derive(Debug, Clone)]

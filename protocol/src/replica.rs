@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 mod commands;
 mod holding;
 mod io;
+mod revert;
 mod write;
 
 pub use io::{

@@ -8,6 +8,7 @@ use crate::{
     store::{ChainNo, EntryAt, LogReader, StoreError},
 };
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
@@ -159,5 +160,33 @@ impl LogSet {
             chain.applied_hlc = header.hlc;
         }
         true
+    }
+}
+
+/// Reads single entries, wherever they are, and keeps what it read at hand: neighbours are often
+/// asked for next.
+pub struct EntryReader<'a> {
+    logs: &'a LogSet,
+    reader: &'a dyn LogReader,
+    recent: RefCell<Recent>,
+}
+
+impl<'a> EntryReader<'a> {
+    /// A reader of the entries of `logs`.
+    pub fn new(logs: &'a LogSet, reader: &'a dyn LogReader) -> Self {
+        Self { logs, reader, recent: RefCell::new(Recent::default()) }
+    }
+
+    /// The entry at a place; `None` if it is not stored or cannot be read.
+    pub fn read(&self, at: EntryAt) -> Option<Ready> {
+        let found = self.logs.recent.find(at).or_else(|| self.recent.borrow().find(at));
+        if let Some((run, index)) = found {
+            return Some(Ready { at, run, index });
+        }
+        let run = self.reader.read_run(at.chain, at.position.checked_sub(1)?).ok().flatten()?;
+        let run = VerifiedRun::stored(run).ok()?;
+        self.recent.borrow_mut().add(at.chain, Arc::new(run));
+        let (run, index) = self.recent.borrow().find(at)?;
+        Some(Ready { at, run, index })
     }
 }

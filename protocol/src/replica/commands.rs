@@ -68,7 +68,7 @@ impl Replica {
     }
 
     /// The workspace, if it may be written to.
-    fn writable(&mut self, workspace: WorkspaceId) -> Result<&mut Holding, Refusal> {
+    pub(super) fn writable(&mut self, workspace: WorkspaceId) -> Result<&mut Holding, Refusal> {
         let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
         if holding.state.needs_update() { Err(Refusal::NeedsUpdate) } else { Ok(holding) }
     }
@@ -208,7 +208,12 @@ impl Replica {
         kept: Vec<String>,
     ) {
         let operations = groups.iter().map(|group| group.ops.len()).sum();
-        let mut bodies = change::pack(groups).into_iter().map(|groups| DataBody { reverts, ..DataBody::new(groups) });
+        let mut packed = change::pack(groups);
+        if packed.is_empty() && reverts.is_some() {
+            // Also an undo that found nothing left to do is written, or it would be offered again.
+            packed.push(Vec::new());
+        }
+        let mut bodies = packed.into_iter().map(|groups| DataBody { reverts, ..DataBody::new(groups) });
         let Some(first) = bodies.next() else {
             let reply = Reply::Edited { operations, changed: Vec::new(), kept };
             return self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
@@ -251,18 +256,6 @@ impl Replica {
         let Written { runs, changed: entities, .. } = written;
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         self.persist(workspace, runs, Some((request, reply)));
-    }
-
-    fn revert(
-        &mut self,
-        _now: Now,
-        _request: RequestId,
-        workspace: WorkspaceId,
-        redo: bool,
-        _logs: &dyn Logs,
-    ) -> Result<(), Refusal> {
-        self.writable(workspace)?;
-        Err(Refusal::NothingTo(if redo { "redo" } else { "undo" }.to_owned()))
     }
 
     /// Compares with every connected peer now.

@@ -4,11 +4,14 @@ use super::WorkspaceRecord;
 use crate::{
     causality::Frontier,
     id::LogId,
+    limits,
     log::{Origin, Run},
-    log_set::{LogSet, Ready, Rejected, Taken},
-    model::EntityKey,
+    log_set::{EntryReader, LogSet, Ready, Rejected, Taken},
+    model::{ALIVE, EntityKey, Kind},
+    op::{self, DataBody, Op},
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
+    undo::Journal,
     workspace::Workspace,
 };
 
@@ -18,6 +21,8 @@ pub(super) struct Holding {
     pub record: WorkspaceRecord,
     pub logs: LogSet,
     pub state: Workspace,
+    /// Own transactions, for undo.
+    pub journal: Journal,
     /// The chain of the own log, once it has an entry.
     pub own: Option<ChainNo>,
     /// What the last own entry had in its past.
@@ -37,6 +42,7 @@ impl Holding {
             record,
             logs,
             state,
+            journal: Journal::default(),
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
@@ -54,6 +60,7 @@ impl Holding {
         let state = state.unwrap_or_else(|| Workspace::new(record.id));
         let logs = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
+        holding.remember_transactions(reader);
         let chains: Vec<(ChainNo, u64)> =
             holding.logs.chains().map(|(number, chain)| (number, chain.durable)).collect();
         for (number, durable) in chains {
@@ -130,6 +137,47 @@ impl Holding {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
         let entry = ready.entry();
+        if origin.device == self.record.origin.device {
+            self.note_transaction(ready);
+        }
         self.state.apply(&origin, ready.at, entry.id, &entry.header, ready.body()).changed
     }
+
+    /// Own transactions come back from the log: the latest entries of the own logs are enough.
+    fn remember_transactions(&mut self, reader: &dyn LogReader) {
+        let own = self.record.origin.device;
+        let own: Vec<(ChainNo, u64)> = self
+            .logs
+            .chains()
+            .filter(|(_, chain)| chain.origin.device == own)
+            .map(|(number, chain)| (number, chain.applied))
+            .collect();
+        for (chain, applied) in own {
+            let first = applied.saturating_sub(limits::UNDO_ENTRIES) + 1;
+            let entries = EntryReader::new(&self.logs, reader);
+            let ready: Vec<Ready> = (first..=applied)
+                .filter_map(|position| entries.read(EntryAt { chain, position }))
+                .collect();
+            ready.iter().for_each(|ready| self.note_transaction(ready));
+        }
+    }
+
+    fn note_transaction(&mut self, ready: &Ready) {
+        let entry = ready.entry();
+        if !op::has_data_body(entry.header.kind) {
+            return;
+        }
+        let Ok(body) = DataBody::read(ready.body()) else { return };
+        if !founds(&body) {
+            self.journal.note(ready.at, entry.id.prefix(), &body);
+        }
+    }
+}
+
+/// Whether a body makes the workspace or a profile: that belongs to founding and joining, and is no
+/// action to take back.
+fn founds(body: &DataBody) -> bool {
+    let made = |op: &Op| matches!(op, Op::Set { slot, .. } if slot.field == ALIVE.field);
+    let permanent = |kind| matches!(kind, Kind::Workspace | Kind::Profile);
+    body.groups.iter().any(|group| permanent(group.key.kind) && group.ops.iter().any(made))
 }
