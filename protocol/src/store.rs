@@ -10,6 +10,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod chains;
+#[cfg(feature = "sim")]
+pub mod conformance;
 pub mod memory;
 
 /// Why storage failed. After [`StoreError::Write`] nothing more may be written until it is reopened.
