@@ -81,7 +81,7 @@ impl DepIndex {
     pub fn past(&self, of: &[EntryAt], known: &Frontier) -> Frontier {
         let mut past = known.clone();
         let mut open: Vec<(EntryAt, u64)> = Vec::new();
-        let mut reach = |past: &mut Frontier, at: EntryAt, open: &mut Vec<(EntryAt, u64)>| {
+        let reach = |past: &mut Frontier, at: EntryAt, open: &mut Vec<(EntryAt, u64)>| {
             let before = past.get(at.chain);
             if past.raise(at) {
                 open.push((at, before));
@@ -114,7 +114,10 @@ impl DepIndex {
             let others = pasts.iter().enumerate().filter(|(other, _)| *other != index);
             heads.get(index).is_some_and(|head| others.into_iter().any(|(_, past)| past.contains(*head)))
         };
-        (0..heads.len()).filter(|index| !covered(*index)).filter_map(|index| heads.get(index).copied()).collect()
+        (0..heads.len())
+            .filter(|index| !covered(*index))
+            .filter_map(|index| heads.get(index).copied())
+            .collect()
     }
 }
 
@@ -139,7 +142,10 @@ mod tests {
         assert_eq!((past.get(ChainNo(0)), past.get(ChainNo(1)), past.get(ChainNo(2))), (3, 5, 0));
         let past = index.past(&[at(2, 4)], &Frontier::default());
         assert_eq!((past.get(ChainNo(0)), past.get(ChainNo(1))), (2, 2));
-        assert_eq!(index.maximal(&[at(0, 3), at(1, 5), at(2, 4)], &Frontier::default()), [at(0, 3), at(2, 4)]);
+        assert_eq!(
+            index.maximal(&[at(0, 3), at(1, 5), at(2, 4)], &Frontier::default()),
+            [at(0, 3), at(2, 4)]
+        );
     }
 
     #[test]

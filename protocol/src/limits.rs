@@ -46,7 +46,7 @@ pub const ELEMENT_TEXT: usize = 64;
 pub const UNDO_DEPTH: usize = 200;
 
 /// Own entries read again on opening, to find the transactions that can be undone.
-pub const UNDO_ENTRIES: u64 = 4096;
+pub const UNDO_REPLAY: u64 = 4096;
 
 /// Frames waiting for one peer; above it queued `Ops` are dropped and pulled later.
 pub const QUEUE_FRAMES: usize = 256;
@@ -95,3 +95,8 @@ pub const CHAIN_LINKS: usize = 16;
 
 /// Bytes of recently verified runs kept, so that what waits for another log is seldom read again.
 pub const RECENT_RUN_BYTES: usize = 16 * 1024 * 1024;
+/// Own entries remembered as undos or redos: those of the depth above, most of one entry each, and
+/// room for some as large as an import.
+pub const UNDO_ENTRIES: usize = 65_536;
+/// Sentences of an undo about what was left alone.
+pub const KEPT_SENTENCES: usize = 50;

@@ -255,9 +255,11 @@ impl LogSet {
 
     /// Verifies a run from a peer and takes what is news of it. `Ok(None)` if nothing is.
     pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
-        let at_end = self.chains_of(run.log).iter().copied().find(|number| {
-            self.chain(*number).is_some_and(|chain| chain.end.head == run.after)
-        });
+        let at_end = self
+            .chains_of(run.log)
+            .iter()
+            .copied()
+            .find(|number| self.chain(*number).is_some_and(|chain| chain.end.head == run.after));
         if let Some(number) = at_end {
             return self.take(number, run, false).map(Some);
         }
@@ -284,8 +286,8 @@ impl LogSet {
         if self.chains.len() >= limits::LOGS_PER_WORKSPACE {
             return Err(Rejected::Bound("logs in a workspace"));
         }
-        let key = PublicKey::parse(&origin.device.0)
-            .map_err(|source| LogError::Seal { position: 0, source })?;
+        let key =
+            PublicKey::parse(&origin.device.0).map_err(|source| LogError::Seal { position: 0, source })?;
         let log = run.log;
         let run = Arc::new(log::verify_run(self.workspace, &key, ChainEnd::start(log), run)?);
         let first = run.entries().first().ok_or(LogError::Empty)?;
@@ -317,7 +319,8 @@ impl LogSet {
 fn introduces(workspace: WorkspaceId, origin: &Origin, entry: &Entry, bytes: &[u8]) -> bool {
     use crate::{codec, crypto::verify_chain, log::EntryKind, op};
     let body = entry.body(bytes);
-    let by_chain = |chain: &[crate::crypto::LinkCert]| verify_chain(origin.person, origin.device, chain).is_ok();
+    let by_chain =
+        |chain: &[crate::crypto::LinkCert]| verify_chain(origin.person, origin.device, chain).is_ok();
     match entry.header.kind {
         EntryKind::GENESIS => {
             origin.founder
@@ -327,7 +330,9 @@ fn introduces(workspace: WorkspaceId, origin: &Origin, entry: &Entry, bytes: &[u
         EntryKind::JOIN => {
             codec::decode_canonical::<op::Join>(body).is_ok_and(|join| join.verify(workspace, origin).is_ok())
         }
-        EntryKind::LINK => codec::decode_canonical::<op::Genesis>(body).is_ok_and(|link| by_chain(&link.chain)),
+        EntryKind::LINK => {
+            codec::decode_canonical::<op::Genesis>(body).is_ok_and(|link| by_chain(&link.chain))
+        }
         _ => false,
     }
 }

@@ -283,7 +283,8 @@ impl Replica {
     }
 
     fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace)) else {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
             return;
         };
         if holding.syncs(now) {
@@ -311,7 +312,8 @@ impl Replica {
     }
 
     fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
         else {
             return;
         };
@@ -330,7 +332,8 @@ impl Replica {
             return Ok(());
         }
         let workspace = ops.workspace;
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {
             return Ok(());
         };
@@ -342,7 +345,11 @@ impl Replica {
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(&holding.logs, end);
-                    if let Some(log) = taken.as_ref().filter(|taken| taken.forked).and_then(|taken| holding.log_of(taken.chain)) {
+                    if let Some(log) = taken
+                        .as_ref()
+                        .filter(|taken| taken.forked)
+                        .and_then(|taken| holding.log_of(taken.chain))
+                    {
                         self.outputs.push_back(Output::Event(Event::Forked { workspace, log }));
                     }
                     fresh.extend(taken.and_then(|taken| holding.logs.batch_run(&taken)));
@@ -406,8 +413,16 @@ impl Replica {
         }
     }
 
-    fn tell_durable(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId, chains: &[ChainNo], live: bool) {
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace)) else {
+    fn tell_durable(
+        &mut self,
+        now: Now,
+        peer: DeviceId,
+        workspace: WorkspaceId,
+        chains: &[ChainNo],
+        live: bool,
+    ) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
             return;
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
@@ -435,7 +450,9 @@ impl Replica {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
         for workspace in shared {
-            let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else { continue };
+            let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else {
+                continue;
+            };
             while session.has_room() {
                 let Some(copy) = session.copies.get_mut(&workspace) else { break };
                 match copy.next_ops(now, workspace, &holding.logs, reader_of(logs, workspace)) {

@@ -270,13 +270,21 @@ impl Generator<'_> {
     }
 
     fn body(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<u8>, StoreError> {
-        Ok(self.bodies(view, changes)?.into_iter().next().unwrap_or_else(|| crate::codec::encode(&DataBody::new(Vec::new()))))
+        Ok(self
+            .bodies(view, changes)?
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| crate::codec::encode(&DataBody::new(Vec::new()))))
     }
 
     fn bodies(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<Vec<u8>>, StoreError> {
-        let groups = change::build(view, changes, [1, 1]).map_err(|error| StoreError::Write(error.to_string()))?;
+        let groups =
+            change::build(view, changes, [1, 1]).map_err(|error| StoreError::Write(error.to_string()))?;
         self.operations += groups.iter().map(|group| group.ops.len() as u64).sum::<u64>();
-        Ok(change::pack(groups).into_iter().map(|groups| crate::codec::encode(&DataBody::new(groups))).collect())
+        Ok(change::pack(groups)
+            .into_iter()
+            .map(|groups| crate::codec::encode(&DataBody::new(groups)))
+            .collect())
     }
 
     fn deps(&mut self, number: usize) -> Vec<EntryId> {
@@ -332,7 +340,9 @@ impl Generator<'_> {
     /// Seals what a device wrote, and lets everybody see it.
     fn seal(&mut self, number: usize, pen: &mut Pen) -> Result<(), StoreError> {
         let (Some(run), Some(writer)) = (pen.run.take(), self.writers.get(number)) else { return Ok(()) };
-        let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else { return Ok(()) };
+        let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else {
+            return Ok(());
+        };
         pen.pushed = 0;
         let chain = self.logs.open_own(writer.origin, writer.key);
         self.bytes += run.run().bytes.len() as u64;
@@ -425,8 +435,7 @@ impl Generator<'_> {
     /// Some words, as a text value.
     fn words(&mut self, fewest: u64, most: u64) -> Value {
         let count = fewest + self.dice.below(most - fewest + 1);
-        let words: Vec<&str> =
-            (0..count).filter_map(|_| self.dice.pick(WORDS).copied()).collect();
+        let words: Vec<&str> = (0..count).filter_map(|_| self.dice.pick(WORDS).copied()).collect();
         Value::text(words.join(" "))
     }
 }
@@ -438,12 +447,99 @@ fn create(kind: Kind, id: EntityId, fields: Vec<(Slot, Value)>) -> Change {
 const NAMES: &[&str] = &["Anna", "Ben", "Chi", "Dara", "Emil"];
 
 const WORDS: &[&str] = &[
-    "pump", "replace", "the", "gasket", "on", "line", "two", "before", "Friday", "inspection", "and", "order", "spare",
-    "parts", "from", "supplier", "check", "pressure", "valve", "measure", "again", "after", "cleaning", "filter",
-    "paint", "north", "wall", "with", "primer", "ask", "electrician", "about", "cable", "routing", "in", "hall",
-    "photo", "attached", "see", "drawing", "revision", "customer", "wants", "delivery", "earlier", "than", "planned",
-    "tighten", "bolts", "to", "torque", "document", "result", "call", "back", "tomorrow", "morning", "weld", "seam",
-    "leaks", "slightly", "near", "flange", "new", "bearing", "arrived", "sort", "shelf", "label", "boxes", "send",
-    "invoice", "update", "manual", "page", "test", "emergency", "stop", "button", "works", "as", "expected", "noise",
-    "at", "high", "speed", "needs", "grease", "crane", "booked", "for", "Monday", "move", "pallets", "outside",
+    "pump",
+    "replace",
+    "the",
+    "gasket",
+    "on",
+    "line",
+    "two",
+    "before",
+    "Friday",
+    "inspection",
+    "and",
+    "order",
+    "spare",
+    "parts",
+    "from",
+    "supplier",
+    "check",
+    "pressure",
+    "valve",
+    "measure",
+    "again",
+    "after",
+    "cleaning",
+    "filter",
+    "paint",
+    "north",
+    "wall",
+    "with",
+    "primer",
+    "ask",
+    "electrician",
+    "about",
+    "cable",
+    "routing",
+    "in",
+    "hall",
+    "photo",
+    "attached",
+    "see",
+    "drawing",
+    "revision",
+    "customer",
+    "wants",
+    "delivery",
+    "earlier",
+    "than",
+    "planned",
+    "tighten",
+    "bolts",
+    "to",
+    "torque",
+    "document",
+    "result",
+    "call",
+    "back",
+    "tomorrow",
+    "morning",
+    "weld",
+    "seam",
+    "leaks",
+    "slightly",
+    "near",
+    "flange",
+    "new",
+    "bearing",
+    "arrived",
+    "sort",
+    "shelf",
+    "label",
+    "boxes",
+    "send",
+    "invoice",
+    "update",
+    "manual",
+    "page",
+    "test",
+    "emergency",
+    "stop",
+    "button",
+    "works",
+    "as",
+    "expected",
+    "noise",
+    "at",
+    "high",
+    "speed",
+    "needs",
+    "grease",
+    "crane",
+    "booked",
+    "for",
+    "Monday",
+    "move",
+    "pallets",
+    "outside",
 ];

@@ -51,7 +51,8 @@ impl LogSet {
         }
         self.find(entry.id).filter(|found| {
             found.position == next.position
-                && self.chain(found.chain).map(|chain| chain.log) == self.chain(at.chain).map(|chain| chain.log)
+                && self.chain(found.chain).map(|chain| chain.log)
+                    == self.chain(at.chain).map(|chain| chain.log)
         })
     }
 

@@ -112,7 +112,13 @@ impl Replica {
         Ok(())
     }
 
-    fn join(&mut self, now: Now, request: RequestId, ticket: &Ticket, person_name: &str) -> Result<(), Refusal> {
+    fn join(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        ticket: &Ticket,
+        person_name: &str,
+    ) -> Result<(), Refusal> {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         if self.holdings.contains_key(&ticket.workspace) {
             return Err(Refusal::AlreadyJoined);
@@ -185,8 +191,8 @@ impl Replica {
     ) -> Result<(), Refusal> {
         let suffix = self.suffix();
         let holding = self.writable(workspace)?;
-        let groups =
-            change::build(&holding.state, changes, suffix).map_err(|error| Refusal::Change(error.to_string()))?;
+        let groups = change::build(&holding.state, changes, suffix)
+            .map_err(|error| Refusal::Change(error.to_string()))?;
         self.write_groups(now, request, workspace, groups, None, Vec::new());
         Ok(())
     }
@@ -237,7 +243,8 @@ impl Replica {
         reply: impl FnOnce(&Written) -> Reply,
     ) {
         let identity = self.identity.clone();
-        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| !holding.fresh_incarnation) else {
+        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| !holding.fresh_incarnation)
+        else {
             // A new incarnation starts with its own entry; the transaction follows it ungrouped.
             let drafts = std::iter::once(&first).chain(&rest).map(draft).collect();
             return self.write(now, workspace, drafts, request, reply);

@@ -97,7 +97,11 @@ impl Holding {
     }
 
     /// Takes a run from a peer. Returns what is news, and where the run ends.
-    pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<(Option<Taken>, EntryAt), Rejected> {
+    pub fn receive(
+        &mut self,
+        run: Run,
+        reader: &dyn LogReader,
+    ) -> Result<(Option<Taken>, EntryAt), Rejected> {
         let own = run.log == self.own_log();
         let (log, after) = (run.log, run.after);
         let taken = self.logs.receive(run, reader)?;
@@ -108,9 +112,10 @@ impl Holding {
             let position = taken.run.end().head.position;
             return Ok((Some(taken.clone()), EntryAt { chain: taken.chain, position }));
         }
-        let known = self.logs.find(after.id).or_else(|| {
-            self.logs.first_chain(log).map(|chain| EntryAt { chain, position: after.position })
-        });
+        let known = self
+            .logs
+            .find(after.id)
+            .or_else(|| self.logs.first_chain(log).map(|chain| EntryAt { chain, position: after.position }));
         known.map(|at| (None, at)).ok_or(Rejected::Gap)
     }
 
@@ -153,11 +158,10 @@ impl Holding {
             .map(|(number, chain)| (number, chain.applied))
             .collect();
         for (chain, applied) in own {
-            let first = applied.saturating_sub(limits::UNDO_ENTRIES) + 1;
+            let first = applied.saturating_sub(limits::UNDO_REPLAY) + 1;
             let entries = EntryReader::new(&self.logs, reader);
-            let ready: Vec<Ready> = (first..=applied)
-                .filter_map(|position| entries.read(EntryAt { chain, position }))
-                .collect();
+            let ready: Vec<Ready> =
+                (first..=applied).filter_map(|position| entries.read(EntryAt { chain, position })).collect();
             ready.iter().for_each(|ready| self.note_transaction(ready));
         }
     }

@@ -302,4 +302,3 @@ pub struct PeerWorkspace {
     /// Entries it announced and we have not.
     pub we_lack: u64,
 }
-

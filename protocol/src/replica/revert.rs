@@ -34,9 +34,10 @@ impl Replica {
 
 /// The entries of a transaction that carry operations.
 fn bodies_of(holding: &Holding, step: &Step, reader: &EntryReader<'_>) -> Vec<(u64, DataBody)> {
-    let places = step.spans.iter().flat_map(|span| {
-        (span.first..=span.last).map(|position| EntryAt { chain: span.chain, position })
-    });
+    let places = step
+        .spans
+        .iter()
+        .flat_map(|span| (span.first..=span.last).map(|position| EntryAt { chain: span.chain, position }));
     let body = |at: EntryAt| {
         let ready = reader.read(at)?;
         let readable = has_data_body(ready.entry().header.kind);

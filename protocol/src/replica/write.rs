@@ -88,9 +88,9 @@ impl Holding {
         self.own_past = self.logs.past(&heads, &self.own_past);
         let end = self.logs.chain(own).map_or(0, |chain| chain.end.head.position);
         self.own_past.raise(EntryAt { chain: own, position: end });
-        let named = heads.iter().filter_map(|at| {
-            Some((self.logs.id_at(*at)?, self.logs.chain(at.chain)?.applied_hlc))
-        });
+        let named = heads
+            .iter()
+            .filter_map(|at| Some((self.logs.id_at(*at)?, self.logs.chain(at.chain)?.applied_hlc)));
         named.collect()
     }
 
@@ -98,7 +98,8 @@ impl Holding {
     /// `Ack` entries first. A log starts with the entry that introduces it, so that one comes first.
     fn with_acks(&self, deps: &mut Vec<(EntryId, Hlc)>, drafts: Vec<Draft>) -> Vec<Dated> {
         let mut dated = Vec::with_capacity(drafts.len());
-        let starts = self.own.and_then(|own| self.logs.chain(own)).is_some_and(|chain| chain.end.head.position == 0);
+        let starts =
+            self.own.and_then(|own| self.logs.chain(own)).is_some_and(|chain| chain.end.head.position == 0);
         let mut drafts = drafts.into_iter();
         if starts {
             let first = deps.split_off(deps.len().saturating_sub(limits::DEPS));

@@ -152,7 +152,8 @@ impl PeerCopy {
     /// then everything of that log is offered from its start: the peer finds where it parts.
     fn presume(&mut self, logs: &LogSet, log: LogId, head: Head) {
         let chains = logs.chains_of(log);
-        let ends = chains.iter().filter_map(|number| logs.chain(*number)).map(|chain| chain.end.head.position);
+        let ends =
+            chains.iter().filter_map(|number| logs.chain(*number)).map(|chain| chain.end.head.position);
         if ends.max().is_some_and(|end| head.position > end) {
             for number in chains {
                 let end = logs.chain(*number).map_or(0, |chain| chain.end.head.position);

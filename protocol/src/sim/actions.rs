@@ -24,7 +24,9 @@ pub(super) fn command(dice: &mut Dice, id: WorkspaceId, state: &Workspace) -> (C
 
 fn changes(dice: &mut Dice, state: &Workspace) -> (Vec<Change>, &'static str) {
     let projects = state.projects();
-    let Some(project) = dice.pick(&projects).copied() else { return (vec![new_project(dice)], "create project") };
+    let Some(project) = dice.pick(&projects).copied() else {
+        return (vec![new_project(dice)], "create project");
+    };
     let columns = state.columns(project);
     let Some(column) = dice.pick(&columns).copied() else {
         return (vec![new_column(dice, project)], "create column");

@@ -5,6 +5,7 @@ use crate::{
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     replica::{Identity, Logs, Replica, WorkspaceRecord},
+    snapshot::PageNo,
     store::{
         LogReader, LogStore, StoreError,
         memory::{MemoryLog, MemoryReader},
@@ -19,7 +20,7 @@ pub(super) struct Disk {
     pub record: Option<WorkspaceRecord>,
     pub log: MemoryLog,
     /// The last pages of the visible state that were written, if any.
-    pub pages: Option<(Vec<u8>, BTreeMap<u32, Vec<u8>>)>,
+    pub pages: Option<(Vec<u8>, BTreeMap<PageNo, Vec<u8>>)>,
     /// A backup: how many runs there were, and the record.
     pub backup: Option<(usize, WorkspaceRecord)>,
 }
@@ -44,6 +45,8 @@ pub(super) struct Device {
     pub life: u64,
     pub clock_error_ms: i64,
     pub wake_at: Option<u64>,
+    /// Batches reach the disk in order.
+    pub disk_busy_until: u64,
     /// Entries of its own that it acknowledged to its person.
     pub acknowledged: Vec<(LogId, EntryId)>,
 }
@@ -61,6 +64,7 @@ impl Device {
             life: 0,
             clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,
             wake_at: None,
+            disk_busy_until: 0,
             acknowledged: Vec::new(),
         }
     }

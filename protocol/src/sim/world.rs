@@ -108,7 +108,8 @@ impl World {
         };
         self.workspace = Some(workspace);
         let expires_ms = EPOCH_MS * 2;
-        let Some(Reply::Ticket(ticket)) = self.ask(0, Command::Invite { workspace, expires_ms, addresses: vec![] })?
+        let Some(Reply::Ticket(ticket)) =
+            self.ask(0, Command::Invite { workspace, expires_ms, addresses: vec![] })?
         else {
             return Err("inviting failed".into());
         };
@@ -185,7 +186,8 @@ impl World {
             Happening::Deliver { from, to, link, frame } => self.deliver(from, to, link, frame),
             Happening::Persist { device, life, batch, runs } => self.persist(device, life, batch, &runs),
             Happening::Wake { device, life } => {
-                let due = self.devices[device].life == life && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
+                let due = self.devices[device].life == life
+                    && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
                 if due { self.input(device, Input::Wake) } else { Ok(()) }
             }
             Happening::Sent { device, peer, bytes } => self.input(device, Input::Sent { peer, bytes }),
@@ -222,7 +224,8 @@ impl World {
         let logs = self.devices[device].logs();
         let Some(replica) = &mut self.devices[device].replica else { return Ok(()) };
         replica.handle(now, input, &logs);
-        while let Some(output) = self.devices[device].replica.as_mut().and_then(crate::replica::Replica::poll) {
+        while let Some(output) = self.devices[device].replica.as_mut().and_then(crate::replica::Replica::poll)
+        {
             self.output(device, output)?;
         }
         Ok(())
@@ -232,7 +235,9 @@ impl World {
         match output {
             Output::Remember(record) => self.devices[device].disk.record = Some(record),
             Output::Persist { id, batch, .. } => {
-                let (at, life) = (self.now_ms + 1 + self.dice.below(5), self.devices[device].life);
+                let at = (self.now_ms + 1 + self.dice.below(5)).max(self.devices[device].disk_busy_until);
+                let life = self.devices[device].life;
+                self.devices[device].disk_busy_until = at;
                 self.at(at, Happening::Persist { device, life, batch: id, runs: batch });
             }
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
@@ -256,7 +261,9 @@ impl World {
                     return Err("a log was forked".into());
                 }
             }
-            Output::Event(Event::ReadOnly { reason }) => return Err(format!("device {device} went read-only: {reason}")),
+            Output::Event(Event::ReadOnly { reason }) => {
+                return Err(format!("device {device} went read-only: {reason}"));
+            }
             Output::Event(_) => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
@@ -358,7 +365,8 @@ impl World {
     }
 
     fn maybe_save_pages(&mut self, device: usize) {
-        let pending = |what: &Happening| matches!(what, Happening::Persist { device: of, .. } if *of == device);
+        let pending =
+            |what: &Happening| matches!(what, Happening::Persist { device: of, .. } if *of == device);
         let idle = !self.queue.values().any(pending);
         if let Some(workspace) = self.workspace.filter(|_| idle && self.dice.chance(100)) {
             self.coverage.count("pages saved");
@@ -477,7 +485,8 @@ impl World {
 
     fn act(&mut self) -> Result<(), String> {
         let device = self.any_device();
-        let Some(state) = self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
+        let Some(state) =
+            self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
         else {
             self.coverage.count("command while off");
             return Ok(());
@@ -552,7 +561,10 @@ impl World {
                     logs.is_some_and(|logs| logs.find(*id).is_some())
                 });
                 if !held {
-                    return Err(format!("device {number} lost an acknowledged change in log {}", log.short()));
+                    return Err(format!(
+                        "device {number} lost an acknowledged change in log {}",
+                        log.short()
+                    ));
                 }
             }
         }
@@ -578,7 +590,8 @@ impl World {
             }
         }
         let logs = self.devices[device].disk.log.reader();
-        self.coverage.add("entries at the end", logs.chains().iter().map(|chain| chain.end.head.position).sum());
+        self.coverage
+            .add("entries at the end", logs.chains().iter().map(|chain| chain.end.head.position).sum());
         Ok(())
     }
 }

@@ -1,0 +1,263 @@
+//! The state that a command wants: the workspace, and over it what the changes so far set.
+
+use super::{
+    containers, order_field,
+    siblings::{Container, Place, Siblings},
+};
+use crate::{
+    id::{EntityId, OpId, PersonId},
+    limits,
+    model::{self, ALIVE, EntityKey, FieldType, Kind, Slot},
+    op::{Group, Op},
+    register::Live,
+    value::Value,
+    workspace::Workspace,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an operation may take of a body besides its value: room for its slot and the frame.
+const AROUND_NAMES: usize = 512;
+/// What one name takes at most: eight bytes and a three-byte index.
+const NAME_BYTES: usize = 11;
+
+pub(super) struct Draft<'a> {
+    workspace: &'a Workspace,
+    /// Entities in the order in which they were first touched.
+    order: Vec<EntityKey>,
+    /// The same, with whether the entity is to be shown, if that was said.
+    touched: BTreeMap<EntityKey, Option<bool>>,
+    values: BTreeMap<(EntityKey, Slot), Value>,
+    siblings: Siblings,
+    members: Option<BTreeSet<PersonId>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            order: Vec::new(),
+            touched: BTreeMap::new(),
+            values: BTreeMap::new(),
+            siblings: Siblings::default(),
+            members: None,
+        }
+    }
+
+    pub(super) fn value(&self, key: EntityKey, slot: &Slot) -> Option<&Value> {
+        match self.wanted(key, slot) {
+            Some(value) => Some(value).filter(|value| **value != Value::Unset),
+            None => self.workspace.value(key, slot),
+        }
+    }
+
+    fn wanted(&self, key: EntityKey, slot: &Slot) -> Option<&Value> {
+        if !self.touched.contains_key(&key) {
+            return None;
+        }
+        self.values.get(&(key, slot.clone()))
+    }
+
+    pub(super) fn is_shown(&self, key: EntityKey) -> bool {
+        // The workspace and the people are there before anybody has written about them.
+        let always = key.kind == Kind::Profile || key == self.workspace_key();
+        let wanted = self.touched.get(&key).copied().flatten();
+        always || wanted.unwrap_or_else(|| self.workspace.is_shown(key))
+    }
+
+    /// Whether anything was ever said of it, here or before.
+    pub(super) fn is_known(&self, key: EntityKey) -> bool {
+        self.is_shown(key) || self.touched.contains_key(&key) || !self.workspace.live_ops(key).is_empty()
+    }
+
+    fn workspace_key(&self) -> EntityKey {
+        EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.workspace.id()))
+    }
+
+    pub(super) fn is_member(&mut self, person: PersonId) -> bool {
+        let known = || self.workspace.members().into_iter().map(|member| member.person).collect();
+        self.members.get_or_insert_with(known).contains(&person)
+    }
+
+    pub(super) fn parent_of(&self, task: EntityId) -> Option<EntityId> {
+        let key = EntityKey::new(Kind::Task, task);
+        match self.wanted(key, &model::task::PARENT.into()) {
+            Some(value) => value.as_entity(),
+            None => self.workspace.parent_of(task),
+        }
+    }
+
+    pub(super) fn set(&mut self, key: EntityKey, slot: &Slot, value: Value) {
+        self.touch(key);
+        self.values.insert((key, slot.clone()), value);
+        let field = Some(slot.field);
+        if order_field(key.kind) == field || containers(key.kind).contains(&field) {
+            self.place_again(key);
+        }
+    }
+
+    pub(super) fn show(&mut self, key: EntityKey) {
+        self.touch(key);
+        self.touched.insert(key, Some(true));
+        self.place_again(key);
+    }
+
+    /// Takes back what was wanted of its fields: they stay as they were when it was deleted.
+    pub(super) fn hide(&mut self, key: EntityKey) {
+        self.touch(key);
+        self.touched.insert(key, Some(false));
+        let slots: Vec<_> = self.wanted_of(key).map(|(slot, _)| slot.clone()).collect();
+        for slot in slots {
+            self.values.remove(&(key, slot));
+        }
+        self.siblings.put(key, Vec::new());
+    }
+
+    fn touch(&mut self, key: EntityKey) {
+        let order = &mut self.order;
+        self.touched.entry(key).or_insert_with(|| {
+            order.push(key);
+            None
+        });
+    }
+
+    fn wanted_of(&self, key: EntityKey) -> impl Iterator<Item = (&Slot, &Value)> {
+        let first = (key, Slot::from(ALIVE.field));
+        self.values
+            .range(first..)
+            .take_while(move |((of, _), _)| *of == key)
+            .map(|((_, slot), value)| (slot, value))
+    }
+
+    /// What stands directly in an entity, as far as it is shown.
+    pub(super) fn contents(&mut self, key: EntityKey) -> Vec<EntityKey> {
+        let inside = Container::inside(key);
+        inside
+            .into_iter()
+            .flat_map(|container| {
+                let places: Vec<_> = self
+                    .list(container)
+                    .iter()
+                    .map(|place| EntityKey::new(container.kind, place.id))
+                    .collect();
+                places
+            })
+            .collect()
+    }
+
+    /// What stands in a container, in order.
+    pub(super) fn list(&mut self, container: Container) -> &BTreeSet<Place> {
+        if !self.siblings.is_loaded(container) {
+            let members = self.visible(container);
+            let places =
+                members.into_iter().map(|id| self.place_of(EntityKey::new(container.kind, id))).collect();
+            self.siblings.load(container, places);
+        }
+        self.siblings.list(container)
+    }
+
+    fn visible(&self, container: Container) -> Vec<EntityId> {
+        match (container.parent(), container.kind) {
+            (Some(parent), kind) => {
+                let children = self.workspace.children(parent).into_iter();
+                children.filter(|child| child.kind == kind).map(|child| child.id).collect()
+            }
+            (None, Kind::Task) => self.workspace.tasks_without_project(),
+            (None, kind) => self.workspace.shown(kind).collect(),
+        }
+    }
+
+    pub(super) fn place_of(&self, key: EntityKey) -> Place {
+        let order = order_field(key.kind).and_then(|field| self.value(key, &field.into()));
+        Place::new(order.and_then(Value::as_order).cloned(), key.id)
+    }
+
+    /// The containers an entity stands in, in the order of [`containers`].
+    pub(super) fn containers_of(&self, key: EntityKey) -> Vec<Container> {
+        let fields = containers(key.kind).iter();
+        let all = fields.map(|field| Container {
+            kind: key.kind,
+            field: *field,
+            id: field.and_then(|field| self.container_id(key, &field.into())),
+        });
+        // There is no list of tasks without a parent.
+        all.filter(|container| {
+            container.field != Some(model::task::PARENT) || key.kind != Kind::Task || container.id.is_some()
+        })
+        .collect()
+    }
+
+    fn container_id(&self, key: EntityKey, slot: &Slot) -> Option<EntityId> {
+        match self.wanted(key, slot) {
+            Some(value) => value.as_entity(),
+            // Where a task is shown may differ from what its fields say.
+            None if key.kind == Kind::Task && slot.field == model::task::COLUMN => {
+                self.workspace.column_of(key.id)
+            }
+            None if key.kind == Kind::Task => self.workspace.parent_of(key.id),
+            None => self.workspace.value(key, slot).and_then(Value::as_entity),
+        }
+    }
+
+    fn place_again(&mut self, key: EntityKey) {
+        if !self.is_shown(key) {
+            return;
+        }
+        let place = self.place_of(key);
+        let places =
+            self.containers_of(key).into_iter().map(|container| (container, place.clone())).collect();
+        self.siblings.put(key, places);
+    }
+
+    /// The differences to the workspace, as operations.
+    pub(super) fn finish(self) -> Vec<Group> {
+        let groups = self.order.iter().map(|key| Group { key: *key, ops: self.ops(*key) });
+        groups.filter(|group| !group.ops.is_empty()).collect()
+    }
+
+    fn ops(&self, key: EntityKey) -> Vec<Op> {
+        let wanted = self.touched.get(&key).copied().flatten();
+        if wanted == Some(false) {
+            return if self.workspace.is_shown(key) { deletion(self.workspace, key) } else { Vec::new() };
+        }
+        let mut ops = Vec::new();
+        let alive = Slot::from(ALIVE.field);
+        let live = self.workspace.live(key, &alive);
+        if wanted == Some(true) && live.iter().all(|value| value.listed) {
+            ops.extend(replacing(&alive, &Value::Bool(true), live));
+        }
+        for (slot, value) in self.wanted_of(key) {
+            let live = self.workspace.live(key, slot);
+            if !says_already(key.kind, slot, value, live) {
+                ops.extend(replacing(slot, value, live));
+            }
+        }
+        ops
+    }
+}
+
+/// The deletions that list every live value of an entity.
+pub(super) fn deletion(workspace: &Workspace, key: EntityKey) -> Vec<Op> {
+    let names = workspace.live_ops(key);
+    names.chunks(limits::NAMES_PER_OP).map(|lists| Op::Delete { lists: lists.to_vec() }).collect()
+}
+
+fn says_already(kind: Kind, slot: &Slot, value: &Value, live: &[Live]) -> bool {
+    let absent = |value: &Value| {
+        let is_element =
+            slot.element.is_some() && kind.field(slot.field).is_some_and(|spec| spec.ty == FieldType::Bool);
+        *value == Value::Unset || is_element && *value == Value::Bool(false)
+    };
+    live.iter().all(|now| now.value == *value || absent(&now.value) && absent(value))
+        && (absent(value) || !live.is_empty())
+}
+
+/// A value that replaces all of `live`: one operation, or several where that is too many names.
+fn replacing(slot: &Slot, value: &Value, live: &[Live]) -> Vec<Op> {
+    let set = |replaces| Op::Set { slot: slot.clone(), value: value.clone(), replaces };
+    let room = limits::BODY - AROUND_NAMES - value.as_text().map_or(0, str::len);
+    let names: Vec<OpId> = live.iter().map(|value| value.op).collect();
+    if names.is_empty() {
+        return vec![set(names)];
+    }
+    names.chunks(limits::NAMES_PER_OP.min(room / NAME_BYTES)).map(|part| set(part.to_vec())).collect()
+}

@@ -1,0 +1,189 @@
+//! Who changed what, when: the log read through the index entity → entries.
+//!
+//! Nothing is stored for it. [`history`] reads the entries that touched an entity and pairs each
+//! value with those it replaced. Every earlier value can be restored with a
+//! [`Change::Set`](crate::change::Change::Set) of [`Happened::Set::to`].
+
+mod deleted;
+mod sentence;
+
+pub use deleted::with_contents;
+pub use sentence::describe;
+
+use crate::{
+    id::{DeviceId, OpId, PersonId},
+    log::{EntryKind, Header, Origin},
+    model::{ALIVE, EntityKey, Slot},
+    op::{self, DataBody, Op, VoidReason},
+    store::EntryAt,
+    time::Hlc,
+    value::Value,
+    workspace::Workspace,
+};
+use std::collections::BTreeMap;
+
+/// One entry as the log holds it.
+#[derive(Debug, Clone)]
+pub struct LoggedEntry {
+    /// [`crate::id::EntryId::prefix`] of its id.
+    pub prefix: u64,
+    /// Whose log it stands in.
+    pub origin: Origin,
+    /// Its header.
+    pub header: Header,
+    /// Its body, readable.
+    pub body: Vec<u8>,
+}
+
+/// Reads one entry from the log; `None` if it is not stored there any more.
+pub type ReadEntry<'a> = dyn Fn(EntryAt) -> Option<LoggedEntry> + 'a;
+
+/// One thing that happened to an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// The operation.
+    pub op: OpId,
+    /// Where it stands.
+    pub at: EntryAt,
+    /// Who.
+    pub person: PersonId,
+    /// On which device.
+    pub device: DeviceId,
+    /// When, by that device's clock.
+    pub hlc: Hlc,
+    /// Whether this was an undo (`false`) or redo (`true`).
+    pub reverts: Option<bool>,
+    /// What.
+    pub happened: Happened,
+}
+
+/// What an operation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened {
+    /// Made it, with these first values.
+    Created {
+        /// Each with the operation that set it.
+        fields: Vec<(OpId, Slot, Value)>,
+    },
+    /// Gave a register a value.
+    Set {
+        /// Which register.
+        slot: Slot,
+        /// What it replaced: nothing for a first value, several values where it ended a conflict.
+        from: Vec<Value>,
+        /// The value.
+        to: Value,
+    },
+    /// Deleted it, as far as its author had seen it.
+    Deleted,
+    /// Brought it back.
+    Restored,
+    /// Had no effect.
+    Void {
+        /// Why.
+        reason: VoidReason,
+    },
+}
+
+/// Everything that happened to an entity, oldest first.
+pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> Vec<HistoryItem> {
+    let mut story = Story { key, values: BTreeMap::new(), items: Vec::new() };
+    for at in workspace.touched(key) {
+        if let Some(entry) = read(at) {
+            story.entry(at, &entry);
+        }
+    }
+    // Application is causal, but concurrent entries come in another order on each device.
+    story.items.sort_by_key(|item| (item.hlc, item.op));
+    story.items
+}
+
+struct Story {
+    key: EntityKey,
+    values: BTreeMap<OpId, Value>,
+    items: Vec<HistoryItem>,
+}
+
+impl Story {
+    fn entry(&mut self, at: EntryAt, entry: &LoggedEntry) {
+        let item = |index, reverts, happened| HistoryItem {
+            op: OpId { entry: entry.prefix, index },
+            at,
+            person: entry.origin.person,
+            device: entry.origin.device,
+            hlc: entry.header.hlc,
+            reverts,
+            happened,
+        };
+        let body = match DataBody::read(&entry.body) {
+            Ok(body) => body,
+            Err(reason) => return self.items.push(item(0, None, Happened::Void { reason })),
+        };
+        let reverts = body.reverts.map(|reverts| reverts.redo);
+        let first = self.items.len();
+        let key = self.key;
+        for (index, _, op) in body.ops().filter(|(_, of, _)| *of == key) {
+            let id = OpId { entry: entry.prefix, index };
+            let happened = match void_reason(key, entry, op) {
+                Some(reason) => Happened::Void { reason },
+                None => self.happened(id, op),
+            };
+            self.items.push(item(index, reverts, happened));
+        }
+        self.fold_creation(first);
+    }
+
+    fn happened(&mut self, id: OpId, op: &Op) -> Happened {
+        let (slot, value, replaces) = match op {
+            Op::Delete { .. } => return Happened::Deleted,
+            Op::Set { slot, value, replaces } => (slot, value, replaces),
+        };
+        self.values.insert(id, value.clone());
+        if slot.field == ALIVE.field {
+            return if replaces.is_empty() {
+                Happened::Created { fields: Vec::new() }
+            } else {
+                Happened::Restored
+            };
+        }
+        let mut from: Vec<Value> = Vec::new();
+        for was in replaces.iter().filter_map(|op| self.values.get(op)) {
+            if !from.contains(was) {
+                from.push(was.clone());
+            }
+        }
+        Happened::Set { slot: slot.clone(), from, to: value.clone() }
+    }
+
+    /// First values set in the entry that made the entity belong to its making.
+    fn fold_creation(&mut self, first: usize) {
+        let made = |item: &HistoryItem| matches!(item.happened, Happened::Created { .. });
+        if !self.items[first..].iter().any(made) {
+            return;
+        }
+        let mut first_values = Vec::new();
+        for item in self.items.split_off(first) {
+            match item.happened {
+                Happened::Set { slot, from, to } if from.is_empty() => first_values.push((item.op, slot, to)),
+                _ => self.items.push(item),
+            }
+        }
+        let creation = self.items[first..].iter_mut().find_map(|item| match &mut item.happened {
+            Happened::Created { fields } => Some(fields),
+            _ => None,
+        });
+        if let Some(fields) = creation {
+            *fields = first_values;
+        }
+    }
+}
+
+fn void_reason(key: EntityKey, entry: &LoggedEntry, op: &Op) -> Option<VoidReason> {
+    let own_profile = crate::id::EntityId::from(entry.origin.person) == key.id;
+    let is_profile = key.kind == crate::model::Kind::Profile;
+    let kind_fits = match entry.header.kind {
+        EntryKind::PROFILE => is_profile && own_profile,
+        _ => !is_profile,
+    };
+    if kind_fits { op::check(key, op).err() } else { Some(VoidReason::NotOwnProfile) }
+}

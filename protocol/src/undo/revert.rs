@@ -1,0 +1,340 @@
+//! The operations of an undo or redo.
+
+use super::{
+    Journal, Step,
+    versions::{Cursor, Versions},
+};
+use crate::{
+    change::containers,
+    describe,
+    id::{DeviceId, OpId},
+    limits,
+    model::{self, ALIVE, EntityKey, FieldType, Slot},
+    op::{DataBody, Group, Op},
+    register::Live,
+    store::ChainNo,
+    value::Value,
+    workspace::Workspace,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads the operations of that id, with their entities, from the log: one, or none if it is not
+/// stored or not readable, or several if prefixes collide.
+pub type Lookup<'a> = dyn Fn(OpId) -> Vec<(EntityKey, Op)> + 'a;
+
+/// What an undo or redo writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reverted {
+    /// The operations. Also without any, an entry must be written that says what it reverts.
+    pub groups: Vec<Group>,
+    /// What was left alone, and who changed it since: at most [`limits::KEPT_SENTENCES`], then one
+    /// that counts the rest.
+    pub kept: Vec<String>,
+}
+
+/// What one transaction did to one entity.
+#[derive(Default)]
+struct Work<'a> {
+    /// What it listed, if it deleted the entity.
+    lists: Option<BTreeSet<OpId>>,
+    /// Whether it created or restored the entity.
+    shows: bool,
+    /// Its fields, by register: each operation with what it replaced.
+    sets: BTreeMap<&'a Slot, Vec<(OpId, &'a [OpId])>>,
+}
+
+struct Reverter<'a> {
+    workspace: &'a Workspace,
+    turns: &'a BTreeMap<u64, bool>,
+    lookup: &'a Lookup<'a>,
+    redo: bool,
+    /// Whose transaction it is.
+    device: Option<DeviceId>,
+    work: &'a BTreeMap<EntityKey, Work<'a>>,
+    /// What should be hidden, but is not.
+    staying: BTreeSet<EntityKey>,
+    /// How many sentences there are, those that found no room included.
+    sentences: usize,
+    out: Reverted,
+}
+
+impl Journal {
+    /// The operations that revert `entries`: the prefixes and bodies of all entries in the spans of
+    /// `step`, in order.
+    pub fn revert(
+        &self,
+        workspace: &Workspace,
+        step: &Step,
+        entries: &[(u64, DataBody)],
+        lookup: &Lookup<'_>,
+    ) -> Reverted {
+        let (order, work) = by_entity(entries);
+        let mut reverter = Reverter {
+            workspace,
+            turns: &self.turns,
+            lookup,
+            redo: step.reverts.redo,
+            device: step
+                .spans
+                .first()
+                .and_then(|span| workspace.author(span.chain))
+                .map(|origin| origin.device),
+            work: &work,
+            staying: BTreeSet::new(),
+            sentences: 0,
+            out: Reverted::default(),
+        };
+        // Contents come before what they stand in, which stays if they do.
+        let (shown, others): (Vec<EntityKey>, _) = order.into_iter().partition(|key| reverter.shows(*key));
+        for key in others.into_iter().chain(shown.into_iter().rev()) {
+            reverter.entity(key);
+        }
+        reverter.finish()
+    }
+}
+
+/// The operations by entity, and the entities in order of appearance.
+fn by_entity(entries: &[(u64, DataBody)]) -> (Vec<EntityKey>, BTreeMap<EntityKey, Work<'_>>) {
+    let mut order = Vec::new();
+    let mut all: BTreeMap<EntityKey, Work<'_>> = BTreeMap::new();
+    for (prefix, body) in entries {
+        for (index, key, op) in body.ops() {
+            let work = all.entry(key).or_insert_with(|| {
+                order.push(key);
+                Work::default()
+            });
+            let id = OpId { entry: *prefix, index };
+            match op {
+                Op::Delete { lists } => work.lists.get_or_insert_default().extend(lists),
+                Op::Set { slot, .. } if slot.field == ALIVE.field => work.shows = true,
+                Op::Set { slot, replaces, .. } => work.sets.entry(slot).or_default().push((id, replaces)),
+            }
+        }
+    }
+    (order, all)
+}
+
+impl<'a> Reverter<'a> {
+    fn shows(&self, key: EntityKey) -> bool {
+        self.work.get(&key).is_some_and(|work| work.shows)
+    }
+
+    fn entity(&mut self, key: EntityKey) {
+        let Some(work) = self.work.get(&key) else { return };
+        let ops = if let Some(lists) = &work.lists {
+            self.undelete(key, lists)
+        } else if work.shows {
+            self.uncreate(key)
+        } else if self.workspace.is_shown(key) {
+            work.sets.iter().flat_map(|(slot, sets)| self.unset(key, slot, sets)).collect()
+        } else {
+            let what = describe::entity(self.workspace, key);
+            self.keep(format!("{what} was deleted since"));
+            Vec::new()
+        };
+        if !ops.is_empty() {
+            self.out.groups.push(Group { key, ops });
+        }
+    }
+
+    fn versions<'s>(&self, key: EntityKey, slot: &'s Slot) -> Versions<'s>
+    where
+        'a: 's,
+    {
+        Versions { key, slot, turns: self.turns, lookup: self.lookup }
+    }
+
+    /// Brings back what the transaction deleted, unless somebody else worked on it since.
+    fn undelete(&mut self, key: EntityKey, lists: &BTreeSet<OpId>) -> Vec<Op> {
+        if self.workspace.is_shown(key) {
+            return Vec::new();
+        }
+        let alive = Slot::from(ALIVE.field);
+        let mut ops = Vec::new();
+        for (slot, live) in self.workspace.registers(key) {
+            let later = |value: &&Live| !lists.contains(&value.op);
+            if let Some(other) = live.iter().filter(later).find(|value| !self.is_own(value.chain)) {
+                let (who, what) = (self.author(other.chain), describe::entity(self.workspace, key));
+                self.keep(format!("{what} stays deleted: {who} changed it, and it was deleted again"));
+                return Vec::new();
+            }
+            if slot != alive && live.iter().any(|value| later(&value)) {
+                ops.extend(self.as_listed(key, &slot, live, lists));
+            }
+        }
+        let live = self.workspace.live(key, &alive);
+        let replaces = live.iter().map(|value| value.op).take(limits::NAMES_PER_OP).collect();
+        ops.insert(0, Op::Set { slot: alive, value: Value::Bool(true), replaces });
+        ops
+    }
+
+    /// Gives a register the values it had when a deletion listed them. They differ when oneself
+    /// restored the entity and changed it, and took that back: what is hidden is left as it is.
+    fn as_listed(&self, key: EntityKey, slot: &Slot, live: &[Live], lists: &BTreeSet<OpId>) -> Vec<Op> {
+        let versions = self.versions(key, slot);
+        let mut values: BTreeSet<Value> =
+            lists.iter().filter_map(|op| versions.read(*op)).map(|(value, _)| value).collect();
+        if values.is_empty() {
+            values.insert(Value::Unset);
+        }
+        let replaces: Vec<OpId> = live.iter().map(|value| value.op).take(limits::NAMES_PER_OP).collect();
+        let sets =
+            values.into_iter().map(|value| Op::Set { slot: slot.clone(), value, replaces: replaces.clone() });
+        sets.filter(|op| !is_forbidden(key, op)).collect()
+    }
+
+    /// Whether this device wrote a chain.
+    fn is_own(&self, chain: ChainNo) -> bool {
+        let author = self.workspace.author(chain);
+        author.is_some_and(|origin| Some(origin.device) == self.device)
+    }
+
+    /// Hides what the transaction created or restored, unless somebody worked on it since.
+    fn uncreate(&mut self, key: EntityKey) -> Vec<Op> {
+        if !self.workspace.is_shown(key) {
+            return Vec::new();
+        }
+        let what = || describe::entity(self.workspace, key);
+        let reason = if let Some(chain) = self.touched_since(key) {
+            format!("{} stays: {} changed it since", what(), self.author(chain))
+        } else if let Some(child) =
+            self.workspace.children(key).into_iter().find(|child| !self.leaves(*child))
+        {
+            format!("{} stays: {} stands in it", what(), describe::entity(self.workspace, child))
+        } else {
+            let names = self.workspace.live_ops(key);
+            let lists = names.chunks(limits::NAMES_PER_OP);
+            return lists.map(|lists| Op::Delete { lists: lists.to_vec() }).collect();
+        };
+        self.staying.insert(key);
+        self.keep(reason);
+        Vec::new()
+    }
+
+    /// Who else set a value that no deletion has seen. What oneself set since was taken back before,
+    /// or it would be what is undone now.
+    fn touched_since(&self, key: EntityKey) -> Option<ChainNo> {
+        let mut live = self.workspace.registers(key).flat_map(|(_, live)| live);
+        live.find(|value| !value.listed && !self.is_own(value.chain)).map(|value| value.chain)
+    }
+
+    /// Whether something that stands in a container is hidden, or moved out, by the same revert.
+    fn leaves(&self, key: EntityKey) -> bool {
+        let Some(work) = self.work.get(&key) else { return false };
+        let moves = |slot: &Slot| {
+            let live = self.workspace.live(key, slot);
+            containers(key.kind).contains(&Some(slot.field))
+                && live.iter().all(|value| self.is_own(value.chain))
+        };
+        work.shows && !self.staying.contains(&key) || work.sets.keys().any(|slot| moves(slot))
+    }
+
+    /// Gives a register back what it held before the transaction.
+    fn unset(&mut self, key: EntityKey, slot: &Slot, sets: &[(OpId, &[OpId])]) -> Vec<Op> {
+        let (mut ops, mut before) = (Vec::new(), Vec::new());
+        for (op, replaced) in sets {
+            let versions = self.versions(key, slot);
+            let wanted = versions.of(*op);
+            let values = self.values_before(&versions, &wanted, replaced);
+            let standing = self.standing(&versions, *op, &wanted);
+            for value in values.iter().filter(|_| !standing.is_empty()) {
+                add(&mut ops, slot, value, &standing, self.redo);
+            }
+            before.extend(values);
+        }
+        let forbidden = ops.iter().any(|op| is_forbidden(key, op));
+        if ops.is_empty() || forbidden {
+            self.keep_field(key, slot, &before, forbidden);
+            return Vec::new();
+        }
+        ops
+    }
+
+    /// The values that the operation replaced. For a redo: that which the undo had replaced.
+    fn values_before(&self, versions: &Versions<'_>, wanted: &Cursor, replaced: &[OpId]) -> Vec<Value> {
+        let redone = wanted.above.last().map(std::slice::from_ref).unwrap_or_default();
+        let ops = if self.redo { redone } else { replaced };
+        let mut values: Vec<Value> = Vec::new();
+        for (value, _) in ops.iter().filter_map(|op| versions.read(*op)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        if values.is_empty() && !self.redo {
+            values.push(Value::Unset);
+        }
+        values
+    }
+
+    /// The live operations that are, or stand for, the one to revert.
+    fn standing(&self, versions: &Versions<'_>, op: OpId, wanted: &Cursor) -> Vec<OpId> {
+        let stands = |live: &&Live| {
+            live.op == op || {
+                let cursor = versions.of(live.op);
+                let same_above = cursor.above.last() == wanted.above.last();
+                cursor.version == wanted.version && (same_above || !self.redo)
+            }
+        };
+        let live = self.workspace.live(versions.key, versions.slot);
+        live.iter().filter(stands).map(|value| value.op).collect()
+    }
+
+    fn keep_field(&mut self, key: EntityKey, slot: &Slot, before: &[Value], forbidden: bool) {
+        let what = describe::short(self.workspace, key);
+        let field = describe::field(key.kind, slot.field);
+        let live = self.workspace.live(key, slot);
+        if forbidden {
+            self.keep(format!("the {field} of {what} stays: it cannot be empty"));
+            return;
+        }
+        let Some(shown) = live.first().filter(|_| !live.iter().all(|now| before.contains(&now.value))) else {
+            return;
+        };
+        let who = self.author(shown.chain);
+        let is_order = key.kind.field(slot.field).is_some_and(|spec| spec.ty == FieldType::Order);
+        self.keep(match (is_order, &slot.element) {
+            (true, _) => format!("{who} moved {what} since"),
+            (false, None) => format!("{who} changed the {field} of {what} since"),
+            (false, Some(_)) => {
+                let element = describe::element(self.workspace, key.kind, slot);
+                format!("{who} changed {element} among the {field} of {what} since")
+            }
+        });
+    }
+
+    fn author(&self, chain: ChainNo) -> String {
+        describe::author(self.workspace, chain)
+    }
+
+    fn keep(&mut self, sentence: String) {
+        self.sentences += 1;
+        if self.out.kept.len() < limits::KEPT_SENTENCES {
+            self.out.kept.push(sentence);
+        }
+    }
+
+    fn finish(mut self) -> Reverted {
+        let more = self.sentences - self.out.kept.len();
+        if more > 0 {
+            self.out.kept.push(format!("and {more} more"));
+        }
+        self.out
+    }
+}
+
+/// Adds what gives a register one value back. An undo writes one operation for each value that was
+/// replaced; a redo joins again what an undo had parted.
+fn add(ops: &mut Vec<Op>, slot: &Slot, value: &Value, standing: &[OpId], redo: bool) {
+    let same = ops.iter_mut().find_map(|op| match op {
+        Op::Set { value: other, replaces, .. } if redo && other == value => Some(replaces),
+        _ => None,
+    });
+    match same {
+        Some(names) => names.extend_from_slice(standing),
+        None => ops.push(Op::Set { slot: slot.clone(), value: value.clone(), replaces: standing.to_vec() }),
+    }
+}
+
+fn is_forbidden(key: EntityKey, op: &Op) -> bool {
+    matches!(op, Op::Set { slot, value, .. } if model::check(key.kind, slot, value).is_err())
+}
