@@ -77,3 +77,13 @@ pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result
     let value: T = decode(bytes)?;
     if encode(&value) == bytes { Ok(value) } else { Err(CodecError::NotCanonical(name::<T>())) }
 }
+
+/// As [`decode`], without a limit on the size: for files of our own whose checksum was verified.
+pub fn decode_own<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (value, used) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+        .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))?;
+    match bytes.len() - used {
+        0 => Ok(value),
+        rest => Err(CodecError::Trailing(name::<T>(), rest)),
+    }
+}

@@ -46,6 +46,7 @@ pub trait PieceSource {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChainTable<P> {
     chains: Vec<Chain<P>>,
+    by_log: BTreeMap<LogId, Vec<ChainNo>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ pub enum IdPlan<P> {
 
 impl<P> Default for ChainTable<P> {
     fn default() -> Self {
-        Self { chains: Vec::new() }
+        Self { chains: Vec::new(), by_log: BTreeMap::new() }
     }
 }
 
@@ -150,6 +151,12 @@ impl<P: Clone> ChainTable<P> {
         self.get(chain).map(|chain| (chain.log, chain.origin, chain.base))
     }
 
+    /// The chain of `log` that ends at `head`.
+    pub fn ending_at(&self, log: LogId, head: Head) -> Option<ChainNo> {
+        let mut chains = self.by_log.get(&log).into_iter().flatten().copied();
+        chains.find(|no| self.end(*no).is_some_and(|end| end.head == head))
+    }
+
     fn get(&self, chain: ChainNo) -> Option<&Chain<P>> {
         self.chains.get(chain.0 as usize)
     }
@@ -186,8 +193,7 @@ impl<P: Clone> ChainTable<P> {
         if base.position == 0 {
             return Ok(None);
         }
-        for (index, _) in self.chains.iter().enumerate().filter(|(_, chain)| chain.log == log) {
-            let no = ChainNo(index as u32);
+        for &no in self.by_log.get(&log).into_iter().flatten() {
             let id = self.plan_id(no, base.position).map(|plan| plan.carry_out(source)).transpose()?;
             if id.flatten() == Some(base.id) {
                 return Ok(Some(no));
@@ -205,8 +211,10 @@ impl<P: Clone> ChainTable<P> {
         left: Option<ChainNo>,
     ) -> ChainNo {
         let spans = vec![Span { after: base.head, pieces: Vec::new() }];
+        let no = ChainNo(self.chains.len() as u32);
         self.chains.push(Chain { log, origin, base, left, end: base, spans });
-        ChainNo(self.chains.len() as u32 - 1)
+        self.by_log.entry(log).or_default().push(no);
+        no
     }
 
     /// Notes that `chain` reaches `end` with `piece`. `merge` is offered the last piece of the same
