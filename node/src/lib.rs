@@ -3,6 +3,7 @@
 pub mod control;
 pub mod data_dir;
 pub mod handle;
+pub mod import;
 pub mod keystore;
 pub mod limits;
 pub mod logging;
