@@ -61,8 +61,11 @@ impl Recent {
 
     fn find(&self, at: EntryAt) -> Option<(Arc<VerifiedRun>, usize)> {
         let ((chain, first), run) = self.runs.range(..=(at.chain, at.position)).next_back()?;
-        let index = (at.position - first) as usize;
-        (*chain == at.chain && index < run.entries().len()).then(|| (Arc::clone(run), index))
+        if *chain != at.chain {
+            return None;
+        }
+        let index = at.position.checked_sub(*first)? as usize;
+        (index < run.entries().len()).then(|| (Arc::clone(run), index))
     }
 }
 
