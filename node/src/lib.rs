@@ -1,7 +1,10 @@
 //! A Velo peer: the pure core of [`velo_protocol`] with a disk, a network and threads.
 
+pub mod api;
+pub mod cli;
 pub mod control;
 pub mod data_dir;
+pub mod demo;
 pub mod handle;
 pub mod import;
 pub mod keystore;

@@ -1,0 +1,144 @@
+//! What people and scripts can ask of a node: every action of the command line, reads and writes.
+//!
+//! One definition serves both doors. A request type's `clap` derive is the command line of that
+//! action, its `serde` derive is its form on the control socket, and [`execute`] is what it means.
+//! So `velo task add` does the same beside a running app (over the socket) and alone (on a node of
+//! its own without network).
+//!
+//! A subject has one module: requests, answers, and the functions from one to the other. Answers
+//! are plain structures that `--json` prints as they are and `cli` lays out for people. References
+//! to things are resolved here ([`reference`]), where the state is.
+
+pub mod column;
+pub mod comment;
+pub mod conflict;
+pub mod date;
+mod error;
+pub mod history;
+pub mod import;
+pub mod label;
+pub mod network;
+pub mod project;
+pub mod reference;
+pub mod scope;
+pub mod show;
+pub mod status;
+pub mod task;
+pub mod verify;
+pub mod workspace;
+
+pub use error::{ApiError, EXIT_CODES};
+
+use crate::{
+    control::{self, ControlError, ControlServer},
+    handle::NodeHandle,
+};
+use scope::Scope;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// One request, as it travels over the control socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// Name or start of the id of the workspace meant; `None` for the only or the last used one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What to do, by subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Workspaces, and who is in them.
+    Workspace(workspace::Request),
+    /// Makes a ticket.
+    Invite(workspace::Invite),
+    /// Joins with a ticket.
+    Join(workspace::Join),
+    /// Projects.
+    Project(project::Request),
+    /// Columns of a project.
+    Column(column::Request),
+    /// Tasks.
+    Task(task::Request),
+    /// Comments.
+    Comment(comment::Request),
+    /// Labels.
+    Label(label::Request),
+    /// Conflicts.
+    Conflict(conflict::Request),
+    /// Who changed what, when.
+    History(history::Show),
+    /// Takes back the last own action.
+    Undo,
+    /// Makes it again.
+    Redo,
+    /// Other devices, and the way to them.
+    Network(network::Request),
+    /// Where this device stands.
+    Status,
+    /// Waits for the state to change.
+    Wait(status::Wait),
+    /// Brings a file of another program in.
+    Import(import::Import),
+    /// Reads every entry from the disk and checks it.
+    Verify,
+}
+
+/// Carries out a request. The answer is the JSON of the subject's own type.
+pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiError> {
+    let wanted = request.workspace.as_deref();
+    match request.action {
+        Action::Workspace(request) => workspace::execute(request, wanted, node).await,
+        Action::Join(join) => workspace::join(join, node).await,
+        Action::Network(request) => network::execute(request, wanted, node).await,
+        Action::Status => status::status(wanted, node),
+        action => in_workspace(action, Scope::open(node, wanted)?).await,
+    }
+}
+
+async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError> {
+    match action {
+        Action::Invite(invite) => workspace::invite(invite, &scope).await,
+        Action::Project(request) => project::execute(request, scope).await,
+        Action::Column(request) => column::execute(request, scope).await,
+        Action::Task(request) => task::execute(request, scope).await,
+        Action::Comment(request) => comment::execute(request, scope).await,
+        Action::Label(request) => label::execute(request, scope).await,
+        Action::Conflict(request) => conflict::execute(request, scope).await,
+        Action::History(request) => history::execute(&request, &scope),
+        Action::Undo => history::undo(scope).await,
+        Action::Redo => history::redo(scope).await,
+        Action::Wait(wait) => status::wait(wait, &scope).await,
+        Action::Import(import) => import::execute(import, scope).await,
+        Action::Verify => verify::execute(&scope),
+        Action::Workspace(_) | Action::Join(_) | Action::Network(_) | Action::Status => {
+            Err(ApiError::Failed("this request needs no workspace".into()))
+        }
+    }
+}
+
+/// Serves the control socket of the node's data directory, until the returned server is dropped.
+/// Call it in a tokio runtime.
+///
+/// A request is [`Request`] as JSON; the answer is `{"ok": …}` or [`ApiError::to_json`].
+pub fn serve(node: &NodeHandle) -> Result<ControlServer, ControlError> {
+    let served = node.clone();
+    control::serve(&node.status().data_dir, move |request| {
+        let node = served.clone();
+        async move {
+            let answer = match serde_json::from_value(request) {
+                Ok(request) => execute(request, &node).await,
+                Err(error) => Err(ApiError::Invalid(format!("the request is not understood: {error}"))),
+            };
+            answer.map_or_else(|error| error.to_json(), |value| serde_json::json!({ "ok": value }))
+        }
+    })
+}
+
+/// An answer as JSON.
+fn answer<T: Serialize>(value: &T) -> Result<Json, ApiError> {
+    serde_json::to_value(value).map_err(|error| ApiError::Failed(format!("writing the answer: {error}")))
+}

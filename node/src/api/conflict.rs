@@ -1,0 +1,206 @@
+//! Conflicts: list, resolve.
+//!
+//! A conflict is a field to which two people gave different values without having seen each
+//! other's. All values are kept, one is shown, and anybody may settle it: by taking one of the
+//! values, or by giving a new one.
+
+use super::{
+    ApiError, Json, answer, reference,
+    scope::Scope,
+    show::{self, Stamp},
+};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use velo_protocol::{
+    change::Change,
+    describe,
+    model::{self, ALIVE, EntityKey, Kind},
+    value::Value,
+    workspace::{Conflict, ConflictValue},
+};
+
+/// Actions on conflicts.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// List every conflict with its values
+    List,
+    /// Settle a conflict
+    Resolve(Resolve),
+}
+
+/// Settles a conflict.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  \
+    velo conflicts list\n  \
+    velo conflicts resolve 1 --pick 2\n  \
+    velo conflicts resolve HOUS-3 --field title --value \"Paint the wall green\"")]
+#[group(id = "choice", required = true, multiple = false, args = ["pick", "value"])]
+pub struct Resolve {
+    /// The conflict's number in `velo conflicts list`, or the task it is about
+    pub conflict: String,
+    /// Which field, if the task has several conflicts
+    #[arg(long, short)]
+    #[serde(default)]
+    pub field: Option<String>,
+    /// Take the value with this number
+    #[arg(long, value_name = "N")]
+    #[serde(default)]
+    pub pick: Option<usize>,
+    /// Take this text instead
+    #[arg(long, value_name = "TEXT")]
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// A conflict in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// What it is about.
+    pub entity: EntityKey,
+    /// The task's short id, if it is about one.
+    pub short: Option<String>,
+    /// What the entity is called.
+    pub name: String,
+    /// The field's name; "alive" for a deletion beside an edit.
+    pub field: String,
+    /// What happened, in a plain sentence.
+    pub sentence: String,
+    /// What can be picked, from 1. The first is shown until somebody decides.
+    pub options: Vec<OptionRow>,
+}
+
+/// One value that can be picked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OptionRow {
+    /// The value, in words.
+    pub value: String,
+    /// Who set it, and when.
+    pub set: Stamp,
+}
+
+impl ConflictRow {
+    /// The conflict as it is now.
+    pub fn of(scope: &Scope<'_>, conflict: &Conflict) -> Self {
+        Self {
+            entity: conflict.key,
+            short: (conflict.key.kind == Kind::Task).then(|| scope.short().show(conflict.key.id)),
+            name: show::name(&scope.workspace, conflict.key),
+            field: field_name(conflict).to_owned(),
+            sentence: sentence(scope, conflict),
+            options: conflict.values.iter().map(|one| option(scope, conflict, one)).collect(),
+        }
+    }
+}
+
+fn option(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> OptionRow {
+    let value = match &one.value {
+        Value::Bool(true) if is_deletion(conflict) => "keep it".to_owned(),
+        Value::Bool(false) if is_deletion(conflict) => "delete it".to_owned(),
+        value => describe::value(&scope.workspace, conflict.key.kind, &conflict.slot, value),
+    };
+    OptionRow { value, set: Stamp::of(&scope.workspace, one.hlc, one.author) }
+}
+
+fn is_deletion(conflict: &Conflict) -> bool {
+    conflict.slot.field == ALIVE.field
+}
+
+fn field_name(conflict: &Conflict) -> &'static str {
+    conflict.key.kind.field(conflict.slot.field).unwrap_or(&ALIVE).name
+}
+
+fn sentence(scope: &Scope<'_>, conflict: &Conflict) -> String {
+    let workspace = &scope.workspace;
+    let what = describe::entity(workspace, conflict.key);
+    let name = |one: &ConflictValue| workspace.person_name(one.author);
+    match conflict.values.as_slice() {
+        [edit, deletion] if is_deletion(conflict) => {
+            format!("{} deleted {what} while {} edited it", name(deletion), name(edit))
+        }
+        // A parent with a single value stands for a cycle.
+        [one] => format!("{} put {what} inside one of its own parts: it is shown at top level", name(one)),
+        values => {
+            let said = |one| format!("{} chose {}", name(one), option(scope, conflict, one).value);
+            let said: Vec<_> = values.iter().map(said).collect();
+            format!("{} of {what}: {}", field_words(scope, conflict), said.join(", "))
+        }
+    }
+}
+
+/// The field in words; of a custom field its own name.
+fn field_words(scope: &Scope<'_>, conflict: &Conflict) -> String {
+    let Conflict { key, slot, .. } = conflict;
+    match &slot.element {
+        Some(_) => describe::element(&scope.workspace, key.kind, slot),
+        None => describe::field(key.kind, slot.field),
+    }
+}
+
+/// Carries out a request on conflicts.
+pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, ApiError> {
+    match request {
+        Request::List => answer(&rows(&scope)),
+        Request::Resolve(request) => resolve(&request, scope).await,
+    }
+}
+
+fn rows(scope: &Scope<'_>) -> Vec<ConflictRow> {
+    scope.workspace.conflicts().iter().map(|one| ConflictRow::of(scope, one)).collect()
+}
+
+async fn resolve(request: &Resolve, mut scope: Scope<'_>) -> Result<Json, ApiError> {
+    let conflict = find(request, &scope)?;
+    let value = match (request.pick, &request.value) {
+        (Some(place), _) => picked(&conflict, place)?,
+        (None, Some(text)) => typed(&conflict, text)?,
+        (None, None) => {
+            return Err(ApiError::Invalid("say which value remains: --pick N or --value TEXT".into()));
+        }
+    };
+    let row = ConflictRow::of(&scope, &conflict);
+    let Conflict { key, slot, .. } = conflict;
+    scope.edit(vec![Change::Resolve { key, slot, value }]).await?;
+    answer(&row)
+}
+
+fn picked(conflict: &Conflict, place: usize) -> Result<Value, ApiError> {
+    let most = conflict.values.len();
+    let chosen = place.checked_sub(1).and_then(|place| conflict.values.get(place));
+    let wrong = || ApiError::Invalid(format!("there is no value {place}: pick one from 1 to {most}"));
+    chosen.map(|one| one.value.clone()).ok_or_else(wrong)
+}
+
+/// A new value can be typed for fields that hold text.
+fn typed(conflict: &Conflict, text: &str) -> Result<Value, ApiError> {
+    let value = Value::text(text);
+    model::check(conflict.key.kind, &conflict.slot, &value)
+        .map_err(|error| ApiError::Invalid(format!("{error}: take one of the values with --pick")))?;
+    Ok(value)
+}
+
+/// By number in the list, or by task and field.
+fn find(request: &Resolve, scope: &Scope<'_>) -> Result<Conflict, ApiError> {
+    let all = scope.workspace.conflicts();
+    let place = request.conflict.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
+    if let Some(conflict) = place.and_then(|place| all.get(place)) {
+        return Ok(conflict.clone());
+    }
+    let hint = "see `velo conflicts list`";
+    if place.is_some() {
+        return Err(ApiError::not_found("conflict", &request.conflict, hint));
+    }
+    let id = reference::task(&scope.workspace, scope.short(), &request.conflict)?;
+    let of_task = scope.workspace.conflicts_of(EntityKey::new(Kind::Task, id));
+    let fits = |one: &&Conflict| request.field.as_deref().is_none_or(|field| field == field_name(one));
+    let found: Vec<_> = of_task.iter().filter(fits).collect();
+    match found.as_slice() {
+        [] => Err(ApiError::not_found("conflict", &request.conflict, hint)),
+        [only] => Ok((*only).clone()),
+        several => Err(ApiError::Ambiguous {
+            kind: "conflict".into(),
+            text: request.conflict.clone(),
+            candidates: several.iter().map(|one| format!("--field {}", field_name(one))).collect(),
+        }),
+    }
+}

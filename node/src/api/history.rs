@@ -1,0 +1,212 @@
+//! Who changed what, when; and undo and redo of one's own actions.
+//!
+//! History is not kept apart: it is the log itself, read through the index from an entity to its
+//! entries and told in sentences.
+
+use super::{ApiError, Json, answer, reference, scope::Scope, show};
+use crate::handle::StoredEntry;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use velo_protocol::{
+    describe,
+    history::{self, HistoryItem},
+    id::EntityId,
+    log::EntryKind,
+    model::{ALIVE, EntityKey, Kind, Slot},
+    op::{self, DataBody, Group, Op},
+    replica::{Command, Reply},
+    store::{ChainNo, EntryAt},
+    time::Hlc,
+    value::Value,
+    workspace::Workspace,
+};
+
+/// Shows who changed what.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  velo history\n  velo history HOUS-1\n  velo history --limit 200 --json")]
+pub struct Show {
+    /// Only what happened to this task, its checklist and its comments
+    #[serde(default)]
+    pub task: Option<String>,
+    /// At most so many, the latest
+    #[arg(long, default_value_t = 30)]
+    pub limit: usize,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// When and who.
+    #[serde(flatten)]
+    pub stamp: show::Stamp,
+    /// The device it was done on: the start of its id.
+    pub device: String,
+    /// What was done, a sentence for each entity.
+    pub what: Vec<String>,
+}
+
+/// What became of an undo or redo.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Undone {
+    /// How many operations were written.
+    pub operations: usize,
+    /// What changed.
+    pub changed: Vec<String>,
+    /// Changes left alone because somebody changed them since.
+    pub kept: Vec<String>,
+}
+
+type Dated = (Hlc, HistoryRow);
+
+/// Reads the log.
+pub(super) fn execute(request: &Show, scope: &Scope<'_>) -> Result<Json, ApiError> {
+    let mut rows = match request.task.as_deref() {
+        Some(text) => story(scope, reference::task(&scope.workspace, scope.short(), text)?),
+        None => latest(scope, request.limit)?,
+    };
+    rows.sort_by_key(|(hlc, _)| *hlc);
+    let skipped = rows.len().saturating_sub(request.limit);
+    answer(&rows.into_iter().skip(skipped).map(|(_, row)| row).collect::<Vec<_>>())
+}
+
+/// What happened to a task and to what it contains.
+fn story(scope: &Scope<'_>, task: EntityId) -> Vec<Dated> {
+    let workspace = &scope.workspace;
+    let key = EntityKey::new(Kind::Task, task);
+    let parts = workspace.children(key).into_iter().filter(|part| part.kind != Kind::Task);
+    let read = |at| scope.logged(at);
+    let of_entity = |key| {
+        let items = history::history(workspace, key, &read).into_iter();
+        items.map(move |item| (item.hlc, HistoryRow::of(workspace, key, &item)))
+    };
+    std::iter::once(key).chain(parts).flat_map(of_entity).collect()
+}
+
+/// The last entries of every log: among them are the `limit` latest of all.
+fn latest(scope: &Scope<'_>, limit: usize) -> Result<Vec<Dated>, ApiError> {
+    let workspace = &scope.workspace;
+    let mut rows = Vec::new();
+    for chain in (0..).map(ChainNo).take_while(|chain| workspace.author(*chain).is_some()) {
+        let end = workspace.applied(chain);
+        for position in end.saturating_sub(limit as u64) + 1..=end {
+            let Some(stored) = scope.node.read_entry(scope.id, EntryAt { chain, position })? else {
+                continue;
+            };
+            rows.push((stored.entry.header.hlc, HistoryRow::of_entry(workspace, &stored)));
+        }
+    }
+    Ok(rows)
+}
+
+impl HistoryRow {
+    fn of(workspace: &Workspace, key: EntityKey, item: &HistoryItem) -> Self {
+        Self {
+            stamp: show::Stamp::of(workspace, item.hlc, item.person),
+            device: item.device.short(),
+            what: vec![history::describe(workspace, key, item)],
+        }
+    }
+
+    fn of_entry(workspace: &Workspace, stored: &StoredEntry) -> Self {
+        let header = &stored.entry.header;
+        let who = workspace.person_name(stored.origin.person);
+        let what = if op::has_data_body(header.kind) {
+            sentences(workspace, &who, &stored.body)
+        } else {
+            vec![format!("{who} {}", control_words(header.kind))]
+        };
+        let stamp = show::Stamp::of(workspace, header.hlc, stored.origin.person);
+        Self { stamp, device: stored.origin.device.short(), what }
+    }
+}
+
+fn control_words(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::GENESIS => "started the workspace",
+        EntryKind::INVITE => "made a ticket",
+        EntryKind::JOIN => "joined",
+        EntryKind::ACK => "acknowledged what others wrote",
+        EntryKind::LINK => "linked a device",
+        EntryKind::UNLINK => "unlinked a device",
+        _ => "did something that this version of Velo does not know",
+    }
+}
+
+/// One sentence for each entity that an entry changed.
+fn sentences(workspace: &Workspace, who: &str, body: &[u8]) -> Vec<String> {
+    let body = match DataBody::read(body) {
+        Ok(body) => body,
+        Err(reason) => return vec![format!("a change by {who} has no effect: {reason}")],
+    };
+    let ending = match body.reverts {
+        None => "",
+        Some(reverts) if reverts.redo => " (redo)",
+        Some(_) => " (undo)",
+    };
+    let groups = body.groups.iter();
+    groups.map(|group| format!("{who} {}{ending}", words(workspace, group))).collect()
+}
+
+/// What an author did to one entity.
+fn words(workspace: &Workspace, group: &Group) -> String {
+    let what = describe::entity(workspace, group.key);
+    let alive = |op: &Op| match op {
+        Op::Set { slot, value, replaces } if slot.field == ALIVE.field && value.is_true() => {
+            Some(replaces.is_empty())
+        }
+        _ => None,
+    };
+    if group.ops.iter().any(|op| matches!(op, Op::Delete { .. })) {
+        return format!("deleted {what}");
+    }
+    match group.ops.iter().find_map(alive) {
+        Some(true) => return format!("created {what}"),
+        Some(false) => return format!("restored {what}"),
+        None => {}
+    }
+    let field = |op: &Op| match op {
+        Op::Set { slot, value, .. } => set_words(workspace, group.key.kind, slot, value),
+        Op::Delete { .. } => String::new(),
+    };
+    format!("changed {what}: {}", group.ops.iter().map(field).collect::<Vec<_>>().join(", "))
+}
+
+fn set_words(workspace: &Workspace, kind: Kind, slot: &Slot, value: &Value) -> String {
+    let name = describe::field(kind, slot.field);
+    match (&slot.element, value) {
+        (Some(_), Value::Bool(on)) => {
+            let sign = if *on { '+' } else { '-' };
+            format!("{name} {sign}{}", describe::element(workspace, kind, slot))
+        }
+        (Some(_), value) => {
+            format!(
+                "{} → {}",
+                describe::element(workspace, kind, slot),
+                describe::value(workspace, kind, slot, value)
+            )
+        }
+        (None, value) => format!("{name} → {}", describe::value(workspace, kind, slot, value)),
+    }
+}
+
+/// Takes back the last own action.
+pub(super) async fn undo(scope: Scope<'_>) -> Result<Json, ApiError> {
+    let workspace = scope.id;
+    revert(scope, Command::Undo { workspace }).await
+}
+
+/// Makes it again.
+pub(super) async fn redo(scope: Scope<'_>) -> Result<Json, ApiError> {
+    let workspace = scope.id;
+    revert(scope, Command::Redo { workspace }).await
+}
+
+async fn revert(mut scope: Scope<'_>, command: Command) -> Result<Json, ApiError> {
+    match scope.submit(command).await? {
+        Reply::Edited { operations, changed, kept } => {
+            let changed = changed.into_iter().map(|key| describe::entity(&scope.workspace, key)).collect();
+            answer(&Undone { operations, changed, kept })
+        }
+        _ => Err(ApiError::Failed("the node answered something else".into())),
+    }
+}

@@ -1,0 +1,81 @@
+//! Brings a file of another program in, or only says what would come of it.
+
+use super::{ApiError, Json, answer, reference, scope::Scope};
+use crate::import::{self, Fidelity, ImportError, Target};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use std::{fs::File, io::BufReader, path::PathBuf};
+use velo_protocol::id::EntityId;
+
+/// Brings a file in.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Import {
+    /// What kind of file.
+    #[command(subcommand)]
+    pub format: Format,
+}
+
+/// A file of a known format.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A Trello board: in its menu "Print, export, and share", then "Export as JSON"
+    Trello(Source),
+}
+
+/// Which file, and where it goes.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  \
+    velo import trello board.json --dry-run\n  \
+    velo import trello board.json\n  \
+    velo import trello board.json --into House\n\n\
+    Importing the same file again doubles nothing. `velo undo` takes a whole import back.")]
+pub struct Source {
+    /// The file
+    pub file: PathBuf,
+    /// Only report what would be kept, mapped and dropped
+    #[arg(long)]
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Into this project rather than one of its own
+    #[arg(long, value_name = "PROJECT")]
+    #[serde(default)]
+    pub into: Option<String>,
+}
+
+/// What an import did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Whether it was only looked at.
+    pub dry_run: bool,
+    /// Operations written; 0 if everything was here already.
+    pub operations: usize,
+    /// The project it went to.
+    pub project: EntityId,
+    /// What became of everything in the file.
+    pub fidelity: Fidelity,
+}
+
+/// Reads the file and, unless it is a dry run, writes it as one action.
+pub(super) async fn execute(request: Import, mut scope: Scope<'_>) -> Result<Json, ApiError> {
+    let Format::Trello(source) = request.format;
+    let workspace = &scope.workspace;
+    let into = source.into.as_deref().map(|text| reference::project(workspace, Some(text))).transpose()?;
+    let target = Target { workspace: scope.id, project: into };
+    let path = source.file.clone();
+    let opened = File::open(&path)
+        .map_err(|error| ApiError::Failed(format!("opening {}: {error}", path.display())))?;
+    let read = tokio::task::spawn_blocking(move || import::read_trello(BufReader::new(opened), target));
+    let import = read.await.map_err(|error| ApiError::Failed(format!("reading the file: {error}")))??;
+    let operations = if source.dry_run { 0 } else { scope.edit(import.changes).await? };
+    answer(&Report { dry_run: source.dry_run, operations, project: import.project, fidelity: import.report })
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Read(_) => Self::Failed(error.to_string()),
+            _ => Self::Invalid(error.to_string()),
+        }
+    }
+}

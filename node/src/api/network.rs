@@ -1,0 +1,151 @@
+//! Other devices: which are known, how to reach one, and comparing with them now.
+
+use super::{ApiError, Json, answer, date, scope::Scope};
+use crate::handle::{NodeHandle, PeerInfo};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+use velo_protocol::id::{DeviceId, WorkspaceId};
+
+/// How often progress is looked at while waiting; peers also wake the wait at once.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Actions on the network.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// List the devices met since the start, and what they lack
+    List,
+    /// Connect to a device at an address
+    Add(Add),
+    /// Compare with every peer now, and wait until all are equal
+    #[command(skip)]
+    Sync(Sync),
+}
+
+/// Adds an address.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Example:\n  velo peers add /ip4/192.168.1.7/tcp/4001\n\n\
+    `velo node` and `velo status` print the addresses of a device.")]
+pub struct Add {
+    /// A libp2p multiaddress
+    pub address: String,
+}
+
+/// Compares with every peer.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  velo sync\n  velo sync --wait 60 --peers 2\n\n\
+    Exits with 4 if not every peer had the same when the time was over.")]
+pub struct Sync {
+    /// Seconds to wait
+    #[arg(long, default_value_t = 10)]
+    pub wait: u64,
+    /// Wait for at least so many peers
+    #[arg(long, default_value_t = 1)]
+    pub peers: usize,
+}
+
+/// A peer in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PeerRow {
+    /// Which device.
+    pub device: DeviceId,
+    /// The person's name, if a workspace knows the device.
+    pub name: Option<String>,
+    /// Whether a session is open.
+    pub connected: bool,
+    /// "lan", "direct" or "relay" while it is connected.
+    pub path: Option<String>,
+    /// The address in use, or the last one that worked.
+    pub address: Option<String>,
+    /// When it was last heard, RFC 3339.
+    pub last_seen: String,
+    /// Whether every shared workspace was equal when last compared.
+    pub synced: bool,
+    /// How many of my entries it has not acknowledged.
+    pub lacks: u64,
+    /// How many entries it announced that are not here yet.
+    pub we_lack: u64,
+    /// Why it is not connected.
+    pub trouble: Option<String>,
+}
+
+/// What became of a comparison.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SyncAnswer {
+    /// Whether enough peers are connected and each has exactly what is here.
+    pub synced: bool,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What is known of each.
+    pub peers: Vec<PeerRow>,
+}
+
+impl PeerRow {
+    fn of(node: &NodeHandle, info: PeerInfo) -> Self {
+        let shared = &info.status.workspaces;
+        Self {
+            device: info.status.peer,
+            name: person_of(node, info.status.peer, shared.iter().map(|one| one.workspace)),
+            connected: info.status.connected,
+            path: info.link.path,
+            address: info.link.address,
+            last_seen: date::moment(info.status.last_seen_ms),
+            synced: !shared.is_empty() && shared.iter().all(|one| one.synced && one.lacks + one.we_lack == 0),
+            lacks: shared.iter().map(|one| one.lacks).sum(),
+            we_lack: shared.iter().map(|one| one.we_lack).sum(),
+            trouble: info.link.trouble,
+        }
+    }
+}
+
+fn person_of(
+    node: &NodeHandle,
+    device: DeviceId,
+    workspaces: impl Iterator<Item = WorkspaceId>,
+) -> Option<String> {
+    let mut members = workspaces.filter_map(|id| node.workspace(id)).flat_map(|one| one.members());
+    members.find(|member| member.devices.contains(&device)).map(|member| member.name)
+}
+
+/// Every peer known since the start.
+pub(super) fn rows(node: &NodeHandle) -> Vec<PeerRow> {
+    node.peers().into_iter().map(|info| PeerRow::of(node, info)).collect()
+}
+
+/// Carries out a request on the network.
+pub(super) async fn execute(
+    request: Request,
+    wanted: Option<&str>,
+    node: &NodeHandle,
+) -> Result<Json, ApiError> {
+    match request {
+        Request::List => answer(&rows(node)),
+        Request::Add(add) => {
+            node.add_peer(&add.address)?;
+            answer(&rows(node))
+        }
+        Request::Sync(sync) => {
+            let scope = Scope::open(node, wanted)?;
+            answer(&compare(sync, &scope).await?)
+        }
+    }
+}
+
+async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> {
+    let (node, start) = (scope.node, Instant::now());
+    let until = start + Duration::from_secs(sync.wait);
+    let mut events = node.subscribe();
+    node.sync_now().await?;
+    loop {
+        let peers = rows(node);
+        let connected = peers.iter().filter(|peer| peer.connected);
+        let enough = connected.clone().count() >= sync.peers;
+        let synced = enough && connected.clone().all(|peer| peer.synced);
+        if synced || Instant::now() >= until {
+            return Ok(SyncAnswer { synced, took_ms: start.elapsed().as_millis() as u64, peers });
+        }
+        // Whatever happens, or nothing for a while: look again.
+        let _ = tokio::time::timeout(LOOK, events.recv()).await;
+    }
+}

@@ -1,0 +1,126 @@
+//! One workspace, as a request sees it.
+
+use super::{
+    ApiError,
+    reference::{self, ShortIds},
+};
+use crate::handle::NodeHandle;
+use std::{path::Path, sync::OnceLock};
+use velo_protocol::{
+    change::Change,
+    history::LoggedEntry,
+    id::WorkspaceId,
+    replica::{Command, Reply},
+    store::EntryAt,
+    workspace::Workspace,
+};
+
+/// Names the workspace that was used last, in the data directory.
+const LAST_USED: &str = "last-workspace";
+
+/// The workspace a request is about: a snapshot to read, and the node to write through.
+pub struct Scope<'a> {
+    /// The node.
+    pub node: &'a NodeHandle,
+    /// Which workspace.
+    pub id: WorkspaceId,
+    /// Its state when the request began, and after [`Scope::edit`] the state it led to.
+    pub workspace: Workspace,
+    short: OnceLock<ShortIds>,
+}
+
+impl<'a> Scope<'a> {
+    /// Opens the workspace meant: the one named, else the only one, else the one used last.
+    pub fn open(node: &'a NodeHandle, wanted: Option<&str>) -> Result<Self, ApiError> {
+        let data_dir = node.status().data_dir;
+        let id = match (wanted, node.workspaces().as_slice()) {
+            (_, []) => return Err(ApiError::NoWorkspace),
+            (Some(text), all) => find(node, all, text)?,
+            (None, [only]) => *only,
+            (None, all) => {
+                last_used(&data_dir).filter(|id| all.contains(id)).ok_or_else(|| which(node, all))?
+            }
+        };
+        if wanted.is_some() {
+            remember_last(&data_dir, id);
+        }
+        let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
+        Ok(Self { node, id, workspace, short: OnceLock::new() })
+    }
+
+    /// The short ids of its tasks.
+    pub fn short(&self) -> &ShortIds {
+        self.short.get_or_init(|| ShortIds::of(&self.workspace))
+    }
+
+    /// Makes changes, as one action that can be undone. Returns when they are durable, with the
+    /// number of operations written.
+    pub async fn edit(&mut self, changes: Vec<Change>) -> Result<usize, ApiError> {
+        let reply = self.submit(Command::Edit { workspace: self.id, changes }).await?;
+        Ok(if let Reply::Edited { operations, .. } = reply { operations } else { 0 })
+    }
+
+    /// Has a command done, and takes the state it led to.
+    pub async fn submit(&mut self, command: Command) -> Result<Reply, ApiError> {
+        let reply = self.node.submit(command).await?;
+        self.refresh();
+        Ok(reply)
+    }
+
+    /// An entry, for history. One that cannot be read is as if it were not there: the story gets a
+    /// gap, which `velo doctor --verify` names.
+    pub fn logged(&self, at: EntryAt) -> Option<LoggedEntry> {
+        let stored = self.node.read_entry(self.id, at).ok().flatten()?;
+        let prefix = stored.entry.id.prefix();
+        Some(LoggedEntry { prefix, origin: stored.origin, header: stored.entry.header, body: stored.body })
+    }
+
+    /// Takes the state as it is now.
+    pub fn refresh(&mut self) {
+        if let Some(workspace) = self.node.workspace(self.id) {
+            self.workspace = workspace;
+            self.short = OnceLock::new();
+        }
+    }
+}
+
+fn find(node: &NodeHandle, all: &[WorkspaceId], text: &str) -> Result<WorkspaceId, ApiError> {
+    let wanted = text.to_lowercase();
+    let name = |id: &WorkspaceId| node.workspace(*id).map(|w| w.name().to_lowercase()).unwrap_or_default();
+    let exact: Vec<_> = all.iter().filter(|id| name(id) == wanted).copied().collect();
+    let part = |id: &&WorkspaceId| name(id).contains(&wanted) || reference::starts(&id.to_string(), text);
+    let found = if exact.is_empty() { all.iter().filter(part).copied().collect() } else { exact };
+    match found.as_slice() {
+        [] => Err(ApiError::not_found("workspace", text, "see `velo workspace list`")),
+        [only] => Ok(*only),
+        several => Err(ApiError::Ambiguous {
+            kind: "workspace".into(),
+            text: text.into(),
+            candidates: lines(node, several),
+        }),
+    }
+}
+
+fn which(node: &NodeHandle, all: &[WorkspaceId]) -> ApiError {
+    ApiError::Invalid(format!(
+        "there are several workspaces: say which with --workspace NAME\n{}",
+        lines(node, all).join("\n")
+    ))
+}
+
+fn lines(node: &NodeHandle, all: &[WorkspaceId]) -> Vec<String> {
+    let name = |id: &WorkspaceId| node.workspace(*id).map(|w| w.name().to_owned()).unwrap_or_default();
+    all.iter().map(|id| format!("{}  {}", id.short(), name(id))).collect()
+}
+
+fn last_used(data_dir: &Path) -> Option<WorkspaceId> {
+    std::fs::read_to_string(data_dir.join(LAST_USED)).ok()?.trim().parse().ok()
+}
+
+/// Notes which workspace the next command means when it names none.
+pub(super) fn remember_last(data_dir: &Path, id: WorkspaceId) {
+    // Only a convenience: if it cannot be noted, the next command asks which one is meant.
+    if let Err(error) = std::fs::write(data_dir.join(LAST_USED), id.to_string()) {
+        tracing::debug!(%error, "the last used workspace was not noted");
+    }
+}

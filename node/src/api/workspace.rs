@@ -1,0 +1,276 @@
+//! Workspaces: create, list, show; invite into one, join one. And who this device's person is.
+
+use super::{
+    ApiError, Json, answer, date,
+    scope::{self, Scope},
+};
+use crate::{data_dir, handle::NodeHandle};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use std::{io, path::Path};
+use velo_protocol::{
+    id::{PersonId, WorkspaceId},
+    limits,
+    model::Kind,
+    replica::{Command, Reply},
+    ticket::Ticket,
+    workspace::Workspace,
+};
+
+/// Holds the name of the person in the data directory.
+const PERSON_FILE: &str = "person.json";
+
+/// How a person introduces themselves in every workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduction {
+    /// The name others see.
+    pub name: String,
+}
+
+impl Introduction {
+    /// What was noted in a data directory, if anything was.
+    pub fn read(data_dir: &Path) -> Result<Option<Self>, ApiError> {
+        let path = data_dir.join(PERSON_FILE);
+        let damaged = |error| {
+            ApiError::Failed(format!(
+                "{} is damaged ({error}): delete it and run `velo init`",
+                path.display()
+            ))
+        };
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ApiError::Failed(format!("reading {}: {error}", path.display()))),
+        }
+    }
+
+    /// Notes the name. Durable when it returns.
+    pub fn write(&self, data_dir: &Path) -> Result<(), ApiError> {
+        data_dir::create_private_dir(data_dir).map_err(|error| ApiError::Failed(error.to_string()))?;
+        let text = serde_json::to_vec(self).map_err(|error| ApiError::Failed(error.to_string()))?;
+        data_dir::write_durably(&data_dir.join(PERSON_FILE), &text)
+            .map_err(|error| ApiError::Failed(error.to_string()))
+    }
+
+    /// Checks a name as a profile would take it.
+    pub fn new(name: &str) -> Result<Self, ApiError> {
+        let name = velo_protocol::value::Value::text(name.trim());
+        velo_protocol::model::check(Kind::Profile, &velo_protocol::model::profile::NAME.into(), &name)?;
+        Ok(Self { name: name.as_text().unwrap_or_default().to_owned() })
+    }
+}
+
+/// Actions on workspaces.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Start a new workspace on this device
+    Create(Create),
+    /// List the workspaces on this device
+    List,
+    /// Show a workspace and its members
+    Show,
+}
+
+/// Founds a workspace.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Example:\n  velo workspace create Workshop")]
+pub struct Create {
+    /// What the team calls it
+    pub name: String,
+}
+
+/// Makes a ticket.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(
+    after_help = "Examples:\n  velo invite\n  velo invite --days 1 --address /ip4/192.168.1.7/tcp/4001"
+)]
+pub struct Invite {
+    /// How many days the ticket is good for
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
+    pub days: u16,
+    /// Where this device can be reached, besides the addresses it listens on; may be repeated
+    #[arg(long, value_name = "MULTIADDRESS")]
+    #[serde(default)]
+    pub address: Vec<String>,
+}
+
+/// Joins with a ticket.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Example:\n  velo join velo1aeaqcaibaeaqcaibaeaqcaibae…\n\n\
+    The ticket's addresses are tried as long as a node runs: `velo node`, or the app. A command on its \
+    own waits until the workspace has arrived, for at most --wait seconds.")]
+pub struct Join {
+    /// The text that `velo invite` printed
+    pub ticket: String,
+    /// Seconds to wait for the workspace's content
+    #[arg(long, default_value_t = 20)]
+    #[serde(default)]
+    pub wait: u64,
+}
+
+/// A workspace in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkspaceRow {
+    /// Which.
+    pub id: WorkspaceId,
+    /// Its name; empty until the founder's device was met.
+    pub name: String,
+    /// How many projects are shown.
+    pub projects: usize,
+    /// How many tasks are shown.
+    pub tasks: usize,
+    /// How many people are in it.
+    pub members: usize,
+    /// Conflicts to be settled.
+    pub conflicts: usize,
+}
+
+/// A workspace with its members.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkspaceDetail {
+    /// What lists show.
+    #[serde(flatten)]
+    pub workspace: WorkspaceRow,
+    /// BLAKE3 over everything visible, in hexadecimal: equal on devices that hold the same entries.
+    pub state_hash: String,
+    /// By name.
+    pub people: Vec<MemberRow>,
+}
+
+/// A member in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// Who.
+    pub person: PersonId,
+    /// The name shown.
+    pub name: String,
+    /// How many devices they use.
+    pub devices: usize,
+}
+
+/// A ticket, as an answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TicketAnswer {
+    /// To be sent to the person invited.
+    pub ticket: String,
+    /// Until when it is good, RFC 3339.
+    pub expires: String,
+    /// Where the joiner will look for this device.
+    pub addresses: Vec<String>,
+}
+
+impl WorkspaceRow {
+    /// The workspace as it is now.
+    pub fn of(workspace: &Workspace) -> Self {
+        Self {
+            id: workspace.id(),
+            name: workspace.name().to_owned(),
+            projects: workspace.projects().len(),
+            tasks: workspace.shown(Kind::Task).count(),
+            members: workspace.members().len(),
+            conflicts: workspace.conflict_count(),
+        }
+    }
+}
+
+/// The state hash of a workspace, in hexadecimal.
+pub fn state_hash(workspace: &Workspace) -> String {
+    data_encoding::HEXLOWER.encode(&workspace.state_hash())
+}
+
+/// Carries out a request on workspaces.
+pub(super) async fn execute(
+    request: Request,
+    wanted: Option<&str>,
+    node: &NodeHandle,
+) -> Result<Json, ApiError> {
+    match request {
+        Request::Create(create) => create_workspace(create, node).await,
+        Request::List => {
+            let all = node.workspaces().into_iter().filter_map(|id| node.workspace(id));
+            answer(&all.map(|workspace| WorkspaceRow::of(&workspace)).collect::<Vec<_>>())
+        }
+        Request::Show => {
+            let scope = Scope::open(node, wanted)?;
+            let member = |member: velo_protocol::workspace::Member| MemberRow {
+                person: member.person,
+                name: member.name,
+                devices: member.devices.len(),
+            };
+            answer(&WorkspaceDetail {
+                workspace: WorkspaceRow::of(&scope.workspace),
+                state_hash: state_hash(&scope.workspace),
+                people: scope.workspace.members().into_iter().map(member).collect(),
+            })
+        }
+    }
+}
+
+async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, ApiError> {
+    let command =
+        Command::CreateWorkspace { name: create.name.trim().to_owned(), person_name: person_name(node)? };
+    founded(&node.submit(command).await?, node)
+}
+
+/// Joins with a ticket. Returns when the joining is durable here and, if a peer was reached in
+/// time, its content has begun to arrive.
+pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError> {
+    let ticket: Ticket = join.ticket.parse().map_err(|error| ApiError::Invalid(format!("{error}")))?;
+    ticket.check_expiry(date::wall_ms()).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    let addresses = ticket.addresses.clone();
+    let person_name = person_name(node)?;
+    let mut events = node.subscribe();
+    let reply = node.submit(Command::Join { ticket, person_name }).await?;
+    for address in &addresses {
+        // An address that does not work is no reason not to join: the next may, or the LAN.
+        if let Err(error) = node.add_peer(address) {
+            tracing::info!(%address, %error, "an address of the ticket was not taken");
+        }
+    }
+    let Reply::Workspace(id) = reply else { return founded(&reply, node) };
+    let arrived = async {
+        while node.workspace(id).is_none_or(|workspace| workspace.name().is_empty()) {
+            if events
+                .recv()
+                .await
+                .is_err_and(|error| error == tokio::sync::broadcast::error::RecvError::Closed)
+            {
+                break;
+            }
+        }
+    };
+    // Out of time is fine: what the ticket opens arrives with the first peer that is met.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(join.wait), arrived).await;
+    founded(&reply, node)
+}
+
+fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {
+    let Reply::Workspace(id) = reply else {
+        return Err(ApiError::Failed("the node answered something else".into()));
+    };
+    scope::remember_last(&node.status().data_dir, *id);
+    let workspace = node.workspace(*id).ok_or(ApiError::NoWorkspace)?;
+    answer(&WorkspaceRow::of(&workspace))
+}
+
+fn person_name(node: &NodeHandle) -> Result<String, ApiError> {
+    let known = Introduction::read(&node.status().data_dir)?;
+    known.map(|person| person.name).ok_or(ApiError::NoIdentity)
+}
+
+/// Makes a ticket.
+pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiError> {
+    let mut addresses = invite.address;
+    addresses.extend(scope.node.listen_addresses());
+    addresses.dedup();
+    addresses.truncate(limits::TICKET_ADDRESSES);
+    let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
+    let command = Command::Invite { workspace: scope.id, expires_ms, addresses: addresses.clone() };
+    match scope.node.submit(command).await? {
+        Reply::Ticket(ticket) => {
+            answer(&TicketAnswer { ticket: ticket.to_string(), expires: date::moment(expires_ms), addresses })
+        }
+        _ => Err(ApiError::Failed("the node answered something else".into())),
+    }
+}

@@ -1,0 +1,262 @@
+//! The command line: what people type, and how answers are laid out for them.
+//!
+//! A command becomes an [`api::Request`]. If a process holds the data directory, the app or
+//! `velo node`, the request travels over its control socket; otherwise a node of the command's own
+//! answers it ([`client`]). Either way it is [`api::execute`] that carries it out. Here it is only
+//! read, and its answer printed: as a table, or with `--json` as it is.
+
+mod board;
+mod client;
+mod conflict;
+mod device;
+mod doctor;
+mod init;
+mod node;
+pub(crate) mod output;
+mod task;
+
+use crate::{
+    api::{self, Action, ApiError, Request, history, import, network, workspace},
+    data_dir, demo,
+};
+use clap::{Parser, Subcommand};
+use client::Client;
+pub(crate) use client::call_running;
+pub(crate) use node::interrupted;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// Turns an answer into text for people.
+type Layout = fn(&Json) -> Result<String, serde_json::Error>;
+
+/// Project management that needs no server.
+///
+/// Everything happens on this device at once. Devices find each other on the LAN and keep each
+/// other up to date. Works beside the running app or `velo node`, and alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "velo",
+    version,
+    after_help = "First steps:\n  \
+        velo init --name Anna\n  \
+        velo workspace create Workshop\n  \
+        velo project add House\n  \
+        velo task add \"Order the paint\" --due friday\n  \
+        velo node &          # stay reachable\n  \
+        velo invite          # a ticket for the next device\n\n\
+        `velo demo` shows three devices that work offline and agree afterwards.",
+    after_long_help = api::EXIT_CODES
+)]
+struct Cli {
+    /// Where everything is kept
+    #[arg(long, global = true, env = data_dir::DATA_DIR_VAR, value_name = "DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    /// Which workspace, by part of its name [default: the only one, or the last used]
+    #[arg(long, short, global = true, env = "VELO_WORKSPACE", value_name = "NAME", hide_env_values = true)]
+    workspace: Option<String>,
+    /// Print one JSON value instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Introduce yourself on this device
+    Init(init::Init),
+    /// Create, list and show workspaces
+    #[command(subcommand)]
+    Workspace(workspace::Request),
+    /// Make a ticket that lets somebody join
+    Invite(workspace::Invite),
+    /// Join a workspace with a ticket
+    Join(workspace::Join),
+    /// Add, list, show and delete projects
+    #[command(subcommand)]
+    Project(api::project::Request),
+    /// Add, list, rename and delete columns
+    #[command(subcommand)]
+    Column(api::column::Request),
+    /// Add, edit, move, show, list, finish, delete and restore tasks
+    #[command(subcommand)]
+    Task(api::task::Request),
+    /// Add, list and delete comments
+    #[command(subcommand)]
+    Comment(api::comment::Request),
+    /// Add, list and delete labels
+    #[command(subcommand)]
+    Label(api::label::Request),
+    /// List and settle conflicts
+    #[command(subcommand)]
+    Conflicts(api::conflict::Request),
+    /// Show who changed what, when
+    History(history::Show),
+    /// Take your last action back
+    Undo,
+    /// Make it again
+    Redo,
+    /// List other devices, or connect to one
+    #[command(subcommand)]
+    Peers(network::Request),
+    /// Compare with every peer now, and wait until all are equal
+    Sync(network::Sync),
+    /// Show where this device stands
+    Status,
+    /// Bring a file of another program in
+    Import(import::Import),
+    /// Run without a window: stay reachable and in sync
+    Node(node::Node),
+    /// Show three devices working offline and agreeing afterwards
+    Demo(demo::Demo),
+    /// Look for what is wrong with this device
+    Doctor(doctor::Doctor),
+}
+
+/// What every command gets to know.
+struct Settings {
+    data_dir: PathBuf,
+    workspace: Option<String>,
+    json: bool,
+}
+
+/// Runs the command line `args`, the program's name first, and returns its exit code:
+/// see [`api::EXIT_CODES`].
+pub fn main_with<I, T>(args: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors of code 0 to clap. A closed pipe is nobody's loss.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let json = cli.json;
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error, json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn report(error: &ApiError, json: bool) {
+    if json {
+        anstream::println!("{}", error.to_json());
+    } else {
+        anstream::eprintln!("{} {error}", output::styled(output::BAD, "error:"));
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, ApiError> {
+    let data_dir = match cli.data_dir {
+        Some(path) => path,
+        None => data_dir::default_path().map_err(|error| ApiError::Failed(error.to_string()))?,
+    };
+    let settings = Settings { data_dir, workspace: cli.workspace, json: cli.json };
+    match cli.command {
+        Command::Init(init) => init.run(&settings),
+        Command::Node(node) => node.run(&settings),
+        Command::Demo(demo) => demo.run(settings.json),
+        Command::Doctor(doctor) => Ok(doctor.run(&settings)),
+        command => ask(command, &settings),
+    }
+}
+
+/// Has a request carried out and prints the answer.
+fn ask(command: Command, settings: &Settings) -> Result<ExitCode, ApiError> {
+    let Some((action, layout)) = request(command) else {
+        return Err(ApiError::Failed("this command asks nothing".into()));
+    };
+    let action = with_whole_path(action)?;
+    let client = Client::open(&settings.data_dir, client::needs_network(&action))?;
+    let answer = client.call(Request { workspace: settings.workspace.clone(), action });
+    client.close()?;
+    let answer = answer?;
+    print(&answer, layout, settings.json)?;
+    let unsynced = answer.get("synced").is_some_and(|synced| *synced == Json::Bool(false));
+    Ok(if unsynced { ExitCode::from(ApiError::NotYet(String::new()).exit_code()) } else { ExitCode::SUCCESS })
+}
+
+/// The request a command stands for, and how its answer is laid out.
+fn request(command: Command) -> Option<(Action, Layout)> {
+    Some(match command {
+        Command::Workspace(request) => {
+            let layout = device::workspace_layout(&request);
+            (Action::Workspace(request), layout)
+        }
+        Command::Invite(invite) => (Action::Invite(invite), device::invite),
+        Command::Join(join) => (Action::Join(join), device::join),
+        Command::Project(request) => {
+            let layout = board::project_layout(&request);
+            (Action::Project(request), layout)
+        }
+        Command::Column(request) => {
+            let layout = board::column_layout(&request);
+            (Action::Column(request), layout)
+        }
+        Command::Task(request) => {
+            let layout = task::layout(&request);
+            (Action::Task(request), layout)
+        }
+        Command::Comment(request) => {
+            let layout = board::comment_layout(&request);
+            (Action::Comment(request), layout)
+        }
+        Command::Label(request) => {
+            let layout = board::label_layout(&request);
+            (Action::Label(request), layout)
+        }
+        Command::Conflicts(request) => {
+            let layout = conflict::layout(&request);
+            (Action::Conflict(request), layout)
+        }
+        Command::Peers(request) => {
+            let layout = device::network_layout(&request);
+            (Action::Network(request), layout)
+        }
+        Command::Sync(sync) => (Action::Network(network::Request::Sync(sync)), device::synced),
+        Command::History(show) => (Action::History(show), device::history),
+        Command::Undo => (Action::Undo, device::undone),
+        Command::Redo => (Action::Redo, device::undone),
+        Command::Status => (Action::Status, device::status),
+        Command::Import(import) => (Action::Import(import), device::import),
+        Command::Init(_) | Command::Node(_) | Command::Demo(_) | Command::Doctor(_) => {
+            return None;
+        }
+    })
+}
+
+/// Files are opened by the process that answers, which may stand in another folder.
+fn with_whole_path(mut action: Action) -> Result<Action, ApiError> {
+    if let Action::Import(import::Import { format: import::Format::Trello(source) }) = &mut action {
+        let failed = |error| ApiError::Failed(format!("opening {}: {error}", source.file.display()));
+        source.file = source.file.canonicalize().map_err(failed)?;
+    }
+    Ok(action)
+}
+
+fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
+    if json {
+        anstream::println!("{answer}");
+        return Ok(());
+    }
+    let other = |error| {
+        ApiError::Failed(format!(
+            "the running Velo answered otherwise than expected ({error}): is it another version?"
+        ))
+    };
+    anstream::print!("{}", layout(answer).map_err(other)?);
+    Ok(())
+}
+
+/// An answer as the type it was made from.
+fn read<T: DeserializeOwned>(json: &Json) -> Result<T, serde_json::Error> {
+    T::deserialize(json)
+}

@@ -1,0 +1,94 @@
+//! Who answers a command: the process that holds the data directory, or a node of its own.
+
+use crate::{
+    api::{self, Action, ApiError, Request, network, workspace::Introduction},
+    control::{self, ControlError},
+    data_dir,
+    handle::{Node, NodeConfig, NodeError},
+};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+
+/// See the module.
+pub(crate) enum Client {
+    /// A process that serves the control socket of this data directory.
+    Running(PathBuf),
+    /// A node that lives as long as the command.
+    Own(Box<Own>),
+}
+
+/// A node and the runtime its requests run in.
+pub(crate) struct Own {
+    node: Node,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Whether an action is worth nothing without peers.
+pub(super) fn needs_network(action: &Action) -> bool {
+    use network::Request::{Add, Sync};
+    matches!(action, Action::Join(_) | Action::Network(Add(_) | Sync(_)))
+}
+
+impl Client {
+    /// Finds who answers for a data directory. `network`: whether a node of the command's own
+    /// should look for peers.
+    pub(crate) fn open(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
+        if let Some(holder) = data_dir::holder(data_dir) {
+            return match control::call(data_dir, &serde_json::json!(null)) {
+                Ok(Some(_)) => Ok(Self::Running(data_dir.to_owned())),
+                Ok(None) => Err(not_answering(data_dir, &holder)),
+                Err(error) => Err(ApiError::Busy(error.to_string())),
+            };
+        }
+        if Introduction::read(data_dir)?.is_none() {
+            return Err(ApiError::NoIdentity);
+        }
+        let path = data_dir.to_owned();
+        let config = if network { NodeConfig::online(path) } else { NodeConfig::offline(path) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(NodeError::Thread)?;
+        Ok(Self::Own(Box::new(Own { node: Node::start(config)?, runtime })))
+    }
+
+    /// Has a request carried out.
+    pub(crate) fn call(&self, request: Request) -> Result<Json, ApiError> {
+        match self {
+            Self::Running(data_dir) => call_running(data_dir, &request),
+            Self::Own(own) => own.runtime.block_on(api::execute(request, own.node.handle())),
+        }
+    }
+
+    /// Ends the command's own node, if there is one.
+    pub(crate) fn close(self) -> Result<(), ApiError> {
+        match self {
+            Self::Running(_) => Ok(()),
+            Self::Own(own) => Ok(own.node.shutdown()?),
+        }
+    }
+}
+
+fn not_answering(data_dir: &Path, holder: &str) -> ApiError {
+    let path = data_dir.display();
+    ApiError::Busy(format!(
+        "{path} is in use by {holder}, which takes no commands (it may just be starting): try again, close \
+         it, or give another --data-dir"
+    ))
+}
+
+/// Asks the process that serves the control socket of `data_dir`.
+pub(crate) fn call_running(data_dir: &Path, request: &Request) -> Result<Json, ApiError> {
+    let request = serde_json::to_value(request)
+        .map_err(|error| ApiError::Failed(format!("writing the request: {error}")))?;
+    let answer = control::call(data_dir, &request).map_err(|error| match error {
+        ControlError::Broken(_) | ControlError::Malformed | ControlError::Bind { .. } => {
+            ApiError::Busy(error.to_string())
+        }
+    })?;
+    let gone = || ApiError::Busy(format!("nobody serves {} any more: try again", data_dir.display()));
+    let mut answer = answer.ok_or_else(gone)?;
+    if let Some(error) = answer.get("error") {
+        let message = || error.get("message").and_then(Json::as_str).unwrap_or("unknown trouble").to_owned();
+        return Err(serde_json::from_value(error.clone()).unwrap_or_else(|_| ApiError::Failed(message())));
+    }
+    Ok(answer.get_mut("ok").map(Json::take).unwrap_or_default())
+}

@@ -1,0 +1,188 @@
+//! `velo workspace`, `invite`, `join`, `peers`, `sync`, `status`, `history`, `undo`, `redo`,
+//! `import`: how their answers are laid out.
+
+use super::{
+    Layout,
+    output::{BAD, GOOD, NOTICE, Table, count, fields, lines, styled},
+    read,
+};
+use crate::api::{
+    history::{HistoryRow, Undone},
+    import::Report,
+    network::{self, PeerRow, SyncAnswer},
+    status::Status,
+    workspace::{self, TicketAnswer, WorkspaceDetail, WorkspaceRow},
+};
+use serde_json::{Error, Value as Json};
+
+/// How the answer to a request on workspaces is laid out.
+pub(super) fn workspace_layout(request: &workspace::Request) -> Layout {
+    match request {
+        workspace::Request::Create(_) => |json| {
+            let row: WorkspaceRow = read(json)?;
+            let next = "Next: `velo project add NAME`, and `velo invite` for a ticket that lets others join.";
+            Ok(format!("Started workspace \"{}\"\n{next}\n", row.name))
+        },
+        workspace::Request::List => |json| Ok(workspaces(&read::<Vec<WorkspaceRow>>(json)?)),
+        workspace::Request::Show => workspace,
+    }
+}
+
+fn workspace(json: &Json) -> Result<String, Error> {
+    let detail: WorkspaceDetail = read(json)?;
+    let mut people = Table::new(["MEMBER", "DEVICES", "PERSON"]);
+    for member in detail.people {
+        people.row([member.name, member.devices.to_string(), member.person.short()]);
+    }
+    let head = fields(&[
+        ("Workspace", detail.workspace.name),
+        ("Projects", detail.workspace.projects.to_string()),
+        ("Tasks", detail.workspace.tasks.to_string()),
+        ("Conflicts", detail.workspace.conflicts.to_string()),
+        ("State", detail.state_hash),
+        ("Id", detail.workspace.id.to_string()),
+    ]);
+    Ok(format!("{head}\n{}", people.show("No members are known yet.")))
+}
+
+fn workspaces(rows: &[WorkspaceRow]) -> String {
+    let mut table = Table::new(["WORKSPACE", "PROJECTS", "TASKS", "MEMBERS", "CONFLICTS", "ID"]);
+    for row in rows {
+        table.row([
+            if row.name.is_empty() { "(not arrived yet)".to_owned() } else { row.name.clone() },
+            row.projects.to_string(),
+            row.tasks.to_string(),
+            row.members.to_string(),
+            row.conflicts.to_string(),
+            row.id.short(),
+        ]);
+    }
+    table.show("No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.")
+}
+
+/// A ticket, alone on its line so that it can be copied.
+pub(super) fn invite(json: &Json) -> Result<String, Error> {
+    let TicketAnswer { ticket, expires, addresses } = read(json)?;
+    let reach = if addresses.is_empty() {
+        styled(
+            NOTICE,
+            "This device is not listening: run `velo node` and make the ticket then, or give --address.",
+        )
+    } else {
+        format!("It leads to {}.", addresses.join(", "))
+    };
+    Ok(format!("{ticket}\n\nGood until {expires}. {reach}\nThe other person runs: velo join TICKET\n"))
+}
+
+/// What joining led to.
+pub(super) fn join(json: &Json) -> Result<String, Error> {
+    let row: WorkspaceRow = read(json)?;
+    if row.name.is_empty() {
+        let told = "Joined. No peer was reached yet: the workspace arrives as soon as one is, while `velo node` or the app runs.";
+        return Ok(format!("{}\n", styled(NOTICE, told)));
+    }
+    let (projects, tasks) = (count(row.projects, "project"), count(row.tasks, "task"));
+    Ok(format!("Joined \"{}\": {projects}, {tasks}\n", row.name))
+}
+
+/// How the answer to a request on the network is laid out.
+pub(super) fn network_layout(request: &network::Request) -> Layout {
+    match request {
+        network::Request::List => |json| Ok(peers(&read::<Vec<PeerRow>>(json)?)),
+        network::Request::Add(_) => |json| {
+            read::<Vec<PeerRow>>(json)?;
+            Ok("Noted. It is tried now and after every interruption; see `velo peers list`.\n".to_owned())
+        },
+        network::Request::Sync(_) => synced,
+    }
+}
+
+/// What a comparison with every peer came to.
+pub(super) fn synced(json: &Json) -> Result<String, Error> {
+    let SyncAnswer { synced, took_ms, peers: rows } = read(json)?;
+    let connected = rows.iter().filter(|peer| peer.connected).count();
+    let told = match (synced, connected) {
+        (true, _) => styled(GOOD, &format!("Synced with {} in {took_ms} ms", count(connected, "peer"))),
+        (false, 0) => {
+            let told = "No peer was reached. Is another device running? `velo peers add ADDRESS` names one.";
+            styled(BAD, told)
+        }
+        (false, _) => styled(NOTICE, "Not synced yet:"),
+    };
+    Ok(format!("{told}\n{}", if synced || rows.is_empty() { String::new() } else { peers(&rows) }))
+}
+
+fn peers(rows: &[PeerRow]) -> String {
+    let mut table = Table::new(["PEER", "DEVICE", "STATE", "PATH", "ADDRESS", "LAST SEEN"]);
+    for row in rows {
+        table.row([
+            row.name.clone().unwrap_or_default(),
+            row.device.short(),
+            peer_state(row),
+            row.path.clone().unwrap_or_default(),
+            row.address.clone().unwrap_or_default(),
+            row.last_seen.clone(),
+        ]);
+    }
+    table
+        .show("No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.")
+}
+
+fn peer_state(row: &PeerRow) -> String {
+    match (row.connected, row.synced) {
+        (true, true) => "synced".to_owned(),
+        (true, false) if row.lacks + row.we_lack == 0 => "comparing".to_owned(),
+        (true, false) => format!("lacks {} of mine, I lack {}", row.lacks, row.we_lack),
+        (false, _) => row.trouble.clone().unwrap_or_else(|| "not connected".to_owned()),
+    }
+}
+
+/// The device at a glance.
+pub(super) fn status(json: &Json) -> Result<String, Error> {
+    let status: Status = read(json)?;
+    let current = status.current.as_ref();
+    let shown = fields(&[
+        ("Person", status.name.unwrap_or_default()),
+        ("Device", status.device.to_string()),
+        ("Data", status.data_dir.display().to_string()),
+        ("Reachable at", status.addresses.join("\n              ")),
+        ("Read-only", status.read_only.unwrap_or_default()),
+        ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
+        ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
+        ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),
+    ]);
+    Ok(format!("{shown}\n{}\n{}", workspaces(&status.workspaces), peers(&status.peers)))
+}
+
+/// Entries, oldest first.
+pub(super) fn history(json: &Json) -> Result<String, Error> {
+    let mut table = Table::new(["WHEN", "WHO", "WHAT"]);
+    for row in read::<Vec<HistoryRow>>(json)? {
+        let more = row.what.len().saturating_sub(1);
+        let first = row.what.into_iter().next().unwrap_or_default();
+        let what = if more == 0 { first } else { format!("{first} (and {more} more)") };
+        table.row([row.stamp.at, row.stamp.by, what]);
+    }
+    Ok(table.show("Nothing happened yet."))
+}
+
+/// What undo or redo changed.
+pub(super) fn undone(json: &Json) -> Result<String, Error> {
+    let Undone { operations, changed, kept } = read(json)?;
+    let kept = lines(kept.iter().map(|line| styled(NOTICE, line)));
+    let changed = lines(changed.iter().take(10).map(|line| format!("  {line}")));
+    Ok(format!("{}\n{changed}{kept}", count(operations, "operation")))
+}
+
+/// The fidelity report.
+pub(super) fn import(json: &Json) -> Result<String, Error> {
+    let report: Report = read(json)?;
+    let told = match (report.dry_run, report.operations) {
+        (true, _) => "Nothing was changed: this was a dry run.".to_owned(),
+        (false, 0) => "Everything was here already; nothing was changed.".to_owned(),
+        (false, written) => {
+            format!("Imported with {}. `velo undo` takes it back.", count(written, "operation"))
+        }
+    };
+    Ok(format!("{}\n{told}\n", report.fidelity))
+}

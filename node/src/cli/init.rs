@@ -1,0 +1,51 @@
+//! `velo init`: a person introduces themselves.
+
+use super::Settings;
+use crate::{
+    api::{ApiError, workspace::Introduction},
+    data_dir::DataDir,
+    keystore::Keys,
+};
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Introduces a person on this device and makes its keys.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  velo init --name Anna\n\n\
+    Several devices on one machine: give each its own --data-dir.")]
+pub(super) struct Init {
+    /// Your name, as others see it
+    #[arg(long)]
+    name: String,
+}
+
+impl Init {
+    pub(super) fn run(&self, settings: &Settings) -> Result<ExitCode, ApiError> {
+        if let Some(known) = Introduction::read(&settings.data_dir)? {
+            return Err(ApiError::Refused(format!(
+                "this device is already {}'s: nothing was changed. Another person on this machine uses another --data-dir",
+                known.name
+            )));
+        }
+        let person = Introduction::new(&self.name)?;
+        let dir = DataDir::open(&settings.data_dir)
+            .map_err(|error| ApiError::from(crate::handle::NodeError::from(error)))?;
+        let keys = Keys::open_or_create(&dir.keys()).map_err(|error| ApiError::Failed(error.to_string()))?;
+        person.write(dir.path())?;
+        let identity = keys.identity();
+        if settings.json {
+            let device = identity.device_id();
+            anstream::println!(
+                "{}",
+                json!({ "name": person.name, "person": identity.person, "device": device })
+            );
+        } else {
+            anstream::println!(
+                "Hello {}. Next: `velo workspace create NAME`, or `velo join TICKET`.",
+                person.name
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
