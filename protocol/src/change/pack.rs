@@ -111,37 +111,37 @@ mod tests {
         groups.iter().flat_map(|group| group.ops.iter().map(|op| (group.key, op))).collect()
     }
 
-    fn pack_and_check(groups: Vec<Group>) -> Vec<Vec<Group>> {
-        let bodies = pack(groups.clone());
+    fn pack_and_check(groups: &[Group]) -> Vec<Vec<Group>> {
+        let bodies = pack(groups.to_vec());
         for body in &bodies {
             let bytes = codec::encode(&DataBody::new(body.clone()));
             assert!(bytes.len() <= limits::BODY, "{}", bytes.len());
             assert!(DataBody::read(&bytes).is_ok());
         }
         let packed: Vec<_> = bodies.iter().flat_map(|body| flat(body)).collect();
-        assert_eq!(packed, flat(&groups), "every operation once, in order");
+        assert_eq!(packed, flat(groups), "every operation once, in order");
         bodies
     }
 
     #[test]
     fn small_groups_stay_whole_and_fill_bodies() {
-        let bodies = pack_and_check((0..1_000).map(|id| group(Kind::Task, id, 3, 40)).collect());
+        let bodies = pack_and_check(&(0..1_000).map(|id| group(Kind::Task, id, 3, 40)).collect::<Vec<_>>());
         assert!(bodies.iter().flatten().all(|group| group.ops.len() == 3));
         assert!(bodies.len() < 35, "{}", bodies.len());
     }
 
     #[test]
     fn large_groups_are_split_and_large_operations_stand_alone() {
-        let bodies = pack_and_check(vec![group(Kind::Task, 1, 5, 24 * 1024), group(Kind::Task, 2, 1, 1)]);
+        let bodies = pack_and_check(&[group(Kind::Task, 1, 5, 24 * 1024), group(Kind::Task, 2, 1, 1)]);
         assert_eq!(bodies.len(), 6);
-        let bodies = pack_and_check(vec![group(Kind::Task, 1, 10_000, 1)]);
+        let bodies = pack_and_check(&[group(Kind::Task, 1, 10_000, 1)]);
         assert!(bodies.iter().all(|body| body.len() == 1));
     }
 
     #[test]
     fn profiles_stand_in_bodies_of_their_own() {
         let kinds = [Kind::Workspace, Kind::Profile, Kind::Profile, Kind::Task];
-        let bodies = pack_and_check(kinds.iter().map(|kind| group(*kind, 1, 1, 1)).collect());
+        let bodies = pack_and_check(&kinds.map(|kind| group(kind, 1, 1, 1)));
         assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 1]);
     }
 

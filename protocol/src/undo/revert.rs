@@ -197,8 +197,7 @@ impl<'a> Reverter<'a> {
         let what = || describe::entity(self.workspace, key);
         let reason = if let Some(chain) = self.touched_since(key) {
             format!("{} stays: {} changed it since", what(), self.author(chain))
-        } else if let Some(child) =
-            self.workspace.children(key).into_iter().find(|child| !self.leaves(*child))
+        } else if let Some(child) = self.workspace.children(key).into_iter().find(|child| self.holds(*child))
         {
             format!("{} stays: {} stands in it", what(), describe::entity(self.workspace, child))
         } else {
@@ -218,15 +217,20 @@ impl<'a> Reverter<'a> {
         live.find(|value| !value.listed && !self.is_own(value.chain)).map(|value| value.chain)
     }
 
-    /// Whether something that stands in a container is hidden, or moved out, by the same revert.
-    fn leaves(&self, key: EntityKey) -> bool {
-        let Some(work) = self.work.get(&key) else { return false };
+    /// Whether something that stands in a container keeps it from being hidden: what the same revert
+    /// neither hides nor moves out, and somebody else worked on. What is only one's own stood there
+    /// before, when the container was hidden too.
+    fn holds(&self, key: EntityKey) -> bool {
+        let Some(work) = self.work.get(&key) else { return self.touched_since(key).is_some() };
         let moves = |slot: &Slot| {
             let live = self.workspace.live(key, slot);
             containers(key.kind).contains(&Some(slot.field))
                 && live.iter().all(|value| self.is_own(value.chain))
         };
-        work.shows && !self.staying.contains(&key) || work.sets.keys().any(|slot| moves(slot))
+        if work.shows {
+            return self.staying.contains(&key);
+        }
+        !work.sets.keys().any(|slot| moves(slot)) && self.touched_since(key).is_some()
     }
 
     /// Gives a register back what it held before the transaction.

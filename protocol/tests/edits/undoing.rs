@@ -1,0 +1,190 @@
+//! Undo and redo, alone and against the edits of others.
+
+use crate::peer::*;
+use velo_protocol::{
+    change::Change,
+    model::{Kind, Slot, comment, task},
+    value::Value,
+};
+
+fn two() -> (Peer, Peer) {
+    let (anna, mut ben) = (board(), Peer::new(1));
+    ben.receive(&anna);
+    (anna, ben)
+}
+
+#[test]
+fn undo_and_redo_walk_through_the_values_of_a_field() {
+    let mut peer = board();
+    for title in ["a", "b", "c"] {
+        peer.must(rename(10, title));
+    }
+    let mut titles = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(peer.undo(), Some(vec![]));
+        titles.push(peer.title(id(10)));
+    }
+    for _ in 0..3 {
+        assert_eq!(peer.redo(), Some(vec![]));
+        titles.push(peer.title(id(10)));
+    }
+    assert_eq!(titles, ["b", "a", "Task 10", "a", "b", "c"]);
+    assert_eq!(peer.redo(), None);
+}
+
+#[test]
+fn everything_can_be_undone_down_to_nothing() {
+    let mut peer = Peer::new(0);
+    let empty = peer.visible();
+    assert_eq!(peer.undo(), None);
+    peer.edit(&[new_project(1), new_column(2, 1), new_task(3, 2)]).unwrap();
+    let full = peer.visible();
+    peer.undo().unwrap();
+    assert_eq!(peer.visible(), empty);
+    peer.redo().unwrap();
+    assert_eq!(peer.visible(), full);
+}
+
+#[test]
+fn an_undone_deletion_brings_the_contents_back() {
+    let mut peer = board();
+    let before = peer.visible();
+    peer.must(delete(Kind::Project, 1));
+    let after = peer.visible();
+    peer.undo().unwrap();
+    assert_eq!(peer.visible(), before);
+    peer.redo().unwrap();
+    assert_eq!(peer.visible(), after);
+}
+
+#[test]
+fn undo_leaves_what_somebody_changed_since() {
+    let (mut anna, mut ben) = two();
+    anna.edit(&[rename(10, "Anna's"), set(Kind::Task, 10, task::PRIORITY, Value::Int(3))]).unwrap();
+    ben.receive(&anna);
+    ben.must(rename(10, "Ben's"));
+    anna.receive(&ben);
+    assert_eq!(anna.undo().unwrap(), ["Ben changed the title of \"Ben's\" since"]);
+    assert_eq!(anna.title(id(10)), "Ben's");
+    assert_eq!(anna.workspace.value(task_key(id(10)), &task::PRIORITY.into()), None);
+    // The next undo is that of the transaction before, not the same one again.
+    anna.redo().unwrap();
+    assert_eq!(anna.workspace.value(task_key(id(10)), &task::PRIORITY.into()), Some(&Value::Int(3)));
+    assert_eq!(anna.title(id(10)), "Ben's");
+}
+
+#[test]
+fn undo_beside_a_concurrent_value_takes_back_only_ones_own() {
+    let (mut anna, mut ben) = two();
+    anna.must(rename(10, "Anna's"));
+    ben.must(rename(10, "Ben's"));
+    anna.receive(&ben);
+    assert_eq!(anna.undo().unwrap(), [""; 0]);
+    let live = anna.workspace.live(task_key(id(10)), &task::TITLE.into());
+    let mut values: Vec<_> = live.iter().filter_map(|live| live.value.as_text()).collect();
+    values.sort_unstable();
+    assert_eq!(values, ["Ben's", "Task 10"]);
+}
+
+#[test]
+fn undoing_the_end_of_a_conflict_brings_both_values_back() {
+    let (mut anna, mut ben) = two();
+    anna.must(rename(10, "Anna's"));
+    ben.must(rename(10, "Ben's"));
+    anna.receive(&ben);
+    let conflict = anna.visible();
+    let slot = Slot::from(task::TITLE);
+    anna.must(Change::Resolve { key: task_key(id(10)), slot, value: Value::text("ours") });
+    let resolved = anna.visible();
+    anna.undo().unwrap();
+    assert_eq!(anna.visible(), conflict);
+    anna.redo().unwrap();
+    assert_eq!(anna.visible(), resolved);
+    assert_eq!(anna.workspace.live(task_key(id(10)), &task::TITLE.into()).len(), 1);
+    anna.undo().unwrap();
+    assert_eq!(anna.visible(), conflict);
+}
+
+#[test]
+fn a_created_task_that_somebody_worked_on_stays() {
+    let (mut anna, mut ben) = two();
+    anna.edit(&[new_task(20, 2), new_task(21, 2), new_task(22, 2)]).unwrap();
+    ben.receive(&anna);
+    ben.must(rename(20, "Ben's"));
+    ben.must(create(
+        Kind::Comment,
+        30,
+        &[(comment::TASK, Value::Entity(id(21))), (comment::TEXT, Value::text("Look"))],
+    ));
+    anna.receive(&ben);
+    let kept = anna.undo().unwrap();
+    assert_eq!(
+        kept,
+        [
+            "task \"Task 21\" stays: comment \"Look\" stands in it",
+            "task \"Ben's\" stays: Ben changed it since",
+        ]
+    );
+    assert!(!anna.workspace.is_shown(task_key(id(22))));
+}
+
+#[test]
+fn what_was_deleted_since_is_left_alone() {
+    let (mut anna, mut ben) = two();
+    anna.must(rename(10, "Anna's"));
+    ben.receive(&anna);
+    ben.must(delete(Kind::Task, 10));
+    anna.receive(&ben);
+    assert_eq!(anna.undo().unwrap(), ["task \"Anna's\" was deleted since"]);
+    assert!(!anna.workspace.is_shown(task_key(id(10))));
+}
+
+#[test]
+fn a_deletion_is_not_undone_after_somebody_deleted_again() {
+    let (mut anna, mut ben) = two();
+    anna.must(delete(Kind::Task, 10));
+    ben.receive(&anna);
+    ben.must(restore(Kind::Task, 10));
+    ben.must(delete(Kind::Task, 10));
+    anna.receive(&ben);
+    let kept = anna.undo().unwrap();
+    assert_eq!(kept, ["task \"Task 10\" stays deleted: Ben changed it, and it was deleted again"]);
+    assert!(!anna.workspace.is_shown(task_key(id(10))));
+}
+
+#[test]
+fn undo_steps_over_a_restored_and_changed_task() {
+    let mut peer = board();
+    let states: Vec<_> = [delete(Kind::Task, 10), new_task(10, 3), rename(10, "z"), delete(Kind::Task, 10)]
+        .into_iter()
+        .map(|change| {
+            let before = peer.visible();
+            peer.must(change);
+            before
+        })
+        .collect();
+    let last = peer.visible();
+    for before in states.iter().rev() {
+        peer.undo().unwrap();
+        assert_eq!(peer.visible(), *before);
+    }
+    for after in states.iter().skip(1).chain([&last]) {
+        peer.redo().unwrap();
+        assert_eq!(peer.visible(), *after);
+    }
+}
+
+#[test]
+fn a_large_transaction_is_undone_as_one() {
+    let mut peer = board();
+    let before = peer.visible();
+    let text = Value::text("x".repeat(3_000));
+    let changes: Vec<_> = (50..90)
+        .flat_map(|number| [new_task(number, 2), set(Kind::Task, number, task::DESCRIPTION, text.clone())])
+        .collect();
+    peer.edit(&changes).unwrap();
+    let spans = peer.journal.next_undo().unwrap().spans;
+    assert!(spans[0].last - spans[0].first > 10);
+    peer.undo().unwrap();
+    assert_eq!(peer.visible(), before);
+}
