@@ -18,13 +18,14 @@ use crate::{
     time::Hlc,
     value::{Element, Value},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::cmp::Ordering;
 
 /// A value that no operation replaced yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
     /// The operation that set it.
+    #[serde(with = "op_numbers")]
     pub op: OpId,
     /// When, by its author's clock.
     pub hlc: Hlc,
@@ -36,31 +37,58 @@ pub struct Live {
     pub value: Value,
 }
 
-/// An [`OpId`] without padding: names are what a register holds most of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Packed([u8; 10]);
+/// Operations by number instead of bytes: a cache is read more often than it is sent.
+mod op_numbers {
+    use super::{Deserialize, OpId, Serialize};
+    use serde::{Deserializer, Serializer};
 
-impl From<OpId> for Packed {
-    fn from(op: OpId) -> Self {
-        let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&op.entry.to_be_bytes());
-        bytes[8..].copy_from_slice(&op.index.to_be_bytes());
-        Self(bytes)
+    pub fn serialize<S: Serializer>(op: &OpId, serializer: S) -> Result<S::Ok, S::Error> {
+        (op.entry, op.index).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OpId, D::Error> {
+        let (entry, index) = Deserialize::deserialize(deserializer)?;
+        Ok(OpId { entry, index })
     }
 }
 
+/// An [`OpId`] without padding: names are what a register holds most of.
+type Packed = [u8; 10];
+
+fn packed(op: OpId) -> Packed {
+    let mut bytes = [0; 10];
+    bytes[..8].copy_from_slice(&op.entry.to_be_bytes());
+    bytes[8..].copy_from_slice(&op.index.to_be_bytes());
+    bytes
+}
+
 /// A set of operations, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Names(Box<[Packed]>);
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0.as_flattened())
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = crate::log::bytes_field::deserialize(deserializer)?;
+        let (names, rest) = bytes.as_chunks();
+        let ordered = names.is_sorted_by(|a, b| a < b) && rest.is_empty();
+        ordered.then(|| Self(names.into())).ok_or_else(|| D::Error::custom("names out of order"))
+    }
+}
 
 impl Names {
     pub(crate) fn contains(&self, op: OpId) -> bool {
-        self.0.binary_search(&op.into()).is_ok()
+        self.0.binary_search(&packed(op)).is_ok()
     }
 
     /// Whether it was not there before.
     pub(crate) fn insert(&mut self, op: OpId) -> bool {
-        let op = op.into();
+        let op = packed(op);
         let Err(place) = self.0.binary_search(&op) else { return false };
         let mut names = std::mem::take(&mut self.0).into_vec();
         names.reserve_exact(1);

@@ -11,7 +11,7 @@
 use crate::{
     codec::{self, CodecError},
     id::{PersonId, WorkspaceId},
-    model::EntityKey,
+    model::{EntityKey, Kind},
     op::{Group, Op},
     store::ChainNo,
     value::Value,
@@ -250,6 +250,7 @@ impl Workspace {
                 let ((key, mut entity), used): ((EntityKey, Entity), usize) = codec::decode_local(rest)?;
                 rest = rest.get(used..).unwrap_or_default();
                 entity.page = number;
+                entity.unsettle();
                 entity.settle();
                 entities.push((key, Arc::new(entity)));
             }
@@ -270,8 +271,10 @@ impl Workspace {
         self.deleted = places.iter().filter(|(_, place)| place.deleted).map(|(key, _)| *key).collect();
         self.tree = Tree::new(places.into_iter());
         self.cut_cycles();
-        let keys: Vec<EntityKey> = self.entities.keys().copied().collect();
-        for key in keys {
+        let may_conflict = self.entities.iter().filter(|(_, entity)| entity.may_conflict());
+        let keys: Vec<EntityKey> = may_conflict.map(|(key, _)| *key).collect();
+        let cut: Vec<EntityKey> = self.tree.cut().map(|task| EntityKey::new(Kind::Task, task)).collect();
+        for key in keys.into_iter().chain(cut) {
             self.recount_conflicts(key);
         }
     }

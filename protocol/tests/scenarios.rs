@@ -322,6 +322,19 @@ fn a_void_operation_has_no_effect_but_passes_on_what_it_named() {
 }
 
 #[test]
+fn a_void_operation_passes_on_also_if_it_comes_last() {
+    let mut pen = Pen::default();
+    let [first, second] = ["a", "b"].map(|title| pen.set(ANNA, TASK, task::TITLE, Value::text(title), &[]));
+    let void = OpId { entry: 4, index: 0 };
+    pen.set(BEN, TASK, task::TITLE, Value::text("c"), &[void]);
+    assert_eq!(pen.state().conflict_count(), 1);
+    pen.set(BEN, TASK, task::TITLE, Value::text(""), &[first, second]);
+    let applied = pen.last_applied();
+    assert_eq!((applied.void.len(), applied.changed), (1, vec![TASK]));
+    assert_eq!((pen.state().conflict_count(), pen.state().conflicts()), (0, Vec::new()));
+}
+
+#[test]
 fn the_log_of_an_entity_is_found_again() {
     let mut pen = Pen::default();
     board(&mut pen);

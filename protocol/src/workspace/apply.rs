@@ -7,6 +7,7 @@ use crate::{
     model::{EntityKey, Kind},
     op::{self, DataBody, Group, Op, VoidReason},
     register::Live,
+    snapshot::PageNo,
     store::{ChainNo, EntryAt},
 };
 use imbl::OrdMap;
@@ -50,8 +51,11 @@ impl Workspace {
     ) -> Applied {
         self.revision += 1;
         self.layout.mark_meta();
-        let chain = self.chains.entry(at.chain).or_insert(Chain { origin: *origin, applied: 0 });
-        chain.applied = chain.applied.max(at.position);
+        if let Some(chain) = self.chains.get_mut(&at.chain) {
+            chain.applied = chain.applied.max(at.position);
+        } else {
+            self.chains.insert(at.chain, Chain { origin: *origin, applied: at.position });
+        }
         let mut applied = Applied::default();
         match header.kind {
             kind if op::has_data_body(kind) => {
@@ -92,47 +96,85 @@ impl Workspace {
 
     fn apply_group(&mut self, source: &Source, first: u16, group: Group, applied: &mut Applied) {
         let key = group.key;
-        let void_before = applied.void.len();
-        let count = group.ops.len();
         if matches!(key.kind, Kind::Unknown(_)) {
-            applied.void.extend((first..).take(count).map(|index| (index, VoidReason::Newer)));
+            let indexes = (first..).take(group.ops.len());
+            applied.void.extend(indexes.map(|index| (index, VoidReason::Newer)));
             return;
         }
-        if !self.entities.contains_key(&key) {
-            let page = self.layout.place(key, &group);
-            self.entities.insert(key, Arc::new(Entity::new(page)));
-        }
-        let Some(shared) = self.entities.get_mut(&key) else { return };
-        let entity = Arc::make_mut(shared);
-        let before = Place::of(key.kind, entity);
-        entity.touch(source.at);
-        for (index, op) in (first..).zip(group.ops) {
-            let verdict = source.check(key, &op);
-            apply_op(entity, &self.chains, source, source.op(index), key, op, verdict.is_ok());
-            applied.void.extend(verdict.err().map(|reason| (index, reason)));
-        }
-        entity.settle();
-        let after = Place::of(key.kind, entity);
-        self.layout.mark(entity.page);
-        if applied.void.len() - void_before < count {
+        let update = if let Some(entity) = self.entities.get_mut(&key) {
+            Update::make(Arc::make_mut(entity), &self.chains, source, first, group, applied)
+        } else {
+            let mut entity = Entity::new(self.layout.place(key, &group));
+            let update = Update::make(&mut entity, &self.chains, source, first, group, applied);
+            self.entities.insert(key, Arc::new(entity));
+            update
+        };
+        self.layout.mark(update.page);
+        if update.effective {
             applied.changed.push(key);
-            self.settle(key, &before, &after);
+            self.index(key, &update);
         }
     }
 
     /// Brings the indexes in step with one changed entity.
-    fn settle(&mut self, key: EntityKey, before: &Place, after: &Place) {
-        if after.deleted {
-            self.deleted.insert(key);
-        } else if before.deleted {
-            self.deleted.remove(&key);
-        }
+    fn index(&mut self, key: EntityKey, update: &Update) {
+        let Update { before, after, .. } = update;
         if before != after {
+            if after.deleted {
+                self.deleted.insert(key);
+            } else if before.deleted {
+                self.deleted.remove(&key);
+            }
             for task in self.move_in_tree(key, before, after) {
                 self.recount_conflicts(EntityKey::new(Kind::Task, task));
             }
         }
-        self.recount_conflicts(key);
+        if update.may_conflict {
+            self.recount_conflicts(key);
+        }
+    }
+}
+
+/// What operations of one group did to their entity.
+struct Update {
+    page: PageNo,
+    before: Place,
+    after: Place,
+    /// Whether any operation was not void, or passed on what it named.
+    effective: bool,
+    /// Whether there may be conflicts, before or after.
+    may_conflict: bool,
+}
+
+impl Update {
+    fn make(
+        entity: &mut Entity,
+        chains: &OrdMap<ChainNo, Chain>,
+        source: &Source,
+        first: u16,
+        group: Group,
+        applied: &mut Applied,
+    ) -> Self {
+        let key = group.key;
+        let (before, could_conflict) = (Place::of(key.kind, entity), entity.may_conflict());
+        let mut effective = false;
+        entity.touch(source.at);
+        for (index, op) in (first..).zip(group.ops) {
+            match source.check(key, &op) {
+                Ok(()) => {
+                    apply_op(entity, chains, source, source.op(index), key, op);
+                    effective = true;
+                }
+                Err(reason) => {
+                    effective |= entity.void(source.op(index), op.names());
+                    applied.void.push((index, reason));
+                }
+            }
+        }
+        entity.settle();
+        let after = Place::of(key.kind, entity);
+        let may_conflict = could_conflict || entity.may_conflict();
+        Self { page: entity.page, before, after, effective, may_conflict }
     }
 }
 
@@ -143,12 +185,10 @@ fn apply_op(
     op_id: OpId,
     key: EntityKey,
     op: Op,
-    effective: bool,
 ) {
     let origin = |chain| chains.get(&chain).map(|chain: &Chain| &chain.origin);
     let chain = source.at.chain;
     match op {
-        op if !effective => entity.void(op_id, op.names()),
         Op::Set { slot, value, replaces } => {
             if entity::creates(&slot) {
                 let person = |chain| origin(chain).map(|origin| origin.person);

@@ -31,9 +31,15 @@ pub(crate) struct Entity {
     /// Where the snapshot keeps it.
     #[serde(skip)]
     pub page: PageNo,
-    /// Whether some live value is listed by no deletion. Kept up to date by [`Entity::settle`].
+    /// Whether some live value is listed by no deletion.
     #[serde(skip)]
     shown: bool,
+    /// Whether some register has several live values.
+    #[serde(skip)]
+    contested: bool,
+    /// Whether [`Self::settle`] has to look at every register to know the two above.
+    #[serde(skip)]
+    unsettled: bool,
 }
 
 /// What few entities have.
@@ -56,10 +62,23 @@ impl Entity {
         self.shown
     }
 
-    /// Works out anew whether it is shown.
+    /// Whether it can have a conflict of its own: most entities never do.
+    pub fn may_conflict(&self) -> bool {
+        self.contested || self.deletion().is_some()
+    }
+
+    /// To be called after operations, before asking whether it is shown or may conflict.
     pub fn settle(&mut self) {
-        let shown = self.lives().any(|live| !live.listed);
-        self.shown = shown;
+        if self.unsettled || self.contested {
+            let shown = self.lives().any(|live| !live.listed);
+            self.contested = self.registers.iter().any(|register| register.live().len() > 1);
+            (self.shown, self.unsettled) = (shown, false);
+        }
+    }
+
+    /// Makes [`Self::settle`] look at every register.
+    pub fn unsettle(&mut self) {
+        self.unsettled = true;
     }
 
     pub fn registers(&self) -> &[Register] {
@@ -116,7 +135,8 @@ impl Entity {
         replaces: &[OpId],
         rank: impl Fn(&Live, &Live) -> Ordering,
     ) {
-        live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(live.op));
+        let op = live.op;
+        live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(op));
         let place = match self.find(slot.field, slot.element.as_ref()) {
             Ok(place) => place,
             Err(place) => {
@@ -126,8 +146,14 @@ impl Entity {
             }
         };
         if let Some(register) = self.registers.get_mut(place) {
-            register.add(live, rank);
+            // Names first: the register then holds one value throughout, which needs no allocation.
             name(register, self.rare.as_ref().map(|rare| &rare.voids), replaces);
+            register.add(live, rank);
+            match register.live() {
+                [only] if only.op == op && !only.listed => self.shown = true,
+                [_, _, ..] => self.contested = true,
+                _ => self.unsettled = true,
+            }
         }
     }
 
@@ -141,20 +167,25 @@ impl Entity {
     }
 
     /// Remembers what a void operation names, and passes it on if the operation itself is named.
-    pub fn void(&mut self, op: OpId, names: &[OpId]) {
+    /// Whether it is.
+    pub fn void(&mut self, op: OpId, names: &[OpId]) -> bool {
+        self.unsettled = true;
         let rare = self.rare.get_or_insert_default();
         rare.voids.entry(op).or_default().extend_from_slice(names);
-        for register in &mut self.registers {
-            if register.is_named(op) {
-                name(register, Some(&rare.voids), names);
-            }
+        let mut passed_on = false;
+        for register in self.registers.iter_mut().filter(|register| register.is_named(op)) {
+            name(register, Some(&rare.voids), names);
+            passed_on = true;
         }
         if rare.listed.contains(op) {
             self.list(names);
+            passed_on = true;
         }
+        passed_on
     }
 
     fn list(&mut self, lists: &[OpId]) {
+        self.unsettled = true;
         let rare = self.rare.get_or_insert_default();
         let mut pending = lists.to_vec();
         while let Some(op) = pending.pop() {

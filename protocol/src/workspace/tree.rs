@@ -86,7 +86,7 @@ impl Place {
     }
 
     /// The edges that an entity at this place has.
-    pub fn edges(&self, key: EntityKey) -> impl Iterator<Item = Edge> {
+    pub fn edges(&self, key: EntityKey) -> [Option<Edge>; 2] {
         let container = container_of(key.kind).and_then(|(relation, _)| match (relation, self.container) {
             (Relation::Column, parent) if self.shown => Some((relation, parent, key.id)),
             (Relation::ProjectColumn, Some(parent)) if !self.shown => {
@@ -96,15 +96,14 @@ impl Place {
             _ => None,
         });
         let parent = self.parent.as_ref().map(|edge| (Relation::Subtask, Some(edge.parent), key.id));
-        container.into_iter().chain(parent)
+        [container, parent]
     }
 }
 
 impl Tree {
     /// The tree over entities at these places, cycles not yet cut.
     pub fn new(places: impl Iterator<Item = (EntityKey, Place)>) -> Self {
-        let mut edges: Vec<Edge> =
-            places.flat_map(|(key, place)| place.edges(key).collect::<Vec<_>>()).collect();
+        let mut edges: Vec<Edge> = places.flat_map(|(key, place)| place.edges(key)).flatten().collect();
         edges.sort_unstable();
         Self { edges: edges.into_iter().collect(), cut: OrdSet::new() }
     }
@@ -126,6 +125,11 @@ impl Tree {
         })
     }
 
+    /// Tasks whose parent is not followed.
+    pub fn cut(&self) -> impl Iterator<Item = EntityId> {
+        self.cut.iter().copied()
+    }
+
     pub fn is_cut(&self, task: EntityId) -> bool {
         self.cut.contains(&task)
     }
@@ -134,11 +138,11 @@ impl Tree {
 impl Workspace {
     /// Moves an entity in the index. Returns tasks whose parent is newly followed or not.
     pub(super) fn move_in_tree(&mut self, key: EntityKey, before: &Place, after: &Place) -> Vec<EntityId> {
-        let (old, new): (Vec<Edge>, Vec<Edge>) = (before.edges(key).collect(), after.edges(key).collect());
-        for edge in old.iter().filter(|edge| !new.contains(edge)) {
+        let (old, new) = (before.edges(key), after.edges(key));
+        for edge in old.iter().flatten().filter(|edge| !new.contains(&Some(**edge))) {
             self.tree.edges.remove(edge);
         }
-        for edge in new.iter().filter(|edge| !old.contains(edge)) {
+        for edge in new.iter().flatten().filter(|edge| !old.contains(&Some(**edge))) {
             self.tree.edges.insert(*edge);
         }
         if before.parent == after.parent { Vec::new() } else { self.recut(key.id, before, after) }
