@@ -269,7 +269,7 @@ fn oddities_are_brought_in_or_named() {
     };
     said("actions[type=commentCard].data.text", Fate::Dropped, "card is not in the file");
     said("cards[].customFieldItems[].value.text", Fate::Dropped, "no such custom field");
-    said("cards[].customFieldItems[].value.number", Fate::Mapped, "not a whole number");
+    said("customFields[].type", Fate::Mapped, "not all of its values are whole numbers");
     said("cards[].dueComplete", Fate::Mapped, "counts as done");
     said("cards[].dueComplete", Fate::Mapped, "Marked complete");
     said("cards[].idLabels[]", Fate::Dropped, "no such label");
@@ -278,7 +278,7 @@ fn oddities_are_brought_in_or_named() {
     said("checklists[].checkItems[].due", Fate::Dropped, "no dates");
     said("hologram.depth[]", Fate::Dropped, "not known to Velo");
     said("hologram.depth[].unit", Fate::Dropped, "not known to Velo");
-    said("labels[].color", Fate::Dropped, "not known to Velo");
+    said("labels[].color", Fate::Dropped, "no accent like it");
     said("lists[].softLimit", Fate::Dropped, "0 to 100000");
     said("name", Fate::Mapped, "line breaks became spaces");
 }

@@ -16,7 +16,7 @@ use crate::import::{
     },
     text,
 };
-use board::{Board, CustomField, Label, List, Person};
+use board::{Board, CustomContent, CustomField, Label, List, Person};
 use std::collections::{BTreeMap, BTreeSet};
 use velo_protocol::{
     change::Change,
@@ -26,9 +26,19 @@ use velo_protocol::{
     value::{Element, Value},
 };
 
-/// Trello's colours in the order of the app's accents. Shades such as `green_dark` count as theirs.
-const COLORS: &[&str] =
-    &["green", "yellow", "orange", "red", "purple", "blue", "sky", "lime", "pink", "black"];
+/// The accent of the app's palette that is nearest to a colour of Trello's. Shades such as
+/// `green_dark` count as theirs. For black there is none.
+const ACCENTS: &[(&str, i64)] = &[
+    ("blue", 0),
+    ("green", 1),
+    ("yellow", 2),
+    ("red", 3),
+    ("sky", 4),
+    ("purple", 5),
+    ("pink", 6),
+    ("lime", 8),
+    ("orange", 9),
+];
 
 /// The changes for `board`, and what became of what `ledger` has seen.
 pub(super) fn build(board: &Board, ledger: Ledger, target: Target) -> Import {
@@ -53,7 +63,23 @@ struct Known<'a> {
     contacts: BTreeMap<&'a str, EntityId>,
     labels: BTreeMap<&'a str, EntityId>,
     columns: BTreeMap<&'a str, (EntityId, i64)>,
-    fields: BTreeMap<&'a str, (EntityId, &'a CustomField)>,
+    fields: BTreeMap<&'a str, KnownField<'a>>,
+}
+
+/// A custom field as it was made.
+struct KnownField<'a> {
+    id: EntityId,
+    ty: FieldType,
+    source: &'a CustomField,
+}
+
+/// What a custom field holds: the number is the place in [`custom_field::TYPES`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FieldType {
+    Text = 0,
+    Number = 1,
+    YesNo = 2,
+    Date = 3,
 }
 
 struct Build {
@@ -187,15 +213,15 @@ impl Build {
 
     fn label(&mut self, source: &Label) -> EntityId {
         let base = source.color.split('_').next().unwrap_or_default();
-        let accent = COLORS.iter().position(|color| *color == base);
+        let accent = ACCENTS.iter().find(|(color, _)| *color == base).map(|(_, accent)| *accent);
         if accent.is_none() && !source.color.is_empty() {
-            self.ledger.instead("labels[].color", Dropped, "a colour not known to Velo", &source.color);
+            self.ledger.instead("labels[].color", Dropped, "Velo has no accent like it", &source.color);
         }
         let fallback = capitalised(&source.color.replace('_', " "));
         let fallback = if fallback.is_empty() { "Label" } else { &fallback };
         let fields = Fields::default()
             .set(label::NAME, self.line("labels[].name", &source.name, limits::NAME_CHARS, fallback))
-            .set_some(label::COLOR, accent.map(|place| Value::Int(place as i64)));
+            .set_some(label::COLOR, accent.map(Value::Int));
         self.done.labels += 1;
         self.create(Kind::Label, self.id("label", &source.id), fields)
     }
@@ -232,31 +258,45 @@ impl Build {
         columns
     }
 
-    fn custom_fields<'a>(&mut self, board: &'a Board) -> BTreeMap<&'a str, (EntityId, &'a CustomField)> {
+    fn custom_fields<'a>(&mut self, board: &'a Board) -> BTreeMap<&'a str, KnownField<'a>> {
+        let fractional = fractional(board);
         let mut fields = BTreeMap::new();
         for source in &board.custom_fields {
             let ty = match &*source.kind {
-                "number" => 1,
-                "checkbox" => 2,
-                "date" => 3,
-                _ => 0,
+                "number" if !fractional.contains(&*source.id) => FieldType::Number,
+                "checkbox" => FieldType::YesNo,
+                "date" => FieldType::Date,
+                _ => FieldType::Text,
             };
+            if source.kind == "number" && ty == FieldType::Text {
+                let note = "text, since not all of its values are whole numbers";
+                self.ledger.instead("customFields[].type", Mapped, note, &source.name);
+            }
             let name = self.line("customFields[].name", &source.name, limits::NAME_CHARS, "Untitled");
             let id = self.custom_field(&source.id, name, ty, source.pos);
-            fields.insert(&*source.id, (id, source));
+            fields.insert(&*source.id, KnownField { id, ty, source });
         }
         fields
     }
 
-    fn custom_field(&mut self, source: &str, name: Value, ty: i64, pos: f64) -> EntityId {
+    fn custom_field(&mut self, source: &str, name: Value, ty: FieldType, pos: f64) -> EntityId {
         let fields = Fields::default()
             .set(custom_field::NAME, name)
             .set(custom_field::PROJECT, Value::Entity(self.project))
-            .set(custom_field::TYPE, Value::Int(ty))
+            .set(custom_field::TYPE, Value::Int(ty as i64))
             .set(custom_field::ORDER, text::order(&[pos]));
         self.done.custom_fields += 1;
         self.create(Kind::CustomField, self.id("custom field", source), fields)
     }
+}
+
+/// The fields with a value that is not a whole number.
+fn fractional(board: &Board) -> BTreeSet<&str> {
+    let values = board.cards.iter().flat_map(|card| &card.custom);
+    let odd = values.filter(
+        |custom| matches!(&custom.value, CustomContent::Number(number) if number.parse::<i64>().is_err()),
+    );
+    odd.map(|custom| &*custom.field).collect()
 }
 
 fn capitalised(word: &str) -> String {

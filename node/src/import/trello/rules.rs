@@ -95,7 +95,7 @@ const LISTS: &[Rule] = &[
     ("lists[].datasource*", Dropped, INTERNAL),
     ("labels[].id", Mapped, SERIES),
     ("labels[].name", Kept, "the label's name"),
-    ("labels[].color", Mapped, "the nearest accent of Velo's palette"),
+    ("labels[].color", Mapped, "the nearest of Velo's accents"),
     ("labels[].idBoard", Mapped, "Velo's labels are for tasks of any project"),
     ("labels[].idOrganization", Dropped, ACCOUNT),
     ("labels[].nodeId", Dropped, INTERNAL),

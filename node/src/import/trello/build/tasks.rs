@@ -1,10 +1,10 @@
 //! Cards, and what hangs on them.
 
-use super::{Build, Fields, Known};
+use super::{Build, FieldType, Fields, Known, KnownField};
 use crate::import::{
     fidelity::Fate::{Dropped, Mapped},
     text,
-    trello::board::{Attachment, Board, Card, Checklist, Comment, CustomContent, CustomField, CustomValue},
+    trello::board::{Attachment, Board, Card, Checklist, Comment, CustomContent, CustomValue},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use velo_protocol::{
@@ -132,42 +132,44 @@ impl Build {
         }
         for custom in &card.custom {
             let field = known.fields.get(&*custom.field);
-            match field.and_then(|(_, field)| self.custom_value(field, custom)).zip(field) {
-                Some((value, (id, _))) => fields = fields.element(task::CUSTOM, *id, value),
+            match field.and_then(|field| Some((field.id, self.custom_value(field, custom)?))) {
+                Some((id, value)) => fields = fields.element(task::CUSTOM, id, value),
                 None => self.lost_value(custom, field.is_some()),
             }
         }
         fields
     }
 
-    fn custom_value(&mut self, field: &CustomField, custom: &CustomValue) -> Option<Value> {
-        match &custom.value {
-            CustomContent::Text(text) => self.long_text(path_of(&custom.value), text),
-            CustomContent::Number(number) => {
-                let whole = number.parse().ok();
-                if whole.is_none() {
-                    self.ledger.instead(path_of(&custom.value), Mapped, "not a whole number: text", number);
-                }
-                Some(whole.map_or_else(|| Value::text(number.as_str()), Value::Int))
+    /// The value in the field's type, if it can be had.
+    fn custom_value(&mut self, field: &KnownField<'_>, custom: &CustomValue) -> Option<Value> {
+        match (field.ty, &custom.value) {
+            (FieldType::Text, CustomContent::Text(text) | CustomContent::Number(text)) => {
+                self.long_text(path_of(&custom.value), text)
             }
-            CustomContent::Checked(checked) => Some(Value::Bool(*checked)),
-            CustomContent::Date(ms) => Some(text::date(*ms)),
-            CustomContent::Choice(choice) => {
-                let text = field.options.get(choice)?;
+            (FieldType::Text, CustomContent::Choice(choice)) => {
+                let text = field.source.options.get(choice)?;
                 self.long_text("customFields[].options[].value.text", text)
             }
-            CustomContent::Other => None,
+            (FieldType::Number, CustomContent::Number(number)) => number.parse().ok().map(Value::Int),
+            (FieldType::YesNo, CustomContent::Checked(checked)) => Some(Value::Bool(*checked)),
+            (FieldType::Date, CustomContent::Date(ms)) => Some(text::date(*ms)),
+            _ => None,
         }
     }
 
     fn lost_value(&mut self, custom: &CustomValue, field_known: bool) {
         let example = match &custom.value {
+            // An empty text is no value, and nothing is lost with it.
+            CustomContent::Text(text) | CustomContent::Number(text) if text.is_empty() => return,
             CustomContent::Text(text) | CustomContent::Number(text) | CustomContent::Choice(text) => text,
             CustomContent::Checked(_) | CustomContent::Date(_) => "",
             CustomContent::Other => return,
         };
-        let note =
-            if field_known { "no such choice in the file" } else { "no such custom field in the file" };
+        let note = if field_known {
+            "not among what the custom field takes"
+        } else {
+            "no such custom field in the file"
+        };
         self.ledger.instead(path_of(&custom.value), Dropped, note, example);
     }
 
@@ -176,7 +178,9 @@ impl Build {
     fn marked_complete(&mut self, board: &Board, known: &Known<'_>) -> Option<EntityId> {
         let elsewhere = |card: &Card| !is_done(known.columns.get(&*card.list).map(|(_, category)| *category));
         let needed = board.cards.iter().any(|card| card.due_complete && elsewhere(card));
-        needed.then(|| self.custom_field(MARKED_COMPLETE, Value::text("Marked complete"), 2, LAST))
+        needed.then(|| {
+            self.custom_field(MARKED_COMPLETE, Value::text("Marked complete"), FieldType::YesNo, LAST)
+        })
     }
 
     fn completion(
