@@ -1,0 +1,169 @@
+//! Golden vectors: the bytes of every wire type, frozen, and read back by a decoder written from
+//! `docs/protocol.md` alone, without bincode or serde.
+
+mod golden {
+    pub mod reader;
+}
+
+use golden::reader::Reader;
+use velo_protocol::{
+    codec,
+    crypto::{LinkCert, SecretKey, Sig},
+    id::{DeviceId, EntityId, EntryId, Incarnation, LogId, OpId, PersonId, WorkspaceId},
+    log::{EntryKind, HEADER_VERSION, Head, Header, Origin, Run},
+    message::{Auth, Digest, Heads, Hello, Message, Ops},
+    model::{EntityKey, Kind, Slot, task},
+    op::{DataBody, Group, Invite, Op, Reverts},
+    ticket::{SessionSecret, Ticket},
+    time::Hlc,
+    value::{Date, Element, OrderKey, Value},
+};
+
+fn header() -> Header {
+    Header {
+        version: HEADER_VERSION,
+        kind: EntryKind::DATA,
+        hlc: Hlc(0x0102_0304_0506_0708),
+        auth: Some(EntryId([1; 32])),
+        deps: vec![EntryId([2; 32])],
+        epoch: None,
+        salt: [3; 8],
+        body_len: 300,
+    }
+}
+
+fn values() -> Vec<Value> {
+    vec![
+        Value::Unset,
+        Value::Bool(true),
+        Value::Int(-2),
+        Value::text("Fix pump"),
+        Value::Entity(EntityId([4; 16])),
+        Value::Person(PersonId([5; 32])),
+        Value::Date(Date::Day(-1)),
+        Value::Date(Date::At { ms: 1_000, zone: "Europe/Zurich".into() }),
+        Value::Order(OrderKey([0x80, 1].into())),
+    ]
+}
+
+fn body() -> DataBody {
+    let op = OpId { entry: 0x1122_3344_5566_7788, index: 300 };
+    let key = EntityKey::new(Kind::Task, EntityId([6; 16]));
+    let set = |slot, value| Op::Set { slot, value, replaces: vec![op] };
+    let mut ops: Vec<Op> = values().into_iter().map(|value| set(task::TITLE.into(), value)).collect();
+    let elements = [
+        Element::Entity(EntityId([7; 16])),
+        Element::Person(PersonId([8; 32])),
+        Element::Mark(PersonId([9; 32]), "+1".into()),
+        Element::Text("key".into()),
+    ];
+    ops.extend(elements.into_iter().map(|element| set(Slot::element(task::LABELS, element), Value::Bool(false))));
+    ops.push(Op::Delete { lists: vec![op, op] });
+    let reverts = Some(Reverts { transaction: 70_000, redo: true });
+    DataBody { continues: Some(5), reverts, ..DataBody::new(vec![Group { key, ops }]) }
+}
+
+fn run() -> Run {
+    let origin = Origin {
+        person: PersonId([1; 32]),
+        device: DeviceId([2; 32]),
+        incarnation: Incarnation([3; 8]),
+        founder: true,
+    };
+    let after = Head { position: 251, id: EntryId([4; 32]) };
+    Run { origin: Some(origin), log: LogId([5; 32]), after, bytes: vec![6; 3], seal: Sig([7; 64]) }
+}
+
+/// Fails with both texts if `bytes` are not those of the vector file. A new file is written only
+/// when `VELO_NEW_GOLDEN` is set: formats are frozen.
+fn assert_golden(name: &str, bytes: &[u8]) {
+    let path = format!("{}/tests/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let text = data_encoding::HEXLOWER.encode(bytes);
+    if std::env::var_os("VELO_NEW_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert_eq!(golden.trim(), text, "{name} changed its bytes");
+}
+
+#[test]
+fn header_bytes_are_frozen() {
+    let bytes = codec::encode(&header());
+    assert_golden("header", &bytes);
+    let mut reader = Reader(&bytes);
+    assert_eq!((reader.byte(), reader.byte()), (1, 33));
+    assert_eq!(reader.number(), 0x0102_0304_0506_0708);
+    assert_eq!((reader.byte(), reader.take(32)), (1, &[1; 32][..]));
+    assert_eq!((reader.number(), reader.take(32)), (1, &[2; 32][..]));
+    assert_eq!(reader.byte(), 0);
+    assert_eq!(reader.take(8), [3; 8]);
+    assert_eq!(reader.number(), 300);
+    assert!(reader.0.is_empty());
+}
+
+#[test]
+fn body_bytes_are_frozen() {
+    let bytes = codec::encode(&body());
+    assert_golden("data-body", &bytes);
+    assert_eq!(DataBody::read(&bytes), Ok(body()));
+    let mut reader = Reader(&bytes);
+    assert_eq!(reader.byte(), 1);
+    assert_eq!((reader.byte(), reader.number()), (1, 5));
+    assert_eq!((reader.byte(), reader.number(), reader.byte()), (1, 70_000, 1));
+    assert_eq!(reader.number(), 1);
+    assert_eq!((reader.byte(), reader.take(16)), (7, &[6; 16][..]));
+    assert_eq!(reader.number(), 14);
+    for expected in ["unset", "true", "-2", "Fix pump", "entity", "person", "day -1", "at 1000 Europe/Zurich", "order"] {
+        assert_eq!(reader.set(), expected);
+    }
+    for expected in ["entity", "person", "mark +1", "text key"] {
+        assert_eq!(reader.set(), format!("{expected} = false"));
+    }
+    assert_eq!((reader.number(), reader.number()), (1, 2));
+    assert_eq!((reader.name(), reader.name()), ((0x1122_3344_5566_7788, 300), (0x1122_3344_5566_7788, 300)));
+    assert!(reader.0.is_empty());
+}
+
+#[test]
+fn message_bytes_are_frozen() {
+    let workspace = WorkspaceId([9; 32]);
+    let head = Head { position: 70_000, id: EntryId([1; 32]) };
+    let messages = [
+        ("hello", Message::Hello(Hello { version: 1, boot_id: 2, nonce: [3; 32] })),
+        ("auth", Message::Auth(Auth { tag: [1; 32], mac: [2; 32] })),
+        ("digest", Message::Digest(Digest { workspace, hash: [4; 32] })),
+        ("heads", Message::Heads(Heads { workspace, more: false, full: true, heads: vec![(LogId([5; 32]), head)] })),
+        ("ops", Message::Ops(Ops { workspace, runs: vec![run()] })),
+        ("bye", Message::Bye),
+    ];
+    for (name, message) in messages {
+        let frame = message.encode();
+        assert_golden(name, &frame);
+        assert_eq!(Message::decode(&frame), Ok(message));
+    }
+    let frame = Message::Ops(Ops { workspace, runs: vec![run()] }).encode();
+    let mut reader = Reader(&frame);
+    assert_eq!((reader.byte(), reader.take(32), reader.number()), (4, &[9; 32][..], 1));
+    assert_eq!((reader.byte(), reader.take(32), reader.take(32)), (1, &[1; 32][..], &[2; 32][..]));
+    assert_eq!((reader.take(8), reader.byte()), (&[3; 8][..], 1));
+    assert_eq!((reader.take(32), reader.number(), reader.take(32)), (&[5; 32][..], 251, &[4; 32][..]));
+    assert_eq!((reader.number(), reader.take(3), reader.take(64)), (3, &[6; 3][..], &[7; 64][..]));
+    assert!(reader.0.is_empty());
+}
+
+#[test]
+fn certificates_and_tickets_are_frozen() {
+    let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let cert = LinkCert::issue(PersonId(root.public()), &root, &device, [3; 32]);
+    assert_golden("link-cert", &codec::encode(&cert));
+    assert_golden("invite", &codec::encode(&Invite { key: [4; 32], expires_ms: 5 }));
+    let ticket = Ticket {
+        workspace: WorkspaceId([1; 32]),
+        seed: [2; 32],
+        secret: SessionSecret([3; 32]),
+        inviter: PersonId([4; 32]),
+        expires_ms: 5,
+        addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
+    };
+    assert_golden("ticket", ticket.to_string().as_bytes());
+}
