@@ -1,1 +1,22 @@
-//! Velo.
+//! What the end-to-end tests share: real `velo` processes, each with a home of its own, and
+//! [`lan`]: hosts in network namespaces on a bridge.
+
+pub mod device;
+pub mod lan;
+
+use std::path::PathBuf;
+
+/// The `velo` binary that was built with these tests.
+///
+/// # Panics
+/// If it is not there: tests of the workspace build it, a test run of this package alone does not.
+pub fn velo_binary() -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test has a path");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.push("velo");
+    assert!(path.exists(), "{} is missing: run `cargo build -p velo-node` first", path.display());
+    path
+}
