@@ -1,0 +1,75 @@
+//! Two devices on a LAN find each other by mDNS and agree, also after both worked apart.
+
+use std::time::{Duration, Instant};
+use velo_tests::{
+    device::{Device, text_at, wait_equal},
+    lan::{self, Lan},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Anna's device with a workspace, a project and a task, and Ben's, which joined it on the LAN.
+fn two_devices(lan: &Lan) -> anyhow::Result<(Device, Device)> {
+    let (mut anna, mut ben) = (Device::new("Anna")?, Device::new("Ben")?);
+    anna.velo(&["workspace", "create", "Workshop"])?;
+    anna.velo(&["project", "add", "House"])?;
+    anna.velo(&["task", "add", "Fix pump"])?;
+    anna.start(Some(&lan.hosts()[0]), &[])?;
+    ben.start(Some(&lan.hosts()[1]), &[])?;
+    let invite = anna.velo(&["invite"])?;
+    ben.velo(&["join", text_at(&invite, "/ticket")?])?;
+    wait_equal(&[&anna, &ben], PATIENCE)?;
+    Ok((anna, ben))
+}
+
+#[test]
+fn devices_on_a_lan_find_each_other_within_a_second() -> anyhow::Result<()> {
+    if let Some(why) = lan::unavailable() {
+        println!("SKIPPED: {why}");
+        return Ok(());
+    }
+    let lan = Lan::new(2)?;
+    let (anna, mut ben) = two_devices(&lan)?;
+    let mut times = Vec::new();
+    for round in 0..10 {
+        ben.stop()?;
+        anna.velo(&["task", "add", &format!("Round {round}")])?;
+        let start = Instant::now();
+        ben.start(Some(&lan.hosts()[1]), &[])?;
+        wait_equal(&[&anna, &ben], PATIENCE)?;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    println!("from the second node's start to equal, 10 rounds: {times:?}");
+    let median = (times[4] + times[5]) / 2;
+    println!("median {} ms", median.as_millis());
+    assert!(median < Duration::from_secs(1), "median {median:?}");
+    Ok(())
+}
+
+#[test]
+fn devices_that_worked_apart_agree_when_the_cable_is_back() -> anyhow::Result<()> {
+    if let Some(why) = lan::unavailable() {
+        println!("SKIPPED: {why}");
+        return Ok(());
+    }
+    let lan = Lan::new(2)?;
+    let (anna, ben) = two_devices(&lan)?;
+    assert_eq!(anna.conflicts()?, 0);
+    lan.hosts()[1].cut()?;
+    anna.velo(&["task", "edit", "Fix pump", "--title", "Fix the pump in hall 2", "--priority", "high"])?;
+    anna.velo(&["task", "add", "Order a gasket"])?;
+    ben.velo(&["task", "edit", "Fix pump", "--title", "Replace the pump"])?;
+    ben.velo(&["comment", "add", "Replace the pump", "It leaks at the flange"])?;
+    std::thread::sleep(Duration::from_secs(1));
+    assert_ne!(anna.state_hash()?, ben.state_hash()?, "the cable is cut");
+    lan.hosts()[1].mend()?;
+    let took = wait_equal(&[&anna, &ben], PATIENCE)?;
+    println!("equal {} ms after the cable was back", took.as_millis());
+    for device in [&anna, &ben] {
+        assert_eq!(device.conflicts()?, 1, "one title, two values");
+        let tasks = device.velo(&["task", "list"])?.to_string();
+        assert!(tasks.contains("Order a gasket"), "{tasks}");
+    }
+    Ok(())
+}
