@@ -69,7 +69,8 @@ pub struct Imported {
     pub custom_fields: usize,
 }
 
-/// The fidelity report. `Display` renders it as a table.
+/// The fidelity report. `Display` renders it as a table, in which paths of one part of the file that
+/// met the same fate for the same reason share a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// The name of what is imported.
@@ -114,15 +115,15 @@ impl fmt::Display for Imported {
 impl fmt::Display for Fidelity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.imported)?;
-        let width = self.rows.iter().map(|row| row.path.chars().count()).max().unwrap_or(0);
         for (fate, title) in [(Fate::Dropped, "Dropped"), (Fate::Mapped, "Mapped"), (Fate::Kept, "Kept")] {
-            let mut rows = self.rows_of(fate).peekable();
-            if rows.peek().is_some() {
+            let lines = lines(self.rows_of(fate));
+            if !lines.is_empty() {
                 writeln!(f, "\n{title}")?;
             }
-            for row in rows {
-                write!(f, "  {:width$}  {:>6}  {}", row.path, row.count - row.empty, row.note)?;
-                if let Some(example) = row.examples.first() {
+            let width = lines.iter().map(|line| line.place().chars().count()).max().unwrap_or(0);
+            for line in lines {
+                write!(f, "  {:width$}  {:>6}  {}", line.place(), line.count, line.first.note)?;
+                if let Some(example) = line.first.examples.first() {
                     write!(f, " (such as {example})")?;
                 }
                 writeln!(f)?;
@@ -134,6 +135,41 @@ impl fmt::Display for Fidelity {
         }
         Ok(())
     }
+}
+
+/// A line of the table: the rows of one part of the file with the same note. A board's history alone
+/// has hundreds of paths that are dropped for one reason.
+struct Line<'a> {
+    first: &'a Row,
+    more: usize,
+    count: usize,
+}
+
+impl Line<'_> {
+    fn place(&self) -> String {
+        match self.more {
+            0 => self.first.path.clone(),
+            more => format!("{} and {more} more", self.first.path),
+        }
+    }
+}
+
+fn lines<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    let mut places = BTreeMap::new();
+    for row in rows {
+        let part = row.path.split(['[', '.']).next().unwrap_or_default();
+        let place = *places.entry((part, &*row.note)).or_insert(lines.len());
+        let said = row.count - row.empty;
+        match lines.get_mut(place) {
+            Some(line) => {
+                line.more += 1;
+                line.count += said;
+            }
+            None => lines.push(Line { first: row, more: 0, count: said }),
+        }
+    }
+    lines
 }
 
 /// Values counted together.
@@ -237,6 +273,18 @@ mod tests {
         let report = ledger.report("board".to_owned(), Imported::default(), |_| (Fate::Kept, "title"));
         let counts: Vec<_> = report.rows.iter().map(|row| (row.fate, row.count)).collect();
         assert_eq!(counts, [(Fate::Kept, 2), (Fate::Mapped, 1)]);
+    }
+
+    #[test]
+    fn the_table_gathers_what_has_one_reason() {
+        let mut ledger = Ledger::default();
+        for path in ["cards[].a", "cards[].b", "lists[].a"] {
+            ledger.saw(path, false, || "7".to_owned());
+        }
+        let report = ledger.report("board".to_owned(), Imported::default(), |_| (Fate::Dropped, "why"));
+        let table = report.to_string();
+        assert!(table.contains("  cards[].a and 1 more       2  why (such as 7)\n"), "{table}");
+        assert!(table.contains("  lists[].a                  1  why (such as 7)\n"), "{table}");
     }
 
     #[test]
