@@ -11,3 +11,4 @@ pub mod keystore;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod net;

@@ -1,0 +1,146 @@
+//! What a multiaddress says: the way it takes, which device it names, whether it is worth a dial.
+
+use super::{Path, identity};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use std::net::{IpAddr, Ipv6Addr};
+use velo_protocol::id::DeviceId;
+
+/// An address from a peer, a ticket or a person that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Its `/p2p` part is not an ed25519 key.
+    #[error("the peer id in {0} is not that of a Velo device")]
+    NotADevice(Multiaddr),
+    /// Not a numeric IP address with a TCP port.
+    #[error("{0} cannot be dialled: write it as /ip4/192.168.1.5/tcp/4001")]
+    NotDialable(Multiaddr),
+}
+
+/// The address without its last `/p2p` part, and the device which that part names.
+pub fn split_peer(mut address: Multiaddr) -> Result<(Multiaddr, Option<DeviceId>), AddressError> {
+    let named = match address.iter().last() {
+        Some(Protocol::P2p(peer)) => peer,
+        _ => return Ok((address, None)),
+    };
+    let device = identity::device_id(&named).ok_or_else(|| AddressError::NotADevice(address.clone()))?;
+    address.pop();
+    Ok((address, Some(device)))
+}
+
+/// The address without its last `/p2p` part, whoever that names.
+pub fn plain(address: &Multiaddr) -> Multiaddr {
+    let mut plain = address.clone();
+    if let Some(Protocol::P2p(_)) = address.iter().last() {
+        plain.pop();
+    }
+    plain
+}
+
+/// The address with a `/p2p` part at its end.
+pub fn with_peer(address: &Multiaddr, peer: PeerId) -> Multiaddr {
+    address.clone().with_p2p(peer).unwrap_or_else(|unchanged| unchanged)
+}
+
+/// The way a connection over this address takes.
+pub fn path(address: &Multiaddr) -> Path {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+        return Path::Relayed;
+    }
+    match ip(address) {
+        Some(ip) if is_local(ip) => Path::Lan,
+        _ => Path::Direct,
+    }
+}
+
+/// The IP address in front.
+pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+/// Whether only this machine is reached by it.
+pub fn is_loopback(address: &Multiaddr) -> bool {
+    ip(address).is_some_and(|ip| ip.is_loopback())
+}
+
+/// The TCP port of an address such as `/ip4/192.168.1.5/tcp/4001`.
+pub fn tcp_port(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    })
+}
+
+/// Whether the transport can dial it: a numeric IP address, then TCP, and nothing behind it.
+pub fn is_dialable(address: &Multiaddr) -> bool {
+    let ip = ip(address).is_some_and(|ip| !ip.is_unspecified() && !ip.is_multicast());
+    let mut rest = address.iter().skip(1);
+    let tcp = matches!(rest.next(), Some(Protocol::Tcp(port)) if port != 0);
+    ip && tcp && rest.next().is_none()
+}
+
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || is_unicast_local(ip),
+    }
+}
+
+/// `fe80::/10` and `fc00::/7`.
+fn is_unicast_local(ip: Ipv6Addr) -> bool {
+    let first = ip.segments()[0];
+    first & 0xffc0 == 0xfe80 || first & 0xfe00 == 0xfc00
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use velo_protocol::crypto::SecretKey;
+
+    fn address(text: &str) -> Multiaddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_path_follows_from_the_address() {
+        assert_eq!(path(&address("/ip4/192.168.1.5/tcp/1")), Path::Lan);
+        assert_eq!(path(&address("/ip4/127.0.0.1/tcp/1")), Path::Lan);
+        assert_eq!(path(&address("/ip6/fe80::1/tcp/1")), Path::Lan);
+        assert_eq!(path(&address("/ip4/93.184.216.34/tcp/1")), Path::Direct);
+        let relay = PeerId::random();
+        assert_eq!(path(&address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}/p2p-circuit"))), Path::Relayed);
+    }
+
+    #[test]
+    fn the_device_is_split_off_and_put_back() {
+        let device = DeviceId(SecretKey::from_seed(&[1; 32]).public());
+        let peer = identity::peer_id(&device).unwrap();
+        let plain = address("/ip4/10.0.0.1/tcp/1");
+        let full = with_peer(&plain, peer);
+        assert_eq!(split_peer(full.clone()), Ok((plain.clone(), Some(device))));
+        assert_eq!(split_peer(plain.clone()), Ok((plain, None)));
+        let foreign = address(&format!("/ip4/10.0.0.1/tcp/1/p2p/{}", PeerId::random()));
+        assert_eq!(split_peer(foreign.clone()), Err(AddressError::NotADevice(foreign)));
+    }
+
+    #[test]
+    fn only_plain_tcp_addresses_are_dialled() {
+        for good in ["/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/9"] {
+            assert!(is_dialable(&address(good)), "{good}");
+        }
+        for bad in [
+            "/ip4/0.0.0.0/tcp/1",
+            "/ip4/10.0.0.1/tcp/0",
+            "/ip4/224.0.0.1/tcp/1",
+            "/ip4/10.0.0.1/udp/1",
+            "/ip4/10.0.0.1/tcp/1/ws",
+            "/memory/7",
+            "/dns4/example.org/tcp/1",
+        ] {
+            assert!(!is_dialable(&address(bad)), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The address book: where peers were reached, so that they are found again without an announcement.
+//!
+//! mDNS announces an address once and not again while it is known, tickets are used once, and
+//! neither survives a restart. The book does. It is a small JSON file, replaced as a whole; a damaged
+//! one is moved aside and the node starts with an empty one, since nothing in it is irreplaceable.
+
+use super::dialer::ADDRESSES;
+use libp2p::Multiaddr;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+use velo_protocol::id::DeviceId;
+
+const VERSION: u32 = 1;
+/// Peers kept. A team's devices, several times over.
+const PEERS: usize = 256;
+/// Addresses kept that nobody has answered at yet.
+const WANTED: usize = 32;
+/// A book of full size is smaller. A larger file is not ours.
+const FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressBook {
+    version: u32,
+    /// The TCP port this device listened on, to listen there again: tickets and other devices'
+    /// books name it.
+    pub port: Option<u16>,
+    /// Addresses given by people and tickets at which nobody has answered yet.
+    wanted: Vec<Multiaddr>,
+    peers: BTreeMap<DeviceId, Known>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    /// Milliseconds of the wall clock at the last session.
+    last_session_ms: u64,
+    addresses: Vec<KnownAddress>,
+}
+
+/// One address and its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownAddress {
+    /// Without the peer's id.
+    pub address: Multiaddr,
+    /// Dials that led to a connection.
+    pub successes: u32,
+    /// Dials that failed since the last success.
+    pub failures: u32,
+}
+
+/// Why the book could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// It could not be read.
+    #[error("the address book {path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It could be read and is no address book.
+    #[error(
+        "the address book was damaged ({reason}) and has been moved to {moved}; known peers are found again by discovery or a new ticket"
+    )]
+    Damaged {
+        /// Where it is now.
+        moved: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Default for AddressBook {
+    fn default() -> Self {
+        Self { version: VERSION, port: None, wanted: Vec::new(), peers: BTreeMap::new() }
+    }
+}
+
+impl AddressBook {
+    /// Reads the book. Without a file it is empty; a damaged file is moved aside, and the error
+    /// says so beside an empty book.
+    pub fn load(path: &Path) -> (Self, Option<BookError>) {
+        match read(path) {
+            Ok(Some(bytes)) => match parse(&bytes) {
+                Ok(book) => (book, None),
+                Err(reason) => (Self::default(), Some(move_aside(path, reason))),
+            },
+            Ok(None) => (Self::default(), None),
+            Err(source) => (Self::default(), Some(BookError::Read { path: path.to_owned(), source })),
+        }
+    }
+
+    /// Replaces the file, durably. Blocks on the disk.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.flush()?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        // Windows has no handle on a folder to synchronise; the rename is durable there.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    /// A session was opened with a peer; `address` is where we dialled it, if we did.
+    pub fn session(&mut self, peer: DeviceId, address: Option<&Multiaddr>, wall_ms: u64) {
+        if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS {
+            let oldest = self.peers.iter().min_by_key(|(_, known)| known.last_session_ms);
+            if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
+                self.peers.remove(&oldest);
+            }
+        }
+        let known = self.peers.entry(peer).or_default();
+        known.last_session_ms = wall_ms;
+        if let Some(address) = address {
+            let entry = known.entry(address);
+            entry.successes = entry.successes.saturating_add(1);
+            entry.failures = 0;
+            self.wanted.retain(|wanted| wanted != address);
+        }
+    }
+
+    /// A peer with which a session is open says that it listens here.
+    pub fn learn(&mut self, peer: &DeviceId, address: &Multiaddr) -> bool {
+        let Some(known) = self.peers.get_mut(peer) else { return false };
+        let news = known.addresses.iter().all(|entry| entry.address != *address);
+        if news {
+            known.entry(address);
+        }
+        news
+    }
+
+    /// A dial to a known peer failed.
+    pub fn failure(&mut self, peer: &DeviceId, address: &Multiaddr) {
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        if let Some(entry) = known.addresses.iter_mut().find(|entry| entry.address == *address) {
+            entry.failures = entry.failures.saturating_add(1);
+        }
+    }
+
+    /// Another device answers there.
+    pub fn wrong_address(&mut self, peer: &DeviceId, address: &Multiaddr) {
+        if let Some(known) = self.peers.get_mut(peer) {
+            known.addresses.retain(|entry| entry.address != *address);
+        }
+    }
+
+    /// Somebody wants this address dialled, whoever answers.
+    pub fn want(&mut self, address: &Multiaddr) {
+        self.wanted.retain(|wanted| wanted != address);
+        self.wanted.insert(0, address.clone());
+        self.wanted.truncate(WANTED);
+    }
+
+    /// The address is not wanted any more.
+    pub fn unwant(&mut self, address: &Multiaddr) {
+        self.wanted.retain(|wanted| wanted != address);
+    }
+
+    /// The record of one address of a peer.
+    pub fn record(&self, peer: &DeviceId, address: &Multiaddr) -> Option<&KnownAddress> {
+        self.peers.get(peer)?.addresses.iter().find(|entry| entry.address == *address)
+    }
+
+    /// Addresses at which nobody has answered yet.
+    pub fn wanted(&self) -> &[Multiaddr] {
+        &self.wanted
+    }
+
+    /// Every peer with its addresses, the most promising first.
+    pub fn peers(&self) -> impl Iterator<Item = (DeviceId, &[KnownAddress])> {
+        self.peers.iter().map(|(peer, known)| (*peer, known.addresses.as_slice()))
+    }
+}
+
+impl Known {
+    /// The record of an address, made in place of the worst when there is no room. The list is
+    /// kept in order: fewest recent failures first, then most successes.
+    fn entry(&mut self, address: &Multiaddr) -> &mut KnownAddress {
+        self.addresses.sort_by_key(|entry| (entry.failures, u32::MAX - entry.successes));
+        let at = self.addresses.iter().position(|entry| entry.address == *address);
+        let entry = match at {
+            Some(at) => self.addresses.remove(at),
+            None => KnownAddress { address: address.clone(), successes: 0, failures: 0 },
+        };
+        self.addresses.truncate(ADDRESSES - 1);
+        self.addresses.insert(0, entry);
+        &mut self.addresses[0]
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::metadata(path) {
+        // Read as empty, it is then found to be damaged.
+        Ok(metadata) if metadata.len() > FILE_BYTES => Ok(Some(Vec::new())),
+        Ok(_) => fs::read(path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<AddressBook, String> {
+    let mut book: AddressBook = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if book.version != VERSION {
+        return Err(format!("it is of version {}, and this program knows {VERSION}", book.version));
+    }
+    book.wanted.truncate(WANTED);
+    while book.peers.len() > PEERS {
+        book.peers.pop_last();
+    }
+    book.peers.values_mut().for_each(|known| known.addresses.truncate(ADDRESSES));
+    Ok(book)
+}
+
+fn move_aside(path: &Path, reason: String) -> BookError {
+    let moved = path.with_extension("damaged");
+    match fs::rename(path, &moved) {
+        Ok(()) => BookError::Damaged { moved, reason },
+        Err(source) => BookError::Read { path: path.to_owned(), source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(n: u16) -> DeviceId {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        DeviceId(bytes)
+    }
+
+    fn address(n: u16) -> Multiaddr {
+        format!("/ip4/10.0.0.1/tcp/{n}").parse().unwrap()
+    }
+
+    fn order(book: &AddressBook, peer: DeviceId) -> Vec<Multiaddr> {
+        let (_, known) = book.peers().find(|(known, _)| *known == peer).unwrap();
+        known.iter().map(|entry| entry.address.clone()).collect()
+    }
+
+    #[test]
+    fn the_book_survives_the_disk_and_damage_is_moved_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("peers.json");
+        assert!(matches!(AddressBook::load(&path), (book, None) if book == AddressBook::default()));
+        let mut book = AddressBook { port: Some(4001), ..AddressBook::default() };
+        book.session(device(1), Some(&address(1)), 5);
+        book.want(&address(9));
+        book.save(&path).unwrap();
+        assert!(matches!(AddressBook::load(&path), (read, None) if read == book));
+        for damage in [b"".as_slice(), b"{\"version\":2}", b"{\"version\":1,\"port\":null", &[0xff; 99]] {
+            fs::write(&path, damage).unwrap();
+            let (book, error) = AddressBook::load(&path);
+            assert_eq!(book, AddressBook::default());
+            let Some(BookError::Damaged { moved, .. }) = error else { panic!("{error:?}") };
+            assert_eq!(fs::read(moved).unwrap(), damage);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn what_worked_last_comes_first_and_everything_is_bounded() {
+        let mut book = AddressBook::default();
+        for n in 1..=20 {
+            book.session(device(1), Some(&address(n)), 0);
+        }
+        assert_eq!(order(&book, device(1)).len(), ADDRESSES);
+        assert_eq!(order(&book, device(1))[0], address(20));
+        book.failure(&device(1), &address(20));
+        book.session(device(1), Some(&address(15)), 0);
+        assert_eq!(order(&book, device(1))[0], address(15));
+        assert_eq!(order(&book, device(1)).last(), Some(&address(20)));
+        for n in 0..600 {
+            book.session(device(n), None, u64::from(n));
+            book.want(&address(n));
+        }
+        assert_eq!(book.peers().count(), PEERS);
+        assert!(book.peers().any(|(peer, _)| peer == device(599)));
+        assert!(!book.peers().any(|(peer, _)| peer == device(5)));
+        assert_eq!(book.wanted().len(), WANTED);
+        assert_eq!(book.wanted()[0], address(599));
+    }
+}

@@ -1,0 +1,322 @@
+//! Who is dialled when: a pure state machine, told the time.
+//!
+//! Of two devices that discover each other the one with the smaller id dials at once and the larger
+//! one waits a little, so that usually one connection is made and not two. A failed dial is tried
+//! again after a delay that doubles, with jitter, so that devices which lost the same router do not
+//! come back in step. The delay starts anew when there is reason to hope: the peer was announced
+//! again, our own addresses changed, a person asked, or the connection had been stable.
+//!
+//! An address given by a person or a ticket may come without a device id. It is a target of its own
+//! until a dial shows who answers there.
+
+use super::address;
+use libp2p::Multiaddr;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+use velo_protocol::id::DeviceId;
+
+/// The first delay after a failure.
+const BACKOFF: Duration = Duration::from_millis(250);
+/// The greatest delay when one of the addresses is on the LAN: a colleague opens the laptop.
+const LAN_CAP: Duration = Duration::from_secs(30);
+/// The greatest delay otherwise.
+const WAN_CAP: Duration = Duration::from_secs(60);
+/// Share by which a delay is made longer or shorter.
+const JITTER: f64 = 0.3;
+/// How long the larger id waits for the smaller one's dial.
+const COURTESY: Duration = Duration::from_millis(300);
+/// A connection that held so long was a good one.
+const STABLE: Duration = Duration::from_secs(60);
+/// Dials at the same time: half of what the connection limits allow as pending.
+const DIALS: usize = 16;
+/// Peers and addresses kept. Anybody on the LAN can announce as many as they like.
+const TARGETS: usize = 512;
+/// Addresses kept for one peer: several interfaces, and some history.
+pub const ADDRESSES: usize = 8;
+
+/// Whom or where to dial.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A device.
+    Peer(DeviceId),
+    /// Whoever answers there.
+    Address(Multiaddr),
+}
+
+/// What is being done about a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing: no address is known.
+    Idle,
+    /// The next dial is at this time.
+    Waiting(Instant),
+    /// A dial is under way.
+    Dialling,
+    /// Connected since then.
+    Connected(Instant),
+}
+
+/// One target.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    /// Where it may be reached, the most promising first.
+    pub addresses: Vec<Multiaddr>,
+    /// What is being done.
+    pub stage: Stage,
+    /// Failures since the last success or reason to hope.
+    pub failures: u32,
+    /// Why the last dial or connection failed.
+    pub last_failure: Option<String>,
+    /// Wanted by a person or known from before: not forgotten when the announcement expires.
+    kept: bool,
+    /// Until then announcements do not count, see [`Dialer::set_aside`].
+    aside_until: Option<Instant>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Dialer {
+    own: DeviceId,
+    targets: BTreeMap<Target, Dial>,
+    random: fastrand::Rng,
+}
+
+impl Dialer {
+    /// Without targets. `seed` feeds the jitter.
+    pub fn new(own: DeviceId, seed: u64) -> Self {
+        Self { own, targets: BTreeMap::new(), random: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// A peer was announced on the LAN.
+    pub fn discovered(&mut self, peer: DeviceId, addresses: &[Multiaddr], now: Instant) {
+        let at = now + self.courtesy(peer);
+        let Some(dial) = self.target(Target::Peer(peer), false) else { return };
+        addresses.iter().for_each(|address| dial.add_address(address));
+        if dial.aside_until.is_some_and(|until| now < until) {
+            return;
+        }
+        dial.aside_until = None;
+        dial.failures = 0;
+        if !matches!(dial.stage, Stage::Dialling | Stage::Connected(_)) {
+            dial.stage = Stage::Waiting(at);
+        }
+    }
+
+    /// An announcement ran out: these addresses are not dialled on the strength of it any more.
+    pub fn expired(&mut self, peer: DeviceId, addresses: &[Multiaddr]) {
+        let target = Target::Peer(peer);
+        let Some(dial) = self.targets.get_mut(&target) else { return };
+        if dial.kept || matches!(dial.stage, Stage::Connected(_) | Stage::Dialling) {
+            return;
+        }
+        dial.addresses.retain(|address| !addresses.contains(address));
+        if dial.addresses.is_empty() {
+            self.targets.remove(&target);
+        }
+    }
+
+    /// Someone asked for this address. It is dialled now and then until somebody answers.
+    pub fn wanted(&mut self, peer: Option<DeviceId>, address: &Multiaddr, now: Instant) {
+        let target = peer.map_or_else(|| Target::Address(address.clone()), Target::Peer);
+        let Some(dial) = self.target(target, true) else { return };
+        dial.add_address(address);
+        dial.failures = 0;
+        dial.aside_until = None;
+        if !matches!(dial.stage, Stage::Dialling | Stage::Connected(_)) {
+            dial.stage = Stage::Waiting(now);
+        }
+    }
+
+    /// A peer known from before; `addresses` with the best one first.
+    pub fn remembered(&mut self, peer: DeviceId, addresses: &[Multiaddr], now: Instant) {
+        let at = now + self.courtesy(peer);
+        let Some(dial) = self.target(Target::Peer(peer), true) else { return };
+        addresses.iter().rev().for_each(|address| dial.add_address(address));
+        if dial.stage == Stage::Idle && !dial.addresses.is_empty() {
+            dial.stage = Stage::Waiting(at);
+        }
+    }
+
+    /// A session is open; `address` is where we dialled, if we did.
+    pub fn connected(&mut self, peer: DeviceId, address: Option<&Multiaddr>, now: Instant) {
+        if let Some(dial) = self.target(Target::Peer(peer), true) {
+            address.into_iter().for_each(|address| dial.add_address(address));
+            dial.stage = Stage::Connected(now);
+            dial.last_failure = None;
+        }
+    }
+
+    /// A device answered at an address that was a target of its own: from here on the device is
+    /// the target, and the dial counts as its own until a session is open.
+    pub fn answered(&mut self, address: &Multiaddr, peer: DeviceId) {
+        self.targets.remove(&Target::Address(address.clone()));
+        let Some(dial) = self.target(Target::Peer(peer), true) else { return };
+        dial.add_address(address);
+        if !matches!(dial.stage, Stage::Connected(_)) {
+            dial.stage = Stage::Dialling;
+        }
+    }
+
+    /// The session is over. Returns the time until the next dial, if there is an address.
+    pub fn disconnected(&mut self, peer: DeviceId, reason: &str, now: Instant) -> Option<Duration> {
+        let target = Target::Peer(peer);
+        let dial = self.targets.get_mut(&target)?;
+        if let Stage::Connected(since) = dial.stage
+            && now.saturating_duration_since(since) >= STABLE
+        {
+            dial.failures = 0;
+        }
+        self.failed(&target, reason, now)
+    }
+
+    /// A dial failed. Returns the time until the next one, if there is an address.
+    pub fn failed(&mut self, target: &Target, reason: &str, now: Instant) -> Option<Duration> {
+        let courtesy = match target {
+            Target::Peer(peer) => self.courtesy(*peer),
+            Target::Address(_) => Duration::ZERO,
+        };
+        let jitter = 1.0 + JITTER * (2.0 * self.random.f64() - 1.0);
+        let dial = self.targets.get_mut(target)?;
+        dial.failures = dial.failures.saturating_add(1);
+        dial.last_failure = Some(reason.to_owned());
+        if dial.addresses.is_empty() {
+            dial.stage = Stage::Idle;
+            return None;
+        }
+        let delay = dial.backoff(jitter) + courtesy;
+        dial.stage = Stage::Waiting(now + delay);
+        Some(delay)
+    }
+
+    /// The peer is of no use for some time: it is not Velo, or broke the rules.
+    pub fn set_aside(&mut self, peer: DeviceId, time: Duration, now: Instant) {
+        if let Some(dial) = self.targets.get_mut(&Target::Peer(peer)) {
+            dial.stage = Stage::Waiting(now + time);
+            dial.aside_until = Some(now + time);
+        }
+    }
+
+    /// A peer with which a session is open says that it listens here.
+    pub fn learned(&mut self, peer: DeviceId, address: &Multiaddr) {
+        if let Some(dial) = self.targets.get_mut(&Target::Peer(peer))
+            && dial.addresses.len() < ADDRESSES
+            && !dial.addresses.contains(address)
+        {
+            dial.addresses.push(address.clone());
+        }
+    }
+
+    /// Somebody else answers at this address of a peer.
+    pub fn wrong_address(&mut self, peer: DeviceId, address: &Multiaddr) {
+        if let Some(dial) = self.targets.get_mut(&Target::Peer(peer)) {
+            dial.addresses.retain(|known| known != address);
+        }
+    }
+
+    /// A target is of no use: it is ourselves.
+    pub fn forget(&mut self, target: &Target) {
+        self.targets.remove(target);
+    }
+
+    /// Our own addresses changed, or a person asked: every waiting target is dialled anew.
+    pub fn redial(&mut self, now: Instant) {
+        for dial in self.targets.values_mut() {
+            if matches!(dial.stage, Stage::Waiting(_)) && dial.aside_until.is_none_or(|until| until <= now) {
+                dial.failures = 0;
+                dial.stage = Stage::Waiting(now);
+            }
+        }
+    }
+
+    /// The next dial that is due, if there is one. It counts as under way from then on.
+    pub fn poll(&mut self, now: Instant) -> Option<(Target, Vec<Multiaddr>)> {
+        if self.dialling() >= DIALS {
+            return None;
+        }
+        let (at, target) = self.waiting().min()?;
+        if at > now {
+            return None;
+        }
+        let target = target.clone();
+        let dial = self.targets.get_mut(&target)?;
+        dial.stage = Stage::Dialling;
+        Some((target, dial.addresses.clone()))
+    }
+
+    /// When to call [`Self::poll`] next, if nothing else happens.
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.dialling() >= DIALS { None } else { self.waiting().map(|(at, _)| at).min() }
+    }
+
+    /// Whether a dial to this peer is under way.
+    pub fn is_dialling(&self, peer: DeviceId) -> bool {
+        self.targets.get(&Target::Peer(peer)).is_some_and(|dial| dial.stage == Stage::Dialling)
+    }
+
+    /// Every target, for the connection doctor.
+    pub fn targets(&self) -> impl Iterator<Item = (&Target, &Dial)> {
+        self.targets.iter()
+    }
+
+    fn dialling(&self) -> usize {
+        self.targets.values().filter(|dial| dial.stage == Stage::Dialling).count()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (Instant, &Target)> {
+        self.targets.iter().filter_map(|(target, dial)| match dial.stage {
+            Stage::Waiting(at) => Some((at, target)),
+            _ => None,
+        })
+    }
+
+    fn courtesy(&mut self, peer: DeviceId) -> Duration {
+        if self.own < peer { Duration::ZERO } else { COURTESY.mul_f64(1.0 + JITTER * self.random.f64()) }
+    }
+
+    /// The target, made if there is room. A kept one takes the place of one that is not.
+    fn target(&mut self, target: Target, kept: bool) -> Option<&mut Dial> {
+        if !self.targets.contains_key(&target) && self.targets.len() >= TARGETS {
+            let spare = self.targets.iter().find(|(_, dial)| kept && dial.is_spare())?.0.clone();
+            self.targets.remove(&spare);
+        }
+        let dial = self.targets.entry(target).or_insert_with(Dial::new);
+        dial.kept |= kept;
+        Some(dial)
+    }
+}
+
+impl Dial {
+    fn new() -> Self {
+        Self {
+            addresses: Vec::new(),
+            stage: Stage::Idle,
+            failures: 0,
+            last_failure: None,
+            kept: false,
+            aside_until: None,
+        }
+    }
+
+    fn is_spare(&self) -> bool {
+        !self.kept && matches!(self.stage, Stage::Idle | Stage::Waiting(_))
+    }
+
+    /// Puts an address in front.
+    fn add_address(&mut self, address: &Multiaddr) {
+        self.addresses.retain(|known| known != address);
+        self.addresses.insert(0, address.clone());
+        self.addresses.truncate(ADDRESSES);
+    }
+
+    fn backoff(&self, jitter: f64) -> Duration {
+        let lan = self.addresses.iter().any(|known| address::path(known) == super::Path::Lan);
+        let cap = if lan { LAN_CAP } else { WAN_CAP };
+        let doublings = self.failures.saturating_sub(1).min(16);
+        (BACKOFF * (1 << doublings)).min(cap).mul_f64(jitter).min(cap)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+use super::*;
+
+fn device(n: u8) -> DeviceId {
+    DeviceId([n; 32])
+}
+
+fn lan(port: u16) -> Multiaddr {
+    format!("/ip4/192.168.0.2/tcp/{port}").parse().unwrap()
+}
+
+fn wan() -> Multiaddr {
+    "/ip4/93.184.216.34/tcp/4001".parse().unwrap()
+}
+
+/// A dialer in virtual time. The device is number 5.
+struct Bench {
+    dialer: Dialer,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dialer: Dialer::new(device(5), 7), now: Instant::now() }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Time until the next dial; lets it pass.
+    fn until_next(&mut self) -> Duration {
+        let wait = self.dialer.next_wake().unwrap().saturating_duration_since(self.now);
+        self.pass(wait);
+        wait
+    }
+
+    /// The next dial, after the time until then.
+    fn next(&mut self) -> (Duration, Target, Vec<Multiaddr>) {
+        let wait = self.until_next();
+        let (target, addresses) = self.dialer.poll(self.now).unwrap();
+        (wait, target, addresses)
+    }
+
+    fn fail(&mut self, peer: DeviceId) {
+        self.dialer.failed(&Target::Peer(peer), "refused", self.now);
+    }
+}
+
+fn ms(wait: Duration) -> u128 {
+    wait.as_millis()
+}
+
+#[test]
+fn the_smaller_id_dials_at_once_and_the_larger_one_waits() {
+    let mut bench = Bench::new();
+    bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+    assert_eq!(bench.next(), (Duration::ZERO, Target::Peer(device(9)), vec![lan(1)]));
+    bench.dialer.discovered(device(1), &[lan(2)], bench.now);
+    let (wait, target, _) = bench.next();
+    assert_eq!(target, Target::Peer(device(1)));
+    assert!((300..=390).contains(&ms(wait)), "{wait:?}");
+}
+
+#[test]
+fn the_peer_that_dials_us_meanwhile_is_not_dialled() {
+    let mut bench = Bench::new();
+    bench.dialer.discovered(device(1), &[lan(2)], bench.now);
+    bench.dialer.connected(device(1), None, bench.now);
+    assert_eq!(bench.dialer.next_wake(), None);
+    bench.dialer.discovered(device(1), &[lan(3)], bench.now);
+    assert_eq!(bench.dialer.next_wake(), None);
+}
+
+#[test]
+fn delays_double_with_jitter_up_to_the_cap_of_the_path() {
+    for (address, cap) in [(lan(1), 30_000), (wan(), 60_000)] {
+        let mut bench = Bench::new();
+        bench.dialer.discovered(device(9), &[address], bench.now);
+        bench.next();
+        let mut base = 250;
+        for _ in 0..12 {
+            bench.fail(device(9));
+            let (wait, ..) = bench.next();
+            let range = (base * 7 / 10)..=(base * 13 / 10).min(cap);
+            assert!(range.contains(&ms(wait)), "{wait:?} is not in {range:?}");
+            base = (base * 2).min(cap);
+        }
+    }
+}
+
+#[test]
+fn hope_starts_the_delay_anew() {
+    let hopes: [fn(&mut Bench); 3] = [
+        |bench| bench.dialer.discovered(device(9), &[lan(1)], bench.now),
+        |bench| bench.dialer.redial(bench.now),
+        |bench| bench.dialer.wanted(Some(device(9)), &lan(1), bench.now),
+    ];
+    for hope in hopes {
+        let mut bench = Bench::new();
+        bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+        for _ in 0..8 {
+            bench.next();
+            bench.fail(device(9));
+        }
+        hope(&mut bench);
+        assert_eq!(bench.next().0, Duration::ZERO);
+        bench.fail(device(9));
+        assert!(ms(bench.until_next()) <= 325);
+    }
+}
+
+#[test]
+fn a_stable_session_starts_the_delay_anew_and_a_short_one_does_not() {
+    for (held, longest) in [(STABLE, 325), (STABLE - Duration::from_millis(1), 5_200)] {
+        let mut bench = Bench::new();
+        bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+        for _ in 0..4 {
+            bench.next();
+            bench.fail(device(9));
+        }
+        bench.dialer.connected(device(9), Some(&lan(1)), bench.now);
+        bench.pass(held);
+        bench.dialer.disconnected(device(9), "cut", bench.now);
+        let wait = ms(bench.until_next());
+        assert!((longest * 7 / 13..=longest).contains(&wait), "{wait} ms after {held:?}");
+    }
+}
+
+#[test]
+fn a_peer_set_aside_is_not_dialled_until_its_time_or_a_persons_wish() {
+    let mut bench = Bench::new();
+    bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+    bench.next();
+    bench.dialer.set_aside(device(9), Duration::from_secs(600), bench.now);
+    bench.pass(Duration::from_secs(10));
+    bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+    bench.dialer.redial(bench.now);
+    assert_eq!(bench.dialer.poll(bench.now), None);
+    let mut later = Bench { dialer: bench.dialer, now: bench.now };
+    assert_eq!(later.next().0, Duration::from_secs(590));
+    later.dialer.set_aside(device(9), Duration::from_secs(600), later.now);
+    later.dialer.wanted(Some(device(9)), &lan(1), later.now);
+    assert_eq!(later.next().0, Duration::ZERO);
+}
+
+#[test]
+fn an_address_is_a_target_until_a_device_answers() {
+    let mut bench = Bench::new();
+    bench.dialer.wanted(None, &lan(1), bench.now);
+    assert_eq!(bench.next().1, Target::Address(lan(1)));
+    bench.dialer.answered(&lan(1), device(9));
+    assert!(bench.dialer.is_dialling(device(9)));
+    bench.dialer.connected(device(9), Some(&lan(1)), bench.now);
+    bench.dialer.disconnected(device(9), "cut", bench.now);
+    assert_eq!(bench.next().1, Target::Peer(device(9)));
+    assert_eq!(bench.dialer.targets().count(), 1);
+}
+
+#[test]
+fn what_strangers_announce_is_bounded_and_gives_way() {
+    let mut bench = Bench::new();
+    let stranger = |n: usize| {
+        let mut bytes = [200; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        DeviceId(bytes)
+    };
+    for n in 0..TARGETS + 10 {
+        bench.dialer.discovered(stranger(n), &[lan(1)], bench.now);
+    }
+    assert_eq!(bench.dialer.targets().count(), TARGETS);
+    bench.dialer.wanted(Some(device(9)), &lan(1), bench.now);
+    assert_eq!(bench.dialer.targets().count(), TARGETS);
+    assert!(bench.dialer.targets().any(|(target, _)| *target == Target::Peer(device(9))));
+    let mut dials = 0;
+    while bench.dialer.poll(bench.now + COURTESY * 2).is_some() {
+        dials += 1;
+    }
+    assert_eq!(dials, DIALS);
+    assert_eq!(bench.dialer.next_wake(), None);
+}
+
+#[test]
+fn an_announcement_that_runs_out_is_forgotten_unless_the_peer_is_known() {
+    let mut bench = Bench::new();
+    bench.dialer.discovered(device(8), &[lan(1)], bench.now);
+    bench.dialer.remembered(device(9), &[lan(2)], bench.now);
+    bench.dialer.expired(device(8), &[lan(1)]);
+    bench.dialer.expired(device(9), &[lan(2)]);
+    let left: Vec<_> = bench.dialer.targets().map(|(target, _)| target.clone()).collect();
+    assert_eq!(left, vec![Target::Peer(device(9))]);
+}
+
+#[test]
+fn addresses_are_tried_with_the_latest_hint_first_and_bounded() {
+    let mut bench = Bench::new();
+    bench.dialer.remembered(device(9), &[lan(1), lan(2)], bench.now);
+    bench.dialer.learned(device(9), &lan(3));
+    bench.dialer.discovered(device(9), &[lan(4)], bench.now);
+    bench.dialer.wrong_address(device(9), &lan(2));
+    assert_eq!(bench.next().2, vec![lan(4), lan(1), lan(3)]);
+    for port in 10..40 {
+        bench.dialer.discovered(device(9), &[lan(port)], bench.now);
+    }
+    let (_, dial) = bench.dialer.targets().next().unwrap();
+    assert_eq!(dial.addresses.len(), ADDRESSES);
+}

@@ -1,0 +1,360 @@
+//! The task that owns the swarm: takes what happens, keeps dialer and address book up to date, and
+//! hands events to the driver in order.
+
+mod discovery;
+mod outcome;
+
+use super::{
+    BookError, NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
+    behaviour::{self, Behaviour, BehaviourEvent},
+    book::AddressBook,
+    dialer::{Dialer, Target},
+    identity, session,
+};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    swarm::{ConnectionId, SwarmEvent},
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    io,
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+use velo_protocol::id::DeviceId;
+
+/// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
+/// network waits. Frames never come near: each connection has its own window.
+const OUTBOX: usize = 1024;
+/// Changes to the address book are gathered this long.
+const SAVE_DELAY: Duration = Duration::from_secs(1);
+/// How long a shutdown waits for goodbyes to be written.
+const FAREWELL: Duration = Duration::from_millis(1500);
+
+/// What the driver asks for. Unbounded, since only this process adds to it, one for each session
+/// ended and one for each wish of a person.
+#[derive(Debug)]
+pub enum Command {
+    Dial { address: Multiaddr, peer: Option<DeviceId> },
+    Disconnect { peer: DeviceId, connection: ConnectionId, reason: String },
+    Redial,
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// An event on its way to the driver.
+#[derive(Debug)]
+pub struct Delivery {
+    pub event: NetEvent,
+    /// Of the session that the event says is up.
+    pub route: Option<Route>,
+}
+
+/// What may happen to the task.
+enum Step {
+    Delivered(Option<(DeviceId, ConnectionId, usize)>),
+    Swarm(Box<SwarmEvent<BehaviourEvent>>),
+    Command(Command),
+    Saved(io::Result<()>),
+    Time,
+    Deserted,
+}
+
+/// An event that waits, and the connection to be told when it is taken.
+struct Waiting {
+    delivery: Delivery,
+    frame_from: Option<ConnectionId>,
+}
+
+/// An open session, for the status.
+struct Session {
+    path: Path,
+    address: Multiaddr,
+    since: Instant,
+}
+
+/// See the module.
+pub struct Network {
+    swarm: Swarm<Behaviour>,
+    dialer: Dialer,
+    dials: HashMap<ConnectionId, Target>,
+    sessions: BTreeMap<DeviceId, Session>,
+    /// Where connected peers say that they listen.
+    announced: HashMap<DeviceId, Vec<Multiaddr>>,
+    blocked: VecDeque<(Instant, PeerId)>,
+    discovery_wanted: bool,
+    remember_port: bool,
+
+    book: AddressBook,
+    book_path: PathBuf,
+    save_at: Option<Instant>,
+    saving: Option<JoinHandle<io::Result<()>>>,
+    save_failed: bool,
+
+    outbox: VecDeque<Waiting>,
+    events: mpsc::Sender<Delivery>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    status: watch::Sender<(Instant, NetStatus)>,
+    status_changed: bool,
+}
+
+impl Network {
+    /// Reads the address book and starts to listen. The second part shows the status.
+    pub fn new(
+        config: NetConfig,
+        events: mpsc::Sender<Delivery>,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Result<(Self, watch::Receiver<(Instant, NetStatus)>), NetError> {
+        let own = DeviceId(config.device.public());
+        let keypair = identity::keypair(&config.device).map_err(|error| NetError::Key(error.to_string()))?;
+        let (book, book_error) = AddressBook::load(&config.address_book);
+        let (status, watched) = watch::channel((Instant::now(), NetStatus::default()));
+        let seed = getrandom::u64().map_err(|error| NetError::Random(error.to_string()))?;
+        let mut network = Self {
+            swarm: behaviour::swarm(keypair, own)?,
+            dialer: Dialer::new(own, seed),
+            dials: HashMap::new(),
+            sessions: BTreeMap::new(),
+            announced: HashMap::new(),
+            blocked: VecDeque::new(),
+            discovery_wanted: config.mdns,
+            remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
+            book,
+            book_path: config.address_book,
+            save_at: None,
+            saving: None,
+            save_failed: false,
+            outbox: VecDeque::new(),
+            events,
+            commands,
+            status,
+            status_changed: true,
+        };
+        network.listen(&config.listen)?;
+        network.recall(book_error);
+        Ok((network, watched))
+    }
+
+    /// Runs until a shutdown is asked for or the driver is gone.
+    pub async fn run(mut self) {
+        let done = loop {
+            self.act_on_time();
+            match self.step().await {
+                Step::Delivered(Some((peer, connection, bytes))) => {
+                    self.swarm.behaviour_mut().session.credit(&peer, connection, bytes);
+                }
+                Step::Delivered(None) | Step::Time => {}
+                Step::Swarm(event) => self.on_swarm(*event),
+                Step::Command(Command::Shutdown(done)) => break Some(done),
+                Step::Command(command) => self.on_command(command),
+                Step::Saved(result) => self.on_saved(result),
+                Step::Deserted => break None,
+            }
+        };
+        self.close().await;
+        drop(self);
+        if let Some(done) = done {
+            // Whoever asked may have stopped waiting.
+            done.send(()).ok();
+        }
+    }
+
+    async fn step(&mut self) -> Step {
+        let wake = [self.dialer.next_wake(), self.save_due(), self.blocked.front().map(|(at, _)| *at)];
+        let wake = wake.into_iter().flatten().min().map(tokio::time::Instant::from_std);
+        tokio::select! {
+            permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
+                (Ok(permit), Some(waiting)) => {
+                    let credit = waiting.credit();
+                    permit.send(waiting.delivery);
+                    Step::Delivered(credit)
+                }
+                _ => Step::Deserted,
+            },
+            event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
+            command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
+            result = joined(&mut self.saving), if self.saving.is_some() => {
+                self.saving = None;
+                Step::Saved(result)
+            }
+            () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
+                Step::Time
+            }
+        }
+    }
+
+    /// Does what has fallen due, and shows the new status.
+    fn act_on_time(&mut self) {
+        let now = Instant::now();
+        while let Some((_, peer)) = self.blocked.pop_front_if(|(until, _)| *until <= now) {
+            self.swarm.behaviour_mut().blocked.unblock_peer(peer);
+        }
+        while let Some((target, addresses)) = self.dialer.poll(now) {
+            self.dial(target, addresses);
+        }
+        if self.save_due().is_some_and(|at| at <= now) {
+            self.save_at = None;
+            let (book, path) = (self.book.clone(), self.book_path.clone());
+            self.saving = Some(tokio::task::spawn_blocking(move || book.save(&path)));
+        }
+        if std::mem::take(&mut self.status_changed) {
+            let status = self.current_status(now);
+            self.status.send_replace((now, status));
+        }
+    }
+
+    /// When the book is to be saved; not while it is being saved.
+    fn save_due(&self) -> Option<Instant> {
+        if self.saving.is_some() { None } else { self.save_at }
+    }
+
+    fn book_changed(&mut self) {
+        self.save_at.get_or_insert_with(|| Instant::now() + SAVE_DELAY);
+    }
+
+    fn on_saved(&mut self, result: io::Result<()>) {
+        let failed_before = std::mem::replace(&mut self.save_failed, result.is_err());
+        if let Err(error) = result
+            && !failed_before
+        {
+            self.tell(NetEvent::BookFailed {
+                reason: format!(
+                    "the address book cannot be saved: {error}; peers may not be found after a restart"
+                ),
+            });
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = Instant::now();
+        self.status_changed = true;
+        match command {
+            Command::Dial { address, peer } => {
+                self.dialer.wanted(peer, &address, now);
+                if peer.is_none() {
+                    self.book.want(&address);
+                    self.book_changed();
+                }
+            }
+            Command::Disconnect { peer, connection, reason } => {
+                self.swarm.behaviour_mut().session.disconnect(&peer, connection, reason);
+            }
+            Command::Redial => self.dialer.redial(now),
+            // Taken by `run`.
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Session(event)) => self.on_session(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
+                if ping.result.is_ok() {
+                    self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
+            SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(address, listener_id),
+            SwarmEvent::ExpiredListenAddr { .. } => self.status_changed = true,
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                self.tell(NetEvent::ListenFailed { reason: error.to_string() });
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, concurrent_dial_errors, .. } => {
+                self.on_connected(&peer_id, connection_id, &concurrent_dial_errors.unwrap_or_default());
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                self.on_last_closed(&peer_id, cause.as_ref());
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                if let Some(target) = self.dials.remove(&connection_id) {
+                    self.dial_failed(&target, &error);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_session(&mut self, event: session::Event) {
+        match event {
+            session::Event::Up { peer, connection, address, dialled, outbound } => {
+                let route = Route { connection, outbound };
+                self.on_up(peer, address, dialled, route);
+            }
+            session::Event::Down { peer, reason } => self.on_down(peer, reason),
+            session::Event::Frame { peer, connection, frame } => {
+                let delivery = Delivery { event: NetEvent::Frame { peer, frame }, route: None };
+                self.outbox.push_back(Waiting { delivery, frame_from: Some(connection) });
+            }
+            session::Event::Sent { peer, bytes } => self.tell(NetEvent::Sent { peer, bytes }),
+            session::Event::Foreign { peer } => self.on_foreign(peer),
+            session::Event::Violation { peer } => self.on_violation(peer),
+        }
+    }
+
+    fn on_up(&mut self, peer: DeviceId, address: Multiaddr, dialled: bool, route: Route) {
+        let now = Instant::now();
+        let dialled_at = dialled.then_some(&address);
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.book.session(peer, dialled_at, wall.as_millis() as u64);
+        self.dialer.connected(peer, dialled_at, now);
+        self.book_changed();
+        let path = address::path(&address);
+        self.sessions.insert(peer, Session { path, address: address.clone(), since: now });
+        self.learn_addresses(peer);
+        self.status_changed = true;
+        let delivery = Delivery { event: NetEvent::PeerUp { peer, path, address }, route: Some(route) };
+        self.outbox.push_back(Waiting { delivery, frame_from: None });
+    }
+
+    fn on_down(&mut self, peer: DeviceId, reason: String) {
+        self.sessions.remove(&peer);
+        self.dialer.disconnected(peer, &reason, Instant::now());
+        self.status_changed = true;
+        self.tell(NetEvent::PeerDown { peer, reason });
+    }
+
+    fn tell(&mut self, event: NetEvent) {
+        self.outbox.push_back(Waiting { delivery: Delivery { event, route: None }, frame_from: None });
+    }
+
+    /// Says goodbye, waits a little for it to be written, and saves the book.
+    async fn close(&mut self) {
+        self.swarm.behaviour_mut().session.disconnect_all("this device goes offline");
+        let goodbye = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.next().await;
+            }
+        };
+        // Whoever does not answer in time finds out by silence.
+        drop(tokio::time::timeout(FAREWELL, goodbye).await);
+        if let Some(saving) = self.saving.take() {
+            drop(saving.await);
+        }
+        if self.save_at.is_some() {
+            let (book, path) = (self.book.clone(), self.book_path.clone());
+            // What is lost is found again by discovery; nobody is left to be told.
+            drop(tokio::task::spawn_blocking(move || book.save(&path)).await);
+        }
+    }
+}
+
+impl Waiting {
+    fn credit(&self) -> Option<(DeviceId, ConnectionId, usize)> {
+        match &self.delivery.event {
+            NetEvent::Frame { peer, frame } => Some((*peer, self.frame_from?, frame.len())),
+            _ => None,
+        }
+    }
+}
+
+async fn joined(saving: &mut Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    match saving {
+        Some(saving) => saving.await.map_err(io::Error::other)?,
+        None => Ok(()),
+    }
+}

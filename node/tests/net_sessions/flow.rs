@@ -1,0 +1,104 @@
+//! Frames: in order, complete, and never more of them than somebody takes.
+
+use crate::support::{Node, PATIENCE, meet, pair};
+use std::time::Duration;
+use velo_node::net::NetEvent;
+use velo_protocol::{id::DeviceId, limits};
+
+const SIZE: usize = 64 * 1024;
+
+/// Sends and receives numbered frames as the replica does: at most so many bytes in flight.
+struct Exchange {
+    peer: DeviceId,
+    to_send: u32,
+    sent: u32,
+    in_flight: usize,
+    to_receive: u32,
+    received: u32,
+}
+
+impl Exchange {
+    fn new(peer: DeviceId, to_send: u32, to_receive: u32) -> Self {
+        Self { peer, to_send, sent: 0, in_flight: 0, to_receive, received: 0 }
+    }
+
+    fn fill(&mut self, node: &Node) {
+        while self.sent < self.to_send && self.in_flight + SIZE <= limits::IN_FLIGHT_BYTES {
+            let mut frame = vec![7; SIZE];
+            frame[..4].copy_from_slice(&self.sent.to_le_bytes());
+            node.handle.send(self.peer, frame);
+            self.sent += 1;
+            self.in_flight += SIZE;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.sent == self.to_send && self.in_flight == 0 && self.received == self.to_receive
+    }
+
+    async fn run(&mut self, node: &mut Node) {
+        self.fill(node);
+        while !self.is_done() {
+            match node.events.recv().await.unwrap() {
+                NetEvent::Frame { peer, frame } => {
+                    assert_eq!((peer, frame.len()), (self.peer, SIZE));
+                    assert_eq!(frame[..4], self.received.to_le_bytes());
+                    self.received += 1;
+                }
+                NetEvent::Sent { peer, bytes } => {
+                    assert_eq!(peer, self.peer);
+                    self.in_flight -= bytes;
+                    self.fill(node);
+                }
+                NetEvent::PeerDown { reason, .. } => panic!("down: {reason}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_frames_each_way_arrive_in_order() {
+    let (mut a, mut b) = pair(1, 2).await;
+    let (mut at_a, mut at_b) = (Exchange::new(b.device, 1000, 1000), Exchange::new(a.device, 1000, 1000));
+    let started = std::time::Instant::now();
+    let both = async { tokio::join!(at_a.run(&mut a), at_b.run(&mut b)) };
+    tokio::time::timeout(PATIENCE, both).await.unwrap();
+    println!("2 x 1000 frames of 64 KiB: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_driver_that_does_not_read_stops_the_sender_and_loses_nothing() {
+    const COUNT: u32 = 1000;
+    let (mut a, mut b) = pair(3, 4).await;
+    let (mut at_a, mut at_b) = (Exchange::new(b.device, COUNT, 0), Exchange::new(a.device, 0, COUNT));
+    let stalled = tokio::time::timeout(Duration::from_secs(2), at_a.run(&mut a)).await;
+    assert!(stalled.is_err(), "everything was swallowed");
+    println!("{} frames went out to a driver that does not read", at_a.sent);
+    let both = async { tokio::join!(at_a.run(&mut a), at_b.run(&mut b)) };
+    tokio::time::timeout(PATIENCE, both).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_disconnect_arrives() {
+    let (mut a, mut b) = pair(5, 6).await;
+    a.handle.send(b.device, vec![1; 1000]);
+    a.handle.send(b.device, vec![2]);
+    a.handle.disconnect(b.device, "enough");
+    assert_eq!(b.frame().await, vec![1; 1000]);
+    assert_eq!(b.frame().await, vec![2]);
+    assert_eq!(b.down(a.device).await, "the peer closed the session");
+    assert_eq!(a.down(b.device).await, "enough");
+    // A disconnect is no farewell: the peers meet again.
+    meet(&mut a, &mut b).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_overflows_ends_the_session() {
+    let (mut a, b) = pair(7, 8).await;
+    for _ in 0..=limits::QUEUE_BYTES / limits::FRAME {
+        a.handle.send(b.device, vec![1; limits::FRAME]);
+    }
+    let reason = a.down(b.device).await;
+    assert!(reason.contains("wait to be sent"), "{reason}");
+}
