@@ -57,7 +57,9 @@ fn body() -> DataBody {
         Element::Mark(PersonId([9; 32]), "+1".into()),
         Element::Text("key".into()),
     ];
-    ops.extend(elements.into_iter().map(|element| set(Slot::element(task::LABELS, element), Value::Bool(false))));
+    ops.extend(
+        elements.into_iter().map(|element| set(Slot::element(task::LABELS, element), Value::Bool(false))),
+    );
     ops.push(Op::Delete { lists: vec![op, op] });
     let reverts = Some(Reverts { transaction: 70_000, redo: true });
     DataBody { continues: Some(5), reverts, ..DataBody::new(vec![Group { key, ops }]) }
@@ -113,7 +115,9 @@ fn body_bytes_are_frozen() {
     assert_eq!(reader.number(), 1);
     assert_eq!((reader.byte(), reader.take(16)), (7, &[6; 16][..]));
     assert_eq!(reader.number(), 14);
-    for expected in ["unset", "true", "-2", "Fix pump", "entity", "person", "day -1", "at 1000 Europe/Zurich", "order"] {
+    for expected in
+        ["unset", "true", "-2", "Fix pump", "entity", "person", "day -1", "at 1000 Europe/Zurich", "order"]
+    {
         assert_eq!(reader.set(), expected);
     }
     for expected in ["entity", "person", "mark +1", "text key"] {
@@ -132,7 +136,10 @@ fn message_bytes_are_frozen() {
         ("hello", Message::Hello(Hello { version: 1, boot_id: 2, nonce: [3; 32] })),
         ("auth", Message::Auth(Auth { tag: [1; 32], mac: [2; 32] })),
         ("digest", Message::Digest(Digest { workspace, hash: [4; 32] })),
-        ("heads", Message::Heads(Heads { workspace, more: false, full: true, heads: vec![(LogId([5; 32]), head)] })),
+        (
+            "heads",
+            Message::Heads(Heads { workspace, more: false, full: true, heads: vec![(LogId([5; 32]), head)] }),
+        ),
         ("ops", Message::Ops(Ops { workspace, runs: vec![run()] })),
         ("bye", Message::Bye),
     ];

@@ -51,7 +51,8 @@ pub struct World {
     lanes: BTreeMap<(usize, usize), u64>,
     /// While the network is split: the side of each device.
     sides: Option<Vec<bool>>,
-    requests: BTreeMap<RequestId, usize>,
+    /// What a command wrote, until it is answered.
+    written: BTreeMap<RequestId, (LogId, EntryId)>,
     next_request: RequestId,
     next_link: u64,
     replies: BTreeMap<RequestId, Reply>,
@@ -75,7 +76,7 @@ impl World {
             links: BTreeMap::new(),
             lanes: BTreeMap::new(),
             sides: None,
-            requests: BTreeMap::new(),
+            written: BTreeMap::new(),
             next_request: 0,
             next_link: 0,
             replies: BTreeMap::new(),
@@ -271,25 +272,23 @@ impl World {
     }
 
     fn replied(&mut self, device: usize, request: RequestId, result: Result<Reply, crate::replica::Refusal>) {
-        self.requests.remove(&request);
+        let written = self.written.remove(&request);
         match result {
             Ok(reply) => {
                 self.replies.insert(request, reply);
-                let head = self.own_head(device);
-                self.devices[device].acknowledged.extend(head);
+                self.devices[device].acknowledged.extend(written);
                 self.coverage.count("command acknowledged");
             }
             Err(_) => self.coverage.count("command refused"),
         }
     }
 
-    /// What the person was just told is safe.
-    fn own_head(&self, device: usize) -> Option<(LogId, EntryId)> {
-        let replica = self.devices[device].replica.as_ref()?;
-        let logs = replica.logs(self.workspace?)?;
+    /// The end of a device's own log, durable or not.
+    fn own_end(&self, device: usize) -> Option<(LogId, EntryId)> {
+        let logs = self.devices[device].replica.as_ref()?.logs(self.workspace?)?;
         let own = self.devices[device].disk.record.as_ref()?.origin.log_id(self.workspace?);
-        let (log, head) = logs.durable_head(logs.first_chain(own)?)?;
-        Some((log, head.id))
+        let chain = logs.chain(logs.first_chain(own)?)?;
+        Some((own, chain.end.head.id))
     }
 
     fn device(&self, id: DeviceId) -> Option<usize> {
@@ -500,8 +499,16 @@ impl World {
     fn command(&mut self, device: usize, command: Command) -> Result<RequestId, String> {
         self.next_request += 1;
         let request = self.next_request;
-        self.requests.insert(request, device);
+        let before = self.own_end(device);
         self.input(device, Input::Command { request, command })?;
+        if let Some(written) = self.own_end(device).filter(|end| Some(*end) != before) {
+            // What is answered is safe, however early the answer came.
+            if self.replies.contains_key(&request) {
+                self.devices[device].acknowledged.push(written);
+            } else {
+                self.written.insert(request, written);
+            }
+        }
         Ok(request)
     }
 
