@@ -1,7 +1,7 @@
 //! Entities, fields and values in the words that people read.
 
 use crate::{
-    id::{EntityId, PersonId},
+    id::EntityId,
     model::{self, ALIVE, EntityKey, Field, FieldSpec, FieldType, Kind, Slot},
     store::ChainNo,
     value::{Date, Element, Value},
@@ -129,11 +129,6 @@ pub fn element(workspace: &Workspace, kind: Kind, slot: &Slot) -> String {
         (Some(Element::Person(person)), _) => workspace.person_name(*person),
         (Some(Element::Mark(_, text) | Element::Text(text)), _) => text.to_string(),
     }
-}
-
-/// The name of a person.
-pub fn person(workspace: &Workspace, person: PersonId) -> String {
-    workspace.person_name(person)
 }
 
 /// A day as `2026-03-01`, an instant as `2026-03-01 13:05 UTC`: the core knows no zones.

@@ -177,6 +177,9 @@ impl<'a> Reverter<'a> {
         if values.is_empty() {
             values.insert(Value::Unset);
         }
+        if live.iter().map(|value| &value.value).collect::<BTreeSet<_>>() == values.iter().collect() {
+            return Vec::new();
+        }
         let replaces: Vec<OpId> = live.iter().map(|value| value.op).take(limits::NAMES_PER_OP).collect();
         let sets =
             values.into_iter().map(|value| Op::Set { slot: slot.clone(), value, replaces: replaces.clone() });

@@ -188,3 +188,19 @@ fn a_large_transaction_is_undone_as_one() {
     peer.undo().unwrap();
     assert_eq!(peer.visible(), before);
 }
+
+/// A value that an undo had given back already was written a second time when the deletion below was
+/// taken back, and then stood for nothing that came before.
+#[test]
+fn what_is_hidden_with_its_old_value_is_not_written_again() {
+    let mut peer = board();
+    let mut states = Vec::new();
+    for change in [rename(10, "a"), delete(Kind::Task, 10), restore(Kind::Task, 10), rename(10, "b")] {
+        states.push(peer.visible());
+        peer.must(change);
+    }
+    for before in states.iter().rev() {
+        assert_eq!(peer.undo(), Some(vec![]));
+        assert_eq!(peer.visible(), *before);
+    }
+}
