@@ -12,3 +12,4 @@ pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod store;

@@ -1,0 +1,109 @@
+//! The few operations by which the store changes the disk, so that tests can make each of them fail.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Writes and syncs. Reading goes to the files directly.
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Creates a file that must not exist yet, open for appending.
+    fn create(&self, path: &Path) -> io::Result<File>;
+    /// Appends `bytes`.
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+    /// Makes a file's bytes and length durable.
+    fn sync(&self, file: &File) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Cuts a file to `len` bytes.
+    fn cut(&self, file: &File, len: u64) -> io::Result<()>;
+}
+
+/// The operating system's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsDisk;
+
+impl Disk for OsDisk {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().append(true).create_new(true).open(path)
+    }
+
+    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn cut(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+}
+
+/// Passes everything on until one operation fails. A failing append leaves half of its bytes behind,
+/// as a full disk does. What fails once keeps failing until the disk is [mended](Self::mend).
+#[derive(Debug, Clone)]
+pub struct FailingDisk {
+    left: Arc<AtomicU64>,
+    error: io::ErrorKind,
+}
+
+impl FailingDisk {
+    /// Lets `good` operations pass, then fails with `error`.
+    pub fn new(good: u64, error: io::ErrorKind) -> Self {
+        Self { left: Arc::new(AtomicU64::new(good)), error }
+    }
+
+    /// Lets everything pass from now on.
+    pub fn mend(&self) {
+        self.left.store(u64::MAX, Ordering::SeqCst);
+    }
+
+    fn step(&self) -> io::Result<()> {
+        let take = |left: u64| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.error.into()),
+        }
+    }
+}
+
+impl Disk for FailingDisk {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        self.step()?;
+        OsDisk.create(path)
+    }
+
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.step() {
+            OsDisk.append(file, &bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        OsDisk.append(file, bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.step()?;
+        OsDisk.sync(file)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        OsDisk.sync_dir(path)
+    }
+
+    fn cut(&self, file: &File, len: u64) -> io::Result<()> {
+        self.step()?;
+        OsDisk.cut(file, len)
+    }
+}

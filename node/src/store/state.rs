@@ -1,0 +1,73 @@
+//! The visible state on disk: pages written now and then, so that opening need not read the log.
+//!
+//! A cache, nothing more: whatever is wrong with it, it is put away and the state is rebuilt from
+//! the log. Two things must hold. It is never ahead of the log, so it is saved only after the log
+//! is durable; and what one [`StateStore::save`] brings is there in full or not at all.
+
+mod sled_state;
+
+pub use sled_state::SledState;
+
+use std::collections::BTreeMap;
+use velo_protocol::snapshot::{PageNo, Pages};
+
+/// What was saved last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedState {
+    /// How far the pages reach, and small tables.
+    pub meta: Vec<u8>,
+    /// Every page.
+    pub pages: Vec<(PageNo, Vec<u8>)>,
+    /// What [`super::log_files::FileLog::index`] gave at that time.
+    pub log_index: Vec<u8>,
+}
+
+/// Why the state was not saved. The log has everything, so nothing is lost but time.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The database says no.
+    #[error("the state database: {0}")]
+    Database(#[from] sled::Error),
+    /// Compressing failed.
+    #[error("compressing a page: {0}")]
+    Compress(std::io::Error),
+    /// It could not even be opened.
+    #[error("the state database cannot be opened; the state is rebuilt from the log at each start")]
+    Closed,
+}
+
+/// Keeps the pages of one workspace.
+pub trait StateStore: Send {
+    /// Adds pages, each in place of the one with its number, and replaces the rest.
+    fn save(&mut self, pages: &Pages, log_index: &[u8]) -> Result<(), StateError>;
+
+    /// Forgets everything, for good: pages that were taken from the state are lost, and later ones
+    /// would not fit.
+    fn discard(self);
+}
+
+/// In memory, for tests.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryState {
+    pages: BTreeMap<PageNo, Vec<u8>>,
+    rest: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl MemoryState {
+    /// What was saved last; `None` if nothing was.
+    pub fn saved(&self) -> Option<SavedState> {
+        let (meta, log_index) = self.rest.clone()?;
+        let pages = self.pages.iter().map(|(no, bytes)| (*no, bytes.clone())).collect();
+        Some(SavedState { meta, pages, log_index })
+    }
+}
+
+impl StateStore for MemoryState {
+    fn save(&mut self, pages: &Pages, log_index: &[u8]) -> Result<(), StateError> {
+        self.pages.extend(pages.pages.iter().cloned());
+        self.rest = Some((pages.meta.clone(), log_index.to_vec()));
+        Ok(())
+    }
+
+    fn discard(self) {}
+}
