@@ -21,21 +21,26 @@
 
 use crate::{
     data_dir::DataDirError,
+    driver,
     keystore::{self, KeystoreError},
+    net::{self, NetError, NetHandle, NetStatus, TargetStage, TargetStatus},
+    store::log_files::{FileReader, OpenError},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use velo_protocol::{
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
+    log::{self, Entry, LogError, Origin},
     model::EntityKey,
     replica::{Command, PeerStatus, Refusal, Reply},
-    store::StoreError,
-    workspace::{EntryAt, Workspace},
+    store::{ChainInfo, EntryAt, LogReader, StoreError},
+    workspace::Workspace,
 };
 
 /// What a node is started with.
@@ -101,9 +106,17 @@ pub enum NodeError {
         /// Why.
         source: StoreError,
     },
+    /// The log files of a workspace.
+    #[error("workspace {}: {source}", workspace.short())]
+    Log {
+        /// Which.
+        workspace: WorkspaceId,
+        /// Why.
+        source: OpenError,
+    },
     /// The network could not be started.
-    #[error("the network could not be started: {0}")]
-    Network(String),
+    #[error(transparent)]
+    Network(#[from] NetError),
     /// The node was started without a network.
     #[error("this node is offline: start it without --offline")]
     Offline,
@@ -187,10 +200,36 @@ pub struct PeerInfo {
 pub struct PeerLink {
     /// "lan", "direct" or "relay" while it is connected.
     pub path: Option<String>,
-    /// The address in use, or the last one that worked.
+    /// The address in use, or the most promising one.
     pub address: Option<String>,
-    /// Why it is not connected, and when it is tried again, in a plain sentence.
+    /// While it is not connected: why not, and what is being done, in a plain sentence.
     pub trouble: Option<String>,
+}
+
+impl PeerLink {
+    fn of(target: &TargetStatus) -> Self {
+        if let TargetStage::Connected { path, address, .. } = &target.stage {
+            let path = match path {
+                net::Path::Lan => "lan",
+                net::Path::Direct => "direct",
+                net::Path::Relayed => "relay",
+            };
+            return Self { path: Some(path.into()), address: Some(address.to_string()), trouble: None };
+        }
+        let doing = match &target.stage {
+            TargetStage::Waiting { next_try_ms } => {
+                format!("next try in {} s", next_try_ms.div_ceil(1000))
+            }
+            TargetStage::Dialling => "being dialled".to_owned(),
+            TargetStage::Idle | TargetStage::Connected { .. } => "no address is known".to_owned(),
+        };
+        let trouble = match &target.last_failure {
+            Some(reason) => format!("{reason}; {doing}"),
+            None => doing,
+        };
+        let address = target.addresses.first().map(|record| record.address.to_string());
+        Self { path: None, address, trouble: Some(trouble) }
+    }
 }
 
 /// What a person may want to know of a node.
@@ -210,6 +249,8 @@ pub struct NodeStatus {
     pub connected: usize,
     /// By id.
     pub workspaces: Vec<WorkspaceStatus>,
+    /// Listening, discovery and dialling; `None` when offline.
+    pub network: Option<NetStatus>,
 }
 
 /// One workspace in [`NodeStatus`].
@@ -227,33 +268,61 @@ pub struct WorkspaceStatus {
     pub conflicts: usize,
 }
 
+impl WorkspaceStatus {
+    fn of(state: &Workspace, chains: &[ChainInfo]) -> Self {
+        let logs: BTreeSet<LogId> = chains.iter().map(|chain| chain.log).collect();
+        let entries = chains.iter().map(|chain| chain.end.head.position.saturating_sub(chain.base.position));
+        Self {
+            id: state.id(),
+            name: state.name().to_owned(),
+            entries: entries.sum(),
+            logs: logs.len(),
+            conflicts: state.conflict_count(),
+        }
+    }
+}
+
 /// What the driver publishes and everybody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub workspaces: BTreeMap<WorkspaceId, Workspace>,
     pub peers: Vec<PeerStatus>,
     pub read_only: Option<String>,
+    pub readers: BTreeMap<WorkspaceId, FileReader>,
 }
 
 /// What the driver is asked for.
-pub(crate) enum Request {
-    Command { command: Command, answer: oneshot::Sender<Result<Reply, NodeError>> },
-    Shutdown,
+pub(crate) struct Request {
+    pub command: Command,
+    pub answer: oneshot::Sender<Result<Reply, NodeError>>,
 }
 
+/// What the driver and its handles have in common.
 pub(crate) struct Shared {
     pub person: PersonId,
     pub device: DeviceId,
     pub data_dir: PathBuf,
     pub requests: mpsc::Sender<Request>,
+    pub stop: Notify,
     pub events: broadcast::Sender<NodeEvent>,
     pub published: RwLock<Published>,
+    pub net: Option<NetHandle>,
+    pub runtime: tokio::runtime::Handle,
 }
 
 impl Shared {
-    /// Nobody panics while holding the lock; and a snapshot is whole at any time.
-    pub fn read(&self) -> std::sync::RwLockReadGuard<'_, Published> {
+    /// Nobody panics while holding the lock, and a snapshot is whole at any time.
+    fn read(&self) -> RwLockReadGuard<'_, Published> {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
+        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
+    }
+
+    pub fn addresses(&self) -> Vec<String> {
+        let addresses = self.net.iter().flat_map(NetHandle::addresses);
+        addresses.map(|address| address.to_string()).collect()
     }
 }
 
@@ -288,18 +357,15 @@ impl NodeHandle {
         let requests = self.shared.requests.clone();
         async move {
             let (answer, answered) = oneshot::channel();
-            let request = Request::Command { command, answer };
+            let request = Request { command, answer };
             requests.send(request).await.map_err(|_| NodeError::Stopped)?;
             answered.await.map_err(|_| NodeError::Stopped)?
         }
     }
 
-    /// As [`Self::submit`], for threads that may wait. Not for use inside an async runtime.
+    /// As [`Self::submit`], for threads that may wait.
     pub fn submit_blocking(&self, command: Command) -> Result<Reply, NodeError> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request::Command { command, answer };
-        self.shared.requests.blocking_send(request).map_err(|_| NodeError::Stopped)?;
-        answered.blocking_recv().map_err(|_| NodeError::Stopped)?
+        futures::executor::block_on(self.submit(command))
     }
 
     /// As [`Self::submit`], without ever waiting: the answer arrives in the receiver, to be looked
@@ -309,7 +375,7 @@ impl NodeHandle {
     /// [`NodeError::Busy`] when too many commands wait already.
     pub fn send(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply, NodeError>>, NodeError> {
         let (answer, answered) = oneshot::channel();
-        self.shared.requests.try_send(Request::Command { command, answer }).map_err(|error| match error {
+        self.shared.requests.try_send(Request { command, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NodeError::Busy,
             mpsc::error::TrySendError::Closed(_) => NodeError::Stopped,
         })?;
@@ -332,14 +398,29 @@ impl NodeHandle {
         self.shared.events.subscribe()
     }
 
-    /// Every peer known since the start.
+    /// Every peer met since the start, and those that are dialled.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        todo!()
+        let targets = self.shared.net.as_ref().map(|net| net.status().targets).unwrap_or_default();
+        let link = |peer| targets.iter().find(|target| target.peer == Some(peer)).map(PeerLink::of);
+        let met = self.shared.read().peers.clone();
+        let stranger = |target: &TargetStatus| {
+            let peer = target.peer.filter(|peer| met.iter().all(|status| status.peer != *peer))?;
+            let status = PeerStatus { peer, connected: false, last_seen_ms: 0, workspaces: Vec::new() };
+            Some(PeerInfo { status, link: PeerLink::of(target) })
+        };
+        let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();
+        let known = met
+            .iter()
+            .map(|status| PeerInfo { status: status.clone(), link: link(status.peer).unwrap_or_default() });
+        known.chain(strangers).collect()
     }
 
     /// Connects to a peer at a libp2p multiaddress, now and after every interruption.
-    pub fn add_peer(&self, _address: &str) -> Result<(), NodeError> {
-        todo!()
+    pub fn add_peer(&self, address: &str) -> Result<(), NodeError> {
+        let net = self.shared.net.as_ref().ok_or(NodeError::Offline)?;
+        let wrong = |reason: String| NodeError::Address { address: address.to_owned(), reason };
+        let parsed = address.trim().parse().map_err(|error| wrong(format!("{error}")))?;
+        net.dial(parsed).map_err(|error| wrong(error.to_string()))
     }
 
     /// Dials every known peer at once and compares with all.
@@ -351,7 +432,7 @@ impl NodeHandle {
     /// Where peers reach this node: libp2p multiaddresses with its peer id, as they stand in
     /// tickets. Empty when offline.
     pub fn listen_addresses(&self) -> Vec<String> {
-        todo!()
+        self.shared.addresses()
     }
 
     /// A new random id, for an entity about to be created. Ids are ordered by time.
@@ -361,16 +442,41 @@ impl NodeHandle {
 
     /// The state of node, network and workspaces.
     pub fn status(&self) -> NodeStatus {
-        todo!()
+        let published = self.shared.read();
+        let workspaces = published.workspaces.values().map(|state| {
+            let chains = published.readers.get(&state.id()).map(LogReader::chains).unwrap_or_default();
+            WorkspaceStatus::of(state, &chains)
+        });
+        NodeStatus {
+            person: self.shared.person,
+            device: self.shared.device,
+            data_dir: self.shared.data_dir.clone(),
+            addresses: self.shared.addresses(),
+            read_only: published.read_only.clone(),
+            connected: published.peers.iter().filter(|peer| peer.connected).count(),
+            workspaces: workspaces.collect(),
+            network: self.shared.net.as_ref().map(NetHandle::status),
+        }
     }
 
-    /// An entry as it is stored, for history. `None` if it is not there.
-    pub fn read_entry(
-        &self,
-        _workspace: WorkspaceId,
-        _at: EntryAt,
-    ) -> Result<Option<StoredEntry>, NodeError> {
-        todo!()
+    /// An entry as it is stored, for history; read from the disk. `None` if it is not there.
+    pub fn read_entry(&self, workspace: WorkspaceId, at: EntryAt) -> Result<Option<StoredEntry>, NodeError> {
+        let Some(reader) = self.shared.read().readers.get(&workspace).cloned() else { return Ok(None) };
+        let failed = |source| NodeError::Store { workspace, source };
+        let Some(before) = at.position.checked_sub(1) else { return Ok(None) };
+        let Some(run) = reader.read_run(at.chain, before).map_err(failed)? else { return Ok(None) };
+        let damaged = |error: LogError| failed(StoreError::Read(error.to_string()));
+        let entries = log::parse_entries(run.after, &run.bytes).map_err(damaged)?;
+        let chain = reader.chains().into_iter().nth(at.chain.0 as usize);
+        let (Some(entry), Some(chain)) = (entries.into_iter().next(), chain) else { return Ok(None) };
+        let body = entry.body(&run.bytes).to_vec();
+        Ok(Some(StoredEntry { origin: chain.origin, entry, body }))
+    }
+
+    /// The runtime of the node's network, for tasks that live as long as the node does, such as
+    /// [`crate::control::serve`].
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.shared.runtime
     }
 }
 
@@ -378,9 +484,9 @@ impl NodeHandle {
 #[derive(Debug, Clone)]
 pub struct StoredEntry {
     /// Whose log it stands in.
-    pub origin: velo_protocol::log::Origin,
+    pub origin: Origin,
     /// Its id, position and header.
-    pub entry: velo_protocol::log::Entry,
+    pub entry: Entry,
     /// Its body, as it was written.
     pub body: Vec<u8>,
 }
@@ -389,6 +495,7 @@ pub struct StoredEntry {
 #[derive(Debug)]
 pub struct Node {
     handle: NodeHandle,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl std::ops::Deref for Node {
@@ -401,8 +508,9 @@ impl std::ops::Deref for Node {
 impl Node {
     /// Opens the data directory, making it and the keys where needed, and starts the node's
     /// threads. Waits until every workspace is open.
-    pub fn start(_config: NodeConfig) -> Result<Self, NodeError> {
-        todo!()
+    pub fn start(config: NodeConfig) -> Result<Self, NodeError> {
+        let (shared, thread) = driver::start(config)?;
+        Ok(Self { handle: NodeHandle { shared }, thread: Some(thread) })
     }
 
     /// The way to it.
@@ -411,8 +519,22 @@ impl Node {
     }
 
     /// Saves everything and ends. Waits until it is done.
-    pub fn shutdown(self) -> Result<(), NodeError> {
-        todo!()
+    pub fn shutdown(mut self) -> Result<(), NodeError> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), NodeError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.handle.shared.stop.notify_one();
+        thread.join().map_err(|_| NodeError::Stopped)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "the node's thread ended by a panic");
+        }
     }
 }
 

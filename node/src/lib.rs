@@ -5,6 +5,7 @@ pub mod cli;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+mod driver;
 pub mod handle;
 pub mod import;
 pub mod keystore;

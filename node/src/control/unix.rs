@@ -45,7 +45,7 @@ fn short(path: &Path) -> io::Result<PathBuf> {
     let hash = blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex();
     let link = links.join(&hash[..16]);
     match symlink(&folder, &link) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(link.join(name)),
     }
 }

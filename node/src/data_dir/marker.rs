@@ -104,6 +104,13 @@ impl Marker {
         Ok(())
     }
 
+    /// Notes that `log` may have been longer than it is here, whatever is found later: entries of
+    /// it that peers bring back may not be all.
+    pub fn doubt(&mut self, log: LogId) -> io::Result<()> {
+        self.advance(log, u64::MAX)?;
+        self.sync()
+    }
+
     /// Makes the note survive a power cut.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_all()

@@ -1,0 +1,386 @@
+//! Drives the replica: carries inputs to it and its outputs out, on a thread of its own.
+//!
+//! One input, then a full drain of outputs. Nothing here waits for the disk: batches go to the
+//! [`committer`], state pages to the [`saver`], and both report back as inputs do. The one
+//! exception is [`Output::Remember`], a small file written when a workspace is founded or joined.
+//!
+//! What others may see (snapshots, events, answers) is published together: after every input while
+//! little happens, and at a fixed distance during a burst. So whoever has the answer to a command
+//! finds its effect in the snapshot.
+
+mod committer;
+mod open;
+mod outbox;
+mod saver;
+mod saving;
+
+use crate::{
+    data_dir::{DataDir, marker::Markers},
+    handle::{NodeError, Request, Shared, wall_ms},
+    limits,
+    net::{NetEvent, NetEvents, NetHandle},
+    store::log_files::{FileLog, FileReader},
+};
+use committer::{Committed, Committer, batch_bytes};
+use open::Stored;
+use outbox::Outbox;
+use saver::{Saved, Saver};
+use saving::Unsaved;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use velo_protocol::{
+    id::WorkspaceId,
+    replica::{BatchId, Command, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord},
+    store::{Batch, LogReader},
+    time::Now,
+};
+
+pub(crate) use open::start;
+
+#[derive(Default)]
+struct Readers(BTreeMap<WorkspaceId, FileReader>);
+
+impl Logs for Readers {
+    fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader> {
+        self.0.get(&workspace).map(|reader| reader as &dyn LogReader)
+    }
+}
+
+struct Driver {
+    replica: Replica,
+    readers: Readers,
+    shared: Arc<Shared>,
+    dir: DataDir,
+    markers: Markers,
+    started: Instant,
+
+    requests: mpsc::Receiver<Request>,
+    answers: HashMap<RequestId, oneshot::Sender<Result<Reply, NodeError>>>,
+    next_request: RequestId,
+
+    committer: Committer<FileLog>,
+    committed: mpsc::UnboundedReceiver<Committed>,
+    /// Batches handed to the committer, by workspace, and their bytes in all.
+    in_flight: BTreeMap<WorkspaceId, usize>,
+    in_flight_bytes: usize,
+    /// Why nothing more is written.
+    failed: Option<String>,
+    /// Inputs that outputs gave rise to.
+    next_inputs: VecDeque<Input>,
+
+    saver: Saver,
+    saver_thread: JoinHandle<()>,
+    saved: mpsc::UnboundedReceiver<Saved>,
+    unsaved: BTreeMap<WorkspaceId, Unsaved>,
+
+    net: Option<NetHandle>,
+    net_events: Option<NetEvents>,
+    wake_at: Option<u64>,
+    outbox: Outbox,
+}
+
+impl Driver {
+    /// Until [`Shared::stop`] is notified.
+    async fn run(mut self) {
+        self.drain(false);
+        loop {
+            if self.outbox.is_overdue(self.mono_ms()) {
+                self.publish();
+            }
+            self.save_what_is_due();
+            let accepts = self.accepts();
+            let timer = [self.wake_at, self.next_save_ms()].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                () = self.shared.stop.notified() => break,
+                Some(committed) = self.committed.recv() => self.take_committed(committed),
+                Some(saved) = self.saved.recv() => self.take_saved(&saved),
+                () = until(self.started, timer) => self.wake_if_due(),
+                Some(request) = self.requests.recv(), if accepts => self.take_request(request),
+                Some(event) = next_event(&mut self.net_events), if accepts => self.take_net_event(event),
+                // Reached only when nothing above is ready: the end of a burst.
+                () = std::future::ready(()), if !self.outbox.is_empty() => self.publish(),
+            }
+        }
+        self.finish().await;
+    }
+
+    fn mono_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Whether commands and frames are taken: not while the disk is far behind, nor while state is
+    /// to be saved and commits are under way.
+    fn accepts(&self) -> bool {
+        let now_ms = self.mono_ms();
+        let pressing = |(workspace, unsaved): (&WorkspaceId, &Unsaved)| {
+            unsaved.is_pressing(now_ms) && self.is_in_flight(*workspace)
+        };
+        self.in_flight_bytes < limits::COMMIT_QUEUE_BYTES && !self.unsaved.iter().any(pressing)
+    }
+
+    fn is_in_flight(&self, workspace: WorkspaceId) -> bool {
+        self.in_flight.get(&workspace).is_some_and(|batches| *batches > 0)
+    }
+
+    fn input(&mut self, input: Input) {
+        let authored = matches!(input, Input::Command { .. });
+        let now = Now { wall_ms: wall_ms(), mono_ms: self.mono_ms() };
+        self.replica.handle(now, input, &self.readers);
+        self.drain(authored);
+        while let Some(input) = self.next_inputs.pop_front() {
+            let now = Now { wall_ms: wall_ms(), mono_ms: self.mono_ms() };
+            self.replica.handle(now, input, &self.readers);
+            self.drain(false);
+        }
+    }
+
+    /// Carries out every output. `authored`: what is to be persisted was written here just now.
+    fn drain(&mut self, authored: bool) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                Output::Remember(record) => self.remember(&record),
+                Output::Persist { workspace, id, batch } => self.persist(workspace, id, batch, authored),
+                Output::Send { peer, frame } => {
+                    if let Some(net) = &self.net {
+                        metrics::counter!("velo_frames_out_total").increment(1);
+                        metrics::counter!("velo_frame_bytes_out_total").increment(frame.len() as u64);
+                        net.send(peer, frame);
+                    }
+                }
+                Output::Disconnect { peer, reason } => {
+                    if let Some(net) = &self.net {
+                        net.disconnect(peer, reason);
+                    }
+                }
+                Output::WakeAt(mono_ms) => self.wake_at = Some(mono_ms),
+                Output::Event(event) => self.outbox.event(event),
+                Output::Reply { request, result } => {
+                    if let Some(answer) = self.answers.remove(&request) {
+                        self.outbox.answer(answer, result.map_err(NodeError::Refused));
+                    }
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, record: &WorkspaceRecord) {
+        if let Err(error) = self.open_remembered(record) {
+            // What follows relies on it: every batch fails from now on, and the replica says so.
+            self.fail(&error.to_string());
+        }
+    }
+
+    fn open_remembered(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
+        self.dir.remember(record)?;
+        let own = record.origin.log_id(record.id);
+        if !self.readers.0.contains_key(&record.id) {
+            let stored = Stored::open(&self.dir, &self.markers, record.id)?;
+            self.readers.0.insert(record.id, stored.reader.clone());
+            self.shared.add_reader(record.id, stored.reader);
+            self.committer.open(record.id, stored.log, stored.marker, None);
+            self.saver.open(record.id, stored.cache);
+        }
+        self.committer.set_own(record.id, own);
+        Ok(())
+    }
+
+    fn persist(&mut self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
+        if let Some(reason) = self.failed.clone() {
+            self.next_inputs.push_back(Input::PersistFailed { batch: id, reason });
+            return;
+        }
+        *self.in_flight.entry(workspace).or_default() += 1;
+        self.in_flight_bytes += batch_bytes(&batch);
+        self.committer.append(workspace, id, batch, authored);
+    }
+
+    fn take_committed(&mut self, committed: Committed) {
+        let Committed { workspace, batches, bytes, result } = committed;
+        let in_flight = self.in_flight.entry(workspace).or_default();
+        *in_flight = in_flight.saturating_sub(batches.len());
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        match result {
+            Ok(()) => {
+                let now_ms = self.mono_ms();
+                self.unsaved.entry(workspace).or_default().grow(now_ms, bytes);
+                for batch in batches {
+                    self.input(Input::Persisted { batch });
+                }
+            }
+            Err(reason) => {
+                self.fail(&reason);
+                for batch in batches {
+                    self.input(Input::PersistFailed { batch, reason: reason.clone() });
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: &str) {
+        if self.failed.is_none() {
+            tracing::error!(reason, "saving failed; nothing more is written until the next start");
+            self.failed = Some(reason.to_owned());
+            // If the disk is full, this makes room for the next start.
+            self.dir.release_ballast();
+        }
+    }
+
+    fn take_request(&mut self, Request { mut command, answer }: Request) {
+        match &mut command {
+            Command::Join { ticket, .. } => self.dial_all(&ticket.addresses.clone()),
+            Command::SyncNow => {
+                if let Some(net) = &self.net {
+                    net.redial_now();
+                }
+            }
+            Command::Invite { addresses, .. } if addresses.is_empty() => {
+                *addresses = self.shared.addresses();
+                addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
+            }
+            _ => {}
+        }
+        let request = self.next_request;
+        self.next_request += 1;
+        self.answers.insert(request, answer);
+        self.input(Input::Command { request, command });
+    }
+
+    /// Addresses of a ticket: of another network, perhaps, and of another time.
+    fn dial_all(&self, addresses: &[String]) {
+        let Some(net) = &self.net else { return };
+        for address in addresses {
+            let dialled = address.parse().map_err(|error| format!("{error}"));
+            if let Err(reason) =
+                dialled.and_then(|address| net.dial(address).map_err(|error| error.to_string()))
+            {
+                tracing::info!(address, reason, "an address of the ticket cannot be dialled");
+            }
+        }
+    }
+
+    fn take_net_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::PeerUp { peer, path, .. } => {
+                tracing::info!(peer = %peer.short(), ?path, "session open");
+                self.input(Input::PeerUp { peer });
+            }
+            NetEvent::PeerDown { peer, reason } => {
+                tracing::info!(peer = %peer.short(), reason, "session closed");
+                self.input(Input::PeerDown { peer });
+            }
+            NetEvent::Frame { peer, frame } => {
+                metrics::counter!("velo_frames_in_total").increment(1);
+                metrics::counter!("velo_frame_bytes_in_total").increment(frame.len() as u64);
+                self.input(Input::Received { peer, frame });
+            }
+            NetEvent::Sent { peer, bytes } => self.input(Input::Sent { peer, bytes }),
+            NetEvent::Listening(address) => self.outbox.listening(address.to_string()),
+            NetEvent::DialFailed { address, reason, .. } => tracing::debug!(%address, reason, "dial failed"),
+            NetEvent::Discovered { peer, .. } => tracing::debug!(peer = %peer.short(), "discovered"),
+            NetEvent::ListenFailed { reason }
+            | NetEvent::DiscoveryFailed { reason }
+            | NetEvent::BookFailed { reason } => tracing::warn!(reason, "trouble with the network"),
+        }
+    }
+
+    fn wake_if_due(&mut self) {
+        let now_ms = self.mono_ms();
+        if self.wake_at.is_some_and(|at| at <= now_ms) {
+            self.wake_at = None;
+            self.input(Input::Wake);
+        }
+    }
+
+    fn publish(&mut self) {
+        let now_ms = self.mono_ms();
+        self.outbox.publish(now_ms, &self.replica, &self.shared);
+    }
+
+    fn next_save_ms(&self) -> Option<u64> {
+        if self.failed.is_some() {
+            return None;
+        }
+        // One that waits for a commit is looked at again when the commit is done.
+        let ready = self.unsaved.iter().filter(|(workspace, _)| !self.is_in_flight(**workspace));
+        ready.filter_map(|(_, unsaved)| unsaved.due_ms()).min()
+    }
+
+    fn save_what_is_due(&mut self) {
+        let now_ms = self.mono_ms();
+        let due = |unsaved: &Unsaved| unsaved.due_ms().is_some_and(|due| due <= now_ms);
+        let due: Vec<WorkspaceId> =
+            self.unsaved.iter().filter(|(_, unsaved)| due(unsaved)).map(|(id, _)| *id).collect();
+        for workspace in due {
+            self.save(workspace);
+        }
+    }
+
+    /// Has the state's pages written, unless something of the workspace is not durable: the state
+    /// must never be ahead of the log.
+    fn save(&mut self, workspace: WorkspaceId) {
+        if self.failed.is_some() || self.is_in_flight(workspace) {
+            return;
+        }
+        let Some(state) = self.replica.workspace_mut(workspace) else { return };
+        let pages = state.take_pages();
+        self.unsaved.entry(workspace).or_default().taken();
+        let saver = self.saver.clone();
+        self.committer.with_store(workspace, move |log| saver.save(workspace, pages, log.index()));
+    }
+
+    fn take_saved(&mut self, saved: &Saved) {
+        if let Some(unsaved) = self.unsaved.get_mut(&saved.workspace) {
+            unsaved.saving = false;
+        }
+    }
+
+    /// Takes nothing more, makes durable what was begun, and saves the state.
+    async fn finish(mut self) {
+        while self.in_flight.values().any(|batches| *batches > 0) {
+            let Some(committed) = self.committed.recv().await else { break };
+            self.take_committed(committed);
+        }
+        if let Some(net) = &self.net {
+            let goodbye = tokio::time::timeout(Duration::from_millis(limits::GOODBYE_MS), net.shutdown());
+            if goodbye.await.is_err() {
+                tracing::warn!("the network did not end in time");
+            }
+        }
+        for workspace in self.replica.workspaces() {
+            if self.unsaved.get(&workspace).is_some_and(Unsaved::is_some) {
+                self.save(workspace);
+            }
+        }
+        self.outbox.stopped();
+        self.publish();
+        // The committer first: it hands what is to be saved to the saver.
+        self.committer.finish();
+        drop(self.saver);
+        if self.saver_thread.join().is_err() {
+            tracing::error!("the saving thread ended by a panic");
+        }
+    }
+}
+
+async fn until(started: Instant, mono_ms: Option<u64>) {
+    match mono_ms {
+        Some(at) => tokio::time::sleep_until(started + Duration::from_millis(at)).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(events: &mut Option<NetEvents>) -> Option<NetEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => None,
+    }
+}

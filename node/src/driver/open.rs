@@ -1,0 +1,264 @@
+//! Starting a node: directory, keys, workspaces, threads, network, in this order.
+
+use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
+use crate::{
+    data_dir::{DataDir, marker},
+    handle::{NetOptions, NodeConfig, NodeError, Published, Shared},
+    keystore::{self, Keys, KeystoreError},
+    limits,
+    net::{self, NetConfig, NetEvents, NetHandle},
+    store::{
+        log_files::{FileLog, FileReader, OpenReport},
+        state::{SavedState, SledState, StateStore},
+    },
+};
+use marker::{Marker, Markers};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, RwLock, mpsc::SyncSender},
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::{Notify, broadcast, mpsc},
+    time::Instant,
+};
+use velo_protocol::{
+    crypto::SecretKey,
+    id::{LogId, WorkspaceId},
+    log::Head,
+    replica::{Replica, WorkspaceRecord},
+    store::{LogReader, LogStore},
+    workspace::Workspace,
+};
+
+type Started = Result<Arc<Shared>, NodeError>;
+
+/// Starts a node's threads and waits until every workspace is open.
+pub(crate) fn start(config: NodeConfig) -> Result<(Arc<Shared>, JoinHandle<()>), NodeError> {
+    let (ready, started) = std::sync::mpsc::sync_channel(1);
+    let builder = std::thread::Builder::new().name("velo-driver".into());
+    let thread = builder.spawn(move || run(&config, &ready)).map_err(NodeError::Thread)?;
+    let shared = started.recv().map_err(|_| NodeError::Stopped)??;
+    Ok((shared, thread))
+}
+
+fn run(config: &NodeConfig, ready: &SyncSender<Started>) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.worker_threads(2).thread_name("velo-net").enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(ready, Err(NodeError::Thread(error))),
+    };
+    match assemble(config, &runtime) {
+        Ok(driver) => {
+            tell(ready, Ok(driver.shared.clone()));
+            runtime.block_on(driver.run());
+        }
+        Err(error) => tell(ready, Err(error)),
+    }
+    // Tasks of the node's owner may still run in it; they cannot hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(limits::GOODBYE_MS));
+}
+
+fn tell(ready: &SyncSender<Started>, started: Started) {
+    // Whoever started the node waits for this.
+    let _ = ready.send(started);
+}
+
+fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError> {
+    let _inside = runtime.enter();
+    let dir = DataDir::open(&config.data_dir)?;
+    dir.put_ballast();
+    let identity = Keys::open_or_create(&dir.keys())?.identity();
+    let (person, device) = (identity.person, identity.device_id());
+    let markers = open_markers(config, &dir, device)?;
+    let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
+    let key = identity.device.clone();
+    let mut parts = Parts::start(Replica::new(identity, seed))?;
+    for record in dir.records()? {
+        parts.open(&dir, &markers, record)?;
+    }
+    let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
+    let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
+    let shared = Arc::new(Shared {
+        person,
+        device,
+        data_dir: dir.path().to_owned(),
+        requests,
+        stop: Notify::new(),
+        events: broadcast::Sender::new(limits::EVENT_QUEUE),
+        published: RwLock::new(parts.published()),
+        net: net.clone(),
+        runtime: runtime.handle().clone(),
+    });
+    Ok(Driver {
+        replica: parts.replica,
+        readers: parts.readers,
+        shared,
+        dir,
+        markers,
+        started: Instant::now(),
+        requests: taken,
+        answers: HashMap::new(),
+        next_request: 0,
+        committer: parts.committer,
+        committed: parts.committed,
+        in_flight: BTreeMap::new(),
+        in_flight_bytes: 0,
+        failed: None,
+        next_inputs: VecDeque::new(),
+        saver: parts.saver,
+        saver_thread: parts.saver_thread,
+        saved: parts.saved,
+        unsaved: parts.unsaved,
+        net,
+        net_events,
+        wake_at: None,
+        outbox: Outbox::default(),
+    })
+}
+
+fn open_markers(
+    config: &NodeConfig,
+    dir: &DataDir,
+    device: velo_protocol::id::DeviceId,
+) -> Result<Markers, NodeError> {
+    let state_dir = match &config.state_dir {
+        Some(path) => path.clone(),
+        None => marker::default_state_dir()?,
+    };
+    Ok(Markers::open(&state_dir, device, dir.path())?)
+}
+
+fn start_net(
+    options: Option<&NetOptions>,
+    dir: &DataDir,
+    device: SecretKey,
+) -> Result<(Option<NetHandle>, Option<NetEvents>), NodeError> {
+    let Some(options) = options else { return Ok((None, None)) };
+    let parse = |address: &String| {
+        let wrong = |reason| NodeError::Address { address: address.clone(), reason };
+        address.parse().map_err(|error| wrong(format!("{error}")))
+    };
+    let listen = options.listen.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let config = NetConfig { device, listen, mdns: options.mdns, address_book: dir.address_book() };
+    let (handle, events) = net::start(config)?;
+    Ok((Some(handle), Some(events)))
+}
+
+/// A driver in the making: what opening workspaces fills.
+struct Parts {
+    replica: Replica,
+    readers: Readers,
+    committer: Committer<FileLog>,
+    committed: mpsc::UnboundedReceiver<super::Committed>,
+    saver: Saver,
+    saver_thread: JoinHandle<()>,
+    saved: mpsc::UnboundedReceiver<super::Saved>,
+    unsaved: BTreeMap<WorkspaceId, Unsaved>,
+}
+
+impl Parts {
+    fn start(replica: Replica) -> Result<Self, NodeError> {
+        let (commit_done, committed) = mpsc::unbounded_channel();
+        let (save_done, told) = mpsc::unbounded_channel();
+        let (saver, saver_thread) = Saver::start(save_done).map_err(NodeError::Thread)?;
+        Ok(Self {
+            replica,
+            readers: Readers::default(),
+            committer: Committer::start(commit_done).map_err(NodeError::Thread)?,
+            committed,
+            saver,
+            saver_thread,
+            saved: told,
+            unsaved: BTreeMap::new(),
+        })
+    }
+
+    fn published(&self) -> Published {
+        let ids = self.replica.workspaces().into_iter();
+        let workspaces = ids.filter_map(|id| Some((id, self.replica.workspace(id)?.clone()))).collect();
+        let readers = self.readers.0.clone();
+        Published { workspaces, readers, ..Published::default() }
+    }
+
+    fn open(&mut self, dir: &DataDir, markers: &Markers, record: WorkspaceRecord) -> Result<(), NodeError> {
+        let workspace = record.id;
+        let mut stored = Stored::open(dir, markers, workspace)?;
+        let own = record.origin.log_id(workspace);
+        let fresh = stored.may_be_cut_back(own);
+        let state = stored.state.take();
+        let from_cache = state.is_some();
+        let failed = |source| NodeError::Store { workspace, source };
+        self.replica.open_workspace(record, state, &stored.reader, fresh).map_err(failed)?;
+        if !from_cache {
+            self.unsaved.entry(workspace).or_default().grow(0, 0);
+        }
+        self.readers.0.insert(workspace, stored.reader);
+        self.committer.open(workspace, stored.log, stored.marker, (!fresh).then_some(own));
+        self.saver.open(workspace, stored.cache);
+        Ok(())
+    }
+}
+
+/// What the disk holds of one workspace.
+pub(super) struct Stored {
+    pub log: FileLog,
+    pub reader: FileReader,
+    pub marker: Marker,
+    pub cache: SledState,
+    state: Option<Workspace>,
+    in_doubt: bool,
+}
+
+impl Stored {
+    pub fn open(dir: &DataDir, markers: &Markers, workspace: WorkspaceId) -> Result<Self, NodeError> {
+        let marker = markers.marker(workspace)?;
+        let (cache, saved) = SledState::open(&dir.state(workspace), workspace);
+        let index = saved.as_ref().map(|saved| saved.log_index.as_slice());
+        let opened = FileLog::open(&dir.log(workspace), workspace, index);
+        let (log, report) = opened.map_err(|source| NodeError::Log { workspace, source })?;
+        tell_damage(workspace, &report);
+        let (had_saved, reader) = (saved.is_some(), log.reader());
+        let state = saved.filter(|_| !report.must_rebuild()).and_then(|saved| read_state(workspace, saved));
+        let cache = if had_saved && state.is_none() {
+            // Pages of the rebuilt state would stand among those of the old one.
+            cache.discard();
+            SledState::open(&dir.state(workspace), workspace).0
+        } else {
+            cache
+        };
+        Ok(Self { log, reader, marker, cache, state, in_doubt: report.in_doubt() })
+    }
+
+    /// Whether the own log may have lost entries that it once had. If so, it stays so until
+    /// another own log is written.
+    fn may_be_cut_back(&mut self, own: LogId) -> bool {
+        let chains = self.reader.chains();
+        let ends = chains.iter().filter(|chain| chain.log == own).map(|chain| chain.end.head);
+        let stored = ends.max().unwrap_or(Head::start(own));
+        let doubt = self.in_doubt || self.marker.tells_cut_back(own, stored);
+        if doubt {
+            tracing::warn!(log = %own.short(), "the own log may have been cut back: the next change opens a new one");
+            if let Err(error) = self.marker.doubt(own) {
+                tracing::warn!(%error, "that could not be noted");
+            }
+        }
+        doubt
+    }
+}
+
+fn read_state(workspace: WorkspaceId, saved: SavedState) -> Option<Workspace> {
+    let read = Workspace::from_pages(workspace, &saved.meta, saved.pages);
+    if let Err(error) = &read {
+        tracing::warn!(%error, workspace = %workspace.short(), "the state is rebuilt from the log");
+    }
+    read.ok()
+}
+
+fn tell_damage(workspace: WorkspaceId, report: &OpenReport) {
+    if *report != OpenReport::default() {
+        tracing::info!(workspace = %workspace.short(), ?report, "log opened");
+    }
+}

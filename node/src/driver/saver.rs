@@ -1,0 +1,87 @@
+//! Writes the visible state to its cache, on a thread of its own: edits wait for the log only.
+
+use crate::store::state::{SledState, StateStore};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::mpsc::{self, Receiver, Sender},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use velo_protocol::{id::WorkspaceId, snapshot::Pages};
+
+/// Pages were written, or given up.
+#[derive(Debug)]
+pub(super) struct Saved {
+    pub workspace: WorkspaceId,
+}
+
+enum Job {
+    Open { workspace: WorkspaceId, state: SledState },
+    Save { workspace: WorkspaceId, pages: Pages, log_index: Vec<u8> },
+}
+
+/// The way to the saver's thread. It ends when every clone is dropped and all is written.
+#[derive(Clone)]
+pub(super) struct Saver {
+    jobs: Sender<Job>,
+}
+
+impl Saver {
+    /// Starts the thread; what it did is told through `done`.
+    pub fn start(done: UnboundedSender<Saved>) -> io::Result<(Self, JoinHandle<()>)> {
+        let (jobs, taken) = mpsc::channel();
+        let thread = thread::Builder::new().name("velo-save".into()).spawn(move || run(&taken, &done))?;
+        Ok((Self { jobs }, thread))
+    }
+
+    /// Hands over the cache of a workspace.
+    pub fn open(&self, workspace: WorkspaceId, state: SledState) {
+        self.give(Job::Open { workspace, state });
+    }
+
+    /// Has pages written, together with the log's index at the same moment.
+    pub fn save(&self, workspace: WorkspaceId, pages: Pages, log_index: Vec<u8>) {
+        self.give(Job::Save { workspace, pages, log_index });
+    }
+
+    fn give(&self, job: Job) {
+        // Its thread ends only when this is dropped.
+        let _ = self.jobs.send(job);
+    }
+}
+
+fn run(jobs: &Receiver<Job>, done: &UnboundedSender<Saved>) {
+    let mut open = BTreeMap::new();
+    while let Ok(job) = jobs.recv() {
+        match job {
+            Job::Open { workspace, state } => drop(open.insert(workspace, state)),
+            Job::Save { workspace, pages, log_index } => {
+                save(&mut open, workspace, &pages, &log_index);
+                // The driver may have ended already.
+                let _ = done.send(Saved { workspace });
+            }
+        }
+    }
+}
+
+fn save(
+    open: &mut BTreeMap<WorkspaceId, SledState>,
+    workspace: WorkspaceId,
+    pages: &Pages,
+    log_index: &[u8],
+) {
+    let Some(state) = open.get_mut(&workspace) else { return };
+    let start = Instant::now();
+    match state.save(pages, log_index) {
+        Ok(()) => tracing::debug!(pages = pages.pages.len(), took = ?start.elapsed(), "state saved"),
+        Err(error) => {
+            tracing::warn!(%error, workspace = %workspace.short(), "the state could not be saved; it will be rebuilt from the log");
+            // What was taken counts as written and is lost: later pages would not fit the older ones.
+            if let Some(state) = open.remove(&workspace) {
+                state.discard();
+            }
+        }
+    }
+}

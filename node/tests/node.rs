@@ -1,0 +1,317 @@
+//! Whole nodes in one process: real files, real libp2p on loopback.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use velo_node::handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent};
+use velo_protocol::{
+    change::Change,
+    id::{EntityId, WorkspaceId},
+    log::EntryKind,
+    model::{EntityKey, Kind, project},
+    replica::{Command, Refusal, Reply},
+    store::{ChainNo, EntryAt},
+    ticket::Ticket,
+    value::Value,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One device: its data directory and its state folder.
+struct Device {
+    home: TempDir,
+    online: bool,
+}
+
+impl Device {
+    fn new(online: bool) -> Self {
+        Self { home: tempfile::tempdir().unwrap(), online }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.home.path().join("data")
+    }
+
+    fn config(&self) -> NodeConfig {
+        NodeConfig {
+            data_dir: self.data(),
+            state_dir: Some(self.home.path().join("state")),
+            network: self.online.then(NetOptions::loopback),
+        }
+    }
+
+    fn start(&self) -> Node {
+        Node::start(self.config()).unwrap()
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn found(node: &Node) -> WorkspaceId {
+    let command = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() };
+    match node.submit_blocking(command).unwrap() {
+        Reply::Workspace(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn invite(node: &Node, workspace: WorkspaceId) -> Ticket {
+    eventually("listening", || !node.listen_addresses().is_empty());
+    let command = Command::Invite { workspace, expires_ms: u64::MAX, addresses: Vec::new() };
+    match node.submit_blocking(command).unwrap() {
+        Reply::Ticket(ticket) => ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn join(node: &Node, ticket: Ticket) {
+    let joined = node.submit_blocking(Command::Join { ticket, person_name: "Ben".into() }).unwrap();
+    assert!(matches!(joined, Reply::Workspace(_)), "{joined:?}");
+}
+
+fn add_project(node: &Node, workspace: WorkspaceId, name: &str) -> EntityId {
+    let id = node.new_entity_id();
+    let key = EntityKey::new(Kind::Project, id);
+    let fields = vec![(project::NAME.into(), Value::text(name))];
+    let edit = Command::Edit { workspace, changes: vec![Change::Create { key, fields }] };
+    node.submit_blocking(edit).unwrap();
+    id
+}
+
+fn names(node: &Node, workspace: WorkspaceId) -> Vec<String> {
+    let Some(state) = node.workspace(workspace) else { return Vec::new() };
+    let name = |id: EntityId| state.text(EntityKey::new(Kind::Project, id), project::NAME).to_owned();
+    let mut names: Vec<String> = state.shown(Kind::Project).map(name).collect();
+    names.sort();
+    names
+}
+
+fn hash(node: &Node, workspace: WorkspaceId) -> Option<[u8; 32]> {
+    node.workspace(workspace).map(|state| state.state_hash())
+}
+
+fn converge(one: &Node, other: &Node, workspace: WorkspaceId) {
+    eventually("equal state hashes", || {
+        let hashes = (hash(one, workspace), hash(other, workspace));
+        hashes.0.is_some() && hashes.0 == hashes.1
+    });
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let (kind, target) = (item.file_type().unwrap(), to.join(item.file_name()));
+        if kind.is_dir() {
+            copy(&item.path(), &target);
+        } else if kind.is_file() {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_nodes_join_edit_at_the_same_time_and_agree() {
+    let (anna_home, ben_home) = (Device::new(true), Device::new(true));
+    let (anna, ben) = (anna_home.start(), ben_home.start());
+    let mut told = ben.subscribe();
+    let workspace = found(&anna);
+    add_project(&anna, workspace, "Before Ben");
+    join(&ben, invite(&anna, workspace));
+    eventually("Ben sees what was there", || names(&ben, workspace) == ["Before Ben"]);
+    let mut tells_of_a_change = || {
+        while let Ok(event) = told.try_recv() {
+            if matches!(event, NodeEvent::Changed { own: false, .. }) {
+                return true;
+            }
+        }
+        false
+    };
+    eventually("an event tells of it", &mut tells_of_a_change);
+    for n in 0..20 {
+        add_project(&anna, workspace, &format!("a{n}"));
+        add_project(&ben, workspace, &format!("b{n}"));
+    }
+    converge(&anna, &ben, workspace);
+    assert_eq!(names(&anna, workspace).len(), 41);
+    eventually("each knows that the other has everything", || {
+        [&anna, &ben].iter().all(|node| {
+            node.peers().iter().any(|peer| {
+                let all = |shared: &velo_protocol::replica::PeerWorkspace| shared.synced && shared.lacks == 0;
+                peer.status.connected && peer.status.workspaces.iter().any(all)
+            })
+        })
+    });
+    let peers = anna.peers();
+    assert_eq!(peers.len(), 1);
+    assert!(peers[0].link.path.is_some(), "{peers:?}");
+    assert_eq!(anna.status().workspaces[0].entries, ben.status().workspaces[0].entries);
+}
+
+#[test]
+fn what_was_missed_offline_arrives_after_a_restart() {
+    let (anna_home, ben_home) = (Device::new(true), Device::new(true));
+    let anna = anna_home.start();
+    let workspace = found(&anna);
+    let ben = ben_home.start();
+    join(&ben, invite(&anna, workspace));
+    converge(&anna, &ben, workspace);
+    ben.shutdown().unwrap();
+    add_project(&anna, workspace, "while Ben was away");
+    let ben = ben_home.start();
+    eventually("Ben catches up by his address book", || names(&ben, workspace) == ["while Ben was away"]);
+}
+
+#[test]
+fn an_answer_comes_with_its_snapshot_and_a_restart_keeps_everything() {
+    let home = Device::new(false);
+    let node = home.start();
+    let workspace = found(&node);
+    for n in 0..50 {
+        let id = add_project(&node, workspace, &format!("p{n}"));
+        let state = node.workspace(workspace).unwrap();
+        assert!(state.is_shown(EntityKey::new(Kind::Project, id)), "visible when answered");
+    }
+    let before = hash(&node, workspace);
+    let (person, device) = (node.person(), node.device());
+    node.shutdown().unwrap();
+    assert!(home.data().join("workspaces").join(workspace.to_string()).join("state").exists());
+
+    let node = home.start();
+    assert_eq!((node.person(), node.device()), (person, device));
+    assert_eq!(hash(&node, workspace), before, "from saved pages");
+    node.shutdown().unwrap();
+
+    fs::remove_dir_all(home.data().join("workspaces").join(workspace.to_string()).join("state")).unwrap();
+    let node = home.start();
+    assert_eq!(hash(&node, workspace), before, "rebuilt from the log");
+    let logs = node.status().workspaces[0].logs;
+    add_project(&node, workspace, "goes on in the same log");
+    assert_eq!(node.status().workspaces[0].logs, logs);
+}
+
+#[test]
+fn stored_entries_can_be_read_for_history() {
+    let home = Device::new(false);
+    let node = home.start();
+    let workspace = found(&node);
+    let at = |position| EntryAt { chain: ChainNo(0), position };
+    let first = node.read_entry(workspace, at(1)).unwrap().unwrap();
+    assert_eq!(first.entry.header.kind, EntryKind::GENESIS);
+    assert_eq!(first.body.len(), first.entry.header.body_len as usize);
+    assert!(node.read_entry(workspace, at(0)).unwrap().is_none());
+    assert!(node.read_entry(workspace, at(10_000)).unwrap().is_none());
+    assert!(node.read_entry(WorkspaceId([0; 32]), at(1)).unwrap().is_none());
+}
+
+#[test]
+fn a_second_node_on_a_held_directory_is_told_who_holds_it() {
+    let home = Device::new(false);
+    let node = home.start();
+    let error = Node::start(home.config()).unwrap_err().to_string();
+    assert!(error.contains(&format!("(process {})", std::process::id())), "{error}");
+    node.shutdown().unwrap();
+    home.start();
+}
+
+#[test]
+fn a_refused_command_says_why_and_changes_nothing() {
+    let home = Device::new(false);
+    let node = home.start();
+    let workspace = found(&node);
+    let before = hash(&node, workspace);
+    let nowhere = Command::Undo { workspace: WorkspaceId([9; 32]) };
+    let refused = node.submit_blocking(nowhere).unwrap_err();
+    assert!(matches!(refused, NodeError::Refused(Refusal::NoWorkspace(_))), "{refused}");
+    assert!(matches!(node.add_peer("/ip4/127.0.0.1/tcp/1"), Err(NodeError::Offline)));
+    assert_eq!(hash(&node, workspace), before);
+}
+
+#[test]
+fn addresses_that_are_none_are_refused() {
+    let home = Device::new(true);
+    let node = home.start();
+    for wrong in ["", "localhost", "/ip4/127.0.0.1", "/ip4/0.0.0.0/tcp/1", "/memory/1"] {
+        let refused = node.add_peer(wrong);
+        assert!(matches!(refused, Err(NodeError::Address { .. })), "{wrong}: {refused:?}");
+    }
+}
+
+#[test]
+fn after_shutdown_handles_say_so() {
+    let home = Device::new(false);
+    let node = home.start();
+    let handle = node.handle().clone();
+    let mut events = handle.subscribe();
+    node.shutdown().unwrap();
+    assert!(matches!(handle.submit_blocking(Command::SyncNow), Err(NodeError::Stopped)));
+    assert!(matches!(handle.send(Command::SyncNow), Err(NodeError::Stopped)));
+    assert!(matches!(events.try_recv(), Ok(NodeEvent::Stopped)));
+}
+
+/// The backup is taken, more is written and seen by Ben, and the backup comes back: going on in the
+/// same log would write two entries at one place.
+#[test]
+fn a_restored_backup_opens_a_new_log_and_does_not_fork() {
+    let (anna_home, ben_home) = (Device::new(true), Device::new(true));
+    let anna = anna_home.start();
+    let workspace = found(&anna);
+    let ben = ben_home.start();
+    let mut told = ben.subscribe();
+    join(&ben, invite(&anna, workspace));
+    add_project(&anna, workspace, "in the backup");
+    converge(&anna, &ben, workspace);
+    anna.shutdown().unwrap();
+    let backup = anna_home.home.path().join("backup");
+    copy(&anna_home.data(), &backup);
+
+    let anna = anna_home.start();
+    add_project(&anna, workspace, "after the backup");
+    converge(&anna, &ben, workspace);
+    let logs = anna.status().workspaces[0].logs;
+    anna.shutdown().unwrap();
+    fs::remove_dir_all(anna_home.data()).unwrap();
+    copy(&backup, &anna_home.data());
+
+    // Written before Ben can be reached: only the marker knows.
+    let anna = Node::start(NodeConfig { network: None, ..anna_home.config() }).unwrap();
+    assert_eq!(names(&anna, workspace), ["in the backup"]);
+    add_project(&anna, workspace, "after restoring");
+    assert_eq!(anna.status().workspaces[0].logs, logs + 1, "a log of its own");
+    anna.shutdown().unwrap();
+    let anna = anna_home.start();
+    converge(&anna, &ben, workspace);
+    assert_eq!(names(&anna, workspace), ["after restoring", "after the backup", "in the backup"]);
+    add_project(&anna, workspace, "and on");
+    converge(&anna, &ben, workspace);
+    assert_eq!(anna.status().workspaces[0].logs, logs + 1, "which is kept");
+    while let Ok(event) = told.try_recv() {
+        assert!(!matches!(event, NodeEvent::Forked { .. }), "{event:?}");
+    }
+}
+
+#[test]
+fn a_copied_directory_opens_a_new_log() {
+    let home = Device::new(false);
+    let node = home.start();
+    let workspace = found(&node);
+    node.shutdown().unwrap();
+    let copied = Device::new(false);
+    copy(&home.data(), &copied.data());
+    let node = copied.start();
+    add_project(&node, workspace, "on the copy");
+    assert_eq!(node.status().workspaces[0].logs, 2);
+    drop(node);
+    let node = home.start();
+    add_project(&node, workspace, "on the original");
+    assert_eq!(node.status().workspaces[0].logs, 1);
+}
