@@ -8,15 +8,19 @@ use super::{
 use crate::{
     change::{self, Change},
     crypto::{Domain, SecretKey},
+    history::{self, LoggedEntry},
     id::{EntityId, Incarnation, OpId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
+    log_set::EntryReader,
     model::{self, ALIVE, EntityKey, Kind, Slot},
     op::{DataBody, Genesis, Group, Invite, Join, Op, Reverts},
-    replica::Logs,
+    replica::{Logs, reader_of},
+    store::LogReader,
     ticket::{SessionSecret, Ticket},
     time::{Hlc, Now},
     value::Value,
 };
+use std::borrow::Cow;
 
 impl Replica {
     pub(super) fn command(&mut self, now: Now, request: RequestId, command: Command, logs: &dyn Logs) {
@@ -41,7 +45,7 @@ impl Replica {
             Command::Invite { workspace, expires_ms, addresses } => {
                 self.invite(now, request, workspace, expires_ms, addresses)
             }
-            Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes),
+            Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
             Command::SyncNow => {
@@ -188,10 +192,12 @@ impl Replica {
         request: RequestId,
         workspace: WorkspaceId,
         changes: &[Change],
+        logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let suffix = self.suffix();
         let holding = self.writable(workspace)?;
-        let groups = change::build(&holding.state, changes, suffix)
+        let changes = with_contents(holding, changes, reader_of(logs, workspace));
+        let groups = change::build(&holding.state, &changes, suffix)
             .map_err(|error| Refusal::Change(error.to_string()))?;
         self.write_groups(now, request, workspace, groups, None, Vec::new());
         Ok(())
@@ -275,6 +281,21 @@ impl Replica {
             heads.iter().for_each(|message| session.say(message));
         }
     }
+}
+
+/// A container comes back with what the same deletion hid inside it, which only the log tells.
+fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogReader) -> Cow<'a, [Change]> {
+    if !changes.iter().any(|change| matches!(change, Change::Restore { .. })) {
+        return Cow::Borrowed(changes);
+    }
+    let entries = EntryReader::new(&holding.logs, reader);
+    let read = |at| {
+        let ready = entries.read(at)?;
+        let origin = holding.logs.chain(at.chain)?.origin;
+        let (prefix, header) = (ready.entry().id.prefix(), ready.entry().header.clone());
+        Some(LoggedEntry { prefix, origin, header, body: ready.body().to_vec() })
+    };
+    Cow::Owned(history::with_contents(&holding.state, changes, &read))
 }
 
 impl Command {
