@@ -72,6 +72,16 @@ pub fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Co
         .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))
 }
 
+/// How many bytes a number takes.
+pub(crate) const fn number_len(number: u64) -> usize {
+    match number {
+        0..=250 => 1,
+        251..=0xFFFF => 3,
+        0x1_0000..=0xFFFF_FFFF => 5,
+        _ => 9,
+    }
+}
+
 /// As [`decode`], and the bytes must be those that [`encode`] would write.
 pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let value: T = decode(bytes)?;

@@ -4,7 +4,7 @@ use super::LogSet;
 use crate::{
     id::EntryId,
     limits,
-    log::{Entry, VerifiedRun},
+    log::{Entry, Run, VerifiedRun},
     store::{ChainNo, EntryAt, LogReader, StoreError},
 };
 use std::{
@@ -163,6 +163,16 @@ impl LogSet {
             chain.applied_hlc = header.hlc;
         }
         true
+    }
+}
+
+impl LogSet {
+    /// The run that follows `position` and ends the durable part of a chain, if it came just now: a
+    /// live edit is passed on without reading it back.
+    pub fn latest_run(&self, number: ChainNo, position: u64) -> Option<Run> {
+        let durable = self.chain(number)?.durable;
+        let run = self.recent.runs.get(&(number, position + 1))?;
+        (run.end().head.position == durable).then(|| run.run().clone())
     }
 }
 

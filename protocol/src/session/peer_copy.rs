@@ -305,7 +305,10 @@ impl PeerCopy {
             }
             let from = self.has_at(logs, number);
             let durable = logs.chain(number).map_or(0, |chain| chain.durable);
-            let run = if from < durable { reader.read_run(number, from)? } else { None };
+            let run = match logs.latest_run(number, from) {
+                None if from < durable => reader.read_run(number, from)?,
+                latest => latest,
+            };
             match run {
                 None => drop(self.lagging.remove(&number)),
                 Some(run) => {
