@@ -1,7 +1,15 @@
 //! Sessions between real nodes over loopback TCP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something unexpected happens"
+)]
 
 #[path = "net_sessions/bad_peer.rs"]
 mod bad_peer;
+#[path = "net_sessions/broken_link.rs"]
+mod broken_link;
 #[path = "net_sessions/finding.rs"]
 mod finding;
 #[path = "net_sessions/flow.rs"]

@@ -18,10 +18,7 @@ pub enum AddressError {
 
 /// The address without its last `/p2p` part, and the device which that part names.
 pub fn split_peer(mut address: Multiaddr) -> Result<(Multiaddr, Option<DeviceId>), AddressError> {
-    let named = match address.iter().last() {
-        Some(Protocol::P2p(peer)) => peer,
-        _ => return Ok((address, None)),
-    };
+    let Some(Protocol::P2p(named)) = address.iter().last() else { return Ok((address, None)) };
     let device = identity::device_id(&named).ok_or_else(|| AddressError::NotADevice(address.clone()))?;
     address.pop();
     Ok((address, Some(device)))

@@ -23,17 +23,19 @@ const PENDING: u32 = 32;
 const PER_PEER: u32 = 4;
 /// Connections in all. At a frame of full size each, 32 MiB.
 const CONNECTIONS: u32 = 128;
+/// Of these, made by others: they can never take the room for those that we dial.
+const INCOMING: u32 = 96;
 /// Streams on one connection: the session, ping, identify, and room for pulls and blobs. Also keeps
 /// yamux' guaranteed window for each stream from adding up.
 const STREAMS: usize = 64;
 /// Time between pings, and for each answer. See `session::links::SILENCE`.
 const PING: Duration = Duration::from_secs(5);
 /// A connection without streams is closed after this time.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// libp2p's default is five minutes, too slow for a person who waits for a colleague to appear.
 const MDNS_QUERY: Duration = Duration::from_secs(10);
 /// Announcements are forgotten after this time without being renewed.
-const MDNS_TTL: Duration = Duration::from_secs(60);
+const MDNS_TTL: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(NetworkBehaviour)]
@@ -79,6 +81,7 @@ fn behaviour(keypair: &Keypair, own: DeviceId) -> Behaviour {
         .with_max_pending_incoming(Some(PENDING))
         .with_max_pending_outgoing(Some(PENDING))
         .with_max_established_per_peer(Some(PER_PEER))
+        .with_max_established_incoming(Some(INCOMING))
         .with_max_established(Some(CONNECTIONS));
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
         .with_agent_version(format!("velo/{}", env!("CARGO_PKG_VERSION")))

@@ -20,6 +20,8 @@ const VERSION: u32 = 1;
 const PEERS: usize = 256;
 /// Addresses kept that nobody has answered at yet.
 const WANTED: usize = 32;
+/// A peer without a session for 60 days is forgotten: nobody is dialled for ever.
+const FORGET_MS: u64 = 60 * 24 * 3600 * 1000;
 /// A book of full size is smaller. A larger file is not ours.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -108,6 +110,11 @@ impl AddressBook {
         if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
     }
 
+    /// Forgets peers that have not been seen for long. `wall_ms` is the time of the wall clock.
+    pub fn forget_old(&mut self, wall_ms: u64) {
+        self.peers.retain(|_, known| known.last_session_ms.saturating_add(FORGET_MS) >= wall_ms);
+    }
+
     /// A session was opened with a peer; `address` is where we dialled it, if we did.
     pub fn session(&mut self, peer: DeviceId, address: Option<&Multiaddr>, wall_ms: u64) {
         if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS {
@@ -127,13 +134,11 @@ impl AddressBook {
     }
 
     /// A peer with which a session is open says that it listens here.
-    pub fn learn(&mut self, peer: &DeviceId, address: &Multiaddr) -> bool {
-        let Some(known) = self.peers.get_mut(peer) else { return false };
-        let news = known.addresses.iter().all(|entry| entry.address != *address);
-        if news {
+    pub fn learn(&mut self, peer: &DeviceId, address: &Multiaddr) {
+        let Some(known) = self.peers.get_mut(peer) else { return };
+        if known.addresses.iter().all(|entry| entry.address != *address) {
             known.entry(address);
         }
-        news
     }
 
     /// A dial to a known peer failed.
@@ -284,6 +289,9 @@ mod tests {
         assert_eq!(book.peers().count(), PEERS);
         assert!(book.peers().any(|(peer, _)| peer == device(599)));
         assert!(!book.peers().any(|(peer, _)| peer == device(5)));
+        book.forget_old(FORGET_MS + 500);
+        assert!(!book.peers().any(|(peer, _)| peer == device(499)));
+        assert!(book.peers().any(|(peer, _)| peer == device(500)));
         assert_eq!(book.wanted().len(), WANTED);
         assert_eq!(book.wanted()[0], address(599));
     }

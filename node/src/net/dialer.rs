@@ -22,13 +22,13 @@ const BACKOFF: Duration = Duration::from_millis(250);
 /// The greatest delay when one of the addresses is on the LAN: a colleague opens the laptop.
 const LAN_CAP: Duration = Duration::from_secs(30);
 /// The greatest delay otherwise.
-const WAN_CAP: Duration = Duration::from_secs(60);
+const WAN_CAP: Duration = Duration::from_mins(1);
 /// Share by which a delay is made longer or shorter.
 const JITTER: f64 = 0.3;
 /// How long the larger id waits for the smaller one's dial.
 const COURTESY: Duration = Duration::from_millis(300);
 /// A connection that held so long was a good one.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_mins(1);
 /// Dials at the same time: half of what the connection limits allow as pending.
 const DIALS: usize = 16;
 /// Peers and addresses kept. Anybody on the LAN can announce as many as they like.
@@ -93,7 +93,9 @@ impl Dialer {
     pub fn discovered(&mut self, peer: DeviceId, addresses: &[Multiaddr], now: Instant) {
         let at = now + self.courtesy(peer);
         let Some(dial) = self.target(Target::Peer(peer), false) else { return };
-        addresses.iter().for_each(|address| dial.add_address(address));
+        for address in addresses {
+            dial.add_address(address);
+        }
         if dial.aside_until.is_some_and(|until| now < until) {
             return;
         }
@@ -133,7 +135,9 @@ impl Dialer {
     pub fn remembered(&mut self, peer: DeviceId, addresses: &[Multiaddr], now: Instant) {
         let at = now + self.courtesy(peer);
         let Some(dial) = self.target(Target::Peer(peer), true) else { return };
-        addresses.iter().rev().for_each(|address| dial.add_address(address));
+        for address in addresses.iter().rev() {
+            dial.add_address(address);
+        }
         if dial.stage == Stage::Idle && !dial.addresses.is_empty() {
             dial.stage = Stage::Waiting(at);
         }
@@ -142,7 +146,9 @@ impl Dialer {
     /// A session is open; `address` is where we dialled, if we did.
     pub fn connected(&mut self, peer: DeviceId, address: Option<&Multiaddr>, now: Instant) {
         if let Some(dial) = self.target(Target::Peer(peer), true) {
-            address.into_iter().for_each(|address| dial.add_address(address));
+            if let Some(address) = address {
+                dial.add_address(address);
+            }
             dial.stage = Stage::Connected(now);
             dial.last_failure = None;
         }

@@ -77,6 +77,13 @@ pub enum Event {
         /// Sum of their lengths.
         bytes: usize,
     },
+    /// The last connection to a peer is gone without having carried a session.
+    Unused {
+        /// To whom.
+        peer: DeviceId,
+        /// Why, for people.
+        reason: String,
+    },
     /// The peer turned out to be no Velo device.
     Foreign {
         /// Which.
@@ -136,7 +143,7 @@ impl Behaviour {
         }
     }
 
-    /// Ends the session that runs over `connection`: what waits is written, within a second. Other
+    /// Ends the session that runs over `connection`: what waits is written, within half a second. Other
     /// connections to the peer are closed.
     pub fn disconnect(&mut self, device: &DeviceId, connection: ConnectionId, reason: String) {
         let Some(peer_id) = identity::peer_id(device) else { return };
@@ -188,11 +195,14 @@ impl Behaviour {
     /// A connection carries nothing any more.
     fn gone(&mut self, peer_id: PeerId, connection: ConnectionId, reason: &str) {
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        if peer.session.take_if(|session| session.connection == connection).is_some() {
-            let down = Event::Down { peer: peer.device, reason: reason.to_owned() };
-            self.tell(down);
-        }
+        let (device, reason) = (peer.device, reason.to_owned());
+        let carried = peer.session.take_if(|session| session.connection == connection).is_some();
         self.forget(peer_id, connection);
+        if carried {
+            self.tell(Event::Down { peer: device, reason });
+        } else if !self.peers.contains_key(&peer_id) {
+            self.tell(Event::Unused { peer: device, reason });
+        }
         self.choose(peer_id);
     }
 
@@ -374,7 +384,8 @@ impl NetworkBehaviour for Behaviour {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
-        if let Some(due) = &mut self.due
+        // Again until it is pending: a new timer wakes nobody before it has been polled.
+        while let Some(due) = &mut self.due
             && due.as_mut().poll(cx).is_ready()
         {
             self.due = None;

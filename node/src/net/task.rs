@@ -3,11 +3,11 @@
 
 mod discovery;
 mod outcome;
+mod saved_book;
 
 use super::{
-    BookError, NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
+    NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
     behaviour::{self, Behaviour, BehaviourEvent},
-    book::AddressBook,
     dialer::{Dialer, Target},
     identity, session,
 };
@@ -16,25 +16,20 @@ use libp2p::{
     Multiaddr, PeerId, Swarm,
     swarm::{ConnectionId, SwarmEvent},
 };
+use saved_book::SavedBook;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io,
-    path::PathBuf,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 use velo_protocol::id::DeviceId;
 
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
 /// network waits. Frames never come near: each connection has its own window.
 const OUTBOX: usize = 1024;
-/// Changes to the address book are gathered this long.
-const SAVE_DELAY: Duration = Duration::from_secs(1);
 /// How long a shutdown waits for goodbyes to be written.
-const FAREWELL: Duration = Duration::from_millis(1500);
+const FAREWELL: Duration = Duration::from_millis(800);
 
 /// What the driver asks for. Unbounded, since only this process adds to it, one for each session
 /// ended and one for each wish of a person.
@@ -59,7 +54,7 @@ enum Step {
     Delivered(Option<(DeviceId, ConnectionId, usize)>),
     Swarm(Box<SwarmEvent<BehaviourEvent>>),
     Command(Command),
-    Saved(io::Result<()>),
+    SaveFailed(io::Error),
     Time,
     Deserted,
 }
@@ -89,12 +84,7 @@ pub struct Network {
     discovery_wanted: bool,
     remember_port: bool,
 
-    book: AddressBook,
-    book_path: PathBuf,
-    save_at: Option<Instant>,
-    saving: Option<JoinHandle<io::Result<()>>>,
-    save_failed: bool,
-
+    book: SavedBook,
     outbox: VecDeque<Waiting>,
     events: mpsc::Sender<Delivery>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -111,7 +101,7 @@ impl Network {
     ) -> Result<(Self, watch::Receiver<(Instant, NetStatus)>), NetError> {
         let own = DeviceId(config.device.public());
         let keypair = identity::keypair(&config.device).map_err(|error| NetError::Key(error.to_string()))?;
-        let (book, book_error) = AddressBook::load(&config.address_book);
+        let (book, book_error) = SavedBook::load(config.address_book);
         let (status, watched) = watch::channel((Instant::now(), NetStatus::default()));
         let seed = getrandom::u64().map_err(|error| NetError::Random(error.to_string()))?;
         let mut network = Self {
@@ -124,10 +114,6 @@ impl Network {
             discovery_wanted: config.mdns,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
             book,
-            book_path: config.address_book,
-            save_at: None,
-            saving: None,
-            save_failed: false,
             outbox: VecDeque::new(),
             events,
             commands,
@@ -151,12 +137,14 @@ impl Network {
                 Step::Swarm(event) => self.on_swarm(*event),
                 Step::Command(Command::Shutdown(done)) => break Some(done),
                 Step::Command(command) => self.on_command(command),
-                Step::Saved(result) => self.on_saved(result),
+                Step::SaveFailed(error) => self.on_save_failed(&error),
                 Step::Deserted => break None,
             }
         };
-        self.close().await;
-        drop(self);
+        self.say_goodbye().await;
+        let Self { swarm, book, .. } = self;
+        drop(swarm);
+        book.finish().await;
         if let Some(done) = done {
             // Whoever asked may have stopped waiting.
             done.send(()).ok();
@@ -164,7 +152,7 @@ impl Network {
     }
 
     async fn step(&mut self) -> Step {
-        let wake = [self.dialer.next_wake(), self.save_due(), self.blocked.front().map(|(at, _)| *at)];
+        let wake = [self.dialer.next_wake(), self.book.due(), self.blocked.front().map(|(at, _)| *at)];
         let wake = wake.into_iter().flatten().min().map(tokio::time::Instant::from_std);
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
@@ -177,10 +165,7 @@ impl Network {
             },
             event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
             command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
-            result = joined(&mut self.saving), if self.saving.is_some() => {
-                self.saving = None;
-                Step::Saved(result)
-            }
+            failure = self.book.saved() => failure.map_or(Step::Time, Step::SaveFailed),
             () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
                 Step::Time
             }
@@ -196,37 +181,19 @@ impl Network {
         while let Some((target, addresses)) = self.dialer.poll(now) {
             self.dial(target, addresses);
         }
-        if self.save_due().is_some_and(|at| at <= now) {
-            self.save_at = None;
-            let (book, path) = (self.book.clone(), self.book_path.clone());
-            self.saving = Some(tokio::task::spawn_blocking(move || book.save(&path)));
-        }
+        self.book.save_if_due(now);
         if std::mem::take(&mut self.status_changed) {
             let status = self.current_status(now);
             self.status.send_replace((now, status));
         }
     }
 
-    /// When the book is to be saved; not while it is being saved.
-    fn save_due(&self) -> Option<Instant> {
-        if self.saving.is_some() { None } else { self.save_at }
-    }
-
-    fn book_changed(&mut self) {
-        self.save_at.get_or_insert_with(|| Instant::now() + SAVE_DELAY);
-    }
-
-    fn on_saved(&mut self, result: io::Result<()>) {
-        let failed_before = std::mem::replace(&mut self.save_failed, result.is_err());
-        if let Err(error) = result
-            && !failed_before
-        {
-            self.tell(NetEvent::BookFailed {
-                reason: format!(
-                    "the address book cannot be saved: {error}; peers may not be found after a restart"
-                ),
-            });
-        }
+    fn on_save_failed(&mut self, error: &io::Error) {
+        self.tell(NetEvent::BookFailed {
+            reason: format!(
+                "the address book cannot be saved: {error}; peers may not be found after a restart"
+            ),
+        });
     }
 
     fn on_command(&mut self, command: Command) {
@@ -236,8 +203,7 @@ impl Network {
             Command::Dial { address, peer } => {
                 self.dialer.wanted(peer, &address, now);
                 if peer.is_none() {
-                    self.book.want(&address);
-                    self.book_changed();
+                    self.book.edit().want(&address);
                 }
             }
             Command::Disconnect { peer, connection, reason } => {
@@ -252,14 +218,12 @@ impl Network {
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Session(event)) => self.on_session(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
-                if ping.result.is_ok() {
-                    self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
-                }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) if ping.result.is_ok() => {
+                self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
-            SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(address, listener_id),
+            SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(&address, listener_id),
             SwarmEvent::ExpiredListenAddr { .. } => self.status_changed = true,
             SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
                 self.tell(NetEvent::ListenFailed { reason: error.to_string() });
@@ -267,8 +231,8 @@ impl Network {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, concurrent_dial_errors, .. } => {
                 self.on_connected(&peer_id, connection_id, &concurrent_dial_errors.unwrap_or_default());
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
-                self.on_last_closed(&peer_id, cause.as_ref());
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                identity::device_id(&peer_id).and_then(|peer| self.announced.remove(&peer));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 if let Some(target) = self.dials.remove(&connection_id) {
@@ -292,6 +256,7 @@ impl Network {
             }
             session::Event::Sent { peer, bytes } => self.tell(NetEvent::Sent { peer, bytes }),
             session::Event::Foreign { peer } => self.on_foreign(peer),
+            session::Event::Unused { peer, reason } => self.on_unused(peer, reason),
             session::Event::Violation { peer } => self.on_violation(peer),
         }
     }
@@ -299,10 +264,8 @@ impl Network {
     fn on_up(&mut self, peer: DeviceId, address: Multiaddr, dialled: bool, route: Route) {
         let now = Instant::now();
         let dialled_at = dialled.then_some(&address);
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.book.session(peer, dialled_at, wall.as_millis() as u64);
+        self.book.edit().session(peer, dialled_at, wall_ms());
         self.dialer.connected(peer, dialled_at, now);
-        self.book_changed();
         let path = address::path(&address);
         self.sessions.insert(peer, Session { path, address: address.clone(), since: now });
         self.learn_addresses(peer);
@@ -322,8 +285,8 @@ impl Network {
         self.outbox.push_back(Waiting { delivery: Delivery { event, route: None }, frame_from: None });
     }
 
-    /// Says goodbye, waits a little for it to be written, and saves the book.
-    async fn close(&mut self) {
+    /// Ends every session, and waits a little for the goodbyes to be written.
+    async fn say_goodbye(&mut self) {
         self.swarm.behaviour_mut().session.disconnect_all("this device goes offline");
         let goodbye = async {
             while self.swarm.network_info().num_peers() > 0 {
@@ -331,15 +294,7 @@ impl Network {
             }
         };
         // Whoever does not answer in time finds out by silence.
-        drop(tokio::time::timeout(FAREWELL, goodbye).await);
-        if let Some(saving) = self.saving.take() {
-            drop(saving.await);
-        }
-        if self.save_at.is_some() {
-            let (book, path) = (self.book.clone(), self.book_path.clone());
-            // What is lost is found again by discovery; nobody is left to be told.
-            drop(tokio::task::spawn_blocking(move || book.save(&path)).await);
-        }
+        tokio::time::timeout(FAREWELL, goodbye).await.ok();
     }
 }
 
@@ -352,9 +307,6 @@ impl Waiting {
     }
 }
 
-async fn joined(saving: &mut Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
-    match saving {
-        Some(saving) => saving.await.map_err(io::Error::other)?,
-        None => Ok(()),
-    }
+fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

@@ -79,6 +79,31 @@ async fn a_driver_that_does_not_read_stops_the_sender_and_loses_nothing() {
     tokio::time::timeout(PATIENCE, both).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_frame_takes_little_time() {
+    let (mut a, mut b) = pair(9, 34).await;
+    let device_a = a.device;
+    let echo = tokio::spawn(async move {
+        loop {
+            let frame = b.frame().await;
+            b.handle.send(device_a, frame);
+        }
+    });
+    let peer = a.handle.status().targets[0].peer.unwrap();
+    let mut times = Vec::new();
+    for n in 0..200 {
+        let since = std::time::Instant::now();
+        a.handle.send(peer, vec![n; 200]);
+        assert_eq!(a.frame().await, vec![n; 200]);
+        times.push(since.elapsed());
+    }
+    times.sort();
+    println!("there and back: p50 {:?}, p99 {:?}", times[100], times[198]);
+    // Generous, for busy machines; a timer or Nagle's algorithm in the way would cost 40 ms.
+    assert!(times[100] < Duration::from_millis(20), "{:?}", times[100]);
+    echo.abort();
+}
+
 #[tokio::test]
 async fn what_was_sent_before_a_disconnect_arrives() {
     let (mut a, mut b) = pair(5, 6).await;

@@ -27,7 +27,7 @@ const PROTOCOL: StreamProtocol = StreamProtocol::new("/velo/session/1");
 /// Frames read and not yet taken by the driver, as bytes: one frame of full size beyond it at most.
 const WINDOW: usize = limits::FRAME;
 /// How long a finished session may take to write what still waits.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What the behaviour asks of a connection.
 #[derive(Debug)]

@@ -1,12 +1,22 @@
 //! Where this device listens, and what others say about where they do.
 
-use super::{super::reason::root_cause, *};
+use super::{
+    super::{BookError, NetError, NetEvent, address, behaviour, identity, reason::root_cause},
+    Network, wall_ms,
+};
 use libp2p::{
+    Multiaddr, PeerId,
     core::transport::ListenerId,
     identify, mdns,
     multiaddr::Protocol,
     swarm::{FromSwarm, NetworkBehaviour, NewListenAddr},
 };
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use velo_protocol::id::DeviceId;
 
 /// Records that libp2p's discovery may hold. It has no bound of its own, and anybody on the LAN can
 /// announce what they like, so above this it starts anew.
@@ -14,7 +24,7 @@ const RECORDS: usize = 2048;
 /// Addresses taken from one announcement.
 const ANNOUNCED: usize = 8;
 /// How long a libp2p program that is not Velo is left alone.
-const FOREIGN: Duration = Duration::from_secs(10 * 60);
+const FOREIGN: Duration = Duration::from_mins(10);
 
 impl Network {
     /// Listens on the addresses; on the port of the last start where any port will do.
@@ -22,7 +32,7 @@ impl Network {
         let mut failed = None;
         let mut listening = false;
         for address in wanted {
-            let remembered = self.book.port.and_then(|port| at_port(address, port));
+            let remembered = self.book.get().port.and_then(|port| at_port(address, port));
             let result = match remembered {
                 Some(remembered) => self.swarm.listen_on(remembered),
                 None => self.swarm.listen_on(address.clone()),
@@ -45,11 +55,12 @@ impl Network {
     /// Makes targets of what the address book holds.
     pub(super) fn recall(&mut self, error: Option<BookError>) {
         let now = Instant::now();
-        for (peer, known) in self.book.peers() {
+        self.book.edit().forget_old(wall_ms());
+        for (peer, known) in self.book.get().peers() {
             let addresses: Vec<_> = known.iter().map(|entry| entry.address.clone()).collect();
             self.dialer.remembered(peer, &addresses, now);
         }
-        for address in self.book.wanted() {
+        for address in self.book.get().wanted() {
             self.dialer.wanted(None, address, now);
         }
         if let Some(error) = error {
@@ -57,20 +68,20 @@ impl Network {
         }
     }
 
-    pub(super) fn on_listening(&mut self, address: Multiaddr, listener: ListenerId) {
-        if self.remember_port && self.book.port != address::tcp_port(&address) {
-            self.book.port = address::tcp_port(&address);
-            self.book_changed();
+    pub(super) fn on_listening(&mut self, address: &Multiaddr, listener: ListenerId) {
+        let port = address::tcp_port(address);
+        if self.remember_port && self.book.get().port != port {
+            self.book.edit().port = port;
         }
         self.dialer.redial(Instant::now());
         self.status_changed = true;
-        let announceable = matches!(address::ip(&address), Some(ip) if ip.is_ipv4() && !ip.is_loopback());
+        let announceable = matches!(address::ip(address), Some(ip) if ip.is_ipv4() && !ip.is_loopback());
         if announceable && self.discovery_wanted {
             self.discovery_wanted = false;
             self.discover(listener);
         }
         let own = *self.swarm.local_peer_id();
-        self.tell(NetEvent::Listening(address::with_peer(&address, own)));
+        self.tell(NetEvent::Listening(address::with_peer(address, own)));
     }
 
     /// Starts discovery, and tells it the addresses it has missed.
@@ -130,9 +141,7 @@ impl Network {
         let same_machine = address::is_loopback(&session.address);
         for address in addresses.iter().filter(|address| same_machine || !address::is_loopback(address)) {
             self.dialer.learned(peer, address);
-            if self.book.learn(&peer, address) {
-                self.book_changed();
-            }
+            self.book.edit().learn(&peer, address);
         }
     }
 
@@ -154,7 +163,7 @@ fn at_port(address: &Multiaddr, port: u16) -> Option<Multiaddr> {
     }
     // libp2p lets several processes listen at one port, and connections would then go to either.
     let ip = address::ip(address)?;
-    std::net::TcpListener::bind((ip, port)).ok()?;
+    TcpListener::bind((ip, port)).ok()?;
     Some(Multiaddr::from(ip).with(Protocol::Tcp(port)))
 }
 

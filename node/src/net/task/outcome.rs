@@ -2,22 +2,30 @@
 
 use super::{
     super::{
-        dialer::Stage,
-        reason::{dial_failure, failed_address, root_cause},
+        NetEvent, NetStatus, address,
+        dialer::{Dial, Stage, Target},
+        identity,
+        reason::{dial_failure, failed_address},
         status::{AddressRecord, TargetStage, TargetStatus},
     },
-    *,
+    Network,
 };
 use libp2p::{
+    Multiaddr, PeerId,
     core::transport::TransportError,
     swarm::{
-        ConnectionError, DialError,
+        ConnectionId, DialError,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+use velo_protocol::id::DeviceId;
 
 /// How long a peer that broke the framing stays out.
-const BLOCK: Duration = Duration::from_secs(60);
+const BLOCK: Duration = Duration::from_mins(1);
 /// Peers kept out at a time. Further ones are only disconnected.
 const BLOCKED: usize = 1024;
 
@@ -50,14 +58,10 @@ impl Network {
         self.record_failures(peer, failed);
     }
 
-    /// The last connection to a peer is gone. If there was no session, the dial has failed after all.
-    pub(super) fn on_last_closed(&mut self, peer_id: &PeerId, cause: Option<&ConnectionError>) {
-        let Some(peer) = identity::device_id(peer_id) else { return };
-        self.announced.remove(&peer);
+    /// The last connection to a peer is gone, and there was no session: the dial failed after all.
+    pub(super) fn on_unused(&mut self, peer: DeviceId, reason: String) {
         let target = Target::Peer(peer);
         if self.dialer.is_dialling(peer) && !self.dials.values().any(|pending| *pending == target) {
-            let reason =
-                cause.map_or_else(|| "the peer closed the connection".to_owned(), |cause| root_cause(cause));
             self.report_failure(&target, None, reason);
         }
     }
@@ -76,8 +80,7 @@ impl Network {
     /// A person or a ticket gave an address at which we ourselves are listening.
     fn forget_own_address(&mut self, target: &Target, address: &Multiaddr) {
         self.dialer.forget(target);
-        self.book.unwant(address);
-        self.book_changed();
+        self.book.edit().unwant(address);
         let reason = "this is the address of this device".to_owned();
         self.tell(NetEvent::DialFailed { address: address.clone(), peer: None, reason, next_try: None });
     }
@@ -92,8 +95,7 @@ impl Network {
             DialError::WrongPeerId { address, .. } | DialError::LocalPeerId { address } => {
                 let address = address::plain(address);
                 self.dialer.wrong_address(peer, &address);
-                self.book.wrong_address(&peer, &address);
-                self.book_changed();
+                self.book.edit().wrong_address(&peer, &address);
                 Some(address)
             }
             _ => None,
@@ -116,8 +118,7 @@ impl Network {
     fn record_failures(&mut self, peer: DeviceId, errors: &[(Multiaddr, TransportError<io::Error>)]) {
         for failed in errors {
             tracing::debug!(peer = %peer.short(), failure = failed_address(failed), "address failed");
-            self.book.failure(&peer, &address::plain(&failed.0));
-            self.book_changed();
+            self.book.edit().failure(&peer, &address::plain(&failed.0));
         }
     }
 
@@ -150,12 +151,7 @@ impl Network {
         }
     }
 
-    fn target_status(
-        &self,
-        target: &Target,
-        dial: &super::super::dialer::Dial,
-        now: Instant,
-    ) -> TargetStatus {
+    fn target_status(&self, target: &Target, dial: &Dial, now: Instant) -> TargetStatus {
         let peer = match target {
             Target::Peer(peer) => Some(*peer),
             Target::Address(_) => None,
@@ -184,7 +180,7 @@ impl Network {
     }
 
     fn record(&self, peer: Option<DeviceId>, address: &Multiaddr) -> AddressRecord {
-        let known = peer.and_then(|peer| self.book.record(&peer, address));
+        let known = peer.and_then(|peer| self.book.get().record(&peer, address));
         AddressRecord {
             address: address.clone(),
             successes: known.map_or(0, |known| known.successes),
