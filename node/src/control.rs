@@ -175,5 +175,5 @@ pub fn call(data_dir: &Path, request: &Value) -> Result<Option<Value>, ControlEr
     serde_json::from_slice(&answer).map(Some).map_err(|_| ControlError::Malformed)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

@@ -44,3 +44,20 @@ pub fn start(dir: &DataDir, stderr: bool) -> Result<Logging, DataDirError> {
 fn filter() -> EnvFilter {
     EnvFilter::try_from_env(LOG_VAR).unwrap_or_else(|_| EnvFilter::new("info,libp2p=warn,sled=warn"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_in_the_file_when_the_log_ends() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(home.path()).unwrap();
+        let logging = start(&dir, false).unwrap();
+        tracing::error!(found = 7, "a line to be found");
+        drop(logging);
+        let files = std::fs::read_dir(home.path().join("logs")).unwrap();
+        let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        assert!(text.contains("a line to be found") && text.contains("found=7"), "{text}");
+    }
+}

@@ -41,3 +41,35 @@ pub fn serve(address: SocketAddr) -> Result<(), MetricsError> {
     let builder = PrometheusBuilder::new().with_http_listener(address);
     builder.install().map_err(|error| MetricsError::Start { address, reason: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+    };
+
+    #[test]
+    fn figures_stay_on_the_machine() {
+        let refused = serve("0.0.0.0:9000".parse().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("127.0.0.1:9000"), "{refused}");
+    }
+
+    #[test]
+    fn figures_can_be_fetched_and_a_taken_port_is_told() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        assert!(matches!(serve(address), Err(MetricsError::Start { .. })));
+        drop(taken);
+        serve(address).unwrap();
+        metrics::counter!("velo_commits_total").increment(1);
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("velo_commits_total"), "{answer}");
+    }
+}

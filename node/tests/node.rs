@@ -1,4 +1,5 @@
 //! Whole nodes in one process: real files, real libp2p on loopback.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test cannot go on from")]
 
 use std::{
     fs,
