@@ -11,8 +11,8 @@ use std::io::{Cursor, Read};
 use velo_node::import::{DEMO_BOARD, Target, read_trello};
 use velo_protocol::id::WorkspaceId;
 
-const FILE_BYTES: usize = 100 * 1024 * 1024;
-const MOST_BYTES: usize = 512 * 1024 * 1024;
+const FILE_BYTES: usize = 32 * 1024 * 1024;
+const MOST_BYTES: usize = 192 * 1024 * 1024;
 
 /// The middle third of every id in the embedded board.
 const OWN: usize = 0x5e10_c4a7;
