@@ -266,7 +266,7 @@ impl LogSet {
         if self.chains_of(run.log).is_empty() {
             return self.introduce(run).map(Some);
         }
-        self.overlap(run, reader)
+        self.overlap(&run, reader)
     }
 
     fn take(&mut self, number: ChainNo, run: Run, forked: bool) -> Result<Taken, Rejected> {

@@ -352,17 +352,17 @@ fn check_value(spec: &FieldSpec, value: &Value) -> Result<(), SchemaError> {
         (FieldType::Line { required: true, .. }, Value::Unset) => {
             Err(SchemaError::Empty { field: spec.name })
         }
+        (FieldType::Int { min, max }, Value::Int(found)) if !(min..=max).contains(found) => {
+            Err(SchemaError::OutOfRange { field: spec.name, min, max, found: *found })
+        }
         (_, Value::Unset)
+        | (FieldType::Int { .. }, Value::Int(_))
         | (FieldType::Bool, Value::Bool(_))
         | (FieldType::Ref(_) | FieldType::Who, Value::Entity(_))
         | (FieldType::Who, Value::Person(_))
         | (FieldType::Any, Value::Int(_) | Value::Bool(_)) => Ok(()),
         (FieldType::Line { max, required }, Value::Text(text)) => check_line(spec.name, text, max, required),
         (FieldType::LongText | FieldType::Any, Value::Text(text)) => check_long_text(spec.name, text),
-        (FieldType::Int { min, max }, Value::Int(found)) if !(min..=max).contains(found) => {
-            Err(SchemaError::OutOfRange { field: spec.name, min, max, found: *found })
-        }
-        (FieldType::Int { .. }, Value::Int(_)) => Ok(()),
         (FieldType::Choice(words), Value::Int(found)) if (0..words.len() as i64).contains(found) => Ok(()),
         (FieldType::Date | FieldType::Any, Value::Date(date)) => check_date(spec.name, date),
         (FieldType::Order, Value::Order(key)) if key.is_well_formed() => Ok(()),

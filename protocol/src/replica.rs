@@ -304,7 +304,7 @@ impl Replica {
         copy.on_digest(equal, &holding.logs);
         if !equal && holding.syncs(now) {
             let heads = copy.full_heads(now, digest.workspace, &holding.logs);
-            heads.iter().for_each(|message| session.say(message));
+            session.say_all(&heads);
         }
         if news {
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
@@ -320,7 +320,7 @@ impl Replica {
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
         if copy.on_heads(now, heads, &holding.logs) && holding.syncs(now) {
             let answer = copy.full_heads(now, heads.workspace, &holding.logs);
-            answer.iter().for_each(|message| session.say(message));
+            session.say_all(&answer);
         }
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         self.push(now, peer, logs);
@@ -356,7 +356,7 @@ impl Replica {
                 }
                 Err(Rejected::Gap) => {
                     let heads = copy.full_heads(now, workspace, &holding.logs);
-                    heads.iter().for_each(|message| session.say(message));
+                    session.say_all(&heads);
                     break;
                 }
                 Err(rejected) => {
@@ -490,7 +490,7 @@ impl Replica {
                 heads.extend(copy.due_heads(now, *workspace, &holding.logs));
             }
         }
-        heads.iter().for_each(|message| session.say(message));
+        session.say_all(&heads);
         for workspace in digests {
             self.say_digest(now, peer, workspace);
         }

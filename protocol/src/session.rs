@@ -109,6 +109,13 @@ impl Session {
         self.frames.push(frame);
     }
 
+    /// Queues several messages.
+    pub fn say_all(&mut self, messages: &[Message]) {
+        for message in messages {
+            self.say(message);
+        }
+    }
+
     /// Takes the queued frames.
     pub fn take_frames(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.frames)

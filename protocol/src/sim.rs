@@ -42,7 +42,7 @@ pub struct Plan {
     pub skew_ms: u64,
 }
 
-/// Numbers from a seed: SplitMix64 (Steele et al., 2014). For choices, not for secrets.
+/// Numbers from a seed: `SplitMix64` (Steele et al., 2014). For choices, not for secrets.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
@@ -53,7 +53,7 @@ impl Dice {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -63,7 +63,7 @@ impl Dice {
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.roll().checked_rem(bound).unwrap_or(0)
     }
 
     /// True in `thousandths` of the cases.
@@ -80,7 +80,7 @@ impl Dice {
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for part in bytes.chunks_mut(8) {
-            part.copy_from_slice(&self.next().to_le_bytes()[..part.len()]);
+            part.copy_from_slice(&self.roll().to_le_bytes()[..part.len()]);
         }
         bytes
     }

@@ -2,7 +2,7 @@
 //!
 //! The log is the truth. [`LogStore`] keeps it; everything else on disk is an index that can be
 //! rebuilt. Implementations: files (`velo-node`), memory with faults (below, for the simulator and
-//! tests), PostgreSQL (`velo-relay`). One conformance suite runs against all of them.
+//! tests), `PostgreSQL` (`velo-relay`). One conformance suite runs against all of them.
 
 use crate::{
     id::{EntryId, LogId},

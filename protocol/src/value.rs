@@ -174,7 +174,7 @@ impl OrderKey {
                 Some(high) if bounded => u16::from(high.get(at).copied().unwrap_or(0)),
                 _ => 256,
             };
-            let middle = (u16::from(floor) + ceiling) / 2;
+            let middle = u16::midpoint(u16::from(floor), ceiling);
             if middle > u16::from(floor) {
                 key.push(middle as u8);
                 return key;

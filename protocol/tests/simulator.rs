@@ -1,4 +1,10 @@
 //! Simulated schedules: `VELO_SCHEDULES` says how many (default 300), `VELO_SEED` replays one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail by panicking, and the environment says how many schedules"
+)]
 
 use std::{
     env,

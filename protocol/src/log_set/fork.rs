@@ -9,12 +9,12 @@ use crate::{
 
 impl LogSet {
     /// Takes from a run of a known log what is news. `Ok(None)` if nothing is.
-    pub(super) fn overlap(&mut self, run: Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
+    pub(super) fn overlap(&mut self, run: &Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
         if run.bytes.len() > limits::RUN_BYTES {
             return Err(LogError::TooLarge { position: run.after.position, what: "run" }.into());
         }
         let entries = log::parse_entries(run.after, &run.bytes)?;
-        let Some(mut at) = self.locate(&run) else { return Err(Rejected::Gap) };
+        let Some(mut at) = self.locate(run) else { return Err(Rejected::Gap) };
         let known = entries.iter().take_while(|entry| match self.step(at, entry) {
             Some(next) => {
                 at = next;
@@ -24,7 +24,7 @@ impl LogSet {
         });
         let known = known.count();
         let Some(first_new) = entries.get(known) else { return Ok(None) };
-        let rest = rest_of(&run, &entries, known, first_new)?;
+        let rest = rest_of(run, &entries, known, first_new)?;
         let chain = self.chain(at.chain).ok_or(Rejected::Gap)?;
         if chain.end.head == rest.after {
             return self.take(at.chain, rest, false).map(Some);

@@ -87,7 +87,7 @@ impl Replica {
     }
 
     fn found(&mut self, now: Now, request: RequestId, name: &str, person_name: &str) -> Result<(), Refusal> {
-        check_name(Kind::Workspace, model::workspace::NAME.into(), name)?;
+        check_name(Kind::Workspace, &model::workspace::NAME.into(), name)?;
         let profile = self.profile(person_name)?;
         let origin = self.origin(true);
         let genesis = Draft::new(EntryKind::GENESIS, &Genesis { chain: self.identity.chain.clone() });
@@ -160,7 +160,7 @@ impl Replica {
 
     fn profile(&self, name: &str) -> Result<Draft, Refusal> {
         let slot = Slot::from(model::profile::NAME);
-        check_name(Kind::Profile, slot.clone(), name)?;
+        check_name(Kind::Profile, &slot, name)?;
         let key = EntityKey::new(Kind::Profile, EntityId::from(self.identity.person));
         Ok(Draft::new(EntryKind::PROFILE, &DataBody::new(vec![creation(key, slot, name)])))
     }
@@ -278,7 +278,7 @@ impl Replica {
         for session in self.sessions.values_mut() {
             let Some(copy) = session.copies.get_mut(&workspace) else { continue };
             let heads = copy.full_heads(now, workspace, &holding.logs);
-            heads.iter().for_each(|message| session.say(message));
+            session.say_all(&heads);
         }
     }
 }
@@ -310,8 +310,8 @@ fn draft(body: &DataBody) -> Draft {
     Draft::new(if profile { EntryKind::PROFILE } else { EntryKind::DATA }, body)
 }
 
-fn check_name(kind: Kind, slot: Slot, name: &str) -> Result<(), Refusal> {
-    model::check(kind, &slot, &Value::text(name)).map_err(|error| Refusal::Change(error.to_string()))
+fn check_name(kind: Kind, slot: &Slot, name: &str) -> Result<(), Refusal> {
+    model::check(kind, slot, &Value::text(name)).map_err(|error| Refusal::Change(error.to_string()))
 }
 
 /// The operations that make an entity with a name.

@@ -162,7 +162,9 @@ impl Holding {
             let entries = EntryReader::new(&self.logs, reader);
             let ready: Vec<Ready> =
                 (first..=applied).filter_map(|position| entries.read(EntryAt { chain, position })).collect();
-            ready.iter().for_each(|ready| self.note_transaction(ready));
+            for ready in &ready {
+                self.note_transaction(ready);
+            }
         }
     }
 

@@ -249,7 +249,7 @@ impl PeerCopy {
             let (log, head) = logs.durable_head(number)?;
             raise(&mut self.told, number, head.position).then_some((log, head))
         });
-        announce(workspace, news.collect(), false)
+        announce(workspace, &news.collect::<Vec<_>>(), false)
     }
 
     /// Everything we hold.
@@ -259,7 +259,7 @@ impl PeerCopy {
         for (number, chain) in logs.chains() {
             raise(&mut self.told, number, chain.durable);
         }
-        announce(workspace, logs.durable_heads(), true)
+        announce(workspace, &logs.durable_heads(), true)
     }
 
     /// The next message of entries that the peer lacks.
@@ -331,7 +331,7 @@ fn raise(marks: &mut BTreeMap<ChainNo, u64>, number: ChainNo, position: u64) -> 
     news
 }
 
-fn announce(workspace: WorkspaceId, heads: Vec<(LogId, Head)>, full: bool) -> Vec<Message> {
+fn announce(workspace: WorkspaceId, heads: &[(LogId, Head)], full: bool) -> Vec<Message> {
     if heads.is_empty() && !full {
         return Vec::new();
     }

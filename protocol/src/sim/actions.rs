@@ -108,16 +108,12 @@ fn place(dice: &mut Dice, state: &Workspace, key: EntityKey, column: EntityId) -
 
 fn label(dice: &mut Dice, state: &Workspace, key: EntityKey) -> Change {
     let labels: Vec<EntityId> = state.shown(Kind::Label).collect();
-    match dice.pick(&labels).filter(|_| labels.len() > 3) {
-        Some(label) => {
-            let slot = Slot::element(model::task::LABELS, Element::Entity(*label));
-            Change::Set { key, slot, value: Value::Bool(dice.chance(600)) }
-        }
-        None => {
-            let key = EntityKey::new(Kind::Label, id(dice));
-            create(key, vec![(model::label::NAME.into(), title(dice))])
-        }
+    if let Some(label) = dice.pick(&labels).filter(|_| labels.len() > 3) {
+        let slot = Slot::element(model::task::LABELS, Element::Entity(*label));
+        return Change::Set { key, slot, value: Value::Bool(dice.chance(600)) };
     }
+    let key = EntityKey::new(Kind::Label, id(dice));
+    create(key, vec![(model::label::NAME.into(), title(dice))])
 }
 
 fn assign(dice: &mut Dice, state: &Workspace, key: EntityKey) -> Change {

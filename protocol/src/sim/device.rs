@@ -14,13 +14,16 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// The meta record, and the pages by number.
+type SavedPages = (Vec<u8>, BTreeMap<PageNo, Vec<u8>>);
+
 /// What lies on a device's disk.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub record: Option<WorkspaceRecord>,
     pub log: MemoryLog,
     /// The last pages of the visible state that were written, if any.
-    pub pages: Option<(Vec<u8>, BTreeMap<PageNo, Vec<u8>>)>,
+    pub pages: Option<SavedPages>,
     /// A backup: how many runs there were, and the record.
     pub backup: Option<(usize, WorkspaceRecord)>,
 }

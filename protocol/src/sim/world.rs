@@ -142,7 +142,7 @@ impl World {
         self.at(split, Happening::Partition);
         self.at(split + length / 3, Happening::Heal);
         if self.plan.crashes {
-            for _ in 0..1 + self.dice.below(4) {
+            for _ in 0..=self.dice.below(4) {
                 let (at, device) = (start + self.dice.below(length), self.any_device());
                 self.at(at, Happening::Crash { device });
             }

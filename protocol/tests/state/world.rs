@@ -352,10 +352,10 @@ fn live_of(own: &[&Done]) -> BTreeMap<Slot, Vec<Seen>> {
     let mut named: BTreeMap<&Slot, BTreeSet<OpId>> = BTreeMap::new();
     let mut listed = BTreeSet::new();
     for done in own.iter().filter(|done| done.effective) {
-        let names = closure(own, done.op.names());
+        let all = closure(own, done.op.names());
         match done.op {
-            Op::Set { slot, .. } => named.entry(slot).or_default().extend(names),
-            Op::Delete { .. } => listed.extend(names),
+            Op::Set { slot, .. } => named.entry(slot).or_default().extend(all),
+            Op::Delete { .. } => listed.extend(all),
         }
     }
     let mut live: BTreeMap<Slot, Vec<Seen>> = BTreeMap::new();
