@@ -1,0 +1,132 @@
+//! What becomes of requests, told to the person.
+
+use super::VeloApp;
+use crate::{
+    bridge::Request,
+    panels::dialog_ui::sentence,
+    view::{
+        edit,
+        state::{Dialog, Page},
+        toast::Tone,
+    },
+};
+use velo_protocol::{
+    id::WorkspaceId,
+    replica::{Command, Reply},
+};
+
+/// The name of the project a new workspace starts with.
+const FIRST_PROJECT: &str = "First project";
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// A workspace.
+    Found { sample: bool },
+    /// To join one.
+    Joined,
+    /// The content of the sample board or of a first project.
+    Filled,
+    /// An edit, and what to say when it is done.
+    Edited { done: String },
+    /// Undo or redo.
+    Undone { again: bool },
+    /// A ticket.
+    Invited,
+    /// A connection.
+    Dialled,
+    /// To compare with every peer.
+    Compared,
+}
+
+impl VeloApp {
+    pub(super) fn take_answers(&mut self) {
+        for answer in self.bridge.answers() {
+            let Some(pending) = self.pending.remove(&answer.request) else { continue };
+            match answer.result {
+                Ok(reply) => self.answered(pending, reply),
+                Err(problem) => self.refused(&pending, &problem),
+            }
+        }
+    }
+
+    fn answered(&mut self, pending: Pending, reply: Reply) {
+        match (pending, reply) {
+            (Pending::Found { sample }, Reply::Workspace(id)) => self.founded(id, sample),
+            (Pending::Joined, Reply::Workspace(id)) => {
+                self.enter(id);
+                self.say("Joined. Content arrives as soon as a member is near.", Tone::Done, false);
+            }
+            (Pending::Edited { done }, Reply::Edited { operations, .. }) => {
+                if operations > 0 && !done.is_empty() {
+                    self.say(done, Tone::Done, true);
+                }
+            }
+            (Pending::Undone { again }, Reply::Edited { kept, .. }) => self.undone(again, &kept),
+            (Pending::Invited, Reply::Ticket(ticket)) => {
+                if matches!(self.view.dialog, Dialog::Invite { .. }) {
+                    self.view.dialog = Dialog::Invite { ticket: Some(ticket) };
+                }
+            }
+            (Pending::Dialled, _) => {
+                self.say("Connecting. It shows here when it is there.", Tone::Done, false)
+            }
+            (Pending::Compared, _) => {
+                self.say("Comparing with everybody who is connected", Tone::Done, false)
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&mut self, pending: &Pending, problem: &str) {
+        let problem = sentence(problem);
+        self.view.onboarding.waiting = false;
+        let first_start = self.model.workspace.is_none();
+        match pending {
+            Pending::Found { .. } | Pending::Joined if first_start => {
+                self.view.onboarding.problem = Some(problem);
+            }
+            Pending::Invited => {
+                self.view.dialog = Dialog::None;
+                self.say(problem, Tone::Problem, false);
+            }
+            // What could not be saved is shown as it was before.
+            Pending::Edited { .. } => {
+                self.view.detail.title.reset();
+                self.view.detail.description.reset();
+                self.say(problem, Tone::Problem, false);
+            }
+            _ => self.say(problem, Tone::Problem, false),
+        }
+    }
+
+    fn enter(&mut self, id: WorkspaceId) {
+        self.view.onboarding.waiting = false;
+        self.view.preferences.workspace = Some(id);
+        self.view.preferences.project = None;
+        self.view.page = Page::Project;
+        self.keep_preferences();
+    }
+
+    fn founded(&mut self, id: WorkspaceId, sample: bool) {
+        self.enter(id);
+        if sample {
+            self.send(Request::Sample(id), Pending::Filled);
+            return;
+        }
+        let Some(workspace) = self.bridge.workspace(id) else { return };
+        let project = self.bridge.new_id();
+        let changes = edit::add_project(&workspace, project, FIRST_PROJECT, || self.bridge.new_id());
+        self.send(Request::Replica(Command::Edit { workspace: id, changes }), Pending::Filled);
+    }
+
+    fn undone(&mut self, again: bool, kept: &[String]) {
+        let done = if again { "Made again" } else { "Undone" };
+        let text = match kept {
+            [] => done.to_owned(),
+            [one] => format!("{done}, except where somebody changed it since: {one}"),
+            several => format!("{done}, except {} changes that somebody changed since", several.len()),
+        };
+        self.say(text, Tone::Done, false);
+    }
+}

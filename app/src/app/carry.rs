@@ -1,0 +1,239 @@
+//! Carrying out commands.
+
+use super::{Pending, VeloApp};
+use crate::{
+    bridge::Request,
+    command::{AppCommand, TaskCommand},
+    view::{
+        edit,
+        picker::{Picker, Subject},
+        quick_add::Draft,
+        state::{Dialog, Layout, NamePurpose, Page},
+        toast::Tone,
+    },
+};
+use egui::Context;
+use velo_protocol::{
+    change::Change,
+    history,
+    id::EntityId,
+    model::{EntityKey, Kind},
+    replica::Command,
+};
+
+/// How long an invitation can be used: a week.
+const INVITE_MS: u64 = 7 * 24 * 3_600_000;
+
+impl VeloApp {
+    /// Carries out a command.
+    pub fn carry_out(&mut self, ctx: &Context, command: AppCommand) {
+        match command {
+            AppCommand::ForTarget(command) => {
+                if let Some(task) = self.view.target() {
+                    self.for_task(ctx, task, command);
+                }
+            }
+            AppCommand::ForTask(task, command) => self.for_task(ctx, task, command),
+            AppCommand::Edit { changes, done } => self.edit(changes, done),
+            AppCommand::AddTask { draft, column } => self.add_task(&draft, column),
+            AppCommand::AddNamed(purpose, name) => self.add_named(purpose, name),
+            AppCommand::Move(task, place) => self.edit(vec![place.of(task)], String::new()),
+            AppCommand::Shift(across, down) => self.shift(across, down),
+            AppCommand::Restore(key) => self.restore(key),
+            AppCommand::Undo => self.undo(false),
+            AppCommand::Redo => self.undo(true),
+            AppCommand::Copy(text, what) => {
+                ctx.copy_text(text);
+                self.say(format!("{what} copied"), Tone::Done, false);
+            }
+            AppCommand::ToggleTheme => {
+                self.view.preferences.dark = Some(ctx.theme() != egui::Theme::Dark);
+                self.apply_theme(ctx);
+                self.keep_preferences();
+            }
+            other => self.show_or_connect(other),
+        }
+    }
+
+    /// What changes nothing in the workspace.
+    fn show_or_connect(&mut self, command: AppCommand) {
+        match command {
+            AppCommand::ShowProject(project) => self.show_project(project),
+            AppCommand::ShowWorkspace(workspace) => {
+                self.view.preferences.workspace = Some(workspace);
+                self.view.page = Page::Project;
+                self.keep_preferences();
+            }
+            AppCommand::ShowPage(page) => self.view.page = page,
+            AppCommand::ShowLayout(layout) => self.show_layout(layout),
+            AppCommand::Open(task) => self.open(task),
+            AppCommand::Close => self.close(),
+            AppCommand::Step(across, down) => self.step(across, down),
+            AppCommand::OpenPalette => self.view.picker = Some(Picker::new(Subject::Everything, None)),
+            AppCommand::OpenSearch => self.view.picker = Some(Picker::new(Subject::Tasks, None)),
+            AppCommand::Pick(subject, at) => {
+                self.view.picker = Some(Picker::new(subject, at.map(|(x, y)| (x as f32, y as f32))));
+            }
+            AppCommand::OpenDialog(dialog) => self.view.dialog = dialog,
+            AppCommand::Dismiss(at) => self.view.toasts.dismiss(at),
+            other => self.connect(other),
+        }
+    }
+
+    fn connect(&mut self, command: AppCommand) {
+        match command {
+            AppCommand::Found { workspace, person, sample } => {
+                self.view.onboarding.waiting = true;
+                let command = Command::CreateWorkspace { name: workspace, person_name: person };
+                self.send(Request::Replica(command), Pending::Found { sample });
+            }
+            AppCommand::Join { ticket, person } => {
+                self.view.onboarding.waiting = true;
+                let command = Command::Join { ticket, person_name: person };
+                self.send(Request::Replica(command), Pending::Joined);
+            }
+            AppCommand::Invite => self.invite(),
+            AppCommand::Dial(address) => self.send(Request::Dial(address), Pending::Dialled),
+            AppCommand::SyncNow => self.send(Request::Replica(Command::SyncNow), Pending::Compared),
+            _ => {}
+        }
+    }
+
+    pub(super) fn edit(&mut self, changes: Vec<Change>, done: String) {
+        let Some(workspace) = self.workspace_id() else { return };
+        self.send(Request::Replica(Command::Edit { workspace, changes }), Pending::Edited { done });
+    }
+
+    /// Brings back an entity with what was deleted together with it.
+    fn restore(&mut self, key: EntityKey) {
+        let Some(workspace) = &self.model.workspace else { return };
+        let bridge = &*self.bridge;
+        let read = |at| bridge.entry(workspace.id(), at);
+        let changes = history::with_contents(workspace, &[Change::Restore { key }], &read);
+        self.edit(changes, "Restored".to_owned());
+    }
+
+    fn undo(&mut self, again: bool) {
+        let Some(workspace) = self.workspace_id() else { return };
+        let command = if again { Command::Redo { workspace } } else { Command::Undo { workspace } };
+        self.send(Request::Replica(command), Pending::Undone { again });
+    }
+
+    fn invite(&mut self) {
+        let Some(workspace) = self.workspace_id() else { return };
+        self.view.dialog = Dialog::Invite { ticket: None };
+        let expires_ms = self.model.moment.wall_ms + INVITE_MS;
+        let command = Command::Invite { workspace, expires_ms, addresses: self.bridge.addresses() };
+        self.send(Request::Replica(command), Pending::Invited);
+    }
+
+    fn show_layout(&mut self, layout: Layout) {
+        self.view.page = Page::Project;
+        self.view.preferences.layout = layout;
+        self.keep_preferences();
+    }
+
+    fn step(&mut self, across: isize, down: isize) {
+        if self.view.page == Page::Conflicts {
+            let last = self.model.conflicts.len().saturating_sub(1);
+            self.view.conflict = self.view.conflict.saturating_add_signed(down).min(last);
+            return;
+        }
+        let from = self.view.cursor.or(self.view.open);
+        let Some(next) = self.view.board.step(from, across, down) else { return };
+        self.view.cursor = Some(next);
+        self.view.reveal = true;
+        if self.view.open.is_some() {
+            self.view.open = Some(next);
+        }
+    }
+
+    fn shift(&mut self, across: isize, down: isize) {
+        let Some(task) = self.view.cursor.or(self.view.open) else { return };
+        if let Some(place) = self.view.board.move_by(task, across, down) {
+            self.view.cursor = Some(task);
+            self.view.reveal = true;
+            self.edit(vec![place.of(task)], String::new());
+        }
+    }
+
+    fn for_task(&mut self, ctx: &Context, task: EntityId, command: TaskCommand) {
+        let pick = |subject| Some(Picker::new(subject, None));
+        match command {
+            TaskCommand::Open => self.open(task),
+            TaskCommand::Status => self.view.picker = pick(Subject::Status(task)),
+            TaskCommand::Priority => self.view.picker = pick(Subject::Priority(task)),
+            TaskCommand::Assign => self.view.picker = pick(Subject::Assignees(task)),
+            TaskCommand::Label => self.view.picker = pick(Subject::Labels(task)),
+            TaskCommand::Due => self.view.picker = pick(Subject::Due(task)),
+            TaskCommand::Project => self.view.picker = pick(Subject::Project(task)),
+            TaskCommand::Edit => {
+                self.open(task);
+                self.view.detail.focus_title = true;
+            }
+            TaskCommand::CopyId => {
+                ctx.copy_text(task.to_string());
+                self.say("Id copied", Tone::Done, false);
+            }
+            TaskCommand::Delete => {
+                let changes = vec![Change::Delete { key: EntityKey::new(Kind::Task, task) }];
+                self.edit(changes, "Task deleted".to_owned());
+            }
+            other => self.add_to_task(task, other),
+        }
+    }
+
+    fn add_to_task(&mut self, task: EntityId, command: TaskCommand) {
+        let id = self.bridge.new_id();
+        let me = crate::view::directory::element_of(self.model.me.person);
+        let Some(workspace) = &self.model.workspace else { return };
+        let changes = match command {
+            TaskCommand::AssignMe => edit::toggle_assignee(workspace, task, me),
+            TaskCommand::NewLabel(name) => edit::add_label_to(task, id, &name),
+            TaskCommand::AddItem(words) => edit::add_item(workspace, task, id, &words),
+            TaskCommand::AddComment(words) => edit::add_comment(task, id, &words),
+            _ => return,
+        };
+        self.edit(changes, String::new());
+    }
+
+    fn add_task(&mut self, draft: &Draft, column: Option<EntityId>) {
+        let Some(workspace) = &self.model.workspace else { return };
+        let elsewhere =
+            draft.project.as_ref().and_then(|(project, _)| workspace.columns(*project).first().copied());
+        let here = column.or(self.view.board.columns.first().map(|column| column.id));
+        let Some(column) = elsewhere.or(here) else {
+            let name = draft.project.as_ref().map_or("This project", |(_, name)| name);
+            let text = format!("{name} has no column yet: add one first");
+            self.say(text, Tone::Problem, false);
+            return;
+        };
+        let id = self.bridge.new_id();
+        let changes = edit::add_task(workspace, id, column, draft, || self.bridge.new_id());
+        self.view.cursor = Some(id);
+        self.view.reveal = true;
+        self.edit(changes, String::new());
+    }
+
+    fn add_named(&mut self, purpose: NamePurpose, name: String) {
+        if purpose == NamePurpose::Workspace {
+            let person = self.model.workspace.as_ref().map(|ws| ws.person_name(self.model.me.person));
+            let command = Command::CreateWorkspace { name, person_name: person.unwrap_or_default() };
+            self.send(Request::Replica(command), Pending::Found { sample: false });
+            return;
+        }
+        let id = self.bridge.new_id();
+        let Some(workspace) = &self.model.workspace else { return };
+        let changes = match purpose {
+            NamePurpose::Project => edit::add_project(workspace, id, &name, || self.bridge.new_id()),
+            NamePurpose::Column(project) => edit::add_column(workspace, project, id, &name),
+            NamePurpose::RenameColumn(column) => edit::rename(Kind::Column, column, &name),
+            NamePurpose::RenameProject(project) => edit::rename(Kind::Project, project, &name),
+            NamePurpose::Workspace => return,
+        };
+        if purpose == NamePurpose::Project {
+            self.show_project(id);
+        }
+        self.edit(changes, String::new());
+    }
+}

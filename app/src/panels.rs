@@ -1,0 +1,42 @@
+//! Painting. A panel reads the [`Model`], keeps where the person is in the [`View`], and says what
+//! to do as [`AppCommand`]s. It never waits and never locks.
+
+pub mod board_ui;
+pub mod card_ui;
+pub mod comments_ui;
+pub mod conflicts_ui;
+pub mod detail_ui;
+pub mod dialog_ui;
+pub mod frame_ui;
+pub mod header_ui;
+pub mod list_ui;
+pub mod onboarding_ui;
+pub mod peers_ui;
+pub mod picker_ui;
+pub mod quick_add_ui;
+pub mod sidebar_ui;
+pub mod toast_ui;
+
+use crate::{
+    command::AppCommand,
+    view::{model::Model, state::View},
+};
+
+/// What a panel works with.
+pub struct Cx<'a> {
+    /// What there is.
+    pub model: &'a Model,
+    /// Where the person is.
+    pub view: &'a mut View,
+    /// Markdown that has been laid out before.
+    pub markdown: &'a mut egui_commonmark::CommonMarkCache,
+    /// What to do.
+    pub out: &'a mut Vec<AppCommand>,
+}
+
+impl Cx<'_> {
+    /// Asks for something to be done after this frame.
+    pub fn say(&mut self, command: AppCommand) {
+        self.out.push(command);
+    }
+}

@@ -1,0 +1,225 @@
+//! Dialogs: small windows over everything that ask for one thing.
+
+use super::{Cx, quick_add_ui};
+use crate::{
+    command::{AppCommand, NAMED},
+    fonts, icons,
+    theme::{measure, radius, size, space, tokens},
+    view::{
+        onboarding,
+        state::{Dialog, NamePurpose},
+    },
+    widget::{
+        button::{self, Weight},
+        field,
+    },
+};
+use egui::{
+    Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
+    Stroke, Ui,
+};
+use velo_protocol::ticket::Ticket;
+
+/// Paints the open dialog.
+pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
+    let mut dialog = std::mem::take(&mut cx.view.dialog);
+    if dialog == Dialog::None {
+        return;
+    }
+    let kept = match &mut dialog {
+        Dialog::None => false,
+        Dialog::QuickAdd { column, text } => quick_add_ui::show(ctx, cx, *column, text),
+        Dialog::Name { purpose, text } => name(ctx, cx, *purpose, text),
+        Dialog::Invite { ticket } => invite(ctx, cx, ticket.as_ref()),
+        Dialog::Join { text, problem } => join(ctx, cx, text, problem),
+        Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
+        Dialog::Shortcuts => shortcuts(ctx),
+    };
+    if kept {
+        cx.view.dialog = dialog;
+    }
+}
+
+/// A window in the middle. Returns what the content returned, and whether it was asked to close.
+pub fn window<T>(ctx: &Context, name: &str, width: f32, content: impl FnOnce(&mut Ui) -> T) -> (T, bool) {
+    let tokens = tokens(ctx);
+    let frame = Frame::new()
+        .fill(tokens.panel)
+        .stroke(Stroke::new(1.0, tokens.border_strong))
+        .corner_radius(CornerRadius::same(radius::L))
+        .shadow(egui::Shadow { offset: [0, 16], blur: 48, spread: 0, color: tokens.shadow })
+        .inner_margin(Margin::same(20));
+    let modal = Modal::new(Id::new(name)).frame(frame).backdrop_color(tokens.scrim).show(ctx, |ui| {
+        ui.set_width(width.min(ctx.content_rect().width() - 80.0));
+        ui.spacing_mut().item_spacing.y = space::S;
+        content(ui)
+    });
+    let close = modal.should_close();
+    (modal.inner, close)
+}
+
+/// The heading of a dialog.
+pub fn title(ui: &mut Ui, words: &str) {
+    ui.label(RichText::new(words).font(fonts::semibold(size::LARGE)).color(tokens(ui.ctx()).text));
+}
+
+/// The buttons at the foot. Returns (done, cancelled).
+fn foot(ui: &mut Ui, done: &str, ready: bool) -> (bool, bool) {
+    ui.add_space(space::S);
+    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let done = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", done).clicked());
+        (done.inner, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
+    });
+    row.inner
+}
+
+fn focus_first(ui: &Ui, response: &Response) {
+    if ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
+}
+
+fn entered(ui: &Ui, response: &Response) -> bool {
+    response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
+}
+
+/// An error's text as a sentence.
+pub fn sentence(text: &str) -> String {
+    let ends = text.ends_with(['.', '!', '?']);
+    format!("{}{}", crate::view::conflict::capital(text), if ends { "" } else { "." })
+}
+
+fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String) -> bool {
+    let (heading, hint, done) = match purpose {
+        NamePurpose::Project => ("New project", "Garden shed", "Create project"),
+        NamePurpose::RenameProject(_) => ("Rename project", "Garden shed", "Rename"),
+        NamePurpose::Column(_) => ("New column", "In review", "Create column"),
+        NamePurpose::RenameColumn(_) => ("Rename column", "In review", "Rename"),
+        NamePurpose::Workspace => ("New workspace", "Workshop", "Create workspace"),
+    };
+    let ((done, cancelled), close) = window(ctx, "name dialog", 400.0, |ui| {
+        title(ui, heading);
+        let response = field::single(ui, "Name", hint, text);
+        let enter = entered(ui, &response);
+        focus_first(ui, &response);
+        let ready = !text.trim().is_empty();
+        let (done, cancelled) = foot(ui, done, ready);
+        (done || (enter && ready), cancelled)
+    });
+    if done {
+        cx.say(AppCommand::AddNamed(purpose, text.trim().to_owned()));
+    }
+    !(done || cancelled || close)
+}
+
+fn invite(ctx: &Context, cx: &mut Cx<'_>, ticket: Option<&Ticket>) -> bool {
+    let (closed, close) = window(ctx, "invite dialog", 520.0, |ui| {
+        title(ui, "Invite somebody");
+        let note = "Send this ticket to somebody you trust: whoever has it can join this workspace for a week, \
+                    also while you are offline, through any member.";
+        field::note(ui, note);
+        let Some(ticket) = ticket else {
+            field::note(ui, "Making the ticket …");
+            return false;
+        };
+        let text = ticket.to_string();
+        ticket_text(ui, &text);
+        let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if button::words(ui, Weight::Primary, icons::COPY, "Copy ticket").clicked() {
+                cx.say(AppCommand::Copy(text.clone(), "Ticket"));
+            }
+            button::words(ui, Weight::Quiet, "", "Done").clicked()
+        });
+        row.inner
+    });
+    !(closed || close)
+}
+
+fn ticket_text(ui: &mut Ui, text: &str) {
+    let tokens = tokens(ui.ctx());
+    let frame = Frame::new().fill(tokens.app).stroke(Stroke::new(1.0, tokens.border_strong));
+    frame.corner_radius(CornerRadius::same(radius::M)).inner_margin(Margin::same(10)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let words = RichText::new(text).font(egui::FontId::monospace(size::SMALL)).color(tokens.text);
+        ScrollArea::vertical().max_height(130.0).show(ui, |ui| {
+            ui.add(egui::Label::new(words).wrap_mode(egui::TextWrapMode::Wrap).selectable(true));
+        });
+    });
+}
+
+fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
+    let ((done, cancelled), close) = window(ctx, "join dialog", 480.0, |ui| {
+        title(ui, "Join a workspace");
+        field::note(ui, "Paste the ticket that a member sent you.");
+        let response = field::several(ui, "Ticket", "velo1…", 4, text);
+        focus_first(ui, &response);
+        if response.changed() {
+            *problem = None;
+        }
+        if let Some(problem) = problem {
+            field::problem(ui, problem);
+        }
+        foot(ui, "Join", !text.trim().is_empty())
+    });
+    if done {
+        match onboarding::read_ticket(text, cx.model.moment.wall_ms) {
+            Ok(ticket) => {
+                let person = cx.model.workspace.as_ref().map(|ws| ws.person_name(cx.model.me.person));
+                cx.say(AppCommand::Join { ticket, person: person.unwrap_or_default() });
+                return false;
+            }
+            Err(error) => *problem = Some(sentence(&error.to_string())),
+        }
+    }
+    !(cancelled || close)
+}
+
+fn add_peer(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
+    let ((done, cancelled), close) = window(ctx, "peer dialog", 460.0, |ui| {
+        title(ui, "Add a peer by address");
+        field::note(ui, "On the other device the address stands under Peers. It also tries again by itself.");
+        let response = field::single(ui, "Address", "/ip4/192.168.1.7/tcp/4001", text);
+        let enter = entered(ui, &response);
+        focus_first(ui, &response);
+        if let Some(problem) = problem {
+            field::problem(ui, problem);
+        }
+        let (done, cancelled) = foot(ui, "Connect", !text.trim().is_empty());
+        (done || (enter && !text.trim().is_empty()), cancelled)
+    });
+    if done {
+        cx.say(AppCommand::Dial(text.trim().to_owned()));
+    }
+    !(done || cancelled || close)
+}
+
+fn shortcuts(ctx: &Context) -> bool {
+    let tokens = tokens(ctx);
+    let (closed, close) = window(ctx, "shortcuts dialog", 420.0, |ui| {
+        title(ui, "Keyboard shortcuts");
+        ScrollArea::vertical().max_height(ctx.content_rect().height() * 0.6).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            for named in NAMED.iter().filter(|named| named.keys.is_some()) {
+                let keys = named.keys.map(|keys| keys.to_string()).unwrap_or_default();
+                line(ui, named.name, &keys, tokens);
+            }
+            line(ui, "Move the cursor", "J K or arrows", tokens);
+            line(ui, "Open", "Enter", tokens);
+            line(ui, "Move the task", "Ctrl+Shift+arrows", tokens);
+            line(ui, "Close", "Esc", tokens);
+        });
+        button::words(ui, Weight::Plain, "", "Done").clicked()
+    });
+    !(closed || close)
+}
+
+fn line(ui: &mut Ui, name: &str, keys: &str, tokens: &crate::theme::Tokens) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(measure::TARGET - 2.0);
+        ui.label(RichText::new(name).font(fonts::regular(size::BODY)).color(tokens.text));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(space::M);
+            ui.label(RichText::new(keys).font(fonts::medium(size::SMALL)).color(tokens.secondary));
+        });
+    });
+}

@@ -1,0 +1,192 @@
+//! The first start: one page, a name, three ways to begin.
+
+use super::Cx;
+use crate::{
+    command::AppCommand,
+    fonts, icons,
+    theme::{Tokens, radius, size, space, tokens},
+    view::onboarding::{self, Way},
+    widget::{
+        button::{self, Weight},
+        field, mark,
+    },
+};
+use egui::{
+    Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, Stroke, Ui, vec2,
+};
+
+/// Paints the page.
+pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let tokens = tokens(ui.ctx());
+    CentralPanel::default().frame(Frame::new().fill(tokens.app)).show(ui, |ui| {
+        glow(ui, tokens);
+        let room = ui.max_rect();
+        let width = 440.0_f32.min(room.width() - 2.0 * space::L);
+        let top = (room.height() * 0.5 - 270.0).max(space::L);
+        let rect = Rect::from_min_size(
+            egui::pos2(room.center().x - width / 2.0, room.top() + top),
+            vec2(width, room.height() - top),
+        );
+        ui.scope_builder(egui::UiBuilder::new().max_rect(rect), |ui| {
+            greeting(ui, tokens);
+            ui.add_space(space::L);
+            card(ui, tokens, |ui| form(ui, cx));
+            ui.add_space(space::M);
+            sample(ui, cx, tokens);
+        });
+    });
+}
+
+/// A soft light behind the card.
+fn glow(ui: &Ui, tokens: &Tokens) {
+    let rect = ui.max_rect();
+    let mut mesh = Mesh::default();
+    mesh.colored_vertex(rect.left_top(), tokens.app.lerp_to_gamma(tokens.accent, 0.16));
+    mesh.colored_vertex(rect.right_top(), tokens.app.lerp_to_gamma(tokens.conflict, 0.10));
+    mesh.colored_vertex(rect.left_bottom(), tokens.app);
+    mesh.colored_vertex(rect.right_bottom(), tokens.app);
+    mesh.add_triangle(0, 1, 2);
+    mesh.add_triangle(1, 2, 3);
+    ui.painter().add(mesh);
+}
+
+/// The sign of the app.
+pub fn logo(ui: &Ui, rect: Rect, tokens: &Tokens) {
+    ui.painter().rect_filled(rect, CornerRadius::same(radius::L), tokens.accent);
+    let size = rect.height() * 0.5;
+    ui.painter().text(rect.center(), Align2::CENTER_CENTER, "V", fonts::semibold(size), tokens.on_accent);
+}
+
+fn greeting(ui: &mut Ui, tokens: &Tokens) {
+    ui.vertical_centered(|ui| {
+        let (rect, _) = ui.allocate_exact_size(vec2(44.0, 44.0), egui::Sense::hover());
+        logo(ui, rect, tokens);
+        ui.add_space(space::M);
+        ui.label(RichText::new("Welcome to Velo").font(fonts::semibold(size::TITLE)).color(tokens.text));
+        let note = "Project management without a server: your work is on this device, and meets the others’ \
+                    whenever they are near.";
+        ui.label(RichText::new(note).font(fonts::regular(size::BODY)).color(tokens.secondary));
+    });
+}
+
+fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
+    let shadow = egui::Shadow { offset: [0, 12], blur: 32, spread: 0, color: tokens.shadow };
+    let frame = Frame::new()
+        .fill(tokens.panel)
+        .stroke(Stroke::new(1.0, tokens.border))
+        .corner_radius(CornerRadius::same(radius::L))
+        .shadow(shadow)
+        .inner_margin(Margin::same(20));
+    frame.show(ui, content);
+}
+
+fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let state = &mut cx.view.onboarding;
+    ui.spacing_mut().item_spacing.y = 6.0;
+    field::heading(ui, "Your name, as the others will see it");
+    let name = field::single(ui, "Your name", "Anna", &mut state.name);
+    if ui.memory(|memory| memory.focused().is_none()) && state.name.is_empty() {
+        name.request_focus();
+    }
+    ui.add_space(space::S);
+    ui.horizontal(|ui| {
+        for (way, sign, words) in
+            [(Way::New, icons::PLUS, "New workspace"), (Way::Join, icons::TICKET, "I have a ticket")]
+        {
+            if button::tab(ui, sign, words, state.way == way, None).clicked() {
+                state.way = way;
+                state.problem = None;
+            }
+        }
+    });
+    ui.add_space(space::XS);
+    match state.way {
+        Way::New => new_workspace(ui, cx),
+        Way::Join => join(ui, cx),
+    }
+}
+
+fn new_workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let state = &mut cx.view.onboarding;
+    field::heading(ui, "What the team is called");
+    field::single(ui, "Workspace name", "Workshop", &mut state.workspace);
+    problem(ui, state.problem.as_deref());
+    let missing = missing_name(&state.name);
+    if begin(ui, "Create workspace", state.waiting, missing.is_none() && !state.workspace.trim().is_empty()) {
+        let workspace = state.workspace.trim().to_owned();
+        let person = state.name.trim().to_owned();
+        cx.say(AppCommand::Found { workspace, person, sample: false });
+    }
+}
+
+fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let now = cx.model.moment.wall_ms;
+    let state = &mut cx.view.onboarding;
+    field::heading(ui, "The ticket somebody sent you");
+    if field::several(ui, "Ticket", "velo1…", 3, &mut state.ticket).changed() {
+        state.problem = None;
+    }
+    problem(ui, state.problem.as_deref());
+    let ready = !state.ticket.trim().is_empty() && missing_name(&state.name).is_none();
+    if begin(ui, "Join", state.waiting, ready) {
+        match onboarding::read_ticket(&state.ticket, now) {
+            Ok(ticket) => {
+                let person = state.name.trim().to_owned();
+                cx.out.push(AppCommand::Join { ticket, person });
+            }
+            Err(error) => state.problem = Some(super::dialog_ui::sentence(&error.to_string())),
+        }
+    }
+}
+
+fn missing_name(name: &str) -> Option<&'static str> {
+    name.trim().is_empty().then_some("Say first what your name is.")
+}
+
+fn problem(ui: &mut Ui, words: Option<&str>) {
+    if let Some(words) = words {
+        ui.add_space(space::XS);
+        field::problem(ui, words);
+    }
+}
+
+fn begin(ui: &mut Ui, words: &str, waiting: bool, ready: bool) -> bool {
+    ui.add_space(space::M);
+    ui.add_enabled_ui(ready && !waiting, |ui| {
+        let words = if waiting { "One moment" } else { words };
+        button::words(ui, Weight::Primary, icons::ARROW_RIGHT, words).clicked()
+    })
+    .inner
+}
+
+fn sample(ui: &mut Ui, cx: &mut Cx<'_>, tokens: &Tokens) {
+    card(ui, &Tokens { shadow: Color32::TRANSPARENT, ..*tokens }, |ui| {
+        ui.horizontal(|ui| {
+            mark::icon_ui(ui, icons::SPARKLES, 18.0, tokens.accent);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                ui.label(
+                    RichText::new("Just looking around?")
+                        .font(fonts::semibold(size::BODY))
+                        .color(tokens.text),
+                );
+                field::note(ui, "A board to play with.");
+            });
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let waiting = cx.view.onboarding.waiting;
+                let sample = ui.add_enabled_ui(!waiting, |ui| {
+                    button::words(ui, Weight::Plain, "", "Try with a sample board")
+                });
+                if sample.inner.clicked() {
+                    let name = cx.view.onboarding.name.trim();
+                    let person = if name.is_empty() { "Me" } else { name }.to_owned();
+                    cx.say(AppCommand::Found {
+                        workspace: "Sample workshop".to_owned(),
+                        person,
+                        sample: true,
+                    });
+                }
+            });
+        });
+    });
+}

@@ -1,0 +1,20 @@
+//! What the screen shows, as plain data: no painting, no threads, no files, no clock.
+//!
+//! [`crate::panels`] paints it. What is computed from the workspace is cached by its revision, so
+//! that a frame formats only what is visible.
+
+pub mod board;
+pub mod card;
+pub mod conflict;
+pub mod date;
+pub mod detail;
+pub mod directory;
+pub mod edit;
+pub mod model;
+pub mod onboarding;
+pub mod peers;
+pub mod picker;
+pub mod quick_add;
+pub mod state;
+pub mod story;
+pub mod toast;

@@ -1,0 +1,104 @@
+//! What panels read: one snapshot of the workspace and what is derived from it, renewed only when
+//! the revision, the peers or the minute have changed.
+
+use super::{
+    conflict,
+    date::Moment,
+    directory::Directory,
+    peers::{self, Chip, Row},
+    quick_add::NamedProject,
+};
+use crate::bridge::{Bridge, Me, Peer};
+use velo_protocol::{
+    id::WorkspaceId,
+    model::{EntityKey, Kind, project},
+    workspace::Workspace,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Model {
+    /// The workspace shown; `None` before the first is made.
+    pub workspace: Option<Workspace>,
+    /// All of the device, with their names.
+    pub workspaces: Vec<(WorkspaceId, String)>,
+    /// People and labels.
+    pub names: Directory,
+    /// Projects, in order.
+    pub projects: Vec<NamedProject>,
+    /// What has to be decided.
+    pub conflicts: Vec<conflict::Item>,
+    /// The other devices.
+    pub peers: Vec<Row>,
+    /// How far everybody agrees.
+    pub chip: Chip,
+    /// Where this device can be reached.
+    pub addresses: Vec<String>,
+    /// Who is at this device.
+    pub me: Me,
+    /// Now.
+    pub moment: Moment,
+    statuses: Vec<Peer>,
+    of: Option<(WorkspaceId, u64, u64)>,
+}
+
+impl Model {
+    /// An empty model.
+    pub fn new(bridge: &dyn Bridge) -> Self {
+        Self {
+            workspace: None,
+            workspaces: Vec::new(),
+            names: Directory::default(),
+            projects: Vec::new(),
+            conflicts: Vec::new(),
+            peers: Vec::new(),
+            chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
+            addresses: Vec::new(),
+            me: bridge.me(),
+            moment: bridge.moment(),
+            statuses: Vec::new(),
+            of: None,
+        }
+    }
+
+    /// Takes what is new. Returns whether the workspace's content changed.
+    pub fn renew(&mut self, bridge: &dyn Bridge, wanted: Option<WorkspaceId>) -> bool {
+        self.moment = bridge.moment();
+        let all = bridge.workspaces();
+        let id = wanted.filter(|id| all.contains(id)).or(all.first().copied());
+        self.workspace = id.and_then(|id| bridge.workspace(id));
+        let Some(workspace) = &self.workspace else {
+            self.of = None;
+            return false;
+        };
+        let statuses = bridge.peers();
+        let minute = self.moment.wall_ms / 60_000;
+        let of = Some((workspace.id(), workspace.revision(), minute));
+        let changed = self.of != of;
+        if changed || self.workspaces.len() != all.len() {
+            self.workspaces = all.iter().map(|id| (*id, name_of(bridge, *id))).collect();
+        }
+        if changed {
+            self.of = of;
+            self.names = Directory::read(workspace);
+            self.projects = projects(workspace);
+            self.conflicts = conflict::read(workspace, &self.names, self.me.person, self.moment);
+        }
+        if changed || statuses != self.statuses {
+            self.peers = peers::read(workspace, &statuses, self.moment);
+            self.chip = peers::chip(workspace, &statuses, self.moment);
+            self.addresses = bridge.addresses();
+            self.statuses = statuses;
+        }
+        changed
+    }
+}
+
+fn name_of(bridge: &dyn Bridge, id: WorkspaceId) -> String {
+    bridge.workspace(id).map_or_else(|| id.short(), |workspace| workspace.name().to_owned())
+}
+
+fn projects(workspace: &Workspace) -> Vec<NamedProject> {
+    let name = |id| workspace.text(EntityKey::new(Kind::Project, id), project::NAME).to_owned();
+    workspace.projects().into_iter().map(|id| (id, name(id))).collect()
+}

@@ -1,0 +1,180 @@
+//! Where the person is in the app: the page, what is open, what has the cursor.
+
+use super::{
+    board::{Board, Stack},
+    card::Cards,
+    detail::Detail,
+    onboarding::Onboarding,
+    picker::Picker,
+    story::Story,
+    toast::Toasts,
+};
+use std::rc::Rc;
+use velo_protocol::{
+    id::{EntityId, WorkspaceId},
+    ticket::Ticket,
+};
+
+/// What fills the window beside the sidebar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Page {
+    /// A project, as board or list.
+    #[default]
+    Project,
+    /// Fields with several values.
+    Conflicts,
+    /// The other devices.
+    Peers,
+}
+
+/// How a project is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Columns of cards.
+    #[default]
+    Board,
+    /// Rows under headings.
+    List,
+}
+
+/// A small window over everything that asks for something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Dialog {
+    /// None is open.
+    #[default]
+    None,
+    /// A new task; into this column if one is given.
+    QuickAdd {
+        /// The column; the project's first if `None`.
+        column: Option<EntityId>,
+        /// What has been typed.
+        text: String,
+    },
+    /// Names something new, or anew.
+    Name {
+        /// What for.
+        purpose: NamePurpose,
+        /// What has been typed.
+        text: String,
+    },
+    /// Shows an invitation, once it is made.
+    Invite {
+        /// The invitation.
+        ticket: Option<Ticket>,
+    },
+    /// Joins by ticket.
+    Join {
+        /// What has been typed.
+        text: String,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
+    /// Dials an address.
+    AddPeer {
+        /// What has been typed.
+        text: String,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
+    /// All keys.
+    Shortcuts,
+}
+
+/// What a name is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamePurpose {
+    /// A new project.
+    Project,
+    /// A project's new name.
+    RenameProject(EntityId),
+    /// A new column of a project.
+    Column(EntityId),
+    /// A column's new name.
+    RenameColumn(EntityId),
+    /// A new workspace.
+    Workspace,
+}
+
+/// What the person prefers. Kept between starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Preferences {
+    /// The theme; the system's if `None`.
+    pub dark: Option<bool>,
+    /// How projects are shown.
+    pub layout: Layout,
+    /// The workspace shown last.
+    pub workspace: Option<WorkspaceId>,
+    /// The project shown last.
+    pub project: Option<EntityId>,
+}
+
+/// The card being dragged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dragged {
+    /// Which task.
+    pub task: EntityId,
+    /// Where in the card it was taken hold of.
+    pub grip: (f32, f32),
+}
+
+/// Heights of the board's cards at one revision.
+#[derive(Debug, Default)]
+pub struct Stacks {
+    /// The revision and project they belong to.
+    pub of: Option<(u64, i32, Option<EntityId>)>,
+    /// One for each column.
+    pub columns: Vec<Rc<Stack>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct View {
+    /// What fills the window.
+    pub page: Page,
+    /// What the person prefers.
+    pub preferences: Preferences,
+    /// The project at the last frame.
+    pub board: Board,
+    /// Cards that have been read.
+    pub cards: Cards,
+    /// Their heights.
+    pub stacks: Stacks,
+    /// The task that has the keyboard's attention.
+    pub cursor: Option<EntityId>,
+    /// Whether the cursor has to be brought into view.
+    pub reveal: bool,
+    /// The task whose detail is open.
+    pub open: Option<EntityId>,
+    /// What is being typed about it.
+    pub detail: Detail,
+    /// What happened to it.
+    pub story: Story,
+    /// Which conflict is looked at.
+    pub conflict: usize,
+    /// The first start.
+    pub onboarding: Onboarding,
+    /// The dialog over everything.
+    pub dialog: Dialog,
+    /// A list to choose from, over everything.
+    pub picker: Option<Picker>,
+    /// The card being dragged.
+    pub dragged: Option<Dragged>,
+    /// Messages in the corner.
+    pub toasts: Toasts,
+    /// The first key of a sequence such as G B, and when it was pressed.
+    pub lead: Option<(egui::Key, u64)>,
+}
+
+impl View {
+    /// The task that commands act on: the open one, or the one under the cursor.
+    pub fn target(&self) -> Option<EntityId> {
+        self.open.or(self.cursor)
+    }
+
+    /// Whether something over the page takes the keys.
+    pub fn is_covered(&self) -> bool {
+        self.dialog != Dialog::None || self.picker.is_some()
+    }
+}

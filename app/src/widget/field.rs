@@ -1,0 +1,65 @@
+//! Text fields.
+
+use crate::{
+    fonts,
+    theme::{radius, size, tokens},
+};
+use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType};
+
+/// A field with a border, as wide as there is room. `name` is for those who do not see it.
+pub fn single(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> Response {
+    framed(ui, name, hint, TextEdit::singleline(text))
+}
+
+/// A field of several lines with a border.
+pub fn several(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> Response {
+    framed(ui, name, hint, TextEdit::multiline(text).desired_rows(rows))
+}
+
+fn framed(ui: &mut Ui, name: &str, hint: &str, edit: TextEdit<'_>) -> Response {
+    let tokens = tokens(ui.ctx());
+    let id = ui.auto_id_with(name);
+    let focused = ui.memory(|memory| memory.has_focus(id));
+    let line = if focused { Stroke::new(2.0, tokens.accent) } else { Stroke::new(1.0, tokens.border_strong) };
+    // The field itself draws no frame, so that the border can be at least 3:1 and the ring 2 px.
+    let frame = Frame::new()
+        .fill(tokens.app)
+        .stroke(line)
+        .corner_radius(CornerRadius::same(radius::M))
+        .inner_margin(Margin::symmetric(10, 7));
+    let shown = frame.show(ui, |ui| bare(ui, id, name, hint, edit));
+    shown.inner
+}
+
+/// A field without border, for editing in place.
+pub fn bare(ui: &mut Ui, id: egui::Id, name: &str, hint: &str, edit: TextEdit<'_>) -> Response {
+    let tokens = tokens(ui.ctx());
+    let hint = RichText::new(hint).color(tokens.muted);
+    let edit = edit.id(id).frame(Frame::NONE).margin(Margin::ZERO).hint_text(hint);
+    let response = ui.add(edit.desired_width(f32::INFINITY).text_color(tokens.text));
+    let name = name.to_owned();
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+    response
+}
+
+/// A heading over a group of fields or a list.
+pub fn heading(ui: &mut Ui, text: &str) {
+    let tokens = tokens(ui.ctx());
+    ui.label(RichText::new(text).font(fonts::medium(size::SMALL)).color(tokens.secondary));
+}
+
+/// A quiet sentence.
+pub fn note(ui: &mut Ui, text: &str) -> Response {
+    let tokens = tokens(ui.ctx());
+    ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.secondary))
+}
+
+/// A sentence that says what is wrong.
+pub fn problem(ui: &mut Ui, text: &str) {
+    let tokens = tokens(ui.ctx());
+    let response = ui.horizontal_top(|ui| {
+        super::mark::icon_ui(ui, crate::icons::CIRCLE_ALERT, 14.0, tokens.danger);
+        ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger));
+    });
+    response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
+}

@@ -1,0 +1,309 @@
+//! Whole ways through the app, by accessible name, on the real replica.
+
+#[path = "support/screen.rs"]
+mod screen;
+#[path = "support/world.rs"]
+mod world;
+
+use egui::{Key, Theme, Vec2};
+use screen::Screen;
+use velo_protocol::{
+    change::Change,
+    id::{EntityId, WorkspaceId},
+    model::{EntityKey, Kind, task},
+    value::{Date, Value},
+    workspace::Workspace,
+};
+use world::{Device, join, meet, part, talk};
+
+const SIZE: Vec2 = Vec2::new(1440.0, 900.0);
+
+fn task_titled(workspace: &Workspace, title: &str) -> EntityId {
+    let mut tasks = workspace.shown(Kind::Task).filter_map(|id| workspace.task(id));
+    tasks.find(|task| task.title == title).unwrap_or_else(|| panic!("no task \"{title}\"")).id
+}
+
+fn column_name(workspace: &Workspace, task: EntityId) -> String {
+    let column = workspace.column_of(task).unwrap();
+    workspace.text(EntityKey::new(Kind::Column, column), velo_protocol::model::column::NAME).to_owned()
+}
+
+/// A board of one project with two tasks, at a device that has the workspace open.
+fn small_board() -> (Screen, WorkspaceId) {
+    let device = Device::new(1);
+    let workspace = device.borrow_mut().found("Workshop", "Anna Berg");
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    screen.click("New project");
+    screen.fill_in("Name", "Garden shed");
+    screen.click("Create project");
+    for title in ["Fix pump", "Order paint"] {
+        screen.press(Key::C);
+        screen.fill_in("Describe the task", title);
+        screen.press(Key::Enter);
+    }
+    (screen, workspace)
+}
+
+#[test]
+fn from_the_first_start_to_the_first_task() {
+    let device = Device::new(1);
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    assert!(screen.shows("Welcome to Velo"));
+    screen.fill_in("Your name", "Anna Berg");
+    screen.fill_in("Workspace name", "Workshop");
+    screen.click("Create workspace");
+    assert!(screen.shows("Column To do"));
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "Fix pump");
+    screen.press(Key::Enter);
+    assert!(screen.shows("Fix pump"), "the card is on the board");
+    let id = screen.harness.state().model().workspace.as_ref().unwrap().id();
+    let workspace = device.borrow().workspace(id);
+    assert_eq!(workspace.name(), "Workshop");
+    assert_eq!(column_name(&workspace, task_titled(&workspace, "Fix pump")), "To do");
+}
+
+#[test]
+fn the_sample_board_is_one_click_away() {
+    let device = Device::new(1);
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    screen.click("Try with a sample board");
+    let workspace = screen.harness.state().model().workspace.clone().unwrap();
+    assert!(workspace.shown(Kind::Task).count() > 10);
+    assert!(screen.harness.state().view().board.columns.len() > 2);
+}
+
+#[test]
+fn a_card_is_dragged_across_columns() {
+    let (mut screen, id) = small_board();
+    let (from, to) = (screen.place("Fix pump"), screen.place("Column Doing"));
+    screen.harness.drag_at(from);
+    screen.harness.run();
+    screen.harness.hover_at(from + egui::vec2(40.0, 10.0));
+    screen.harness.run();
+    screen.harness.hover_at(to + egui::vec2(0.0, 60.0));
+    screen.harness.run();
+    screen.harness.drop_at(to + egui::vec2(0.0, 60.0));
+    screen.harness.run();
+    let workspace = screen.device.borrow().workspace(id);
+    assert_eq!(column_name(&workspace, task_titled(&workspace, "Fix pump")), "Doing");
+    assert!(screen.harness.state().view().dragged.is_none());
+    screen.control(Key::Z);
+    let workspace = screen.device.borrow().workspace(id);
+    assert_eq!(column_name(&workspace, task_titled(&workspace, "Fix pump")), "To do", "undone");
+}
+
+#[test]
+fn a_card_is_moved_by_keyboard() {
+    let (mut screen, id) = small_board();
+    screen.press(Key::J);
+    let shift = egui::Modifiers::COMMAND | egui::Modifiers::SHIFT;
+    screen.harness.key_press_modifiers(shift, Key::ArrowRight);
+    screen.harness.run();
+    let workspace = screen.device.borrow().workspace(id);
+    assert_eq!(workspace.tasks(workspace.columns(workspace.projects()[0])[1]).len(), 1);
+}
+
+#[test]
+fn a_task_is_edited_in_its_detail() {
+    let (mut screen, id) = small_board();
+    screen.click("Fix pump");
+    screen.fill_in("Title", " today");
+    screen.press(Key::Enter);
+    screen.fill_in("Description", "It **leaks**.");
+    screen.fill_in("New checklist item", "Shut the valve");
+    screen.press(Key::Enter);
+    screen.fill_in("New comment", "Who has the key?");
+    screen.click("Comment");
+    screen.click("Priority: No priority");
+    screen.click("High");
+    screen.click("Due: No due date");
+    screen.click("Tomorrow");
+    let workspace = screen.device.borrow().workspace(id);
+    let task = task_titled(&workspace, "Fix pump today");
+    let view = workspace.task(task).unwrap();
+    assert_eq!((view.description, view.priority), ("It **leaks**.", 3));
+    assert_eq!(view.due, Some(&Date::Day(20_780)));
+    assert_eq!(workspace.checklist(task).len(), 1);
+    assert_eq!(workspace.comments(task).len(), 1);
+    screen.click("Shut the valve");
+    let workspace = screen.device.borrow().workspace(id);
+    let item = EntityKey::new(Kind::ChecklistItem, workspace.checklist(task)[0]);
+    assert!(workspace.value(item, &velo_protocol::model::checklist_item::DONE.into()).unwrap().is_true());
+}
+
+#[test]
+fn a_deleted_task_comes_back_with_undo() {
+    let (mut screen, id) = small_board();
+    screen.click("Fix pump");
+    screen.click("Delete task");
+    assert!(!screen.shows("Fix pump"));
+    screen.control(Key::Z);
+    let workspace = screen.device.borrow().workspace(id);
+    task_titled(&workspace, "Fix pump");
+}
+
+#[test]
+fn quick_add_shows_what_it_understood() {
+    let (mut screen, id) = small_board();
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "Fix roof @anna #urgent !2 tomorrow");
+    for chip in ["Anna Berg", "urgent (new)", "Medium", "Tomorrow"] {
+        assert!(screen.shows(chip), "{chip}");
+    }
+    screen.press(Key::Enter);
+    let workspace = screen.device.borrow().workspace(id);
+    let task = task_titled(&workspace, "Fix roof");
+    let view = workspace.task(task).unwrap();
+    assert_eq!((view.priority, view.due), (2, Some(&Date::Day(20_780))));
+    let key = EntityKey::new(Kind::Task, task);
+    assert_eq!(workspace.elements(key, task::ASSIGNEES).len(), 1);
+    assert_eq!(workspace.elements(key, task::LABELS).len(), 1);
+}
+
+#[test]
+fn letters_are_commands_only_outside_of_text_fields() {
+    let (mut screen, _) = small_board();
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "c");
+    screen.press(Key::C);
+    assert!(screen.shows("Describe the task"));
+    screen.press(Key::Escape);
+    screen.press(Key::Escape);
+    assert!(!screen.harness.state().view().is_covered());
+    screen.control(Key::K);
+    assert!(screen.harness.state().view().picker.is_some());
+}
+
+/// Ben's device, in the workspace of `screen`, apart from it.
+fn ben(screen: &Screen, id: WorkspaceId) -> world::Shared {
+    let ben = Device::new(7);
+    join(&ben, "Ben Moss", &screen.device, id);
+    ben
+}
+
+#[test]
+fn a_conflict_is_told_in_a_sentence_and_resolved() {
+    let (mut screen, id) = small_board();
+    let ben = ben(&screen, id);
+    part(&ben, &screen.device);
+    let pump = task_titled(&ben.borrow().workspace(id), "Fix pump");
+    let key = EntityKey::new(Kind::Task, pump);
+    let set = |title: &str| Change::Set { key, slot: task::TITLE.into(), value: Value::text(title) };
+    ben.borrow_mut().edit(id, vec![set("Replace pump")]);
+    screen.device.borrow_mut().edit(id, vec![set("Fix pump at noon")]);
+    meet(&ben, &screen.device);
+    screen.harness.run();
+    screen.click("Conflicts");
+    assert!(screen.shows_part("You and Ben Moss changed the title at the same time."));
+    assert!(screen.shows("Keep mine"));
+    screen.click("Keep Ben Moss’s");
+    assert!(screen.shows("Nothing to decide"));
+    let workspace = screen.device.borrow().workspace(id);
+    assert_eq!(workspace.task(pump).unwrap().title, "Replace pump");
+    talk(&ben, &screen.device);
+    assert_eq!(ben.borrow().workspace(id).state_hash(), screen.device.borrow().workspace(id).state_hash());
+}
+
+#[test]
+fn deleting_what_another_edits_is_told() {
+    let (mut screen, id) = small_board();
+    let ben = ben(&screen, id);
+    part(&ben, &screen.device);
+    let pump = task_titled(&ben.borrow().workspace(id), "Fix pump");
+    let key = EntityKey::new(Kind::Task, pump);
+    ben.borrow_mut().edit(id, vec![Change::Delete { key }]);
+    let title = Value::text("Fix pump at noon");
+    screen.device.borrow_mut().edit(id, vec![Change::Set { key, slot: task::TITLE.into(), value: title }]);
+    meet(&ben, &screen.device);
+    screen.harness.run();
+    screen.click("Conflicts");
+    assert!(screen.shows_part("Ben Moss deleted this task while you edited it."));
+}
+
+#[test]
+fn the_sync_chip_names_who_is_there() {
+    let (mut screen, id) = small_board();
+    assert!(screen.shows("Sync: No peers yet"));
+    let ben = ben(&screen, id);
+    screen.harness.run();
+    assert!(screen.shows("Sync: 1 peer · Ben Moss is up to date"));
+    screen.click("Peers");
+    assert!(screen.shows_part("Has everything, and so have we"));
+    part(&ben, &screen.device);
+    screen.harness.run();
+    assert!(screen.shows_part("Sync: Nobody connected"));
+}
+
+#[test]
+fn a_bad_ticket_is_explained() {
+    let device = Device::new(1);
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    screen.fill_in("Your name", "Anna Berg");
+    screen.click("I have a ticket");
+    screen.fill_in("Ticket", "hello");
+    screen.click("Join");
+    assert!(screen.shows_part("This is not a ticket"));
+    let (mut screen, _) = small_board();
+    screen.control(Key::K);
+    screen.fill_in("Type a command, or the name of a task or project", "join by");
+    screen.press(Key::Enter);
+    screen.fill_in("Ticket", "velo1abcdefgh");
+    screen.click("Join");
+    assert!(screen.shows_part("copy it again"));
+}
+
+#[test]
+fn an_invitation_is_a_ticket_that_works() {
+    let (mut screen, id) = small_board();
+    screen.click("Peers");
+    screen.click("Invite somebody");
+    let velo_app::view::state::Dialog::Invite { ticket: Some(ticket) } =
+        &screen.harness.state().view().dialog
+    else {
+        panic!("no ticket");
+    };
+    let ticket = ticket.clone();
+    assert_eq!(ticket.workspace, id);
+    let other = Device::new(9);
+    let mut theirs = Screen::new(&other, SIZE, Theme::Light);
+    theirs.fill_in("Your name", "Ben Moss");
+    theirs.click("I have a ticket");
+    theirs.fill_in("Ticket", &ticket.to_string());
+    theirs.click("Join");
+    meet(&other, &screen.device);
+    theirs.harness.run();
+    assert!(theirs.shows("Fix pump"));
+}
+
+#[test]
+fn everything_interactive_has_a_name() {
+    let (mut screen, _) = Screen::sample();
+    let mut unnamed = screen.unnamed();
+    let first = screen.harness.state().view().board.columns[0].tasks[0];
+    let title =
+        screen.harness.state().model().workspace.as_ref().unwrap().task(first).unwrap().title.to_owned();
+    screen.click(&title);
+    unnamed.extend(screen.unnamed());
+    screen.press(Key::Escape);
+    screen.click("List");
+    unnamed.extend(screen.unnamed());
+    screen.click("Peers");
+    unnamed.extend(screen.unnamed());
+    screen.control(Key::K);
+    unnamed.extend(screen.unnamed());
+    assert!(unnamed.is_empty(), "{unnamed:#?}");
+}
+
+#[test]
+fn a_deleted_task_is_restored_from_the_palette() {
+    let (mut screen, id) = small_board();
+    screen.click("Fix pump");
+    screen.press(Key::Delete);
+    screen.control(Key::K);
+    screen.fill_in("Type a command, or the name of a task or project", "restore");
+    screen.press(Key::Enter);
+    screen.click("Fix pump");
+    let workspace = screen.device.borrow().workspace(id);
+    task_titled(&workspace, "Fix pump");
+}

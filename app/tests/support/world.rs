@@ -1,0 +1,279 @@
+//! Devices that run the real replica on a store in memory, and the bridge of the app to one of
+//! them. Time stands still unless a test moves it, and nothing is random: pictures stay equal.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+};
+use velo_app::{
+    bridge::{Answer, Bridge, Me, Peer, Request, sample},
+    view::{date::Moment, state::Preferences},
+};
+use velo_protocol::{
+    change::Change,
+    crypto::{LinkCert, SecretKey},
+    history::LoggedEntry,
+    id::{DeviceId, EntityId, PersonId, WorkspaceId},
+    replica::{Command, Identity, Input, Logs, Output, Replica, Reply, RequestId},
+    store::{
+        EntryAt, LogReader, LogStore,
+        memory::{MemoryLog, MemoryReader},
+    },
+    time::Now,
+    workspace::Workspace,
+};
+
+/// Sunday, 22 November 2026, 10:00 UTC.
+pub const MORNING_MS: u64 = 1_795_341_600_000;
+
+/// Requests that tests make themselves, apart from those of the app.
+const OWN_REQUEST: RequestId = 1 << 40;
+
+struct Readers(BTreeMap<WorkspaceId, MemoryReader>);
+
+impl Logs for Readers {
+    fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader> {
+        self.0.get(&workspace).map(|reader| reader as &dyn LogReader)
+    }
+}
+
+/// One device.
+pub struct Device {
+    identity: Identity,
+    replica: Replica,
+    logs: BTreeMap<WorkspaceId, MemoryLog>,
+    answers: Vec<Answer>,
+    sent: VecDeque<(DeviceId, Vec<u8>)>,
+    now: Now,
+    preferences: Preferences,
+}
+
+/// A device that several hold on to: the app's bridge, and the test.
+pub type Shared = Rc<RefCell<Device>>;
+
+impl Device {
+    /// The device of a person, both drawn from `seed`.
+    pub fn new(seed: u8) -> Shared {
+        let (root, device) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
+        let person = PersonId(root.public());
+        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
+        let identity = Identity { person, device, chain };
+        Rc::new(RefCell::new(Self {
+            replica: Replica::new(identity.clone(), [seed.wrapping_add(1); 32]),
+            identity,
+            logs: BTreeMap::new(),
+            answers: Vec::new(),
+            sent: VecDeque::new(),
+            now: Now { wall_ms: MORNING_MS, mono_ms: 1_000 },
+            preferences: Preferences::default(),
+        }))
+    }
+
+    fn readers(&self) -> Readers {
+        Readers(self.logs.iter().map(|(id, log)| (*id, log.reader())).collect())
+    }
+
+    fn handle(&mut self, input: Input) {
+        let readers = self.readers();
+        self.replica.handle(self.now, input, &readers);
+        while let Some(output) = self.replica.poll() {
+            self.output(output);
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Remember(record) => {
+                self.logs.entry(record.id).or_default();
+            }
+            Output::Persist { workspace, id, batch } => {
+                let log = self.logs.entry(workspace).or_default();
+                let input = match log.append(&batch) {
+                    Ok(()) => Input::Persisted { batch: id },
+                    Err(error) => Input::PersistFailed { batch: id, reason: error.to_string() },
+                };
+                self.handle(input);
+            }
+            Output::Send { peer, frame } => self.sent.push_back((peer, frame)),
+            Output::Reply { request, result } => {
+                let result = result.map_err(|refusal| refusal.to_string());
+                self.answers.push(Answer { request, result });
+            }
+            Output::Disconnect { .. } | Output::WakeAt(_) | Output::Event(_) => {}
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, ms: u64) {
+        self.now = Now { wall_ms: self.now.wall_ms + ms, mono_ms: self.now.mono_ms + ms };
+        self.handle(Input::Wake);
+    }
+
+    /// Has a command done as the app would.
+    pub fn run(&mut self, command: Command) -> Reply {
+        self.handle(Input::Command { request: OWN_REQUEST, command });
+        let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
+        self.answers.remove(at).result.unwrap()
+    }
+
+    /// Founds a workspace.
+    pub fn found(&mut self, name: &str, person: &str) -> WorkspaceId {
+        let command = Command::CreateWorkspace { name: name.into(), person_name: person.into() };
+        match self.run(command) {
+            Reply::Workspace(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Changes entities.
+    pub fn edit(&mut self, workspace: WorkspaceId, changes: Vec<Change>) {
+        self.run(Command::Edit { workspace, changes });
+    }
+
+    /// Puts the embedded board into a workspace.
+    pub fn fill(&mut self, workspace: WorkspaceId) {
+        self.edit(workspace, demo_board(workspace));
+    }
+
+    /// What is visible.
+    pub fn workspace(&self, id: WorkspaceId) -> Workspace {
+        self.replica.workspace(id).unwrap().clone()
+    }
+
+    /// A new id.
+    pub fn id(&mut self) -> EntityId {
+        self.replica.new_entity_id(self.now)
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceId {
+        self.identity.device_id()
+    }
+}
+
+fn demo_board(workspace: WorkspaceId) -> Vec<Change> {
+    let today = Moment { wall_ms: MORNING_MS, offset_s: 0 }.today();
+    sample::changes(workspace, today).unwrap()
+}
+
+/// Lets `one` join the workspace of `other`, and both agree.
+pub fn join(one: &Shared, name: &str, other: &Shared, workspace: WorkspaceId) {
+    let invite = Command::Invite { workspace, expires_ms: MORNING_MS * 2, addresses: Vec::new() };
+    let ticket = match other.borrow_mut().run(invite) {
+        Reply::Ticket(ticket) => ticket,
+        other => panic!("{other:?}"),
+    };
+    one.borrow_mut().run(Command::Join { ticket, person_name: name.into() });
+    meet(one, other);
+}
+
+/// Connects two devices, lets them agree, and leaves them connected.
+pub fn meet(one: &Shared, other: &Shared) {
+    let (first, second) = (one.borrow().device(), other.borrow().device());
+    one.borrow_mut().handle(Input::PeerUp { peer: second });
+    other.borrow_mut().handle(Input::PeerUp { peer: first });
+    talk(one, other);
+}
+
+/// Lets two connected devices agree.
+pub fn talk(one: &Shared, other: &Shared) {
+    let (first, second) = (one.borrow().device(), other.borrow().device());
+    // Digests and debounced announcements need a few rounds of time.
+    for _ in 0..40 {
+        while deliver(one, first, other) | deliver(other, second, one) {}
+        one.borrow_mut().pass(500);
+        other.borrow_mut().pass(500);
+    }
+}
+
+/// Cuts the connection.
+pub fn part(one: &Shared, other: &Shared) {
+    let (first, second) = (one.borrow().device(), other.borrow().device());
+    one.borrow_mut().handle(Input::PeerDown { peer: second });
+    other.borrow_mut().handle(Input::PeerDown { peer: first });
+}
+
+/// Hands over what `from` has sent. Returns whether there was anything.
+fn deliver(from: &Shared, sender: DeviceId, to: &Shared) -> bool {
+    let frames: Vec<(DeviceId, Vec<u8>)> = from.borrow_mut().sent.drain(..).collect();
+    let any = !frames.is_empty();
+    for (peer, frame) in frames {
+        let bytes = frame.len();
+        to.borrow_mut().handle(Input::Received { peer: sender, frame });
+        from.borrow_mut().handle(Input::Sent { peer, bytes });
+    }
+    any
+}
+
+/// The app's bridge to a device of the test.
+pub struct TestBridge(pub Shared);
+
+impl Bridge for TestBridge {
+    fn moment(&self) -> Moment {
+        Moment { wall_ms: self.0.borrow().now.wall_ms, offset_s: 0 }
+    }
+
+    fn me(&self) -> Me {
+        let device = self.0.borrow();
+        Me { person: device.identity.person, device: device.device() }
+    }
+
+    fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.0.borrow().replica.workspaces()
+    }
+
+    fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
+        self.0.borrow().replica.workspace(id).cloned()
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        let peers = self.0.borrow().replica.peers();
+        peers.into_iter().map(|status| Peer { status, path: None, trouble: None }).collect()
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        vec!["/ip4/192.168.1.7/tcp/4001".to_owned()]
+    }
+
+    fn entry(&self, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
+        let device = self.0.borrow();
+        let reader = device.logs.get(&workspace)?.reader();
+        let origin = reader.chains().into_iter().nth(at.chain.0 as usize)?.origin;
+        let run = reader.read_run(at.chain, at.position.checked_sub(1)?).ok()??;
+        let entries = velo_protocol::log::parse_entries(run.after, &run.bytes).ok()?;
+        let entry = entries.first()?;
+        let body = entry.body(&run.bytes).to_vec();
+        Some(LoggedEntry { prefix: entry.id.prefix(), origin, header: entry.header.clone(), body })
+    }
+
+    fn new_id(&mut self) -> EntityId {
+        self.0.borrow_mut().id()
+    }
+
+    fn send(&mut self, id: RequestId, request: Request) {
+        let mut device = self.0.borrow_mut();
+        let command = match request {
+            Request::Replica(command) => command,
+            Request::Sample(workspace) => Command::Edit { workspace, changes: demo_board(workspace) },
+            Request::Dial(address) => {
+                let result = Err(format!("\"{address}\" cannot be reached from a test"));
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+        };
+        device.handle(Input::Command { request: id, command });
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.0.borrow_mut().answers)
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.0.borrow().preferences.clone()
+    }
+
+    fn keep_preferences(&mut self, preferences: &Preferences) {
+        self.0.borrow_mut().preferences = preferences.clone();
+    }
+}
