@@ -363,7 +363,10 @@ impl Generator<'_> {
     /// What one person does next, in the proportions of a busy team.
     fn action(&mut self, known: usize, made: &mut Vec<EntityId>) -> Vec<Change> {
         let place = self.dice.below(known.max(1) as u64) as usize;
-        let Some(task) = self.tasks.get(place).copied() else { return vec![self.create_task(made)] };
+        // What the other device of this round has just made is not known here yet.
+        let Some(task) = self.tasks.get(..known).and_then(|tasks| tasks.get(place)).copied() else {
+            return vec![self.create_task(made)];
+        };
         let key = EntityKey::new(Kind::Task, task);
         let set = |slot: Slot, value: Value| vec![Change::Set { key, slot, value }];
         match self.dice.below(470) {
