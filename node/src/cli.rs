@@ -17,7 +17,7 @@ mod task;
 
 use crate::{
     api::{self, Action, ApiError, Request, history, import, network, workspace},
-    data_dir, demo,
+    bench, data_dir, demo,
 };
 use clap::{Parser, Subcommand};
 use client::Client;
@@ -110,6 +110,8 @@ enum Command {
     Node(node::Node),
     /// Show three devices working offline and agreeing afterwards
     Demo(demo::Demo),
+    /// Measure this machine
+    Bench(bench::Bench),
     /// Look for what is wrong with this device
     Doctor(doctor::Doctor),
 }
@@ -148,9 +150,9 @@ where
 
 fn report(error: &ApiError, json: bool) {
     if json {
-        anstream::println!("{}", error.to_json());
+        output::say(error.to_json());
     } else {
-        anstream::eprintln!("{} {error}", output::styled(output::BAD, "error:"));
+        output::complain(format!("{} {error}", output::styled(output::BAD, "error:")));
     }
 }
 
@@ -164,6 +166,7 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Command::Init(init) => init.run(&settings),
         Command::Node(node) => node.run(&settings),
         Command::Demo(demo) => demo.run(settings.json),
+        Command::Bench(bench) => bench.run(settings.json),
         Command::Doctor(doctor) => Ok(doctor.run(&settings)),
         command => ask(command, &settings),
     }
@@ -227,7 +230,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Redo => (Action::Redo, device::undone),
         Command::Status => (Action::Status, device::status),
         Command::Import(import) => (Action::Import(import), device::import),
-        Command::Init(_) | Command::Node(_) | Command::Demo(_) | Command::Doctor(_) => {
+        Command::Init(_) | Command::Node(_) | Command::Demo(_) | Command::Bench(_) | Command::Doctor(_) => {
             return None;
         }
     })
@@ -244,7 +247,7 @@ fn with_whole_path(mut action: Action) -> Result<Action, ApiError> {
 
 fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
     if json {
-        anstream::println!("{answer}");
+        output::say(answer);
         return Ok(());
     }
     let other = |error| {
@@ -252,7 +255,7 @@ fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
             "the running Velo answered otherwise than expected ({error}): is it another version?"
         ))
     };
-    anstream::print!("{}", layout(answer).map_err(other)?);
+    output::say(layout(answer).map_err(other)?.trim_end());
     Ok(())
 }
 

@@ -5,15 +5,16 @@
 //! come back, and agree; what they disagree on is shown as conflicts, one is settled, and equal
 //! state hashes prove that nobody sees anything else than the others.
 //!
-//! [`peer`] starts and ends the processes, [`story`] tells them what to do, [`edits`] is what they
-//! do offline, [`report`] is what came of it.
+//! [`peer`] starts and ends the processes, [`story`] tells them what to do, [`live`] times their
+//! edits, [`edits`] is what they do offline, [`report`] is what came of it.
 
 mod edits;
+pub(crate) mod live;
 pub(crate) mod peer;
-mod report;
+pub(crate) mod report;
 mod story;
 
-use crate::api::ApiError;
+use crate::{api::ApiError, cli::output::say};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{path::PathBuf, process::ExitCode};
@@ -58,7 +59,7 @@ impl Stage {
     /// Something worth reading.
     pub(crate) fn tell(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| anstream::println!("{line}"));
+            self.bar.suspend(|| say(line));
         }
     }
 
@@ -84,9 +85,9 @@ impl Demo {
         stage.end();
         let report = report?;
         if json {
-            anstream::println!("{}", report.to_json());
+            say(report.to_json());
         } else {
-            anstream::print!("{}", report.to_text());
+            say(report.to_text().trim_end());
         }
         Ok(if report.converged { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

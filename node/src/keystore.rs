@@ -93,6 +93,15 @@ impl Keys {
         Ok(Self { stored })
     }
 
+    /// Keeps the keys of a device that came about elsewhere, such as in a generated trace.
+    pub(crate) fn keep(folder: &Path, identity: &Identity) -> Result<(), KeystoreError> {
+        let x25519 = random::<32>().map_err(KeystoreError::NoRandomness)?;
+        let device = *identity.device.seed();
+        let stored =
+            Stored { root: None, device, x25519, person: identity.person, chain: identity.chain.clone() };
+        write(&folder.join(FILE_NAME), &stored)
+    }
+
     /// Who this device is.
     pub fn identity(&self) -> Identity {
         Identity {

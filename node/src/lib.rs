@@ -1,6 +1,7 @@
 //! A Velo peer: the pure core of [`velo_protocol`] with a disk, a network and threads.
 
 pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod control;
 pub mod data_dir;

@@ -132,7 +132,8 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
 async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
     let project = reference::project(&scope.workspace, request.project.as_deref())?;
     let key = EntityKey::new(Kind::Column, scope.node.new_entity_id());
-    let fields = fields(&request.name, &request.category)?.into();
+    let mut fields = Vec::from(fields(&request.name, &request.category)?);
+    fields.push((column::PROJECT.into(), Value::Entity(project)));
     let after = scope.workspace.columns(project).last().copied();
     let place = Change::Place { key, container: Some((column::PROJECT, project)), after };
     write(scope, key, vec![Change::Create { key, fields }, place]).await

@@ -85,7 +85,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
     match request {
         Request::Add(request) => add(request, scope).await,
         Request::List(which) => {
-            let task = reference::shown_task(&scope.workspace, scope.short(), &which.task)?;
+            let task = reference::shown_task(&scope, &which.task)?;
             let comments = scope.workspace.comments(task).into_iter();
             answer(&comments.map(|id| CommentRow::of(&scope, id)).collect::<Vec<_>>())
         }
@@ -94,7 +94,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
 }
 
 async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let task = reference::shown_task(&scope.workspace, scope.short(), &request.task)?;
+    let task = reference::shown_task(&scope, &request.task)?;
     if request.text.trim().is_empty() {
         return Err(ApiError::Invalid("the comment is empty: write what you want to say".into()));
     }
@@ -106,7 +106,7 @@ async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
 }
 
 async fn delete(which: &Which, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let task = reference::shown_task(&scope.workspace, scope.short(), &which.task)?;
+    let task = reference::shown_task(&scope, &which.task)?;
     let comments = scope.workspace.comments(task);
     let place = which.comment.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
     let by_place = place.and_then(|place| comments.get(place)).copied();

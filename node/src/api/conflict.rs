@@ -9,7 +9,7 @@ use super::{
     scope::Scope,
     show::{self, Stamp},
 };
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
     change::Change,
@@ -35,7 +35,7 @@ pub enum Request {
     velo conflicts list\n  \
     velo conflicts resolve 1 --pick 2\n  \
     velo conflicts resolve HOUS-3 --field title --value \"Paint the wall green\"")]
-#[group(id = "choice", required = true, multiple = false, args = ["pick", "value"])]
+#[command(group = ArgGroup::new("choice").required(true).args(["pick", "value"]))]
 pub struct Resolve {
     /// The conflict's number in `velo conflicts list`, or the task it is about
     pub conflict: String,
@@ -190,7 +190,7 @@ fn find(request: &Resolve, scope: &Scope<'_>) -> Result<Conflict, ApiError> {
     if place.is_some() {
         return Err(ApiError::not_found("conflict", &request.conflict, hint));
     }
-    let id = reference::task(&scope.workspace, scope.short(), &request.conflict)?;
+    let id = reference::task(scope, &request.conflict)?;
     let of_task = scope.workspace.conflicts_of(EntityKey::new(Kind::Task, id));
     let fits = |one: &&Conflict| request.field.as_deref().is_none_or(|field| field == field_name(one));
     let found: Vec<_> = of_task.iter().filter(fits).collect();

@@ -16,7 +16,7 @@ pub enum ApiError {
     #[error("there is no workspace on this device: run `velo workspace create NAME` or `velo join TICKET`")]
     NoWorkspace,
     /// A reference that fits nothing.
-    #[error("there is no {kind} \"{text}\": {hint}")]
+    #[error("there is no {kind}{}: {hint}", quoted(text))]
     NotFound {
         /// What was looked for.
         kind: String,
@@ -50,6 +50,11 @@ pub enum ApiError {
     /// The machine failed: the disk, the network, the control socket.
     #[error("{0}")]
     Failed(String),
+}
+
+/// What was looked for, unless nothing was named.
+fn quoted(text: &str) -> String {
+    if text.is_empty() { " yet".to_owned() } else { format!(" \"{text}\"") }
 }
 
 /// Every exit code of `velo`, for its help.

@@ -61,7 +61,7 @@ type Dated = (Hlc, HistoryRow);
 /// Reads the log.
 pub(super) fn execute(request: &Show, scope: &Scope<'_>) -> Result<Json, ApiError> {
     let mut rows = match request.task.as_deref() {
-        Some(text) => story(scope, reference::task(&scope.workspace, scope.short(), text)?),
+        Some(text) => story(scope, reference::task(scope, text)?),
         None => latest(scope, request.limit)?,
     };
     rows.sort_by_key(|(hlc, _)| *hlc);

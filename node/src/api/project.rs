@@ -135,7 +135,8 @@ async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
     let mut left = None;
     for text in &request.columns {
         let column = EntityKey::new(Kind::Column, scope.node.new_entity_id());
-        let fields = column_fields(text)?;
+        let mut fields = column_fields(text)?;
+        fields.push((column::PROJECT.into(), Value::Entity(key.id)));
         let container = Some((column::PROJECT, key.id));
         changes.push(Change::Create { key: column, fields });
         changes.push(Change::Place { key: column, container, after: left.replace(column.id) });

@@ -1,6 +1,6 @@
 //! How people point at things: `VELO-42`, the start of an id, or part of a name.
 
-use super::ApiError;
+use super::{ApiError, scope::Scope};
 use std::collections::{BTreeMap, HashMap};
 use velo_protocol::{
     id::EntityId,
@@ -97,8 +97,16 @@ pub fn prefix_from(name: &str) -> String {
     letters.to_uppercase()
 }
 
-/// Finds a task, shown or deleted, by short id or the start of its id.
-pub fn task(workspace: &Workspace, short: &ShortIds, text: &str) -> Result<EntityId, ApiError> {
+/// Finds a task, shown or deleted, by short id or the start of its id. Numbering the tasks is left
+/// out where a whole id is given: scripts use that.
+pub fn task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
+    let workspace = &scope.workspace;
+    if let Ok(id) = text.parse::<EntityId>()
+        && workspace.created(EntityKey::new(Kind::Task, id)).is_some()
+    {
+        return Ok(id);
+    }
+    let short = scope.short();
     let mut found = short.find(text);
     if found.is_empty() {
         let all = workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task));
@@ -112,12 +120,12 @@ pub fn task(workspace: &Workspace, short: &ShortIds, text: &str) -> Result<Entit
 }
 
 /// Finds a task that is shown.
-pub fn shown_task(workspace: &Workspace, short: &ShortIds, text: &str) -> Result<EntityId, ApiError> {
-    let id = task(workspace, short, text)?;
-    if workspace.is_shown(EntityKey::new(Kind::Task, id)) {
+pub fn shown_task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
+    let id = task(scope, text)?;
+    if scope.workspace.is_shown(EntityKey::new(Kind::Task, id)) {
         return Ok(id);
     }
-    let hint = format!("it was deleted. `velo task restore {}` brings it back", short.show(id));
+    let hint = format!("it was deleted. `velo task restore {}` brings it back", scope.short().show(id));
     Err(ApiError::not_found("task", text, &hint))
 }
 

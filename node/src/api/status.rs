@@ -74,12 +74,12 @@ pub struct Entities {
     pub members: usize,
 }
 
-/// Waits until a workspace is no longer at `revision`, or has `state_hash`.
+/// Waits until a workspace has gone past a revision, or has a state hash.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Wait {
-    /// Return as soon as another revision is reached.
-    pub revision: Option<u64>,
+    /// Return as soon as the revision is greater than this.
+    pub past: Option<u64>,
     /// Return as soon as the state has this hash.
     pub state_hash: Option<String>,
     /// Longest wait; at most ten minutes.
@@ -149,7 +149,7 @@ pub(super) async fn wait(wait: Wait, scope: &Scope<'_>) -> Result<Json, ApiError
     let mut at_ns = now_ns();
     loop {
         let workspace = scope.node.workspace(scope.id).ok_or(ApiError::NoWorkspace)?;
-        let moved = wait.revision.is_some_and(|revision| revision != workspace.revision());
+        let moved = wait.past.is_some_and(|revision| workspace.revision() > revision);
         let reached = moved || wait.state_hash.as_ref().is_some_and(|hash| *hash == state_hash(&workspace));
         if reached || tokio::time::Instant::now() >= until {
             return answer(&Waited { reached, revision: workspace.revision(), at_ns });

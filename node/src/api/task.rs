@@ -162,7 +162,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
         Request::Edit(request) => edit_task(request, scope).await,
         Request::Move(request) => move_task(request, scope).await,
         Request::Show(which) => {
-            let id = reference::task(&scope.workspace, scope.short(), &which.task)?;
+            let id = reference::task(&scope, &which.task)?;
             answer(&TaskDetail::of(&scope, id))
         }
         Request::List(list) => answer(&list.run(&scope)?),
@@ -172,7 +172,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
             write(scope, key, vec![Change::Delete { key }]).await
         }
         Request::Restore(which) => {
-            let id = reference::task(&scope.workspace, scope.short(), &which.task)?;
+            let id = reference::task(&scope, &which.task)?;
             let key = EntityKey::new(Kind::Task, id);
             let read = |at| scope.logged(at);
             let changes = history::with_contents(&scope.workspace, &[Change::Restore { key }], &read);
@@ -191,7 +191,10 @@ async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
         })?,
     };
     let key = EntityKey::new(Kind::Task, scope.node.new_entity_id());
-    let mut fields = vec![(task::TITLE.into(), Value::text(request.title.trim()))];
+    let mut fields = vec![
+        (task::TITLE.into(), Value::text(request.title.trim())),
+        (task::COLUMN.into(), Value::Entity(column)),
+    ];
     fields.extend(edit::settings(&request.fields, &scope)?);
     let after = workspace.tasks(column).last().copied();
     let place = Change::Place { key, container: Some((task::COLUMN, column)), after };
@@ -219,7 +222,7 @@ async fn move_task(request: Move, scope: Scope<'_>) -> Result<Json, ApiError> {
     };
     let column = reference::column(workspace, project, &request.column)?;
     let after = match &request.after {
-        Some(text) => Some(reference::shown_task(workspace, scope.short(), text)?),
+        Some(text) => Some(reference::shown_task(&scope, text)?),
         None if request.top => None,
         None => last_other(&scope, column, key.id),
     };
@@ -254,7 +257,7 @@ fn last_other(scope: &Scope<'_>, column: EntityId, task: EntityId) -> Option<Ent
 }
 
 fn find(text: &str, scope: &Scope<'_>) -> Result<EntityKey, ApiError> {
-    let id = reference::shown_task(&scope.workspace, scope.short(), text)?;
+    let id = reference::shown_task(scope, text)?;
     Ok(EntityKey::new(Kind::Task, id))
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Settings,
     client::Client,
-    output::{BAD, GOOD, NOTICE, styled},
+    output::{BAD, GOOD, NOTICE, say, styled},
 };
 use crate::{
     api::{Action, ApiError, Request, status::Status, verify::Verified, workspace::Introduction},
@@ -52,7 +52,7 @@ impl Doctor {
         }
         let sick = steps.iter().any(|step| step.verdict == Verdict::Bad);
         if settings.json {
-            anstream::println!("{}", serde_json::json!({ "healthy": !sick, "steps": steps }));
+            say(serde_json::json!({ "healthy": !sick, "steps": steps }));
         } else {
             steps.iter().for_each(print);
         }
@@ -66,7 +66,7 @@ fn print(step: &Step) {
         Verdict::Notice => styled(NOTICE, "!"),
         Verdict::Bad => styled(BAD, "✗"),
     };
-    anstream::println!("{mark} {:<10} {}", step.name, step.told);
+    say(format!("{mark} {:<10} {}", step.name, step.told));
 }
 
 fn person(settings: &Settings) -> Step {

@@ -1,6 +1,6 @@
 //! `velo init`: a person introduces themselves.
 
-use super::Settings;
+use super::{Settings, output::say};
 use crate::{
     api::{ApiError, workspace::Introduction},
     data_dir::DataDir,
@@ -36,15 +36,10 @@ impl Init {
         let identity = keys.identity();
         if settings.json {
             let device = identity.device_id();
-            anstream::println!(
-                "{}",
-                json!({ "name": person.name, "person": identity.person, "device": device })
-            );
+            say(json!({ "name": person.name, "person": identity.person, "device": device }));
         } else {
-            anstream::println!(
-                "Hello {}. Next: `velo workspace create NAME`, or `velo join TICKET`.",
-                person.name
-            );
+            let next = "Next: `velo workspace create NAME`, or `velo join TICKET`.";
+            say(format!("Hello {}. {next}", person.name));
         }
         Ok(ExitCode::SUCCESS)
     }

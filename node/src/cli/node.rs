@@ -2,7 +2,7 @@
 
 use super::{
     Settings,
-    output::{GOOD, styled},
+    output::{GOOD, complain, say, styled},
 };
 use crate::{
     api::{self, ApiError, workspace::Introduction},
@@ -11,8 +11,11 @@ use crate::{
 };
 use clap::Args;
 use serde_json::json;
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// How long the ready line waits for an address to listen on.
+const LISTEN: Duration = Duration::from_secs(5);
 
 /// Runs a peer until it is interrupted.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +49,7 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(NodeError::Thread)?;
         if let Some(address) = self.metrics {
+            let _inside = runtime.enter();
             metrics::serve(address).map_err(|error| ApiError::Failed(error.to_string()))?;
         }
         let node = Peer::start(self.config(settings))?;
@@ -68,42 +72,55 @@ impl Node {
 
     /// Answers commands until it is time to end.
     async fn serve(&self, node: &Peer, json: bool) -> Result<(), ApiError> {
-        let events = node.subscribe();
+        let mut events = node.subscribe();
         let _control = api::serve(node.handle()).map_err(|error| ApiError::Failed(error.to_string()))?;
-        announce(node, json);
+        if !self.offline {
+            // A port that is taken shows in the log file and in `velo doctor`; commands work all the same.
+            let _ = tokio::time::timeout(LISTEN, listening(node, &mut events)).await;
+        }
+        let told = announce(node, json);
         let failed = |error| ApiError::Failed(format!("waiting for the end: {error}"));
         tokio::select! {
             result = interrupted() => result.map_err(failed),
             result = parent_gone(self.with_parent) => result.map_err(failed),
-            () = watch(events, json) => Err(NodeError::Stopped.into()),
+            () = watch(events, json, told) => Err(NodeError::Stopped.into()),
         }
     }
 }
 
+/// Returns as soon as peers can reach this device.
+async fn listening(node: &Peer, events: &mut Receiver<NodeEvent>) {
+    while node.listen_addresses().is_empty() && !matches!(events.recv().await, Err(RecvError::Closed)) {}
+}
+
 /// Says that commands are answered from now on, and where peers reach this device.
-fn announce(node: &Peer, json: bool) {
+fn announce(node: &Peer, json: bool) -> Vec<String> {
     let status = node.status();
     if json {
         let process = std::process::id();
         let ready = json!({
             "ready": true, "device": status.device, "addresses": status.addresses, "process": process
         });
-        anstream::println!("{ready}");
-        return;
+        say(ready);
+        return status.addresses;
     }
     for address in &status.addresses {
-        anstream::println!("Listening on {address}");
+        say(format!("Listening on {address}"));
     }
-    anstream::println!("{} Data in {}. Ctrl-C ends it.", styled(GOOD, "Ready."), status.data_dir.display());
+    let data = status.data_dir.display();
+    say(format!("{} Data in {data}. Ctrl-C ends it.", styled(GOOD, "Ready.")));
+    status.addresses
 }
 
-/// Tells what happens, until the node stops.
-async fn watch(mut events: Receiver<NodeEvent>, json: bool) {
+/// Tells what happens, until the node stops. `told`: addresses that were told already.
+async fn watch(mut events: Receiver<NodeEvent>, json: bool, told: Vec<String>) {
     loop {
         match events.recv().await {
             Ok(NodeEvent::Stopped) | Err(RecvError::Closed) => return,
-            Ok(NodeEvent::Listening { address }) if !json => anstream::println!("Listening on {address}"),
-            Ok(NodeEvent::ReadOnly { reason }) => anstream::eprintln!("Saving failed: {reason}"),
+            Ok(NodeEvent::Listening { address }) if !json && !told.contains(&address) => {
+                say(format!("Listening on {address}"));
+            }
+            Ok(NodeEvent::ReadOnly { reason }) => complain(format!("Saving failed: {reason}")),
             _ => {}
         }
     }

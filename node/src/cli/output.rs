@@ -20,6 +20,17 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Prints a line, in colour only where a terminal shows it. A pipe that nobody reads any more, as in
+/// `velo history | head`, is no failure.
+pub fn say(text: impl Display) {
+    let _ = std::io::Write::write_fmt(&mut anstream::stdout(), format_args!("{text}\n"));
+}
+
+/// As [`say`], where errors go.
+pub fn complain(text: impl Display) {
+    let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
+}
+
 /// Rows under a heading, every column as wide as its widest cell.
 #[derive(Debug)]
 pub struct Table {

@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     pub name: &'static str,
     /// Where it keeps everything.
     pub data_dir: PathBuf,
+    /// Further options of its `velo node`.
+    pub options: Vec<String>,
     /// Where it listens, once it has listened: kept, so that the others find it again.
     listen: String,
     child: Option<Child>,
@@ -38,7 +40,13 @@ impl Peer {
     pub(crate) fn new(name: &'static str, home: &Path) -> Result<Self, ApiError> {
         let data_dir = home.join(name.to_lowercase());
         Introduction::new(name)?.write(&data_dir)?;
-        Ok(Self { name, data_dir, listen: "/ip4/127.0.0.1/tcp/0".to_owned(), child: None })
+        Ok(Self {
+            name,
+            data_dir,
+            options: Vec::new(),
+            listen: "/ip4/127.0.0.1/tcp/0".to_owned(),
+            child: None,
+        })
     }
 
     /// Starts its process, listening on loopback or without any network.
@@ -51,6 +59,7 @@ impl Peer {
         } else {
             command.arg("--offline");
         }
+        command.args(&self.options);
         // The markers of the three would otherwise lie in the person's own state folder.
         command.env("VELO_STATE_DIR", self.data_dir.with_extension("state"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -112,8 +121,7 @@ impl Peer {
     /// Waits until its state has this hash; whether it got there in time.
     pub(crate) async fn wait_for(&self, state_hash: &str, timeout: Duration) -> Result<Waited, ApiError> {
         let timeout_ms = timeout.as_millis() as u64;
-        self.ask(Action::Wait(Wait { revision: None, state_hash: Some(state_hash.to_owned()), timeout_ms }))
-            .await
+        self.ask(Action::Wait(Wait { past: None, state_hash: Some(state_hash.to_owned()), timeout_ms })).await
     }
 }
 

@@ -2,20 +2,23 @@
 
 use crate::{
     api::status::Entities,
-    cli::output::{BAD, GOOD, NOTICE, fields, lines, styled},
+    cli::output::{BAD, GOOD, NOTICE, count, fields, lines, styled},
 };
 use hdrhistogram::Histogram;
 use serde_json::{Value as Json, json};
 use std::fmt;
+
+/// Longer times count as this: ten minutes.
+const LONGEST_NS: u64 = 600_000_000_000;
 
 /// Times of one kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Latency(Histogram<u64>);
 
 impl Default for Latency {
-    #[expect(clippy::expect_used, reason = "only more than five significant digits are refused")]
+    #[expect(clippy::expect_used, reason = "refused are only a maximum below 2 and more than five digits")]
     fn default() -> Self {
-        Self(Histogram::new(3).expect("three significant digits"))
+        Self(Histogram::new_with_max(LONGEST_NS, 3).expect("three significant digits"))
     }
 }
 
@@ -28,6 +31,13 @@ impl Latency {
     /// In milliseconds, at a quantile from 0 to 1.
     pub(crate) fn ms(&self, quantile: f64) -> f64 {
         (self.0.value_at_quantile(quantile) as f64 / 1e4).round() / 100.0
+    }
+}
+
+impl Latency {
+    /// In microseconds, at a quantile from 0 to 1.
+    pub(crate) fn us(&self, quantile: f64) -> f64 {
+        (self.0.value_at_quantile(quantile) as f64 / 10.0).round() / 100.0
     }
 }
 
@@ -82,21 +92,9 @@ impl Report {
         let conflicts = lines(self.sentences.iter().map(|line| styled(NOTICE, line)));
         let hashes: Vec<_> =
             self.state_hashes.iter().map(|hash| hash.chars().take(16).collect::<String>()).collect();
-        let entities = &self.entities;
         let figures = fields(&[
             ("State hashes", hashes.join("  ")),
-            (
-                "Board",
-                format!(
-                    "{} projects, {} columns, {} tasks, {} comments, {} labels, {} members",
-                    entities.projects,
-                    entities.columns,
-                    entities.tasks,
-                    entities.comments,
-                    entities.labels,
-                    entities.members
-                ),
-            ),
+            ("Board", board(&self.entities)),
             (
                 "Conflicts",
                 format!(
@@ -109,5 +107,30 @@ impl Report {
             ("Live edit", self.live.to_string()),
         ]);
         format!("\n{merged}{conflicts}\n{verdict}\n{figures}")
+    }
+}
+
+fn board(entities: &Entities) -> String {
+    let parts = [
+        count(entities.projects, "project"),
+        count(entities.columns, "column"),
+        count(entities.tasks, "task"),
+        count(entities.comments, "comment"),
+        count(entities.labels, "label"),
+        count(entities.members, "member"),
+    ];
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_unit_asked_for() {
+        let mut latency = Latency::default();
+        (1..=100).for_each(|ms| latency.add(ms * 1_000_000));
+        assert!((latency.ms(0.5) - 50.0).abs() < 0.1, "{latency}");
+        assert!((latency.us(0.99) - 99_000.0).abs() < 100.0, "{latency}");
     }
 }

@@ -3,27 +3,26 @@
 use super::{
     Demo, Stage,
     edits::Edits,
+    live,
     peer::Peer,
     report::{Latency, Report},
 };
 use crate::api::{
     Action, ApiError,
     conflict::{self, ConflictRow},
-    import, status, task, workspace,
+    import, task, workspace,
 };
 use crate::{api::status::Current, import::DEMO_BOARD};
 use serde_json::Value as Json;
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// How often [`Stage::step`] is called.
 pub(super) const STEPS: u64 = 8;
 /// How long the peers may take to agree.
 const AGREE: Duration = Duration::from_mins(1);
-/// How long one live edit may take to arrive.
-const ARRIVE_MS: u64 = 10_000;
 
 /// The three people.
 pub(super) struct Cast {
@@ -151,7 +150,7 @@ async fn share_board(cast: &Cast, demo: &Demo, stage: &Stage) -> Result<Agreemen
     let report: import::Report = cast.anna.ask(Action::Import(import)).await?;
     let told = report.fidelity.imported;
     stage.tell(&format!(
-        "Anna imported \"{}\": {} columns, {} tasks, {} comments.",
+        "Anna imported {}: {} columns, {} tasks, {} comments.",
         report.fidelity.name, told.columns, told.tasks, told.comments
     ));
     let start = Instant::now();
@@ -178,33 +177,13 @@ fn board_file(given: Option<&Path>, home: &Path) -> Result<PathBuf, ApiError> {
     Ok(path)
 }
 
-/// Anna edits, Ben watches. Both processes and this one read the same clock.
+/// Anna edits a task of the board, Ben watches.
 async fn live_edits(cast: &Cast, count: u32) -> Result<Latency, ApiError> {
-    let tasks: Vec<task::TaskSummary> =
-        cast.anna.ask(Action::Task(task::Request::List(task::List::default()))).await?;
-    let first =
-        tasks.first().ok_or_else(|| ApiError::Invalid("the board has no tasks: choose another".into()))?;
-    let mut latency = Latency::default();
-    for number in 0..count {
-        let revision = cast.ben.current().await?.revision;
-        let wait = status::Wait { revision: Some(revision), state_hash: None, timeout_ms: ARRIVE_MS };
-        let watched = cast.ben.ask::<status::Waited>(Action::Wait(wait));
-        let edited = async {
-            // Ben's question is asked by then; if not, he is told at once and the time is right too.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            let start = now_ns();
-            let minutes = (number + 1).to_string();
-            let fields = task::Fields { estimate: Some(minutes), ..task::Fields::default() };
-            let edit = task::Edit { task: first.id.to_string(), fields, ..task::Edit::default() };
-            cast.anna.ask::<Json>(Action::Task(task::Request::Edit(edit))).await.map(|_| start)
-        };
-        let (watched, start) = tokio::try_join!(watched, edited)?;
-        if !watched.reached {
-            return Err(ApiError::NotYet(format!("live edit {number} did not reach Ben in {ARRIVE_MS} ms")));
-        }
-        latency.add(watched.at_ns.saturating_sub(start));
-    }
-    Ok(latency)
+    let list = task::List { limit: Some(1), ..task::List::default() };
+    let tasks: Vec<task::TaskSummary> = cast.anna.ask(Action::Task(task::Request::List(list))).await?;
+    let first = tasks.first();
+    let first = first.ok_or_else(|| ApiError::Invalid("the board has no tasks: choose another".into()))?;
+    live::edits(&cast.anna, &cast.ben, first.id, count).await
 }
 
 async fn work_offline(cast: &mut Cast, stage: &Stage) -> Result<Edits, ApiError> {
@@ -243,8 +222,4 @@ async fn settle(
 
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e5).round() / 100.0
-}
-
-fn now_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }

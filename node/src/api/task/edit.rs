@@ -94,5 +94,5 @@ fn parent(text: &str, scope: &Scope<'_>) -> Result<Value, ApiError> {
     if text == NONE {
         return Ok(Value::Unset);
     }
-    reference::shown_task(&scope.workspace, scope.short(), text).map(Value::Entity)
+    reference::shown_task(scope, text).map(Value::Entity)
 }

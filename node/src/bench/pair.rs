@@ -1,0 +1,155 @@
+//! Two devices in processes of their own, and a fresh process on what one of them has.
+
+use crate::{
+    api::{
+        Action, ApiError, column, network, project,
+        status::{Wait, Waited},
+        task, workspace,
+    },
+    data_dir::DataDir,
+    demo::{Stage, live, peer::Peer, report::Latency},
+};
+use serde_json::Value as Json;
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use velo_protocol::{model::Kind, workload::Trace};
+
+/// How long the new device may take to catch up.
+const CATCH_UP: Duration = Duration::from_mins(10);
+/// How long the two may take to show the same after that.
+const AGREE: Duration = Duration::from_mins(1);
+/// Tasks on the first page of a board.
+const PAGE: usize = 50;
+
+/// What two devices took.
+pub(super) struct Pair {
+    /// From joining with nothing until everything is applied and durable.
+    pub catchup: Duration,
+    /// Bytes of frames received for it.
+    pub wire_bytes: u64,
+    /// From an edit on one device to the other's event.
+    pub live: Latency,
+    /// Bytes of frames, both ways, of a sync with nothing to do.
+    pub idle_bytes: u64,
+    /// From starting a process until the first page of the board is answered.
+    pub open: Duration,
+    /// Memory of that process, where the system tells.
+    pub rss_bytes: Option<u64>,
+    /// Bytes of the new device's data directory.
+    pub disk_bytes: u64,
+}
+
+/// Measures `old`, which holds the trace, and a new device beside it.
+pub(super) async fn measure(
+    mut old: Peer,
+    home: &Path,
+    trace: &Trace,
+    edits: u32,
+    stage: &Stage,
+) -> Result<Pair, ApiError> {
+    let metrics = free_port()?;
+    let mut new = Peer::new("Ben", home)?;
+    new.options = vec!["--metrics".to_owned(), metrics.to_string()];
+    stage.step("A new device catches up");
+    old.start(true).await?;
+    new.start(true).await?;
+    let catchup = catch_up(&old, &new).await?;
+    let wire_bytes = frame_bytes(metrics, "in")?;
+    stage.step("Live edits");
+    let task = trace.state.shown(Kind::Task).next();
+    let task = task.ok_or_else(|| ApiError::Failed("the trace has no tasks".into()))?;
+    let live = live::edits(&old, &new, task, edits).await?;
+    stage.step("A sync with nothing to do");
+    let idle_bytes = idle(&new, metrics).await?;
+    old.stop().await?;
+    new.stop().await?;
+    stage.step("Opening in a fresh process");
+    new.options.clear();
+    let (open, rss_bytes) = open(&mut new).await?;
+    new.stop().await?;
+    let disk_bytes =
+        DataDir::open(&new.data_dir).map_err(|error| ApiError::Failed(error.to_string()))?.size();
+    Ok(Pair { catchup, wire_bytes, live, idle_bytes, open, rss_bytes, disk_bytes })
+}
+
+/// A port of loopback that was free a moment ago.
+fn free_port() -> Result<SocketAddr, ApiError> {
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    address.map_err(|error| ApiError::Failed(format!("looking for a free port: {error}")))
+}
+
+async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
+    let invite = Action::Invite(workspace::Invite { days: 1, address: Vec::new() });
+    let ticket = old.ask::<workspace::TicketAnswer>(invite).await?.ticket;
+    let all = old.ask::<Waited>(Action::Wait(Wait::default())).await?.revision;
+    let start_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    new.ask::<Json>(Action::Join(workspace::Join { ticket, wait: 0 })).await?;
+    // Everything the old device had, and the joining itself.
+    let wait = Wait { past: Some(all), state_hash: None, timeout_ms: CATCH_UP.as_millis() as u64 };
+    let waited: Waited = new.ask(Action::Wait(wait)).await?;
+    if !waited.reached {
+        return Err(ApiError::NotYet(format!("the new device did not catch up in {CATCH_UP:?}")));
+    }
+    agree(old, new).await?;
+    Ok(Duration::from_nanos(waited.at_ns.saturating_sub(start_ns)))
+}
+
+/// Nothing is worth measuring if the two do not show the same.
+async fn agree(old: &Peer, new: &Peer) -> Result<(), ApiError> {
+    let start = Instant::now();
+    while old.current().await?.state_hash != new.current().await?.state_hash {
+        if start.elapsed() > AGREE {
+            return Err(ApiError::Failed("the two devices do not show the same".into()));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn idle(new: &Peer, metrics: SocketAddr) -> Result<u64, ApiError> {
+    let both = || Ok::<_, ApiError>(frame_bytes(metrics, "in")? + frame_bytes(metrics, "out")?);
+    let before = both()?;
+    let sync = network::Request::Sync(network::Sync { wait: AGREE.as_secs(), peers: 1 });
+    new.ask::<network::SyncAnswer>(Action::Network(sync)).await?;
+    Ok(both()? - before)
+}
+
+/// A counter of the node's own metrics.
+fn frame_bytes(metrics: SocketAddr, direction: &str) -> Result<u64, ApiError> {
+    let name = format!("velo_frame_bytes_{direction}_total");
+    let read = || {
+        let mut stream = TcpStream::connect(metrics)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).map(|_| page)
+    };
+    let page =
+        read().map_err(|error: std::io::Error| ApiError::Failed(format!("reading metrics: {error}")))?;
+    let value = page.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse::<f64>().ok());
+    value.map(|value| value as u64).ok_or_else(|| ApiError::Failed(format!("the metrics have no {name}")))
+}
+
+/// A process that has just been started, until it has answered the first page of a board.
+async fn open(peer: &mut Peer) -> Result<(Duration, Option<u64>), ApiError> {
+    let start = Instant::now();
+    peer.start(false).await?;
+    let projects: Vec<project::ProjectRow> = peer.ask(Action::Project(project::Request::List)).await?;
+    let project = projects.first().map(|project| project.id.to_string());
+    let of = column::Of { project: project.clone() };
+    peer.ask::<Vec<column::ColumnRow>>(Action::Column(column::Request::List(of))).await?;
+    let list = task::List { project, limit: Some(PAGE), ..task::List::default() };
+    peer.ask::<Vec<task::TaskSummary>>(Action::Task(task::Request::List(list))).await?;
+    Ok((start.elapsed(), peer.process().and_then(rss_bytes)))
+}
+
+/// Memory of a process, from Linux' `/proc`.
+fn rss_bytes(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}

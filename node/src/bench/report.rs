@@ -1,0 +1,116 @@
+//! The figures, as a table and as JSON.
+
+use super::{local::Durable, pair::Pair};
+use crate::{
+    cli::output::{Table, count},
+    demo::report::Latency,
+};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use velo_protocol::{model::Kind, workload::Trace};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// See the module.
+pub(super) struct Report {
+    pub seed: u64,
+    pub trace: Trace,
+    pub in_memory: Latency,
+    pub durable: Durable,
+    pub pair: Pair,
+}
+
+impl Report {
+    fn ops_per_s(&self) -> f64 {
+        self.trace.operations as f64 / self.pair.catchup.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    fn wire_bytes_per_op(&self) -> f64 {
+        self.pair.wire_bytes as f64 / self.trace.operations.max(1) as f64
+    }
+
+    fn disk_ratio(&self) -> f64 {
+        self.pair.disk_bytes as f64 / self.trace.bytes.max(1) as f64
+    }
+
+    fn durable_ratio(&self) -> f64 {
+        self.durable.edit.us(0.5) / self.durable.bare.us(0.5).max(f64::MIN_POSITIVE)
+    }
+
+    fn tasks(&self) -> usize {
+        self.trace.state.shown(Kind::Task).count()
+    }
+
+    /// One object with the keys that scripts rely on.
+    pub(super) fn to_json(&self) -> Json {
+        let us = |latency: &Latency| json!({ "p50": latency.us(0.5), "p99": latency.us(0.99) });
+        let pair = &self.pair;
+        json!({
+            "ops": self.trace.operations,
+            "local_edit_us": us(&self.in_memory),
+            "durable_edit_us": us(&self.durable.edit),
+            "bare_fsync_us": us(&self.durable.bare),
+            "durable_ratio": rounded(self.durable_ratio()),
+            "catchup_s": rounded(pair.catchup.as_secs_f64()),
+            "catchup_ops_per_s": self.ops_per_s().round(),
+            "live_ms": { "p50": pair.live.ms(0.5), "p99": pair.live.ms(0.99) },
+            "wire_bytes_per_op": rounded(self.wire_bytes_per_op()),
+            "idle_sync_bytes": pair.idle_bytes,
+            "open_ms": millis(pair.open),
+            "rss_mb": pair.rss_bytes.map(|bytes| rounded(bytes as f64 / MIB)),
+            "disk_ratio": rounded(self.disk_ratio()),
+            "entries": self.trace.entries,
+            "entry_bytes": self.trace.bytes,
+            "tasks": self.tasks(),
+            "seed": self.seed,
+        })
+    }
+
+    /// For people.
+    pub(super) fn to_text(&self) -> String {
+        let mut table = Table::new(["FIGURE", "MEDIAN", "99 %", "GOAL"]);
+        let mut row = |figure: &str, median: String, most: String, goal: &str| {
+            table.row([figure.to_owned(), median, most, goal.to_owned()]);
+        };
+        let us = |latency: &Latency, quantile| format!("{} µs", latency.us(quantile));
+        let ms = |latency: &Latency, quantile| format!("{} ms", latency.ms(quantile));
+        let pair = &self.pair;
+        row("local edit in memory", us(&self.in_memory, 0.5), us(&self.in_memory, 0.99), "99 %: 20 µs");
+        row("durable edit", us(&self.durable.edit, 0.5), us(&self.durable.edit, 0.99), "1.2 × bare");
+        row("bare append + fdatasync", us(&self.durable.bare, 0.5), us(&self.durable.bare, 0.99), "");
+        row("durable / bare", format!("{:.2}", self.durable_ratio()), String::new(), "1.2");
+        let speed = format!("{:.0} op/s", self.ops_per_s());
+        row("catch-up", format!("{:.2} s", pair.catchup.as_secs_f64()), speed, "200,000 op/s");
+        row("live edit", ms(&pair.live, 0.5), ms(&pair.live, 0.99), "3 ms, 99 %: 10 ms");
+        row(
+            "on the wire, an operation",
+            format!("{:.1} bytes", self.wire_bytes_per_op()),
+            String::new(),
+            "120 bytes",
+        );
+        row("sync with nothing to do", format!("{} bytes", pair.idle_bytes), String::new(), "1,024 bytes");
+        row(
+            "open to the first page",
+            format!("{} ms", millis(pair.open)),
+            String::new(),
+            "1,000 ms at 1,000,000",
+        );
+        let memory = pair
+            .rss_bytes
+            .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.0} MiB", bytes as f64 / MIB));
+        row("memory then", memory, String::new(), "400 MiB at 1,000,000");
+        row("disk / entries", format!("{:.2}", self.disk_ratio()), String::new(), "1.5");
+        let (entries, tasks) = (self.trace.entries, count(self.tasks(), "task"));
+        let head =
+            format!("{} operations in {entries} entries, {tasks}; seed {}", self.trace.operations, self.seed);
+        format!("{head}\n\n{}", table.show(""))
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 100.0
+}
