@@ -1,0 +1,18 @@
+//! The real binary, as people and scripts use it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "cli_velo/alone.rs"]
+mod alone;
+#[path = "cli_velo/beside.rs"]
+mod beside;
+#[path = "cli_velo/device.rs"]
+mod device;
+#[path = "cli_velo/refusals.rs"]
+mod refusals;
+#[path = "cli_velo/together.rs"]
+mod together;

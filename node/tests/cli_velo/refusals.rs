@@ -1,0 +1,126 @@
+//! Bad input: the exit code, a message that says what to do, and nothing changed.
+
+use crate::device::Device;
+
+/// Runs a command that must fail with `code`, saying all of `parts`, and change nothing.
+#[track_caller]
+fn refused(device: &Device, args: &[&str], code: i32, parts: &[&str]) {
+    let before = device.state_hash();
+    let answer = device.run(args);
+    assert_eq!(answer.code, code, "velo {args:?}\n{}{}", answer.out, answer.err);
+    for part in parts {
+        assert!(answer.err.contains(part), "velo {args:?} does not say {part:?}:\n{}", answer.err);
+    }
+    assert_eq!(device.state_hash(), before, "velo {args:?} changed something");
+}
+
+#[test]
+fn without_an_identity_the_first_step_is_told() {
+    let nobody = Device::new();
+    for args in [&["task", "list"][..], &["node"], &["workspace", "create", "Workshop"], &["status"]] {
+        let answer = nobody.run(args);
+        assert_eq!(answer.code, 5, "velo {args:?}\n{}", answer.err);
+        assert!(answer.err.contains("velo init --name YOURNAME"), "{}", answer.err);
+    }
+    assert!(!nobody.data_dir().exists(), "asking makes no folder");
+    let anna = Device::of("Anna");
+    let answer = anna.run(&["task", "list"]);
+    assert_eq!(answer.code, 5);
+    assert!(answer.err.contains("velo workspace create NAME"), "{}", answer.err);
+}
+
+#[test]
+fn a_second_introduction_changes_nothing() {
+    let anna = Device::of("Anna");
+    let answer = anna.run(&["init", "--name", "Ben"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("Anna") && answer.err.contains("--data-dir"), "{}", answer.err);
+    assert_eq!(Device::new().run(&["init", "--name", " "]).code, 2);
+}
+
+#[test]
+fn what_does_not_exist_is_named() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    refused(&anna, &["task", "show", "HOUS-9"], 3, &["HOUS-9", "velo task list"]);
+    refused(&anna, &["task", "edit", "ffffffff", "--title", "x"], 3, &["velo task list"]);
+    refused(&anna, &["task", "move", "HOUS-1", "Nowhere"], 3, &["column", "Nowhere", "velo column list"]);
+    refused(&anna, &["task", "add", "x", "--project", "Garden"], 3, &["Garden", "velo project list"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--label", "urgent"], 3, &["urgent", "velo label list"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--assign", "Zoe"], 3, &["Zoe"]);
+    refused(&anna, &["conflicts", "resolve", "1", "--pick", "1"], 3, &["velo conflicts list"]);
+    refused(&anna, &["--workspace", "Elsewhere", "task", "list"], 3, &["velo workspace list"]);
+    anna.ok(&["task", "delete", "HOUS-1"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--title", "x"], 3, &["velo task restore HOUS-1"]);
+}
+
+#[test]
+fn what_fits_several_things_is_listed() {
+    let anna = Device::with_project();
+    anna.ok(&["project", "add", "Housing estate"]);
+    refused(&anna, &["task", "add", "x", "--project", "hous"], 3, &["fits several projects"]);
+    refused(&anna, &["task", "add", "x"], 2, &["--project NAME"]);
+    refused(&anna, &["project", "delete", "Hous"], 3, &["House", "Housing estate"]);
+    anna.ok(&["task", "add", "Whole names win", "--project", "house"]);
+}
+
+#[test]
+fn values_that_do_not_fit_are_explained() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    let long = "x".repeat(501);
+    refused(&anna, &["task", "add", "x", "--due", "someday"], 2, &["someday", "2026-12-01"]);
+    refused(
+        &anna,
+        &["task", "edit", "HOUS-1", "--priority", "huge"],
+        2,
+        &["none, low, medium, high, urgent"],
+    );
+    refused(&anna, &["task", "edit", "HOUS-1", "--estimate", "long"], 2, &["minutes"]);
+    refused(&anna, &["task", "edit", "HOUS-1"], 2, &["--title"]);
+    refused(&anna, &["task", "add", " "], 1, &["title"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--title", &long], 1, &["title", "500"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--title", "two\nlines"], 1, &["title", "single line"]);
+    refused(&anna, &["comment", "add", "HOUS-1", "  "], 2, &["empty"]);
+    refused(
+        &anna,
+        &["column", "add", "x", "--category", "later"],
+        2,
+        &["backlog, todo, doing, done, cancelled"],
+    );
+    refused(&anna, &["project", "add", "x", "--prefix", "a b"], 2, &["letters and digits"]);
+    refused(&anna, &["task", "frobnicate"], 2, &["frobnicate"]);
+    anna.ok(&["label", "add", "urgent"]);
+    refused(&anna, &["label", "add", "Urgent"], 1, &["already"]);
+}
+
+#[test]
+fn a_bad_ticket_or_file_is_explained() {
+    let anna = Device::with_project();
+    refused(&anna, &["join", "hello"], 2, &["velo1"]);
+    refused(&anna, &["join", "velo1aeaqcai"], 2, &["copy it again"]);
+    let cut = anna.file("cut.json", "{\"lists\": [");
+    refused(&anna, &["import", "trello", &cut], 2, &["line 1", "Nothing was changed"]);
+    let other = anna.file("other.csv", "a,b,c\n1,2,3\n");
+    refused(&anna, &["import", "trello", &other], 2, &["not a Trello board"]);
+    refused(&anna, &["import", "trello", "/nowhere/board.json"], 1, &["/nowhere/board.json"]);
+    refused(&anna, &["peers", "add", "192.168.1.7:4001"], 2, &["/ip4/192.168.1.7/tcp/4001"]);
+}
+
+#[test]
+fn errors_are_json_where_json_is_asked_for() {
+    let anna = Device::with_project();
+    let answer = anna.run(&["task", "show", "HOUS-9", "--json"]);
+    assert_eq!((answer.code, answer.err.as_str()), (3, ""));
+    let error: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(error["error"]["code"], "not_found");
+    assert_eq!(error["error"]["detail"]["text"], "HOUS-9");
+    assert!(error["error"]["message"].as_str().unwrap().contains("velo task list"));
+}
+
+#[test]
+fn nothing_to_undo_is_said() {
+    let anna = Device::of("Anna");
+    anna.ok(&["workspace", "create", "Workshop"]);
+    refused(&anna, &["redo"], 1, &["nothing to redo"]);
+}

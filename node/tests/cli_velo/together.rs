@@ -1,0 +1,53 @@
+//! Several devices.
+
+use crate::device::Device;
+use serde_json::Value as Json;
+
+#[test]
+fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    anna.ok(&["task", "add", "Order the paint"]);
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    assert_eq!(ben.json(&["join", &ticket])["name"], "Workshop");
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(ben.json(&["task", "show", "HOUS-1"])["title"], "Order the paint");
+    assert_eq!(anna.json(&["peers", "list"])[0]["name"], "Ben");
+
+    assert!(annas.stop().success() && bens.stop().success());
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    ben.ok(&["task", "edit", "HOUS-1", "--title", "Order blue paint"]);
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(anna.state_hash(), ben.state_hash());
+
+    let conflicts = anna.json(&["conflicts", "list"]);
+    assert_eq!(conflicts, ben.json(&["conflicts", "list"]));
+    let sentence = conflicts[0]["sentence"].as_str().unwrap();
+    for part in ["Anna", "Ben", "Order green paint", "Order blue paint", "title"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    ben.ok(&["conflicts", "resolve", "HOUS-1", "--value", "Order any paint"]);
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(anna.json(&["task", "show", "HOUS-1"])["title"], "Order any paint");
+    assert_eq!(anna.json(&["conflicts", "list"]), Json::Array(Vec::new()));
+    assert!(annas.stop().success() && bens.stop().success());
+}
+
+#[test]
+fn the_demo_agrees() {
+    let device = Device::new();
+    let report = device.json(&["demo"]);
+    assert_eq!(report["converged"], true, "{report}");
+    assert_eq!(report["peers"], 3);
+    assert_eq!(report["conflicts"], 3, "title, column, deletion: {report}");
+    assert_eq!(report["resolved"], 1);
+    assert!(report["entities"]["tasks"].as_u64().unwrap() > 3);
+    assert!(report["live_ms"]["p99"].as_f64().unwrap() > 0.0);
+    let hashes = report["state_hashes"].as_array().unwrap();
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{report}");
+    assert_eq!(std::fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
+}
