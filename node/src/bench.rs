@@ -36,8 +36,8 @@ const STEPS: u64 = 7;
 #[command(after_help = "Examples:\n  velo bench --ops 10000\n  velo bench --ops 1000000 --json\n\n\
     Needs about 700 bytes of temporary disk space for each operation; TMPDIR says where.")]
 pub struct Bench {
-    /// Operations in the trace
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000), value_name = "N")]
+    /// Operations in the trace; about 1,000 of them set the projects up
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2_000..=10_000_000), value_name = "N")]
     ops: u64,
     /// Single edits of each kind to time
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(50..=100_000), value_name = "N")]

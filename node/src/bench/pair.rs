@@ -22,6 +22,8 @@ use velo_protocol::{model::Kind, workload::Trace};
 const CATCH_UP: Duration = Duration::from_mins(10);
 /// How long the two may take to show the same after that.
 const AGREE: Duration = Duration::from_mins(1);
+/// How long nothing must have happened before a sync counts as one with nothing to do.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Tasks on the first page of a board.
 const PAGE: usize = 50;
 
@@ -110,7 +112,9 @@ async fn agree(old: &Peer, new: &Peer) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// After everything before it has settled, heads that are announced late included.
 async fn idle(new: &Peer, metrics: SocketAddr) -> Result<u64, ApiError> {
+    tokio::time::sleep(SETTLE).await;
     let both = || Ok::<_, ApiError>(frame_bytes(metrics, "in")? + frame_bytes(metrics, "out")?);
     let before = both()?;
     let sync = network::Request::Sync(network::Sync { wait: AGREE.as_secs(), peers: 1 });

@@ -51,3 +51,20 @@ fn the_demo_agrees() {
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{report}");
     assert_eq!(std::fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
 }
+
+#[test]
+fn the_bench_measures_everything_it_promises() {
+    let device = Device::new();
+    let report = device.json(&["bench", "--ops", "2000", "--edits", "50"]);
+    for latency in ["local_edit_us", "durable_edit_us", "bare_fsync_us", "live_ms"] {
+        let (p50, p99) = (&report[latency]["p50"], &report[latency]["p99"]);
+        assert!(p50.as_f64().unwrap() > 0.0 && p99.as_f64() >= p50.as_f64(), "{latency}: {report}");
+    }
+    for figure in
+        ["catchup_s", "catchup_ops_per_s", "wire_bytes_per_op", "idle_sync_bytes", "open_ms", "disk_ratio"]
+    {
+        assert!(report[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+    assert!(report["ops"].as_u64().unwrap() >= 2000);
+    assert!(report["rss_mb"].as_f64().is_none_or(|mb| mb > 1.0), "{report}");
+}
