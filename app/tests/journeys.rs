@@ -1,4 +1,5 @@
 //! Whole ways through the app, by accessible name, on the real replica.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 #[path = "support/screen.rs"]
 mod screen;

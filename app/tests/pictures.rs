@@ -1,4 +1,5 @@
 //! Pictures of every page, dark and light, rendered in software and compared with those kept.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 #[path = "support/screen.rs"]
 mod screen;

@@ -1,4 +1,5 @@
 //! Flipped bytes and cut files, anywhere in a store: noticed or harmless, and never believed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{
     fs,

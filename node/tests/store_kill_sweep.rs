@@ -6,6 +6,7 @@
 //!
 //! A kill is not a power failure: the kernel still writes what it was given. For that the order of
 //! the calls is proved from a trace.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
 //! The log files: what every store must do, and what only files can suffer.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{
     fs,

@@ -1,4 +1,5 @@
 //! The state in sled: what it must do, and each weakness of sled 0.34.7 that we know of.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{fs, path::Path};
 use velo_node::store::state::{MemoryState, SavedState, SledState, StateStore};

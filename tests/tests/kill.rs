@@ -1,5 +1,6 @@
 //! A node is killed again and again while it is given work. What it acknowledged is written down
 //! outside the process, and must be there every time it comes back.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{
     collections::BTreeSet,

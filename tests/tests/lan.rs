@@ -1,4 +1,5 @@
 //! Two devices on a LAN find each other by mDNS and agree, also after both worked apart.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::time::{Duration, Instant};
 use velo_tests::{
