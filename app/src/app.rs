@@ -29,7 +29,7 @@ const LEAD_MS: u64 = 1_500;
 /// How often an answer is looked for while one is awaited.
 const ANSWER_EVERY: Duration = Duration::from_millis(15);
 /// How often times such as "5 min ago" are renewed.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// See the module.
 pub struct VeloApp {

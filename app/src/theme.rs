@@ -1,4 +1,9 @@
 //! What the app looks like: every colour, size and duration in one table, dark and light.
+#![allow(
+    clippy::unreadable_literal,
+    clippy::mistyped_literal_suffixes,
+    reason = "colours are written byte by byte, as the design has them"
+)]
 
 use crate::fonts;
 use egui::{

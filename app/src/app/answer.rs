@@ -57,10 +57,10 @@ impl VeloApp {
                 self.enter(id);
                 self.say("Joined. Content arrives as soon as a member is near.", Tone::Done, false);
             }
-            (Pending::Edited { done }, Reply::Edited { operations, .. }) => {
-                if operations > 0 && !done.is_empty() {
-                    self.say(done, Tone::Done, true);
-                }
+            (Pending::Edited { done }, Reply::Edited { operations, .. })
+                if operations > 0 && !done.is_empty() =>
+            {
+                self.say(done, Tone::Done, true);
             }
             (Pending::Undone { again }, Reply::Edited { kept, .. }) => self.undone(again, &kept),
             (Pending::Invited, Reply::Ticket(ticket)) => {
@@ -69,10 +69,10 @@ impl VeloApp {
                 }
             }
             (Pending::Dialled, _) => {
-                self.say("Connecting. It shows here when it is there.", Tone::Done, false)
+                self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
             (Pending::Compared, _) => {
-                self.say("Comparing with everybody who is connected", Tone::Done, false)
+                self.say("Comparing with everybody who is connected", Tone::Done, false);
             }
             _ => {}
         }

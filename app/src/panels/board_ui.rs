@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let (rect, _) = ui.allocate_exact_size(vec2(measure::COLUMN, height), Sense::hover());
                 if ui.is_rect_visible(rect) {
                     ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(at), |ui| {
-                        column(ui, cx, at, rect)
+                        column(ui, cx, at, rect);
                     });
                 }
             }
@@ -292,11 +292,11 @@ fn lifted(ui: &Ui, cx: &mut Cx<'_>) {
         return;
     };
     if let Some(card) = read(cx, dragged.task) {
-        let painter = ui.ctx().layer_painter(LayerId::new(Order::Tooltip, Id::new("lifted card")));
+        let above = ui.ctx().layer_painter(LayerId::new(Order::Tooltip, Id::new("lifted card")));
         let size = vec2(card_ui::WIDTH, card_ui::height(ui, &card));
         let rect = Rect::from_min_size(pointer - vec2(dragged.grip.0, dragged.grip.1), size);
         let hold = Hold { lifted: true, ..Hold::default() };
-        card_ui::paint(&painter, rect, &card, hold, tokens(ui.ctx()));
+        card_ui::paint(&above, rect, &card, hold, tokens(ui.ctx()));
     }
     ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
 }

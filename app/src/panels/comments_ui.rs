@@ -124,8 +124,8 @@ fn write(ui: &mut Ui, cx: &mut Cx<'_>, task: EntityId, tokens: &Tokens) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let ready = !draft.trim().is_empty();
             ui.add_enabled_ui(ready, |ui| {
-                let send = button::words(ui, Weight::Plain, icons::SEND, "Comment");
-                pressed = send.on_hover_text("Comment   Ctrl+Enter").clicked();
+                let button = button::words(ui, Weight::Plain, icons::SEND, "Comment");
+                pressed = button.on_hover_text("Comment   Ctrl+Enter").clicked();
             });
         });
         if (sent || pressed) && !draft.trim().is_empty() {

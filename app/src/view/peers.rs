@@ -93,7 +93,7 @@ fn state_text(shared: &PeerWorkspace) -> String {
     match (shared.lacks, shared.we_lack) {
         (0, 0) if shared.synced => "Has everything, and so have we".to_owned(),
         (0, 0) => "Comparing".to_owned(),
-        (lacks, 0) => format!("Has not seen {} of your changes", lacks),
+        (lacks, 0) => format!("Has not seen {lacks} of your changes"),
         (0, we_lack) => format!("Has {we_lack} changes that are not here yet"),
         (lacks, we_lack) => format!("Has not seen {lacks} changes, {we_lack} are not here yet"),
     }

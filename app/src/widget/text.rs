@@ -15,9 +15,10 @@ pub fn galley(
     width: f32,
     rows: usize,
 ) -> Arc<Galley> {
-    let mut format = TextFormat::simple(font.clone(), color);
+    let size = font.size;
+    let mut format = TextFormat::simple(font, color);
     if rows > 1 {
-        format.line_height = Some((font.size * 1.45).round());
+        format.line_height = Some((size * 1.45).round());
     }
     let mut job = LayoutJob::single_section(text.to_owned(), format);
     job.wrap = TextWrapping { max_width: width, max_rows: rows, ..TextWrapping::default() };
