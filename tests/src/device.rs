@@ -131,7 +131,8 @@ impl Device {
     /// If there is no workspace.
     pub fn workspace_dir(&self) -> anyhow::Result<PathBuf> {
         let mut workspaces = std::fs::read_dir(self.data_dir().join("workspaces"))?;
-        let found = workspaces.find_map(|entry| entry.ok().map(|entry| entry.path()).filter(|path| path.is_dir()));
+        let found =
+            workspaces.find_map(|entry| entry.ok().map(|entry| entry.path()).filter(|path| path.is_dir()));
         found.context("no workspace directory")
     }
 }

@@ -61,7 +61,11 @@ impl Lan {
         for number in 1..=count {
             let namespace = format!("velo-{tag}-{number}");
             ip(&["netns", "add", &namespace])?;
-            lan.hosts.push(Host { namespace: namespace.clone(), port: format!("port{number}"), hub: hub.clone() });
+            lan.hosts.push(Host {
+                namespace: namespace.clone(),
+                port: format!("port{number}"),
+                hub: hub.clone(),
+            });
             lan.plug_in(&namespace, number)?;
         }
         Ok(lan)

@@ -18,7 +18,8 @@ fn number(name: &str, default: u64) -> u64 {
 fn titles(device: &Device) -> anyhow::Result<BTreeSet<String>> {
     let tasks = device.velo(&["task", "list"])?;
     let rows = tasks.as_array().or_else(|| tasks.get("tasks").and_then(|rows| rows.as_array()));
-    let title = |row: &serde_json::Value| row.get("title").and_then(|title| title.as_str()).map(str::to_owned);
+    let title =
+        |row: &serde_json::Value| row.get("title").and_then(|title| title.as_str()).map(str::to_owned);
     Ok(rows.into_iter().flatten().filter_map(title).collect())
 }
 
