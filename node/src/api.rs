@@ -7,7 +7,7 @@
 //!
 //! A subject has one module: requests, answers, and the functions from one to the other. Answers
 //! are plain structures that `--json` prints as they are and `cli` lays out for people. References
-//! to things are resolved here ([`reference`]), where the state is.
+//! to things are resolved here ([`mod@reference`]), where the state is.
 
 pub mod column;
 pub mod comment;
