@@ -17,6 +17,7 @@ pub struct Screen {
     pub device: Shared,
 }
 
+#[allow(dead_code, reason = "each test program uses a part of it")]
 impl Screen {
     /// An app in front of a device.
     pub fn new(device: &Shared, size: Vec2, theme: Theme) -> Self {
