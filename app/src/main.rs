@@ -8,10 +8,12 @@ use velo_node::data_dir;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let Some(given) = window_arguments(&args) else {
-        return velo_node::cli::main_with(args);
+    let data_dir = match asked(&args) {
+        Asked::CommandLine => return velo_node::cli::main_with(args),
+        Asked::Window => data_dir::default_path(),
+        Asked::WindowOn(data_dir) => Ok(data_dir),
     };
-    let data_dir = match given.map_or_else(data_dir::default_path, Ok) {
+    let data_dir = match data_dir {
         Ok(data_dir) => data_dir,
         Err(error) => return fail(&error.to_string()),
     };
@@ -31,13 +33,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// The data directory, if the arguments ask for the window: none at all, or `--data-dir DIR` alone.
-fn window_arguments(args: &[OsString]) -> Option<Option<PathBuf>> {
+/// What the arguments ask for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// The window on the default data directory: no arguments.
+    Window,
+    /// The window on another one: `--data-dir DIR` alone.
+    WindowOn(PathBuf),
+    /// Anything else.
+    CommandLine,
+}
+
+fn asked(args: &[OsString]) -> Asked {
     match args {
-        [] | [_] => Some(None),
-        [_, flag, dir] if flag == "--data-dir" => Some(Some(dir.into())),
-        [_, one] => one.to_str()?.strip_prefix("--data-dir=").map(|dir| Some(dir.into())),
-        _ => None,
+        [] | [_] => Asked::Window,
+        [_, flag, dir] if flag == "--data-dir" => Asked::WindowOn(dir.into()),
+        [_, one] => match one.to_str().and_then(|one| one.strip_prefix("--data-dir=")) {
+            Some(dir) => Asked::WindowOn(dir.into()),
+            None => Asked::CommandLine,
+        },
+        _ => Asked::CommandLine,
     }
 }
 
@@ -53,18 +68,18 @@ fn fail(problem: &str) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Asked, OsString};
 
-    fn asked(args: &[&str]) -> Option<Option<PathBuf>> {
+    fn asked(args: &[&str]) -> Asked {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
-        window_arguments(&args)
+        super::asked(&args)
     }
 
     #[test]
     fn the_window_opens_without_a_subcommand() {
-        assert_eq!(asked(&["velo-app"]), Some(None));
-        assert_eq!(asked(&["velo-app", "--data-dir", "/tmp/a"]), Some(Some("/tmp/a".into())));
-        assert_eq!(asked(&["velo-app", "--data-dir=/tmp/a"]), Some(Some("/tmp/a".into())));
+        assert_eq!(asked(&["velo-app"]), Asked::Window);
+        assert_eq!(asked(&["velo-app", "--data-dir", "/tmp/a"]), Asked::WindowOn("/tmp/a".into()));
+        assert_eq!(asked(&["velo-app", "--data-dir=/tmp/a"]), Asked::WindowOn("/tmp/a".into()));
     }
 
     #[test]
@@ -74,7 +89,7 @@ mod tests {
             &["velo-app", "--help"],
             &["velo-app", "--data-dir", "/tmp/a", "node"],
         ] {
-            assert_eq!(asked(args), None, "{args:?}");
+            assert_eq!(asked(args), Asked::CommandLine, "{args:?}");
         }
     }
 }

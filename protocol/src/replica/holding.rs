@@ -75,8 +75,9 @@ impl Holding {
     fn find_own(&mut self) {
         let log = self.own_log();
         self.own = self.logs.first_chain(log);
-        // A forked own log is not written to again.
-        self.fresh_incarnation |= self.logs.chains_of(log).len() > 1;
+        // A forked own log is not written to again. An empty one never got its first entry, which
+        // introduces the device: that crash is made good by a log that starts with it.
+        self.fresh_incarnation |= self.logs.chains_of(log).len() != 1;
         if let Some((number, chain)) = self.own.and_then(|own| Some((own, self.logs.chain(own)?))) {
             let head = EntryAt { chain: number, position: chain.applied };
             self.own_past = self.logs.past(&[head], &Frontier::default());

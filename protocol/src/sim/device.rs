@@ -3,7 +3,7 @@
 use super::{Dice, Plan};
 use crate::{
     crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
     replica::{Identity, Logs, Replica, WorkspaceRecord},
     snapshot::PageNo,
     store::{
@@ -50,6 +50,8 @@ pub(super) struct Device {
     pub wake_at: Option<u64>,
     /// Batches reach the disk in order.
     pub disk_busy_until: u64,
+    /// The incarnation that must not be written to any more: the marker outside of the backup.
+    pub doubtful: Option<Incarnation>,
     /// Entries of its own that it acknowledged to its person.
     pub acknowledged: Vec<(LogId, EntryId)>,
 }
@@ -68,6 +70,7 @@ impl Device {
             clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,
             wake_at: None,
             disk_busy_until: 0,
+            doubtful: None,
             acknowledged: Vec::new(),
         }
     }
@@ -88,11 +91,12 @@ impl Device {
     }
 
     /// Starts again from the disk.
-    pub fn start(&mut self, dice: &mut Dice, fresh_incarnation: bool) -> Result<(), StoreError> {
+    pub fn start(&mut self, dice: &mut Dice) -> Result<(), StoreError> {
         self.disk.log.reopen();
         let mut replica = Replica::new(self.identity.clone(), dice.bytes());
         if let Some(record) = self.disk.record.clone() {
             let state = self.saved_state(record.id);
+            let fresh_incarnation = self.doubtful == Some(record.origin.incarnation);
             replica.open_workspace(record, state, &self.disk.log.reader(), fresh_incarnation)?;
         }
         self.replica = Some(replica);

@@ -206,7 +206,7 @@ impl World {
                 Ok(())
             }
             Happening::Crash { device } => self.crash(device, "crash"),
-            Happening::Start { device } => self.start(device, false),
+            Happening::Start { device } => self.start(device),
             Happening::Backup { device } => {
                 let disk = &mut self.devices[device].disk;
                 disk.backup = disk.record.clone().map(|record| (disk.log.durable_runs(), record));
@@ -393,11 +393,11 @@ impl World {
         Ok(())
     }
 
-    fn start(&mut self, device: usize, fresh_incarnation: bool) -> Result<(), String> {
+    fn start(&mut self, device: usize) -> Result<(), String> {
         if self.devices[device].replica.is_some() {
             return Ok(());
         }
-        let started = self.devices[device].start(&mut self.dice, fresh_incarnation);
+        let started = self.devices[device].start(&mut self.dice);
         started.map_err(|error| format!("device {device} did not start: {error}"))
     }
 
@@ -411,9 +411,11 @@ impl World {
         }
         let disk = &mut self.devices[device].disk;
         disk.log.restore(runs).map_err(|error| error.to_string())?;
+        let doubtful = self.plan.marker.then_some(record.origin.incarnation);
         (disk.record, disk.pages) = (Some(record), None);
+        self.devices[device].doubtful = doubtful;
         self.forget_what_only_it_had(device);
-        self.start(device, self.plan.marker)
+        self.start(device)
     }
 
     /// What nobody else has is lost with the disk; the person knows that backups are of the past.
@@ -596,7 +598,7 @@ impl World {
             if !pages {
                 self.devices[device].disk.pages = None;
             }
-            self.start(device, false)?;
+            self.start(device)?;
             if hash(&self.devices[device]) != before {
                 let from = if pages { "its pages and log" } else { "its log" };
                 return Err(format!("device {device} came back from {from} with another state"));
