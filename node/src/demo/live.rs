@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use velo_protocol::id::EntityId;
 
-/// How long one edit may take to arrive.
-const ARRIVE_MS: u64 = 10_000;
+/// How long one edit may take to arrive: a stall is to show among the times.
+const ARRIVE_MS: u64 = 60_000;
 /// Before each edit: the question what will arrive has been asked by then.
 const ASKED: Duration = Duration::from_millis(5);
 
