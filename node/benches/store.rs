@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 //! What a durable edit costs: against the bare append and `fdatasync` of as many bytes.
 
