@@ -136,7 +136,9 @@ fn a_tail_torn_at_any_byte_loses_only_the_last_batch() {
     let whole = fs::read(&path).unwrap();
     drop(log);
     for len in durable as usize..whole.len() {
-        files(dir.path()).iter().for_each(|file| fs::remove_file(file).unwrap());
+        for file in files(dir.path()) {
+            fs::remove_file(file).unwrap();
+        }
         fs::write(&path, &whole[..len]).unwrap();
         let (mut log, report) = open(dir.path(), None);
         assert!(report.cut.is_none_or(|cut| cut.offset >= durable), "{report:?}");
