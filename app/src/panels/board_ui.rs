@@ -38,11 +38,16 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         if cx.view.dragged.is_some() {
             scroll_at_edge(ui);
         }
+        let revealed = cx.view.reveal.then_some(cx.view.cursor).flatten();
+        let revealed = revealed.and_then(|task| cx.view.board.place_of(task)).map(|(column, _)| column);
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = 0.0;
             ui.add_space(space::S);
             for at in 0..cx.view.board.columns.len() {
                 let (rect, _) = ui.allocate_exact_size(vec2(measure::COLUMN, height), Sense::hover());
+                if revealed == Some(at) {
+                    ui.scroll_to_rect(rect, None);
+                }
                 if ui.is_rect_visible(rect) {
                     ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(at), |ui| {
                         column(ui, cx, at, rect);

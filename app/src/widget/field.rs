@@ -20,13 +20,18 @@ fn framed(ui: &mut Ui, name: &str, hint: &str, edit: TextEdit<'_>) -> Response {
     let tokens = tokens(ui.ctx());
     let id = ui.auto_id_with(name);
     let focused = ui.memory(|memory| memory.has_focus(id));
-    let line = if focused { Stroke::new(2.0, tokens.accent) } else { Stroke::new(1.0, tokens.border_strong) };
+    // The thicker line of the focused field takes its room from the margin: nothing moves.
+    let (line, margin) = if focused {
+        (Stroke::new(2.0, tokens.accent), Margin::symmetric(9, 6))
+    } else {
+        (Stroke::new(1.0, tokens.border_strong), Margin::symmetric(10, 7))
+    };
     // The field itself draws no frame, so that the border can be at least 3:1 and the ring 2 px.
     let frame = Frame::new()
         .fill(tokens.app)
         .stroke(line)
         .corner_radius(CornerRadius::same(radius::M))
-        .inner_margin(Margin::symmetric(10, 7));
+        .inner_margin(margin);
     let shown = frame.show(ui, |ui| bare(ui, id, name, hint, edit));
     shown.inner
 }
