@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     match window::run(&data_dir) {
         Ok(()) => ExitCode::SUCCESS,
         Err(window::Failed::Node(error)) => fail(&error),
-        Err(window::Failed::Display(error)) => headless::run(&data_dir, &error),
+        Err(window::Failed::Display(error)) => {
+            eprintln!("{error}");
+            headless::run(&data_dir, "the display could not be used")
+        }
     }
 }
 

@@ -204,7 +204,13 @@ fn style(theme: Theme) -> Style {
     spacing.menu_margin = Margin::same(space::XS as i8);
     spacing.window_margin = Margin::same(space::L as i8);
     spacing.tooltip_width = 320.0;
-    spacing.scroll = ScrollStyle { bar_width: 6.0, floating_width: 4.0, ..ScrollStyle::floating() };
+    spacing.scroll = ScrollStyle {
+        bar_width: 6.0,
+        floating_width: 4.0,
+        active_handle_opacity: 0.25,
+        interact_handle_opacity: 0.4,
+        ..ScrollStyle::floating()
+    };
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.4;
     style

@@ -220,6 +220,11 @@ fn deleting_what_another_edits_is_told() {
     screen.harness.run();
     screen.click("Conflicts");
     assert!(screen.shows_part("Ben Moss deleted this task while you edited it."));
+    screen.click("Delete it");
+    assert!(screen.harness.state().model().conflicts.is_empty());
+    screen.press(Key::G);
+    screen.press(Key::B);
+    assert!(screen.shows("Order paint") && !screen.shows("Fix pump at noon"));
 }
 
 #[test]
@@ -233,7 +238,7 @@ fn the_sync_chip_names_who_is_there() {
     assert!(screen.shows_part("Has everything, and so have we"));
     part(&ben, &screen.device);
     screen.harness.run();
-    assert!(screen.shows_part("Sync: Nobody connected"));
+    assert!(screen.shows_part("Sync: Ben Moss · last seen"));
 }
 
 #[test]

@@ -83,7 +83,12 @@ fn side(
     let (key, slot, kept) = (conflict.key, conflict.slot.clone(), value.value.clone());
     Some(Side {
         text: value_text(ws, names, moment, conflict, &value.value),
-        keep: if mine { "Keep mine".to_owned() } else { format!("Keep {author}’s") },
+        keep: match (&conflict.slot.field, value.value.is_true()) {
+            (field, true) if *field == ALIVE.field => format!("Keep the {}", conflict.key.kind.name()),
+            (field, false) if *field == ALIVE.field => "Delete it".to_owned(),
+            _ if mine => "Keep mine".to_owned(),
+            _ => format!("Keep {author}’s"),
+        },
         author,
         mine,
         when: date::at(value.hlc.ms(), moment),
@@ -150,7 +155,7 @@ fn value_text(
 ) -> String {
     let spec = conflict.key.kind.field(conflict.slot.field);
     if conflict.slot.field == ALIVE.field {
-        return if value.is_true() { "Keep it, with the edits" } else { "Delete it" }.to_owned();
+        return if value.is_true() { "Edited, and still there" } else { "Deleted" }.to_owned();
     }
     match (value, spec.map(|spec| spec.ty)) {
         (Value::Unset, _) => "(empty)".to_owned(),

@@ -118,7 +118,7 @@ pub fn chip(workspace: &Workspace, peers: &[Peer], moment: Moment) -> Chip {
 fn alone(rows: &[Row]) -> Chip {
     let text = match rows.first() {
         None => "No peers yet".to_owned(),
-        Some(row) => format!("Nobody connected · {} {}", row.name, row.seen.to_lowercase()),
+        Some(row) => format!("{} · {}", row.name, row.seen.to_lowercase()),
     };
     Chip { agreement: Agreement::Alone, text }
 }
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(says(&[(true, 0, 0)]), "1 peer · Device 00000000 is up to date");
         assert_eq!(says(&[(true, 2, 0), (true, 0, 0)]), "2 peers · catching up with Device 00000000");
         assert_eq!(says(&[(true, 2, 0), (true, 0, 4)]), "2 peers · catching up with 2");
-        assert!(says(&[(false, 0, 0)]).starts_with("Nobody connected · Device 00000000 last seen"));
+        assert!(says(&[(false, 0, 0)]).starts_with("Device 00000000 · last seen"));
     }
 }
