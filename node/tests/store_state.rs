@@ -119,7 +119,7 @@ fn another_version_or_workspace_is_not_used() {
     fill(&mut state, 1);
     drop(state);
     assert_eq!(SledState::open(&path, WorkspaceId([8; 32])).1, None);
-    let db = sled::Config::new().path(&path).segment_size(8 * 1024 * 1024).open().unwrap();
+    let db = raw(&path);
     db.insert(b"v", &[255, 255]).unwrap();
     drop(db);
     assert_eq!(open(&path).1, None);
@@ -134,7 +134,7 @@ fn pages_that_do_not_belong_together_are_put_aside() {
         assert_eq!(found, None);
         fill(&mut state, 3);
         drop(state);
-        let db = sled::Config::new().path(&path).segment_size(8 * 1024 * 1024).open().unwrap();
+        let db = raw(&path);
         let (key, _) = db.scan_prefix(b"p").next().unwrap().unwrap();
         db.remove(key).unwrap();
         drop(db);
@@ -143,4 +143,36 @@ fn pages_that_do_not_belong_together_are_put_aside() {
     }
     let aside = fs::read_dir(dir.path()).unwrap().count() - 1;
     assert_eq!(aside, 2, "the oldest are removed");
+}
+
+/// sled's lock may be held for a moment longer than its last handle: a good state was put aside.
+#[test]
+fn a_locked_state_is_waited_for_and_never_put_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let (mut state, _) = open(&path);
+    let saved = fill(&mut state, 2);
+    let (mut second, found) = open(&path);
+    assert_eq!(found, None, "locked for good");
+    assert!(second.save(&pages(1, [1]), &[]).is_err());
+    second.discard();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was put aside or removed");
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(state);
+    });
+    assert!(open(&path).1 == Some(saved), "it was waited for");
+    release.join().unwrap();
+}
+
+/// The database itself. sled's threads may hold its lock for a moment after the last handle is gone.
+fn raw(path: &Path) -> sled::Db {
+    let config = sled::Config::new().path(path).segment_size(8 * 1024 * 1024);
+    for _ in 0..500 {
+        if let Ok(db) = config.open() {
+            return db;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    config.open().unwrap()
 }

@@ -51,7 +51,7 @@ impl Device {
     pub fn velo(&self, args: &[&str]) -> anyhow::Result<Value> {
         let output = self.command(None).arg("--json").args(args).output()?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat();
             bail!("{}: velo {}: {}: {said}", self.name, args.join(" "), output.status);
         }
         let text = String::from_utf8_lossy(&output.stdout);

@@ -22,6 +22,8 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 use velo_protocol::{
     codec,
@@ -36,6 +38,9 @@ const SEGMENT: usize = 8 * 1024 * 1024;
 const CACHE: u64 = 8 * 1024 * 1024;
 /// Compressed bytes in one value: 16 of them are well below a quarter of a segment.
 const PART: usize = 48 * 1024;
+/// How long to wait for sled's lock, and between attempts.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_POLL: Duration = Duration::from_millis(10);
 /// Damaged folders kept for those who want to look into them.
 const KEPT: usize = 2;
 
@@ -55,6 +60,8 @@ pub struct SledState {
 enum Unusable {
     #[error(transparent)]
     Sled(#[from] sled::Error),
+    #[error("another process has it open")]
+    Locked,
     #[error("it panicked")]
     Panic,
     #[error("another version or workspace")]
@@ -84,6 +91,11 @@ impl SledState {
                 (state, Some(saved.state))
             }
             Ok((db, None)) => (Self::begin(path, db, workspace), None),
+            // Nothing is wrong with it, so it stays where it is.
+            Err(error @ Unusable::Locked) => {
+                tracing::warn!(%error, path = %path.display(), "no state is kept in this run");
+                (Self::new(path, None), None)
+            }
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "the state is rebuilt from the log");
                 (Self::anew(path, workspace), None)
@@ -148,15 +160,33 @@ impl StateStore for SledState {
     }
 
     fn discard(mut self) {
-        drop(self.db.take());
+        // What could not be opened is somebody else's, or was put aside.
+        let Some(db) = self.db.take() else {
+            return;
+        };
+        drop(db);
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "the old state could not be removed");
         }
     }
 }
 
+/// Waits for the lock: sled's threads may hold it for a moment after the last handle was dropped.
 fn open_db(path: &Path) -> Result<sled::Db, Unusable> {
-    Ok(sled::Config::new().path(path).segment_size(SEGMENT).cache_capacity(CACHE).open()?)
+    let config = sled::Config::new().path(path).segment_size(SEGMENT).cache_capacity(CACHE);
+    let give_up = Instant::now() + LOCK_WAIT;
+    loop {
+        match config.open() {
+            Err(error) if is_locked(&error) && Instant::now() < give_up => thread::sleep(LOCK_POLL),
+            Err(error) if is_locked(&error) => return Err(Unusable::Locked),
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// sled has no kind of error for it.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 /// sled asserts where it could return an error.
