@@ -30,12 +30,17 @@ pub fn unavailable() -> Option<&'static str> {
     if !has_program("ip") {
         return Some("`ip` (package iproute2) is missing");
     }
-    let probe = format!("velo-probe-{}", std::process::id());
+    let probe = format!("velo-probe-{}", tag());
     if ip(&["netns", "add", &probe]).is_err() {
         return Some("network namespaces need root");
     }
     let _ = ip(&["netns", "del", &probe]);
     None
+}
+
+/// Names what one test makes: others run at the same time, in this process and beside it.
+fn tag() -> String {
+    format!("{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn ip(args: &[&str]) -> anyhow::Result<()> {
@@ -52,7 +57,7 @@ impl Lan {
     /// # Errors
     /// If a namespace or cable cannot be made.
     pub fn new(count: u8) -> anyhow::Result<Self> {
-        let tag = format!("{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let tag = tag();
         let hub = format!("velo-{tag}-hub");
         ip(&["netns", "add", &hub])?;
         let mut lan = Self { hub: hub.clone(), hosts: Vec::new() };

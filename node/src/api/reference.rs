@@ -97,8 +97,9 @@ pub fn prefix_from(name: &str) -> String {
     letters.to_uppercase()
 }
 
-/// Finds a task, shown or deleted, by short id or the start of its id. Numbering the tasks is left
-/// out where a whole id is given: scripts use that.
+/// Finds a task, shown or deleted, by short id or the start of its id, and one that is shown also by
+/// its title or part of it. Numbering the tasks is left out where a whole id is given: scripts use
+/// that.
 pub fn task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
     let workspace = &scope.workspace;
     if let Ok(id) = text.parse::<EntityId>()
@@ -111,6 +112,9 @@ pub fn task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
     if found.is_empty() {
         let all = workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task));
         found = all.filter(|id| starts(&id.to_string(), text)).collect();
+    }
+    if found.is_empty() {
+        found = by_name(workspace, Kind::Task, task::TITLE, workspace.shown(Kind::Task), text);
     }
     let name = |id: EntityId| {
         let title = workspace.text(EntityKey::new(Kind::Task, id), task::TITLE);
@@ -133,7 +137,7 @@ pub fn shown_task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
 pub fn project(workspace: &Workspace, text: Option<&str>) -> Result<EntityId, ApiError> {
     let all = workspace.projects();
     match (text, all.as_slice()) {
-        (Some(text), _) => named(workspace, Kind::Project, project::NAME, all.iter().copied(), text),
+        (Some(text), _) => named(workspace, Kind::Project, project::NAME, all.clone(), text),
         (None, []) => Err(ApiError::not_found("project", "", "make one with `velo project add NAME`")),
         (None, [only]) => Ok(*only),
         (None, _) => {
@@ -144,12 +148,12 @@ pub fn project(workspace: &Workspace, text: Option<&str>) -> Result<EntityId, Ap
 
 /// Finds a column of a project.
 pub fn column(workspace: &Workspace, project: EntityId, text: &str) -> Result<EntityId, ApiError> {
-    named(workspace, Kind::Column, column::NAME, workspace.columns(project).into_iter(), text)
+    named(workspace, Kind::Column, column::NAME, workspace.columns(project), text)
 }
 
 /// Finds a label.
 pub fn label(workspace: &Workspace, text: &str) -> Result<EntityId, ApiError> {
-    named(workspace, Kind::Label, label::NAME, workspace.shown(Kind::Label), text)
+    named(workspace, Kind::Label, label::NAME, workspace.shown(Kind::Label).collect(), text)
 }
 
 /// Finds a member or a contact by name.
@@ -164,7 +168,7 @@ pub fn who(workspace: &Workspace, text: &str) -> Result<Element, ApiError> {
         found = part.map(|member| (Element::Person(member.person), member.name.clone())).collect();
     }
     match found.len() {
-        0 => named(workspace, Kind::Contact, contact::NAME, workspace.shown(Kind::Contact), text)
+        0 => named(workspace, Kind::Contact, contact::NAME, workspace.shown(Kind::Contact).collect(), text)
             .map(Element::Entity),
         1 => found.pop().map(|(person, _)| person).ok_or(ApiError::NoIdentity),
         _ => {
@@ -179,24 +183,37 @@ fn named(
     workspace: &Workspace,
     kind: Kind,
     field: Field,
-    all: impl Iterator<Item = EntityId>,
+    all: Vec<EntityId>,
     text: &str,
 ) -> Result<EntityId, ApiError> {
-    let wanted = text.to_lowercase();
-    let all: Vec<_> =
-        all.map(|id| (id, workspace.text(EntityKey::new(kind, id), field).to_lowercase())).collect();
-    let those = |fits: &dyn Fn(EntityId, &str) -> bool| -> Vec<EntityId> {
-        all.iter().filter(|(id, name)| fits(*id, name)).map(|(id, _)| *id).collect()
-    };
-    let mut found = those(&|_, name| name == wanted);
-    if found.is_empty() && !wanted.is_empty() {
-        found = those(&|_, name| name.contains(&wanted));
-    }
+    let mut found = by_name(workspace, kind, field, all.iter().copied(), text);
     if found.is_empty() {
-        found = those(&|id, _| starts(&id.to_string(), text));
+        found = all.into_iter().filter(|id| starts(&id.to_string(), text)).collect();
     }
     let name = |id: EntityId| format!("{id}  {}", workspace.text(EntityKey::new(kind, id), field));
     one(kind.name(), text, &found, name, &format!("see `velo {} list`", kind.name()))
+}
+
+/// Those of `all` that have this name, else those that have it as a part, whatever its case.
+fn by_name(
+    workspace: &Workspace,
+    kind: Kind,
+    field: Field,
+    all: impl Iterator<Item = EntityId>,
+    text: &str,
+) -> Vec<EntityId> {
+    let wanted = text.to_lowercase();
+    let name = |id: EntityId| workspace.text(EntityKey::new(kind, id), field).to_lowercase();
+    let (mut exact, mut part) = (Vec::new(), Vec::new());
+    for id in all {
+        let name = name(id);
+        if name == wanted {
+            exact.push(id);
+        } else if !wanted.is_empty() && name.contains(&wanted) {
+            part.push(id);
+        }
+    }
+    if exact.is_empty() { part } else { exact }
 }
 
 /// Whether `text` is the start of the id, long enough to be meant as one.
