@@ -57,6 +57,8 @@ pub struct World {
     next_request: RequestId,
     next_link: u64,
     replies: BTreeMap<RequestId, Reply>,
+    /// Commands still to be given.
+    acts_left: usize,
     /// Faults strike between founding and healing.
     acting: bool,
     coverage: Coverage,
@@ -82,6 +84,7 @@ impl World {
             next_request: 0,
             next_link: 0,
             replies: BTreeMap::new(),
+            acts_left: 0,
             acting: false,
             coverage: Coverage::default(),
         }
@@ -141,6 +144,7 @@ impl World {
             let at = start + self.dice.below(length);
             self.at(at, Happening::Act);
         }
+        self.acts_left = self.plan.commands;
         let split = start + length / 5 + self.dice.below(length / 5);
         self.at(split, Happening::Partition);
         self.at(split + length / 3, Happening::Heal);
@@ -177,7 +181,7 @@ impl World {
             let Some(what) = self.queue.remove(&key) else { break };
             self.now_ms = self.now_ms.max(key.0);
             self.happen(what)?;
-            if end.is_none() && !self.queue.values().any(|what| matches!(what, Happening::Act)) {
+            if end.is_none() && self.acts_left == 0 {
                 return Ok(());
             }
         }
@@ -195,7 +199,10 @@ impl World {
                 if due { self.input(device, Input::Wake) } else { Ok(()) }
             }
             Happening::Sent { device, peer, bytes } => self.input(device, Input::Sent { peer, bytes }),
-            Happening::Act => self.act(),
+            Happening::Act => {
+                self.acts_left -= 1;
+                self.act()
+            }
             Happening::Partition => {
                 self.coverage.count("partition");
                 let sides: Vec<bool> = (0..self.devices.len()).map(|_| self.dice.chance(500)).collect();
@@ -371,10 +378,14 @@ impl World {
     }
 
     fn maybe_save_pages(&mut self, device: usize) {
+        if !self.dice.chance(100) {
+            return;
+        }
         let pending =
             |what: &Happening| matches!(what, Happening::Persist { device: of, .. } if *of == device);
-        let idle = !self.queue.values().any(pending);
-        if let Some(workspace) = self.workspace.filter(|_| idle && self.dice.chance(100)) {
+        if let Some(workspace) = self.workspace
+            && !self.queue.values().any(pending)
+        {
             self.coverage.count("pages saved");
             self.devices[device].save_pages(workspace);
         }
