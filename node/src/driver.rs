@@ -1,6 +1,6 @@
 //! Drives the replica: carries inputs to it and its outputs out, on a thread of its own.
 //!
-//! One input, then a full drain of outputs. Nothing here waits for the disk: batches go to the
+//! One input, then a full drain of outputs. Nothing here waits for a slow disk: batches go to the
 //! [`committer`], state pages to the [`saver`], and both report back as inputs do. The one
 //! exception is [`Output::Remember`], a small file written when a workspace is founded or joined.
 //!

@@ -17,6 +17,10 @@ pub const EVENT_QUEUE: usize = 1024;
 pub const COMMIT_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes made durable by one commit of the committer.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+/// A batch up to this size is committed by the driver itself,
+pub const QUICK_COMMIT_BYTES: usize = 16 * 1024;
+/// if the last commit took no longer than this: the driver may keep its peers waiting so long.
+pub const QUICK_COMMIT_MS: u64 = 1;
 /// While inputs keep coming, snapshots are published at this distance: a screen shows 60 a second.
 pub const PUBLISH_MS: u64 = 10;
 /// State pages are saved after this time without a change,

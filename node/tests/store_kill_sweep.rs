@@ -195,7 +195,7 @@ fn written_then_synced_then_acknowledged() {
         let ok = !line.contains(" = -1 ");
         if line.contains("openat(") && line.contains("O_CREAT|O_EXCL") && line.contains(".vlog") && ok {
             new_file = true;
-        } else if line.contains("write(") && line.contains(".vlog>") {
+        } else if line.contains("pwrite64(") && line.contains(".vlog>") {
             assert_eq!((written, synced), (0, 0), "one write for each append: {line}");
             written += 1;
         } else if line.contains("fdatasync(") && line.contains(".vlog>") && written > 0 {

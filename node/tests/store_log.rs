@@ -301,6 +301,34 @@ fn acknowledged_is_held(log: &FileLog, author: &Author) {
 }
 
 #[test]
+fn room_is_left_by_a_crash_alone_and_used_again() {
+    let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut log, _) = open(dir.path(), None);
+    let mut author = Author::new(1);
+    log.append(&batch([author.write(ChainNo(0), 1, 60)])).unwrap();
+    let name = |dir: &Path| files(dir).remove(0);
+    let length = |path: &Path| fs::metadata(path).unwrap().len();
+    let roomy = length(&name(dir.path()));
+    log.append(&batch([author.write(ChainNo(0), 1, 60)])).unwrap();
+    assert_eq!(length(&name(dir.path())), roomy, "the second append found room");
+    assert!(log.reader().verify_all().unwrap().is_good());
+    fs::copy(name(dir.path()), crashed.path().join("000001.vlog")).unwrap();
+    drop(log);
+    let exact = length(&name(dir.path()));
+    assert!(exact < roomy, "closing leaves none");
+
+    let (mut log, report) = open(crashed.path(), None);
+    assert!(!report.in_doubt() && report.cut.is_none(), "{report:?}");
+    acknowledged_is_held(&log, &author);
+    log.append(&batch([author.write(ChainNo(0), 1, 60)])).unwrap();
+    assert_eq!(length(&name(crashed.path())), roomy);
+    drop(log);
+    assert!(length(&name(crashed.path())) < roomy);
+    let (log, _) = open(crashed.path(), None);
+    acknowledged_is_held(&log, &author);
+}
+
+#[test]
 fn a_single_edit_costs_little_more_than_its_seal() {
     let dir = tempfile::tempdir().unwrap();
     let (mut log, _) = open(dir.path(), None);
@@ -311,7 +339,8 @@ fn a_single_edit_costs_little_more_than_its_seal() {
         entries += run.run.bytes.len() as u64;
         log.append(&batch([run])).unwrap();
     }
+    assert!(log.index().len() < 2000, "{} bytes of index", log.index().len());
+    drop(log);
     let disk = fs::metadata(&files(dir.path())[0]).unwrap().len();
     assert!(disk < entries + 1000 * (64 + 16), "{disk} bytes for {entries}");
-    assert!(log.index().len() < 2000, "{} bytes of index", log.index().len());
 }

@@ -1,8 +1,12 @@
-//! Makes batches durable, on a thread of its own: the driver never waits for the disk.
+//! Makes batches durable: the driver never waits long for the disk.
 //!
 //! When no commit is in flight, a batch is committed at once. What arrives meanwhile is committed
 //! together afterwards, one append and one sync for each workspace, so that a burst costs few
 //! syncs and a single edit never waits for company.
+//!
+//! This happens on a thread of its own, except for a small batch that comes alone while the disk is
+//! quick: handing that over and back would take about as long as the sync itself. The last commit
+//! tells whether the disk is quick, so on a slow one the driver waits once, for that one.
 //!
 //! After one failed write nothing more is written: what the disk holds is no longer known, and a
 //! second `fdatasync` would report success for bytes that the first one lost.
@@ -11,9 +15,13 @@ use crate::{data_dir::marker::Marker, limits};
 use std::{
     collections::BTreeMap,
     io,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use velo_protocol::{
@@ -39,8 +47,11 @@ enum Job<S> {
     Show { workspace: WorkspaceId, then: Box<dyn FnOnce(&S) + Send> },
 }
 
-/// The way to the committer's thread. Dropping it lets the thread finish what was given.
+/// The way to the stores. Dropping it lets the thread finish what was given.
 pub(super) struct Committer<S> {
+    writers: Arc<Mutex<Writers<S>>>,
+    /// Jobs given to the thread and not done.
+    pending: Arc<AtomicUsize>,
     jobs: Sender<Job<S>>,
     thread: JoinHandle<()>,
 }
@@ -54,10 +65,19 @@ impl<S: LogStore + 'static> Committer<S> {
     /// Starts the thread; what it did is told through `done`.
     pub fn start(done: UnboundedSender<Committed>) -> io::Result<Self> {
         let (jobs, taken) = mpsc::channel();
-        let writers =
-            Writers { open: BTreeMap::new(), waiting: BTreeMap::new(), bytes: 0, failed: None, done };
-        let thread = thread::Builder::new().name("velo-commit".into()).spawn(move || writers.run(&taken))?;
-        Ok(Self { jobs, thread })
+        let writers = Arc::new(Mutex::new(Writers {
+            open: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            bytes: 0,
+            took: None,
+            failed: None,
+            done,
+        }));
+        let pending = Arc::new(AtomicUsize::new(0));
+        let (shared, left) = (Arc::clone(&writers), Arc::clone(&pending));
+        let thread =
+            thread::Builder::new().name("velo-commit".into()).spawn(move || run(&shared, &left, &taken))?;
+        Ok(Self { writers, pending, jobs, thread })
     }
 
     /// Hands over the store of a workspace. `own` is the log that this device writes; `None` while
@@ -73,7 +93,16 @@ impl<S: LogStore + 'static> Committer<S> {
 
     /// Has a batch made durable. `authored` says that this device wrote it just now.
     pub fn append(&self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
-        self.give(Job::Append { workspace, id, batch, authored });
+        let small = batch_bytes(&batch) <= limits::QUICK_COMMIT_BYTES;
+        let job = Job::Append { workspace, id, batch, authored };
+        if small && self.pending.load(Ordering::Acquire) == 0 {
+            let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            if writers.disk_is_quick() {
+                writers.take(job);
+                return writers.commit();
+            }
+        }
+        self.give(job);
     }
 
     /// Shows the store as it is after everything given before.
@@ -90,6 +119,7 @@ impl<S: LogStore + 'static> Committer<S> {
     }
 
     fn give(&self, job: Job<S>) {
+        self.pending.fetch_add(1, Ordering::AcqRel);
         // Its thread ends only when this is dropped.
         let _ = self.jobs.send(job);
     }
@@ -113,25 +143,35 @@ struct Writers<S> {
     open: BTreeMap<WorkspaceId, Writer<S>>,
     waiting: BTreeMap<WorkspaceId, Group>,
     bytes: usize,
+    /// How long the last commit took.
+    took: Option<Duration>,
     failed: Option<String>,
     done: UnboundedSender<Committed>,
 }
 
+fn run<S: LogStore>(writers: &Mutex<Writers<S>>, pending: &AtomicUsize, jobs: &Receiver<Job<S>>) {
+    while let Ok(first) = jobs.recv() {
+        let mut writers = writers.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.take(first);
+        let mut taken = 1;
+        while writers.bytes < limits::COMMIT_BYTES {
+            let Ok(job) = jobs.try_recv() else { break };
+            writers.take(job);
+            taken += 1;
+        }
+        writers.commit();
+        pending.fetch_sub(taken, Ordering::AcqRel);
+    }
+    for writer in writers.lock().unwrap_or_else(PoisonError::into_inner).open.values() {
+        if let Err(error) = writer.marker.sync() {
+            tracing::warn!(%error, "how far the own log reached could not be synced");
+        }
+    }
+}
+
 impl<S: LogStore> Writers<S> {
-    fn run(mut self, jobs: &Receiver<Job<S>>) {
-        while let Ok(first) = jobs.recv() {
-            self.take(first);
-            while self.bytes < limits::COMMIT_BYTES {
-                let Ok(job) = jobs.try_recv() else { break };
-                self.take(job);
-            }
-            self.commit();
-        }
-        for writer in self.open.values() {
-            if let Err(error) = writer.marker.sync() {
-                tracing::warn!(%error, "how far the own log reached could not be synced");
-            }
-        }
+    fn disk_is_quick(&self) -> bool {
+        self.took.is_some_and(|took| took <= Duration::from_millis(limits::QUICK_COMMIT_MS))
     }
 
     fn take(&mut self, job: Job<S>) {
@@ -181,7 +221,9 @@ impl<S: LogStore> Writers<S> {
         let writer = self.open.get_mut(&workspace).ok_or("the workspace is not open")?;
         let start = Instant::now();
         writer.store.append(&group.batch).map_err(|error| error.to_string())?;
-        metrics::histogram!("velo_commit_seconds").record(start.elapsed());
+        let took = start.elapsed();
+        self.took = Some(took);
+        metrics::histogram!("velo_commit_seconds").record(took);
         metrics::counter!("velo_commits_total").increment(1);
         metrics::counter!("velo_log_bytes_total").increment(batch_bytes(&group.batch) as u64);
         writer.note_own(group);

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
+    os::unix::fs::FileExt,
     path::Path,
     sync::{
         Arc,
@@ -12,10 +13,10 @@ use std::{
 
 /// Writes and syncs. Reading goes to the files directly.
 pub trait Disk: Send + Sync + std::fmt::Debug {
-    /// Creates a file that must not exist yet, open for appending.
+    /// Creates a file that must not exist yet, open for writing.
     fn create(&self, path: &Path) -> io::Result<File>;
-    /// Appends `bytes`.
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+    /// Writes `bytes` at `offset`.
+    fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes a file's bytes and length durable.
     fn sync(&self, file: &File) -> io::Result<()>;
     /// Makes the names in a directory durable.
@@ -30,11 +31,11 @@ pub struct OsDisk;
 
 impl Disk for OsDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().append(true).create_new(true).open(path)
+        OpenOptions::new().write(true).create_new(true).open(path)
     }
 
-    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -50,7 +51,7 @@ impl Disk for OsDisk {
     }
 }
 
-/// Passes everything on until one operation fails. A failing append leaves half of its bytes behind,
+/// Passes everything on until one operation fails. A failing write leaves half of its bytes behind,
 /// as a full disk does. What fails once keeps failing until the disk is [mended](Self::mend).
 #[derive(Debug, Clone)]
 pub struct FailingDisk {
@@ -84,12 +85,12 @@ impl Disk for FailingDisk {
         OsDisk.create(path)
     }
 
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.step() {
-            OsDisk.append(file, &bytes[..bytes.len() / 2])?;
+            OsDisk.write(file, offset, &bytes[..bytes.len() / 2])?;
             return Err(error);
         }
-        OsDisk.append(file, bytes)
+        OsDisk.write(file, offset, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

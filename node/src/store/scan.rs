@@ -81,6 +81,8 @@ pub struct FileEnd {
     pub good: u64,
     /// Bytes behind that, of which nothing can be read.
     pub rest: u64,
+    /// Zeros there instead: room for records to come.
+    pub room: u64,
 }
 
 impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
@@ -127,6 +129,10 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         let mut at = 0;
         while at < bytes.len() {
             let Some(raw) = record::read(&bytes[at..]) else {
+                if bytes[at..].iter().all(|byte| *byte == 0) {
+                    let (good, room) = (start + at as u64, (bytes.len() - at) as u64);
+                    return Ok(FileEnd { good, rest: 0, room });
+                }
                 let Some(next) = (at + 1..bytes.len()).find(|next| record::read(&bytes[*next..]).is_some())
                 else {
                     break;
@@ -142,7 +148,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
             }
             at += raw.len;
         }
-        Ok(FileEnd { good: start + at as u64, rest: (bytes.len() - at) as u64 })
+        Ok(FileEnd { good: start + at as u64, rest: (bytes.len() - at) as u64, room: 0 })
     }
 
     /// Whether the record found its place.

@@ -321,7 +321,7 @@ impl FileLog {
         locals: Option<BTreeMap<ChainNo, u32>>,
     ) -> io::Result<()> {
         let path = self.shared.files.path(number);
-        let file = OpenOptions::new().append(true).open(&path)?;
+        let file = OpenOptions::new().write(true).open(&path)?;
         if end.rest > 0 {
             let cut = Place { file: number, offset: end.good, len: end.rest };
             self.put_aside(&cut)?;
@@ -339,7 +339,8 @@ impl FileLog {
         self.options.disk.sync(&file)?;
         if let Some(locals) = locals.filter(|_| report.damaged.is_empty()) {
             let next_local = locals.values().max().map_or(0, |last| last + 1);
-            self.active = Some(Active { file, len: end.good, locals, next_local });
+            let room_end = end.good + end.room;
+            self.active = Some(Active { file, len: end.good, room_end, locals, next_local });
         }
         Ok(())
     }
@@ -360,7 +361,7 @@ impl FileLog {
         files.get(place.file)?.read_exact_at(&mut bytes, place.offset)?;
         let disk = &self.options.disk;
         let copy = disk.create(&target)?;
-        let copied = disk.append(&copy, &bytes).and_then(|()| disk.sync(&copy));
+        let copied = disk.write(&copy, 0, &bytes).and_then(|()| disk.sync(&copy));
         copied.inspect_err(|_| {
             // Half a copy must not pass for one.
             let _ = fs::remove_file(&target);
@@ -373,7 +374,6 @@ impl FileLog {
         for place in damage {
             record::write_known(&mut bytes, place);
         }
-        self.active = None;
         self.make_durable(&Encoded { new_file: true, bytes, ..Encoded::default() })
     }
 }
