@@ -6,6 +6,9 @@
     reason = "a test may fail by panicking, in its helper functions too"
 )]
 
+#[path = "../../tests/src/skip.rs"]
+mod skip;
+
 use velo_node::import::{DEMO_BOARD, Import, Target, read_trello};
 use velo_protocol::{
     crypto::{LinkCert, SecretKey},
@@ -126,7 +129,7 @@ fn a_board_arrives_once_and_can_be_taken_back() {
 #[test]
 fn a_real_board_arrives_once_and_can_be_taken_back() {
     let Some(folder) = std::env::var_os("VELO_SAMPLES") else {
-        println!("skipped: VELO_SAMPLES does not name the folder of real exports");
+        skip::tell("VELO_SAMPLES does not name the folder of real exports");
         return;
     };
     let path = std::path::PathBuf::from(folder).join("trello-board.json");

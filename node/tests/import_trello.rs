@@ -6,6 +6,9 @@
     reason = "a test may fail by panicking, in its helper functions too"
 )]
 
+#[path = "../../tests/src/skip.rs"]
+mod skip;
+
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use std::{
@@ -40,7 +43,7 @@ fn odd() -> Json {
 /// The board nobody here made, if its folder is given.
 fn sample() -> Option<String> {
     let Some(folder) = std::env::var_os("VELO_SAMPLES") else {
-        println!("skipped: VELO_SAMPLES does not name the folder of real exports");
+        skip::tell("VELO_SAMPLES does not name the folder of real exports");
         return None;
     };
     Some(std::fs::read_to_string(PathBuf::from(folder).join("trello-board.json")).unwrap())

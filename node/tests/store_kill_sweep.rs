@@ -8,6 +8,9 @@
 //! the calls is proved from a trace.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
+#[path = "../../tests/src/skip.rs"]
+mod skip;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -105,7 +108,7 @@ fn trace() -> Option<String> {
     let acknowledged = strace(dir.path(), &["-y", "-o", file.to_str().unwrap(), "-e", &calls]);
     let whole = acknowledged.is_some_and(|seen| seen.len() == APPENDS);
     if !whole {
-        println!("SKIPPED: strace is missing or may not trace here (apt-get install strace)");
+        skip::tell("strace is missing or may not trace here (apt-get install strace)");
         return None;
     }
     fs::read_to_string(file).ok()

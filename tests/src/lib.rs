@@ -3,6 +3,7 @@
 
 pub mod device;
 pub mod lan;
+pub mod skip;
 
 use std::path::PathBuf;
 
