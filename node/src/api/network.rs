@@ -5,7 +5,10 @@ use crate::handle::{NodeHandle, PeerInfo};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-use velo_protocol::id::{DeviceId, WorkspaceId};
+use velo_protocol::{
+    id::{DeviceId, WorkspaceId},
+    replica::PeerWorkspace,
+};
 
 /// How often progress is looked at while waiting; peers also wake the wait at once.
 const LOOK: Duration = Duration::from_millis(200);
@@ -35,7 +38,7 @@ pub struct Add {
 /// Compares with every peer.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = "Examples:\n  velo sync\n  velo sync --wait 60 --peers 2\n\n\
-    Exits with 4 if not every peer had the same when the time was over.")]
+    Exits with 4 if not every connected peer of the workspace had the same when the time was over.")]
 pub struct Sync {
     /// Seconds to wait
     #[arg(long, default_value_t = 10)]
@@ -60,6 +63,8 @@ pub struct PeerRow {
     pub address: Option<String>,
     /// When it was last heard, RFC 3339.
     pub last_seen: String,
+    /// Whether it is connected and has shown that it shares a workspace with this device.
+    pub shares: bool,
     /// Whether every shared workspace was equal when last compared.
     pub synced: bool,
     /// How many of my entries it has not acknowledged.
@@ -73,17 +78,20 @@ pub struct PeerRow {
 /// What became of a comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SyncAnswer {
-    /// Whether enough peers are connected and each has exactly what is here.
+    /// Whether enough peers that share the workspace are connected, and each has exactly what is
+    /// here.
     pub synced: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// What is known of each.
+    /// What is known of each, with regard to this workspace.
     pub peers: Vec<PeerRow>,
 }
 
 impl PeerRow {
-    fn of(node: &NodeHandle, info: PeerInfo) -> Self {
-        let shared = &info.status.workspaces;
+    /// `scope`: the only workspace that counts; all of them without it.
+    fn of(node: &NodeHandle, info: PeerInfo, scope: Option<WorkspaceId>) -> Self {
+        let counts = |one: &PeerWorkspace| scope.is_none_or(|scope| one.workspace == scope);
+        let shared: Vec<PeerWorkspace> = info.status.workspaces.into_iter().filter(counts).collect();
         Self {
             device: info.status.peer,
             name: person_of(node, info.status.peer, shared.iter().map(|one| one.workspace)),
@@ -91,6 +99,7 @@ impl PeerRow {
             path: info.link.path,
             address: info.link.address,
             last_seen: date::moment(info.status.last_seen_ms),
+            shares: !shared.is_empty(),
             synced: !shared.is_empty() && shared.iter().all(|one| one.synced && one.lacks + one.we_lack == 0),
             lacks: shared.iter().map(|one| one.lacks).sum(),
             we_lack: shared.iter().map(|one| one.we_lack).sum(),
@@ -108,9 +117,9 @@ fn person_of(
     members.find(|member| member.devices.contains(&device)).map(|member| member.name)
 }
 
-/// Every peer known since the start.
-pub(super) fn rows(node: &NodeHandle) -> Vec<PeerRow> {
-    node.peers().into_iter().map(|info| PeerRow::of(node, info)).collect()
+/// Every peer known since the start, with regard to one workspace or to all that are shared.
+pub(super) fn rows(node: &NodeHandle, scope: Option<WorkspaceId>) -> Vec<PeerRow> {
+    node.peers().into_iter().map(|info| PeerRow::of(node, info, scope)).collect()
 }
 
 /// Carries out a request on the network.
@@ -120,10 +129,10 @@ pub(super) async fn execute(
     node: &NodeHandle,
 ) -> Result<Json, ApiError> {
     match request {
-        Request::List => answer(&rows(node)),
+        Request::List => answer(&rows(node, None)),
         Request::Add(add) => {
             node.add_peer(&add.address)?;
-            answer(&rows(node))
+            answer(&rows(node, None))
         }
         Request::Sync(sync) => {
             let scope = Scope::open(node, wanted)?;
@@ -138,10 +147,10 @@ async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> 
     let mut events = node.subscribe();
     node.sync_now().await?;
     loop {
-        let peers = rows(node);
-        let connected = peers.iter().filter(|peer| peer.connected);
-        let enough = connected.clone().count() >= sync.peers;
-        let synced = enough && connected.clone().all(|peer| peer.synced);
+        let peers = rows(node, Some(scope.id));
+        // Somebody else's device on the same LAN has nothing to be compared with.
+        let sharing = peers.iter().filter(|peer| peer.shares);
+        let synced = sharing.clone().count() >= sync.peers && sharing.clone().all(|peer| peer.synced);
         if synced || Instant::now() >= until {
             return Ok(SyncAnswer { synced, took_ms: start.elapsed().as_millis() as u64, peers });
         }

@@ -137,7 +137,7 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         read_only: status.read_only,
         workspaces: workspaces.map(|workspace| WorkspaceRow::of(&workspace)).collect(),
         current,
-        peers: network::rows(node),
+        peers: network::rows(node, None),
         data_dir: status.data_dir,
     })
 }

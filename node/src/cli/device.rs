@@ -100,11 +100,12 @@ pub(super) fn network_layout(request: &network::Request) -> Layout {
 /// What a comparison with every peer came to.
 pub(super) fn synced(json: &Json) -> Result<String, Error> {
     let SyncAnswer { synced, took_ms, peers: rows } = read(json)?;
-    let connected = rows.iter().filter(|peer| peer.connected).count();
-    let told = match (synced, connected) {
-        (true, _) => styled(GOOD, &format!("Synced with {} in {took_ms} ms", count(connected, "peer"))),
+    let sharing = rows.iter().filter(|peer| peer.shares).count();
+    let told = match (synced, sharing) {
+        (true, _) => styled(GOOD, &format!("Synced with {} in {took_ms} ms", count(sharing, "peer"))),
         (false, 0) => {
-            let told = "No peer was reached. Is another device running? `velo peers add ADDRESS` names one.";
+            let told = "No peer was reached that shares this workspace. Is another device running? \
+                        `velo peers add ADDRESS` names one.";
             styled(BAD, told)
         }
         (false, _) => styled(NOTICE, "Not synced yet:"),
@@ -130,6 +131,7 @@ fn peers(rows: &[PeerRow]) -> String {
 
 fn peer_state(row: &PeerRow) -> String {
     match (row.connected, row.synced) {
+        (true, _) if !row.shares => "no common workspace".to_owned(),
         (true, true) => "synced".to_owned(),
         (true, false) if row.lacks + row.we_lack == 0 => "comparing".to_owned(),
         (true, false) => format!("lacks {} of mine, I lack {}", row.lacks, row.we_lack),

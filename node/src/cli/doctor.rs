@@ -122,10 +122,13 @@ fn of_status(status: &Status) -> Vec<Step> {
         ),
         addresses => (Verdict::Good, addresses.join(", ")),
     };
-    let connected = status.peers.iter().filter(|peer| peer.connected).count();
-    let behind = status.peers.iter().filter(|peer| peer.connected && !peer.synced).count();
+    let connected = status.peers.iter().filter(|peer| peer.shares).count();
+    let behind = status.peers.iter().filter(|peer| peer.shares && !peer.synced).count();
     let peers = match (connected, behind) {
-        (0, _) => (Verdict::Notice, "no peer is connected: `velo peers list` says why".to_owned()),
+        (0, _) => (
+            Verdict::Notice,
+            "no peer with a common workspace is connected: `velo peers list` says why".to_owned(),
+        ),
         (all, 0) => (Verdict::Good, format!("{all} connected, all synced")),
         (all, behind) => (Verdict::Notice, format!("{all} connected, {behind} of them not synced yet")),
     };

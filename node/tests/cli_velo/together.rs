@@ -37,6 +37,31 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert!(annas.stop().success() && bens.stop().success());
 }
 
+/// `velo sync` failed for ever as soon as one such device was on the LAN.
+#[test]
+fn somebody_elses_device_holds_up_nobody() {
+    let (anna, ben, zoe) = (Device::with_project(), Device::of("Ben"), Device::with_project());
+    let nodes = [&anna, &ben, &zoe].map(Device::start_node);
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    ben.json(&["join", &ticket]);
+    let zoes = zoe.json(&["status"])["device"].clone();
+    anna.ok(&["peers", "add", nodes[2].addresses[0].as_str().unwrap()]);
+    let connected = |rows: &Json| {
+        let row = rows.as_array().unwrap().iter().find(|row| row["device"] == zoes)?;
+        (row["connected"] == true).then(|| row.clone())
+    };
+    let row = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        connected(&anna.json(&["peers", "list"]))
+    });
+    let row = row.unwrap_or_else(|| panic!("not connected: {}", anna.ok(&["peers", "list"])));
+    assert_eq!((&row["shares"], &row["synced"]), (&Json::Bool(false), &Json::Bool(false)));
+    assert!(anna.ok(&["peers", "list"]).contains("no common workspace"));
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    let one_is_not_two = anna.run(&["sync", "--wait", "1", "--peers", "2"]);
+    assert_eq!(one_is_not_two.code, 4, "{}", one_is_not_two.out);
+}
+
 #[test]
 fn the_demo_agrees() {
     let device = Device::new();
