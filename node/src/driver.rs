@@ -236,22 +236,35 @@ impl Driver {
 
     fn take_request(&mut self, Request { mut command, answer }: Request) {
         match &mut command {
-            Command::Join { ticket, .. } => self.dial_all(&ticket.addresses.clone()),
-            Command::SyncNow => {
-                if let Some(net) = &self.net {
-                    net.redial_now();
-                }
+            Command::Join { ticket, .. } => {
+                self.dial_all(&ticket.addresses);
+                // Whoever had nothing in common with us until now may have from now on.
+                self.redial();
             }
-            Command::Invite { addresses, .. } if addresses.is_empty() => {
-                *addresses = self.shared.addresses();
-                addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
-            }
+            Command::SyncNow => self.redial(),
+            Command::Invite { addresses, .. } => self.add_own_addresses(addresses),
             _ => {}
         }
         let request = self.next_request;
         self.next_request += 1;
         self.answers.insert(request, answer);
         self.input(Input::Command { request, command });
+    }
+
+    fn redial(&self) {
+        if let Some(net) = &self.net {
+            net.redial_now();
+        }
+    }
+
+    /// Completes the addresses of a ticket: after those given, the ones this device listens on.
+    fn add_own_addresses(&self, addresses: &mut Vec<String>) {
+        for own in self.shared.addresses() {
+            if !addresses.contains(&own) {
+                addresses.push(own);
+            }
+        }
+        addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
     }
 
     /// Addresses of a ticket: of another network, perhaps, and of another time.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
 use velo_protocol::{
     id::{PersonId, WorkspaceId},
-    limits,
     model::Kind,
     replica::{Command, Reply},
     ticket::Ticket,
@@ -218,16 +217,9 @@ async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, Api
 pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError> {
     let ticket: Ticket = join.ticket.parse().map_err(|error| ApiError::Invalid(format!("{error}")))?;
     ticket.check_expiry(date::wall_ms()).map_err(|error| ApiError::Invalid(error.to_string()))?;
-    let addresses = ticket.addresses.clone();
     let person_name = person_name(node)?;
     let mut events = node.subscribe();
     let reply = node.submit(Command::Join { ticket, person_name }).await?;
-    for address in &addresses {
-        // An address that does not work is no reason not to join: the next may, or the LAN.
-        if let Err(error) = node.add_peer(address) {
-            tracing::info!(%address, %error, "an address of the ticket was not taken");
-        }
-    }
     let Reply::Workspace(id) = reply else { return founded(&reply, node) };
     let arrived = async {
         while node.workspace(id).is_none_or(|workspace| workspace.name().is_empty()) {
@@ -261,16 +253,15 @@ fn person_name(node: &NodeHandle) -> Result<String, ApiError> {
 
 /// Makes a ticket.
 pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiError> {
-    let mut addresses = invite.address;
-    addresses.extend(scope.node.listen_addresses());
-    addresses.dedup();
-    addresses.truncate(limits::TICKET_ADDRESSES);
     let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
-    let command = Command::Invite { workspace: scope.id, expires_ms, addresses: addresses.clone() };
+    // The node adds those it listens on.
+    let command = Command::Invite { workspace: scope.id, expires_ms, addresses: invite.address };
     match scope.node.submit(command).await? {
-        Reply::Ticket(ticket) => {
-            answer(&TicketAnswer { ticket: ticket.to_string(), expires: date::moment(expires_ms), addresses })
-        }
+        Reply::Ticket(ticket) => answer(&TicketAnswer {
+            ticket: ticket.to_string(),
+            expires: date::moment(expires_ms),
+            addresses: ticket.addresses.clone(),
+        }),
         _ => Err(ApiError::Failed("the node answered something else".into())),
     }
 }

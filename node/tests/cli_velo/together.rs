@@ -63,6 +63,15 @@ fn somebody_elses_device_holds_up_nobody() {
 }
 
 #[test]
+fn a_ticket_names_every_address_once() {
+    let anna = Device::with_project();
+    let node = anna.start_node();
+    let (own, other) = (node.addresses[0].as_str().unwrap(), "/ip4/203.0.113.7/tcp/4001");
+    let invited = anna.json(&["invite", "--address", own, "--address", other]);
+    assert_eq!(invited["addresses"], serde_json::json!([own, other]));
+}
+
+#[test]
 fn the_demo_agrees() {
     let device = Device::new();
     let report = device.json(&["demo"]);
