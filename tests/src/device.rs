@@ -2,14 +2,16 @@
 
 use crate::{lan::Host, velo_binary};
 use anyhow::{Context, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
+use velo_protocol::ticket::Ticket;
 
 /// See the module.
 pub struct Device {
@@ -116,6 +118,35 @@ impl Device {
         hash.map(str::to_owned).with_context(|| format!("no state hash in {status}"))
     }
 
+    /// Forgets where peers were reached, and its own port: nobody knows a way any more. Only while
+    /// its node does not run.
+    ///
+    /// # Errors
+    /// If there is an address book that cannot be removed.
+    pub fn forget_addresses(&self) -> anyhow::Result<()> {
+        let book = self.data_dir().join("address-book.json");
+        if book.exists() { Ok(std::fs::remove_file(book)?) } else { Ok(()) }
+    }
+
+    /// When the running node showed this state for the first time, by its own clock; asked over its
+    /// control socket, since a process started for every look would be slower than what is measured.
+    ///
+    /// # Errors
+    /// If it does not within `limit`.
+    pub fn reached(&self, state_hash: &str, limit: Duration) -> anyhow::Result<SystemTime> {
+        let wait = json!({ "state_hash": state_hash, "timeout_ms": limit.as_millis() as u64 });
+        let mut socket = UnixStream::connect(self.data_dir().join("control.sock"))?;
+        writeln!(socket, "{}", json!({ "action": { "wait": wait } }))?;
+        let mut line = String::new();
+        BufReader::new(socket).read_line(&mut line)?;
+        let answer: Value = serde_json::from_str(&line)?;
+        if answer.pointer("/ok/reached") != Some(&Value::Bool(true)) {
+            bail!("{}: not within {limit:?}: {line}", self.name);
+        }
+        let at_ns = answer.pointer("/ok/at_ns").and_then(Value::as_u64).context("no time")?;
+        Ok(UNIX_EPOCH + Duration::from_nanos(at_ns))
+    }
+
     /// How many conflicts there are.
     ///
     /// # Errors
@@ -160,6 +191,16 @@ pub fn wait_equal(devices: &[&Device], limit: Duration) -> anyhow::Result<Durati
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The ticket without the addresses in it: whoever joins with it has to find somebody by themselves.
+///
+/// # Errors
+/// If it is no ticket.
+pub fn without_addresses(ticket: &str) -> anyhow::Result<String> {
+    let mut ticket: Ticket = ticket.parse()?;
+    ticket.addresses.clear();
+    Ok(ticket.to_string())
 }
 
 /// A JSON answer's text at `pointer`.
