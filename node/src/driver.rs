@@ -27,7 +27,7 @@ use outbox::Outbox;
 use saver::{Saved, Saver};
 use saving::Unsaved;
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
@@ -37,8 +37,8 @@ use tokio::{
     time::Instant,
 };
 use velo_protocol::{
-    id::WorkspaceId,
-    replica::{BatchId, Command, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord},
+    id::{DeviceId, WorkspaceId},
+    replica::{BatchId, Command, Event, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord},
     store::{Batch, LogReader},
     time::Now,
 };
@@ -83,6 +83,8 @@ struct Driver {
 
     net: Option<NetHandle>,
     net_events: Option<NetEvents>,
+    /// Connected peers of which the network knows that they share a workspace.
+    trusted: BTreeSet<DeviceId>,
     wake_at: Option<u64>,
     outbox: Outbox,
 }
@@ -162,13 +164,29 @@ impl Driver {
                     }
                 }
                 Output::WakeAt(mono_ms) => self.wake_at = Some(mono_ms),
-                Output::Event(event) => self.outbox.event(event),
+                Output::Event(event) => {
+                    if let Event::PeerChanged { peer } = &event {
+                        self.trust_if_shared(*peer);
+                    }
+                    self.outbox.event(event);
+                }
                 Output::Reply { request, result } => {
                     if let Some(answer) = self.answers.remove(&request) {
                         self.outbox.answer(answer, result.map_err(NodeError::Refused));
                     }
                 }
             }
+        }
+    }
+
+    /// The first shared workspace makes a colleague of a stranger.
+    fn trust_if_shared(&mut self, peer: DeviceId) {
+        if let Some(net) = &self.net
+            && !self.trusted.contains(&peer)
+            && self.replica.shares_with(&peer)
+        {
+            self.trusted.insert(peer);
+            net.trust(peer);
         }
     }
 
@@ -288,6 +306,7 @@ impl Driver {
             }
             NetEvent::PeerDown { peer, reason } => {
                 tracing::info!(peer = %peer.short(), reason, "session closed");
+                self.trusted.remove(&peer);
                 self.input(Input::PeerDown { peer });
             }
             NetEvent::Frame { peer, frame } => {

@@ -121,7 +121,7 @@ pub enum NodeError {
     #[error("this node is offline: start it without --offline")]
     Offline,
     /// Not a libp2p multiaddress.
-    #[error("\"{address}\" is not an address ({reason}): write it as /ip4/192.168.1.7/tcp/4001")]
+    #[error("\"{address}\" cannot be used as an address, such as /ip4/192.168.1.7/tcp/4001: {reason}")]
     Address {
         /// What was given.
         address: String,
@@ -415,7 +415,8 @@ impl NodeHandle {
         known.chain(strangers).collect()
     }
 
-    /// Connects to a peer at a libp2p multiaddress, now and after every interruption.
+    /// Connects to a peer at a libp2p multiaddress, now and after every interruption. That is
+    /// remembered: see [`NetHandle::dial`].
     pub fn add_peer(&self, address: &str) -> Result<(), NodeError> {
         let net = self.shared.net.as_ref().ok_or(NodeError::Offline)?;
         let wrong = |reason: String| NodeError::Address { address: address.to_owned(), reason };

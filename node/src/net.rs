@@ -231,6 +231,7 @@ impl NetEvents {
 /// Asks the network to do things. Cheap to clone; no method but [`Self::shutdown`] waits.
 #[derive(Debug, Clone)]
 pub struct NetHandle {
+    own: DeviceId,
     commands: mpsc::UnboundedSender<Command>,
     routes: Routes,
     status: watch::Receiver<(Instant, NetStatus)>,
@@ -254,18 +255,27 @@ impl NetHandle {
         }
     }
 
-    /// Dials an address, with or without `/p2p/…` at its end, and remembers it. It is tried again
-    /// until somebody answers.
-    pub fn dial(&self, address: Multiaddr) -> Result<(), AddressError> {
-        let (address, peer) = address::split_peer(address)?;
+    /// Dials an address, with or without `/p2p/…` at its end, and remembers it. It is tried again,
+    /// also after a restart, until a colleague is met there: see [`Self::trust`].
+    pub fn dial(&self, wish: Multiaddr) -> Result<(), AddressError> {
+        let (address, peer) = address::split_peer(wish.clone())?;
         if !address::is_dialable(&address) {
             return Err(AddressError::NotDialable(address));
         }
-        self.command(Command::Dial { address, peer });
+        if peer == Some(self.own) {
+            return Err(AddressError::Own);
+        }
+        self.command(Command::Dial { wish, address, peer });
         Ok(())
     }
 
-    /// Dials every known peer that is not connected, now.
+    /// Tells that a peer has shown that it shares a workspace: it is found again after every
+    /// interruption and restart. Others are met only while they are announced or dial us.
+    pub fn trust(&self, peer: DeviceId) {
+        self.command(Command::Trust(peer));
+    }
+
+    /// Dials every peer and address that waits for a dial, now.
     pub fn redial_now(&self) {
         self.command(Command::Redial);
     }
@@ -306,10 +316,11 @@ impl NetHandle {
 /// Starts the network on the current tokio runtime. Reads the address book from disk.
 pub fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| NetError::NoRuntime)?;
+    let own = DeviceId(config.device.public());
     let (delivered, deliveries) = mpsc::channel(EVENTS);
     let (commands, asked) = mpsc::unbounded_channel();
     let (network, status) = Network::new(config, delivered, asked)?;
     runtime.spawn(network.run());
     let routes = Routes::default();
-    Ok((NetHandle { commands, routes: Arc::clone(&routes), status }, NetEvents { deliveries, routes }))
+    Ok((NetHandle { own, commands, routes: Arc::clone(&routes), status }, NetEvents { deliveries, routes }))
 }

@@ -224,6 +224,25 @@ fn a_second_node_on_a_held_directory_is_told_who_holds_it() {
     home.start();
 }
 
+/// 256 throwaway keys emptied the book of colleagues once: whoever had a session was written down.
+#[test]
+fn the_address_book_is_for_those_who_share_a_workspace() {
+    let homes = [Device::new(true), Device::new(true), Device::new(true)];
+    let [anna, ben, zoe] = [homes[0].start(), homes[1].start(), homes[2].start()];
+    let workspace = found(&anna);
+    found(&zoe);
+    join(&ben, invite(&anna, workspace));
+    converge(&anna, &ben, workspace);
+    zoe.add_peer(&anna.listen_addresses()[0]).unwrap();
+    eventually("Zoe is there", || {
+        anna.peers().iter().any(|peer| peer.status.peer == zoe.device() && peer.status.connected)
+    });
+    anna.shutdown().unwrap();
+    let book = fs::read_to_string(homes[0].data().join("address-book.json")).unwrap();
+    assert!(book.contains(&ben.device().to_string()), "{book}");
+    assert!(!book.contains(&zoe.device().to_string()), "{book}");
+}
+
 #[test]
 fn a_refused_command_says_why_and_changes_nothing() {
     let home = Device::new(false);

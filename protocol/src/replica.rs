@@ -206,6 +206,11 @@ impl Replica {
         self.last_seen.iter().map(status).collect()
     }
 
+    /// Whether a connected peer has shown that it shares a workspace with us.
+    pub fn shares_with(&self, peer: &DeviceId) -> bool {
+        self.sessions.get(peer).is_some_and(|session| !session.copies.is_empty())
+    }
+
     /// A new random entity id, time-ordered.
     pub fn new_entity_id(&mut self, now: Now) -> EntityId {
         EntityId::new(now.wall_ms, self.random())

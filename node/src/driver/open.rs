@@ -14,7 +14,7 @@ use crate::{
 };
 use marker::{Marker, Markers};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, RwLock, mpsc::SyncSender},
     thread::JoinHandle,
     time::Duration,
@@ -114,6 +114,7 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
         unsaved: parts.unsaved,
         net,
         net_events,
+        trusted: BTreeSet::new(),
         wake_at: None,
         outbox: Outbox::default(),
     })

@@ -12,8 +12,11 @@ pub enum AddressError {
     #[error("the peer id in {0} is not that of a Velo device")]
     NotADevice(Multiaddr),
     /// Not a numeric IP address with a TCP port.
-    #[error("{0} cannot be dialled: write it as /ip4/192.168.1.5/tcp/4001")]
+    #[error("{0} cannot be dialled: write it as /ip4/192.168.1.7/tcp/4001")]
     NotDialable(Multiaddr),
+    /// It names this device.
+    #[error("this device itself is meant: give the address of another")]
+    Own,
 }
 
 /// The address without its last `/p2p` part, and the device which that part names.

@@ -1,10 +1,14 @@
-//! The address book: where peers were reached, so that they are found again without an announcement.
+//! The address book: where colleagues were reached, so that they are found again without an
+//! announcement, and where people want somebody to be reached.
+//!
+//! A colleague is a peer that has shown that it shares a workspace. Nobody else is written down:
+//! the places are few, and anybody can open a session under as many keys as they like.
 //!
 //! mDNS announces an address once and not again while it is known, tickets are used once, and
 //! neither survives a restart. The book does. It is a small JSON file, replaced as a whole; a damaged
 //! one is moved aside and the node starts with an empty one, since nothing in it is irreplaceable.
 
-use super::dialer::ADDRESSES;
+use super::{address, dialer::ADDRESSES};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -18,7 +22,7 @@ use velo_protocol::id::DeviceId;
 const VERSION: u32 = 1;
 /// Peers kept. A team's devices, several times over.
 const PEERS: usize = 256;
-/// Addresses kept that nobody has answered at yet.
+/// Addresses kept at which no colleague was met yet: some tickets' worth.
 const WANTED: usize = 32;
 /// A peer without a session for 60 days is forgotten: nobody is dialled for ever.
 const FORGET_MS: u64 = 60 * 24 * 3600 * 1000;
@@ -32,7 +36,7 @@ pub struct AddressBook {
     /// The TCP port this device listened on, to listen there again: tickets and other devices'
     /// books name it.
     pub port: Option<u16>,
-    /// Addresses given by people and tickets at which nobody has answered yet.
+    /// Addresses given by people and tickets, as they were given, at which no colleague was met yet.
     wanted: Vec<Multiaddr>,
     peers: BTreeMap<DeviceId, Known>,
 }
@@ -115,7 +119,8 @@ impl AddressBook {
         self.peers.retain(|_, known| known.last_session_ms.saturating_add(FORGET_MS) >= wall_ms);
     }
 
-    /// A session was opened with a peer; `address` is where we dialled it, if we did.
+    /// A session with a colleague; `address` is where we dialled it, if we did. Wishes that are
+    /// fulfilled by it become addresses of the colleague.
     pub fn session(&mut self, peer: DeviceId, address: Option<&Multiaddr>, wall_ms: u64) {
         if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS {
             let oldest = self.peers.iter().min_by_key(|(_, known)| known.last_session_ms);
@@ -125,15 +130,22 @@ impl AddressBook {
         }
         let known = self.peers.entry(peer).or_default();
         known.last_session_ms = wall_ms;
+        self.wanted.retain(|wish| match address::split_peer(wish.clone()) {
+            Ok((wished, Some(named))) if named == peer => {
+                known.entry(&wished);
+                false
+            }
+            Ok((wished, None)) => Some(&wished) != address,
+            _ => true,
+        });
         if let Some(address) = address {
             let entry = known.entry(address);
             entry.successes = entry.successes.saturating_add(1);
             entry.failures = 0;
-            self.wanted.retain(|wanted| wanted != address);
         }
     }
 
-    /// A peer with which a session is open says that it listens here.
+    /// A colleague with whom a session is open says that it listens here.
     pub fn learn(&mut self, peer: &DeviceId, address: &Multiaddr) {
         let Some(known) = self.peers.get_mut(peer) else { return };
         if known.addresses.iter().all(|entry| entry.address != *address) {
@@ -156,7 +168,7 @@ impl AddressBook {
         }
     }
 
-    /// Somebody wants this address dialled, whoever answers.
+    /// Somebody wants this address dialled, whoever answers, or whom it names.
     pub fn want(&mut self, address: &Multiaddr) {
         self.wanted.retain(|wanted| wanted != address);
         self.wanted.insert(0, address.clone());
@@ -173,7 +185,7 @@ impl AddressBook {
         self.peers.get(peer)?.addresses.iter().find(|entry| entry.address == *address)
     }
 
-    /// Addresses at which nobody has answered yet.
+    /// Addresses, as they were given, at which no colleague was met yet.
     pub fn wanted(&self) -> &[Multiaddr] {
         &self.wanted
     }
@@ -268,6 +280,27 @@ mod tests {
             assert_eq!(fs::read(moved).unwrap(), damage);
             assert!(!path.exists());
         }
+    }
+
+    /// Of every ticket and of everything that Velo prints; such addresses were not remembered once.
+    #[test]
+    fn a_wish_that_names_a_device_ends_as_an_address_of_it() {
+        use crate::net::identity;
+        use velo_protocol::crypto::SecretKey;
+        let peer = DeviceId(SecretKey::from_seed(&[1; 32]).public());
+        let named = |n| address::with_peer(&address(n), identity::peer_id(&peer).unwrap());
+        let mut book = AddressBook::default();
+        for wish in [named(1), named(2), address(3), address(4)] {
+            book.want(&wish);
+        }
+        book.session(device(2), Some(&address(1)), 5);
+        assert_eq!(book.wanted().len(), 4, "it was somebody else");
+        book.session(peer, Some(&address(3)), 5);
+        assert_eq!(book.wanted(), [address(4)]);
+        let mut known = order(&book, peer);
+        assert_eq!(known.remove(0), address(3), "where it was met");
+        known.sort();
+        assert_eq!(known, [address(1), address(2)]);
     }
 
     #[test]

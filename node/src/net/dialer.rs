@@ -8,6 +8,12 @@
 //!
 //! An address given by a person or a ticket may come without a device id. It is a target of its own
 //! until a dial shows who answers there.
+//!
+//! Whom to believe: anybody on the LAN can announce anything, also in another device's name, and
+//! anybody who reaches us can open a session. So what is announced stays a *hint*, apart from the
+//! addresses that people, the address book and colleagues gave, and displaces none of them. And a
+//! peer is *kept* when a person asked for it or it has shown that it shares a workspace; everybody
+//! else is a target only as long as an announcement or a session lasts, and gives way to those.
 
 use super::address;
 use libp2p::Multiaddr;
@@ -35,6 +41,8 @@ const DIALS: usize = 16;
 const TARGETS: usize = 512;
 /// Addresses kept for one peer: several interfaces, and some history.
 pub const ADDRESSES: usize = 8;
+/// Announced addresses kept for one peer besides: whoever moved is at the latest of them.
+const HINTS: usize = 3;
 
 /// Whom or where to dial.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,15 +69,20 @@ pub enum Stage {
 /// One target.
 #[derive(Debug, Clone)]
 pub struct Dial {
-    /// Where it may be reached, the most promising first.
-    pub addresses: Vec<Multiaddr>,
+    /// Where it was reached, or is by the word of a person or its own; the most promising first.
+    known: Vec<Multiaddr>,
+    /// Where it is announced, and nothing of `known`; the latest first.
+    hints: Vec<Multiaddr>,
+    /// Whether the next dial leaves the hints out. Of all addresses dialled at once the first that
+    /// answers is taken, and a false hint can be quicker than the truth: it must not be so always.
+    without_hints: bool,
     /// What is being done.
     pub stage: Stage,
     /// Failures since the last success or reason to hope.
     pub failures: u32,
     /// Why the last dial or connection failed.
     pub last_failure: Option<String>,
-    /// Wanted by a person or known from before: not forgotten when the announcement expires.
+    /// Wanted by a person, or a colleague's: not forgotten when the announcement expires.
     kept: bool,
     /// Until then announcements do not count, see [`Dialer::set_aside`].
     aside_until: Option<Instant>,
@@ -94,7 +107,7 @@ impl Dialer {
         let at = now + self.courtesy(peer);
         let Some(dial) = self.target(Target::Peer(peer), false) else { return };
         for address in addresses {
-            dial.add_address(address);
+            dial.add_hint(address);
         }
         if dial.aside_until.is_some_and(|until| now < until) {
             return;
@@ -109,13 +122,23 @@ impl Dialer {
     /// An announcement ran out: these addresses are not dialled on the strength of it any more.
     pub fn expired(&mut self, peer: DeviceId, addresses: &[Multiaddr]) {
         let target = Target::Peer(peer);
-        let Some(dial) = self.targets.get_mut(&target) else { return };
-        if dial.kept || matches!(dial.stage, Stage::Connected(_) | Stage::Dialling) {
-            return;
+        if let Some(dial) = self.targets.get_mut(&target) {
+            dial.hints.retain(|address| !addresses.contains(address));
+            self.settle(&target);
         }
-        dial.addresses.retain(|address| !addresses.contains(address));
-        if dial.addresses.is_empty() {
-            self.targets.remove(&target);
+    }
+
+    /// Discovery starts anew: what was announced until now will be again, or does not count.
+    pub fn forget_announced(&mut self) {
+        let announced = self.targets.iter_mut().filter(|(_, dial)| !dial.hints.is_empty());
+        let announced: Vec<Target> = announced
+            .map(|(target, dial)| {
+                dial.hints.clear();
+                target.clone()
+            })
+            .collect();
+        for target in announced {
+            self.settle(&target);
         }
     }
 
@@ -138,19 +161,24 @@ impl Dialer {
         for address in addresses.iter().rev() {
             dial.add_address(address);
         }
-        if dial.stage == Stage::Idle && !dial.addresses.is_empty() {
+        if dial.stage == Stage::Idle && dial.has_address() {
             dial.stage = Stage::Waiting(at);
         }
     }
 
-    /// A session is open; `address` is where we dialled, if we did.
-    pub fn connected(&mut self, peer: DeviceId, address: Option<&Multiaddr>, now: Instant) {
-        if let Some(dial) = self.target(Target::Peer(peer), true) {
-            if let Some(address) = address {
-                dial.add_address(address);
-            }
+    /// A session is open, with whomever.
+    pub fn connected(&mut self, peer: DeviceId, now: Instant) {
+        if let Some(dial) = self.target(Target::Peer(peer), false) {
             dial.stage = Stage::Connected(now);
             dial.last_failure = None;
+        }
+    }
+
+    /// The peer has shown that it shares a workspace; `address` is where we dialled it, if we did.
+    pub fn trusted(&mut self, peer: DeviceId, address: Option<&Multiaddr>) {
+        let Some(dial) = self.target(Target::Peer(peer), true) else { return };
+        if let Some(address) = address {
+            dial.add_address(address);
         }
     }
 
@@ -187,8 +215,9 @@ impl Dialer {
         let dial = self.targets.get_mut(target)?;
         dial.failures = dial.failures.saturating_add(1);
         dial.last_failure = Some(reason.to_owned());
-        if dial.addresses.is_empty() {
+        if !dial.has_address() {
             dial.stage = Stage::Idle;
+            self.settle(target);
             return None;
         }
         let delay = dial.backoff(jitter) + courtesy;
@@ -204,20 +233,22 @@ impl Dialer {
         }
     }
 
-    /// A peer with which a session is open says that it listens here.
+    /// A colleague with whom a session is open says that it listens here.
     pub fn learned(&mut self, peer: DeviceId, address: &Multiaddr) {
         if let Some(dial) = self.targets.get_mut(&Target::Peer(peer))
-            && dial.addresses.len() < ADDRESSES
-            && !dial.addresses.contains(address)
+            && dial.known.len() < ADDRESSES
+            && !dial.known.contains(address)
         {
-            dial.addresses.push(address.clone());
+            dial.hints.retain(|hint| hint != address);
+            dial.known.push(address.clone());
         }
     }
 
     /// Somebody else answers at this address of a peer.
     pub fn wrong_address(&mut self, peer: DeviceId, address: &Multiaddr) {
         if let Some(dial) = self.targets.get_mut(&Target::Peer(peer)) {
-            dial.addresses.retain(|known| known != address);
+            dial.known.retain(|known| known != address);
+            dial.hints.retain(|hint| hint != address);
         }
     }
 
@@ -248,7 +279,7 @@ impl Dialer {
         let target = target.clone();
         let dial = self.targets.get_mut(&target)?;
         dial.stage = Stage::Dialling;
-        Some((target, dial.addresses.clone()))
+        Some((target, dial.next_addresses()))
     }
 
     /// When to call [`Self::poll`] next, if nothing else happens.
@@ -281,22 +312,46 @@ impl Dialer {
         if self.own < peer { Duration::ZERO } else { COURTESY.mul_f64(1.0 + JITTER * self.random.f64()) }
     }
 
-    /// The target, made if there is room. A kept one takes the place of one that is not.
+    /// The target, made if there is room or something that gives way. Always there for a kept
+    /// one: far more targets are allowed than connections and dials at the same time.
     fn target(&mut self, target: Target, kept: bool) -> Option<&mut Dial> {
         if !self.targets.contains_key(&target) && self.targets.len() >= TARGETS {
-            let spare = self.targets.iter().find(|(_, dial)| kept && dial.is_spare())?.0.clone();
-            self.targets.remove(&spare);
+            let least = self.least_promising(kept)?;
+            tracing::debug!(?least, newcomer = ?target, "too many targets: one gives way");
+            self.targets.remove(&least);
         }
         let dial = self.targets.entry(target).or_insert_with(Dial::new);
         dial.kept |= kept;
         Some(dial)
+    }
+
+    /// What gives way: strangers first, then whoever has no address or failed most often. Those
+    /// kept give way only to others to be `kept`; the address book still has them.
+    fn least_promising(&self, kept: bool) -> Option<Target> {
+        let resting = self.targets.iter().filter(|(_, dial)| dial.is_resting() && (kept || !dial.kept));
+        let least = resting.max_by_key(|(_, dial)| (!dial.kept, dial.stage == Stage::Idle, dial.failures));
+        least.map(|(target, _)| target.clone())
+    }
+
+    /// Without an address there is nothing to wait for, and nothing of a stranger to keep.
+    fn settle(&mut self, target: &Target) {
+        let Some(dial) = self.targets.get_mut(target) else { return };
+        if dial.has_address() || !dial.is_resting() {
+            return;
+        }
+        dial.stage = Stage::Idle;
+        if !dial.kept {
+            self.targets.remove(target);
+        }
     }
 }
 
 impl Dial {
     fn new() -> Self {
         Self {
-            addresses: Vec::new(),
+            known: Vec::new(),
+            hints: Vec::new(),
+            without_hints: false,
             stage: Stage::Idle,
             failures: 0,
             last_failure: None,
@@ -305,19 +360,46 @@ impl Dial {
         }
     }
 
-    fn is_spare(&self) -> bool {
-        !self.kept && matches!(self.stage, Stage::Idle | Stage::Waiting(_))
+    /// Where it may be reached, the most promising first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.known.iter().chain(&self.hints)
+    }
+
+    fn has_address(&self) -> bool {
+        self.addresses().next().is_some()
+    }
+
+    fn is_resting(&self) -> bool {
+        matches!(self.stage, Stage::Idle | Stage::Waiting(_))
+    }
+
+    /// What to dial now.
+    fn next_addresses(&mut self) -> Vec<Multiaddr> {
+        let without_hints = self.without_hints && !self.known.is_empty();
+        self.without_hints = !without_hints && !self.hints.is_empty();
+        let hints = if without_hints { &[] } else { self.hints.as_slice() };
+        self.known.iter().chain(hints).cloned().collect()
     }
 
     /// Puts an address in front.
     fn add_address(&mut self, address: &Multiaddr) {
-        self.addresses.retain(|known| known != address);
-        self.addresses.insert(0, address.clone());
-        self.addresses.truncate(ADDRESSES);
+        self.hints.retain(|hint| hint != address);
+        self.known.retain(|known| known != address);
+        self.known.insert(0, address.clone());
+        self.known.truncate(ADDRESSES);
+    }
+
+    /// Puts an announced address in front of those announced before.
+    fn add_hint(&mut self, address: &Multiaddr) {
+        if !self.known.contains(address) {
+            self.hints.retain(|hint| hint != address);
+            self.hints.insert(0, address.clone());
+            self.hints.truncate(HINTS);
+        }
     }
 
     fn backoff(&self, jitter: f64) -> Duration {
-        let lan = self.addresses.iter().any(|known| address::path(known) == super::Path::Lan);
+        let lan = self.addresses().any(|known| address::path(known) == super::Path::Lan);
         let cap = if lan { LAN_CAP } else { WAN_CAP };
         let doublings = self.failures.saturating_sub(1).min(16);
         (BACKOFF * (1 << doublings)).min(cap).mul_f64(jitter).min(cap)

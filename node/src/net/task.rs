@@ -35,8 +35,18 @@ const FAREWELL: Duration = Duration::from_millis(800);
 /// ended and one for each wish of a person.
 #[derive(Debug)]
 pub enum Command {
-    Dial { address: Multiaddr, peer: Option<DeviceId> },
-    Disconnect { peer: DeviceId, connection: ConnectionId, reason: String },
+    /// `wish` is the address as it was given, with or without the peer.
+    Dial {
+        wish: Multiaddr,
+        address: Multiaddr,
+        peer: Option<DeviceId>,
+    },
+    Trust(DeviceId),
+    Disconnect {
+        peer: DeviceId,
+        connection: ConnectionId,
+        reason: String,
+    },
     Redial,
     Shutdown(oneshot::Sender<()>),
 }
@@ -69,7 +79,11 @@ struct Waiting {
 struct Session {
     path: Path,
     address: Multiaddr,
+    /// Whether we dialled the peer there.
+    dialled: bool,
     since: Instant,
+    /// Whether the peer shares a workspace with us.
+    trusted: bool,
 }
 
 /// See the module.
@@ -200,12 +214,11 @@ impl Network {
         let now = Instant::now();
         self.status_changed = true;
         match command {
-            Command::Dial { address, peer } => {
+            Command::Dial { wish, address, peer } => {
                 self.dialer.wanted(peer, &address, now);
-                if peer.is_none() {
-                    self.book.edit().want(&address);
-                }
+                self.book.edit().want(&wish);
             }
+            Command::Trust(peer) => self.on_trusted(peer),
             Command::Disconnect { peer, connection, reason } => {
                 self.swarm.behaviour_mut().session.disconnect(&peer, connection, reason);
             }
@@ -263,15 +276,25 @@ impl Network {
 
     fn on_up(&mut self, peer: DeviceId, address: Multiaddr, dialled: bool, route: Route) {
         let now = Instant::now();
-        let dialled_at = dialled.then_some(&address);
-        self.book.edit().session(peer, dialled_at, wall_ms());
-        self.dialer.connected(peer, dialled_at, now);
+        self.dialer.connected(peer, now);
         let path = address::path(&address);
-        self.sessions.insert(peer, Session { path, address: address.clone(), since: now });
-        self.learn_addresses(peer);
+        let session = Session { path, address: address.clone(), dialled, since: now, trusted: false };
+        self.sessions.insert(peer, session);
         self.status_changed = true;
         let delivery = Delivery { event: NetEvent::PeerUp { peer, path, address }, route: Some(route) };
         self.outbox.push_back(Waiting { delivery, frame_from: None });
+    }
+
+    /// Only now is the peer worth a place in the address book: anybody can open a session.
+    fn on_trusted(&mut self, peer: DeviceId) {
+        let session = self.sessions.get_mut(&peer);
+        let dialled_at = session.and_then(|session| {
+            session.trusted = true;
+            session.dialled.then(|| session.address.clone())
+        });
+        self.book.edit().session(peer, dialled_at.as_ref(), wall_ms());
+        self.dialer.trusted(peer, dialled_at.as_ref());
+        self.learn_addresses(peer);
     }
 
     fn on_down(&mut self, peer: DeviceId, reason: String) {

@@ -37,6 +37,23 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert!(annas.stop().success() && bens.stop().success());
 }
 
+/// All that the ticket said was where the inviter is, and that was forgotten with the command.
+#[test]
+fn whoever_joins_while_the_inviter_is_away_meets_them_later() {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    let annas = anna.start_node();
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    assert!(annas.stop().success());
+    let bens = ben.start_node();
+    // Nobody is reached, and it may say so.
+    let joined = ben.run(&["join", &ticket, "--wait", "1"]);
+    assert!([0, 4].contains(&joined.code), "{}{}", joined.out, joined.err);
+    assert!(bens.stop().success());
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+    assert!(annas.stop().success() && bens.stop().success());
+}
+
 /// `velo sync` failed for ever as soon as one such device was on the LAN.
 #[test]
 fn somebody_elses_device_holds_up_nobody() {

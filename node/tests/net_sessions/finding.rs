@@ -1,11 +1,11 @@
 //! Meeting, losing and finding each other again.
 
-use crate::support::{Node, PATIENCE, free_address, key, local, meet, pair};
+use crate::support::{Node, PATIENCE, free_address, key, local, meet, pair, peer_id};
 use std::{
     fs,
     time::{Duration, Instant},
 };
-use velo_node::net::{AddressError, NetEvent, Path, TargetStage};
+use velo_node::net::{AddressError, Multiaddr, NetEvent, Path, TargetStage};
 use velo_protocol::id::DeviceId;
 
 /// Watches a node for some time. Greets on every `PeerUp` and checks that up and down alternate and
@@ -117,16 +117,46 @@ async fn a_listener_that_comes_back_is_found_by_redialling() {
     meet(&mut a, &mut b).await;
 }
 
+/// Without an id, and with one as in every ticket: that one was dialled once and never again.
 #[tokio::test]
-async fn a_wish_is_remembered_over_a_restart_and_a_damaged_book_is_not_fatal() {
-    let address = free_address();
-    let a = Node::start(26);
-    a.handle.dial(address.clone()).unwrap();
-    let folder = a.stop().await;
-    let mut b = Node::start_in(27, address, tempfile::tempdir().unwrap());
-    let mut a = Node::start_in(26, local(), folder);
-    meet(&mut a, &mut b).await;
+async fn a_wish_is_remembered_over_a_restart() {
+    let named = |address: Multiaddr| address.with_p2p(peer_id(103)).unwrap();
+    for (seed, wish) in [(100, free_address()), (102, named(free_address()))] {
+        let a = Node::start(seed);
+        a.handle.dial(wish.clone()).unwrap();
+        let folder = a.stop().await;
+        let address: Multiaddr = wish.iter().take(2).collect();
+        let mut b = Node::start_in(seed + 1, address, tempfile::tempdir().unwrap());
+        let mut a = Node::start_in(seed, local(), folder);
+        meet(&mut a, &mut b).await;
+    }
+}
 
+/// Anybody can open a session, under a new key each time; the book's places are for colleagues.
+#[tokio::test]
+async fn only_those_who_share_a_workspace_are_written_down() {
+    let (mut a, b) = pair(104, 105).await;
+    let (mut stranger, address) = (Node::start(106), a.handle.addresses()[0].clone());
+    stranger.handle.dial(address).unwrap();
+    meet(&mut stranger, &mut a).await;
+    a.handle.trust(b.device);
+    let folder = a.stop().await;
+    let book: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("peers.json")).unwrap()).unwrap();
+    let peers: Vec<_> = book["peers"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(peers, [serde_json::to_value(b.device).unwrap().as_str().unwrap()]);
+    assert_eq!(book["wanted"], serde_json::json!([]), "it was fulfilled: {book}");
+    // And it is found again.
+    let mut b = b;
+    b.down(DeviceId(key(104).public())).await;
+    let mut a = Node::start_in(104, local(), folder);
+    meet(&mut a, &mut b).await;
+}
+
+#[tokio::test]
+async fn a_damaged_book_is_moved_aside_and_not_fatal() {
+    let a = Node::start(26);
+    a.handle.dial(free_address()).unwrap();
     let folder = a.stop().await;
     let book = folder.path().join("peers.json");
     let bytes = fs::read(&book).unwrap();
@@ -146,6 +176,7 @@ async fn a_wish_is_remembered_over_a_restart_and_a_damaged_book_is_not_fatal() {
 async fn addresses_that_lead_nowhere_are_refused_with_a_reason() {
     let mut a = Node::start(28);
     let own = a.address().await;
+    assert!(matches!(a.handle.dial(own.clone()), Err(AddressError::Own)));
     let bare = own.iter().take(2).collect();
     a.handle.dial(bare).unwrap();
     let failure = a.wait("our own address", |event| match event {

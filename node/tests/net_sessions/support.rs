@@ -19,6 +19,12 @@ pub fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
+/// What stands behind `/p2p/` in the addresses of the node with this key.
+pub fn peer_id(seed: u8) -> libp2p::PeerId {
+    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(&key(seed).public()).unwrap();
+    libp2p::identity::PublicKey::from(key).to_peer_id()
+}
+
 pub fn local() -> Multiaddr {
     "/ip4/127.0.0.1/tcp/0".parse().unwrap()
 }

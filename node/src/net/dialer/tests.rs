@@ -41,6 +41,10 @@ impl Bench {
         (wait, target, addresses)
     }
 
+    fn knows(&self, wanted: &Target) -> bool {
+        self.dialer.targets().any(|(target, _)| target == wanted)
+    }
+
     fn fail(&mut self, peer: DeviceId) {
         self.dialer.failed(&Target::Peer(peer), "refused", self.now);
     }
@@ -65,7 +69,7 @@ fn the_smaller_id_dials_at_once_and_the_larger_one_waits() {
 fn the_peer_that_dials_us_meanwhile_is_not_dialled() {
     let mut bench = Bench::new();
     bench.dialer.discovered(device(1), &[lan(2)], bench.now);
-    bench.dialer.connected(device(1), None, bench.now);
+    bench.dialer.connected(device(1), bench.now);
     assert_eq!(bench.dialer.next_wake(), None);
     bench.dialer.discovered(device(1), &[lan(3)], bench.now);
     assert_eq!(bench.dialer.next_wake(), None);
@@ -118,7 +122,7 @@ fn a_stable_session_starts_the_delay_anew_and_a_short_one_does_not() {
             bench.next();
             bench.fail(device(9));
         }
-        bench.dialer.connected(device(9), Some(&lan(1)), bench.now);
+        bench.dialer.connected(device(9), bench.now);
         bench.pass(Duration::from_millis(held));
         bench.dialer.disconnected(device(9), "cut", bench.now);
         let wait = ms(bench.until_next());
@@ -150,33 +154,80 @@ fn an_address_is_a_target_until_a_device_answers() {
     assert_eq!(bench.next().1, Target::Address(lan(1)));
     bench.dialer.answered(&lan(1), device(9));
     assert!(bench.dialer.is_dialling(device(9)));
-    bench.dialer.connected(device(9), Some(&lan(1)), bench.now);
+    bench.dialer.connected(device(9), bench.now);
     bench.dialer.disconnected(device(9), "cut", bench.now);
     assert_eq!(bench.next().1, Target::Peer(device(9)));
     assert_eq!(bench.dialer.targets().count(), 1);
 }
 
+fn stranger(n: usize) -> DeviceId {
+    let mut bytes = [200; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    DeviceId(bytes)
+}
+
 #[test]
 fn what_strangers_announce_is_bounded_and_gives_way() {
     let mut bench = Bench::new();
-    let stranger = |n: usize| {
-        let mut bytes = [200; 32];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
-        DeviceId(bytes)
-    };
     for n in 0..TARGETS + 10 {
         bench.dialer.discovered(stranger(n), &[lan(1)], bench.now);
     }
     assert_eq!(bench.dialer.targets().count(), TARGETS);
     bench.dialer.wanted(Some(device(9)), &lan(1), bench.now);
     assert_eq!(bench.dialer.targets().count(), TARGETS);
-    assert!(bench.dialer.targets().any(|(target, _)| *target == Target::Peer(device(9))));
+    assert!(bench.knows(&Target::Peer(device(9))));
     let mut dials = 0;
     while bench.dialer.poll(bench.now + COURTESY * 2).is_some() {
         dials += 1;
     }
     assert_eq!(dials, DIALS);
     assert_eq!(bench.dialer.next_wake(), None);
+}
+
+/// Junk that nobody can reach stayed for good once: nobody else was ever discovered again.
+#[test]
+fn a_newcomer_takes_the_place_of_the_stranger_who_failed_most() {
+    let mut bench = Bench::new();
+    for n in 0..TARGETS {
+        bench.dialer.discovered(stranger(n), &[lan(1)], bench.now);
+    }
+    bench.fail(stranger(3));
+    bench.fail(stranger(7));
+    bench.fail(stranger(7));
+    bench.dialer.discovered(device(9), &[lan(2)], bench.now);
+    assert!(bench.knows(&Target::Peer(device(9))) && bench.knows(&Target::Peer(stranger(3))));
+    assert!(!bench.knows(&Target::Peer(stranger(7))));
+}
+
+/// Every throwaway key that had opened a session once was dialled for good, and with enough of
+/// them a ticket's address found no place any more.
+#[test]
+fn a_session_alone_makes_nobody_known() {
+    let mut bench = Bench::new();
+    for n in 0..TARGETS {
+        bench.dialer.connected(stranger(n), bench.now);
+        bench.dialer.disconnected(stranger(n), "no common workspace", bench.now);
+    }
+    assert_eq!(bench.dialer.targets().count(), 0);
+    bench.dialer.connected(device(9), bench.now);
+    bench.dialer.trusted(device(9), Some(&lan(1)));
+    bench.dialer.disconnected(device(9), "cut", bench.now);
+    assert_eq!(bench.next().2, vec![lan(1)]);
+}
+
+#[test]
+fn a_persons_wish_always_finds_a_place() {
+    let mut bench = Bench::new();
+    for port in 1..=TARGETS as u16 {
+        bench.dialer.wanted(None, &lan(port), bench.now);
+    }
+    bench.dialer.failed(&Target::Address(lan(4)), "refused", bench.now);
+    bench.dialer.wanted(Some(device(9)), &lan(1), bench.now);
+    assert_eq!(bench.dialer.targets().count(), TARGETS);
+    assert!(bench.knows(&Target::Peer(device(9))) && !bench.knows(&Target::Address(lan(4))));
+    // Whoever nobody asked for does not displace what somebody did.
+    bench.dialer.discovered(device(8), &[lan(1)], bench.now);
+    assert!(!bench.knows(&Target::Peer(device(8))));
 }
 
 #[test]
@@ -190,17 +241,58 @@ fn an_announcement_that_runs_out_is_forgotten_unless_the_peer_is_known() {
     assert_eq!(left, vec![Target::Peer(device(9))]);
 }
 
+/// One packet of eight false addresses in a colleague's name erased every address that had worked.
 #[test]
-fn addresses_are_tried_with_the_latest_hint_first_and_bounded() {
+fn what_is_announced_stands_behind_what_is_known_and_displaces_nothing() {
+    let mut bench = Bench::new();
+    let known: Vec<_> = (1..=ADDRESSES as u16).map(lan).collect();
+    bench.dialer.remembered(device(9), &known, bench.now);
+    let junk: Vec<_> = (100..108).map(lan).collect();
+    bench.dialer.discovered(device(9), &junk, bench.now);
+    let with_hints = [known.clone(), vec![lan(107), lan(106), lan(105)]].concat();
+    assert_eq!(bench.next().2, with_hints);
+    // A false address that answers first must not do so every time.
+    bench.fail(device(9));
+    assert_eq!(bench.next().2, known);
+    bench.fail(device(9));
+    assert_eq!(bench.next().2, with_hints);
+}
+
+#[test]
+fn a_peer_that_moved_is_dialled_at_once_where_it_is_announced() {
+    let mut bench = Bench::new();
+    bench.dialer.remembered(device(9), &[lan(1)], bench.now);
+    bench.next();
+    bench.fail(device(9));
+    bench.dialer.discovered(device(9), &[lan(2)], bench.now);
+    assert_eq!(bench.next(), (Duration::ZERO, Target::Peer(device(9)), vec![lan(1), lan(2)]));
+}
+
+#[test]
+fn an_announced_address_that_proves_right_is_known_from_then_on() {
     let mut bench = Bench::new();
     bench.dialer.remembered(device(9), &[lan(1), lan(2)], bench.now);
-    bench.dialer.learned(device(9), &lan(3));
-    bench.dialer.discovered(device(9), &[lan(4)], bench.now);
+    bench.dialer.discovered(device(9), &[lan(3), lan(4)], bench.now);
+    bench.dialer.learned(device(9), &lan(5));
     bench.dialer.wrong_address(device(9), &lan(2));
-    assert_eq!(bench.next().2, vec![lan(4), lan(1), lan(3)]);
-    for port in 10..40 {
-        bench.dialer.discovered(device(9), &[lan(port)], bench.now);
-    }
+    bench.dialer.wrong_address(device(9), &lan(3));
+    assert_eq!(bench.next().2, vec![lan(1), lan(5), lan(4)]);
+    bench.dialer.trusted(device(9), Some(&lan(4)));
     let (_, dial) = bench.dialer.targets().next().unwrap();
-    assert_eq!(dial.addresses.len(), ADDRESSES);
+    assert_eq!(dial.addresses().cloned().collect::<Vec<_>>(), vec![lan(4), lan(1), lan(5)]);
+}
+
+#[test]
+fn when_discovery_starts_anew_only_what_was_announced_is_forgotten() {
+    let mut bench = Bench::new();
+    for peer in [7, 8, 9] {
+        bench.dialer.discovered(device(peer), &[lan(1)], bench.now);
+    }
+    bench.dialer.connected(device(7), bench.now);
+    bench.dialer.remembered(device(9), &[lan(2)], bench.now);
+    bench.dialer.forget_announced();
+    assert!(bench.knows(&Target::Peer(device(7))) && !bench.knows(&Target::Peer(device(8))));
+    assert_eq!(bench.next().2, vec![lan(2)]);
+    bench.dialer.disconnected(device(7), "cut", bench.now);
+    assert!(!bench.knows(&Target::Peer(device(7))), "nothing says where it is");
 }

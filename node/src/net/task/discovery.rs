@@ -60,8 +60,11 @@ impl Network {
             let addresses: Vec<_> = known.iter().map(|entry| entry.address.clone()).collect();
             self.dialer.remembered(peer, &addresses, now);
         }
-        for address in self.book.get().wanted() {
-            self.dialer.wanted(None, address, now);
+        for wish in self.book.get().wanted() {
+            // What cannot be split was never wished for: the file was edited.
+            if let Ok((address, peer)) = address::split_peer(wish.clone()) {
+                self.dialer.wanted(peer, &address, now);
+            }
         }
         if let Some(error) = error {
             self.tell(NetEvent::BookFailed { reason: error.to_string() });
@@ -115,6 +118,8 @@ impl Network {
         }
         let records = self.swarm.behaviour().mdns.as_ref().map_or(0, |mdns| mdns.discovered_nodes().len());
         if records > RECORDS {
+            // The end of what it has announced is not told any more.
+            self.dialer.forget_announced();
             self.discover(ListenerId::next());
         }
     }
@@ -131,12 +136,10 @@ impl Network {
         self.learn_addresses(peer);
     }
 
-    /// Remembers where a peer listens, once a session shows that it is worth remembering.
+    /// Remembers where a colleague listens. What strangers say is not worth remembering.
     pub(super) fn learn_addresses(&mut self, peer: DeviceId) {
-        let (Some(session), Some(addresses)) = (self.sessions.get(&peer), self.announced.remove(&peer))
-        else {
-            return;
-        };
+        let Some(session) = self.sessions.get(&peer).filter(|session| session.trusted) else { return };
+        let Some(addresses) = self.announced.remove(&peer) else { return };
         // Its loopback addresses are of use only to those on the same machine.
         let same_machine = address::is_loopback(&session.address);
         for address in addresses.iter().filter(|address| same_machine || !address::is_loopback(address)) {

@@ -104,7 +104,7 @@ impl Network {
 
     fn report_failure(&mut self, target: &Target, address: Option<Multiaddr>, reason: String) {
         let known = self.dialer.targets().find(|(known, _)| *known == target);
-        let known = known.and_then(|(_, dial)| dial.addresses.first().cloned());
+        let known = known.and_then(|(_, dial)| dial.addresses().next().cloned());
         let next_try = self.dialer.failed(target, &reason, Instant::now());
         self.status_changed = true;
         let (peer, address) = match target {
@@ -169,7 +169,7 @@ impl Network {
             (None, Stage::Dialling) => TargetStage::Dialling,
             (None, Stage::Idle | Stage::Connected(_)) => TargetStage::Idle,
         };
-        let addresses = dial.addresses.iter().map(|address| self.record(peer, address)).collect();
+        let addresses = dial.addresses().map(|address| self.record(peer, address)).collect();
         TargetStatus {
             peer,
             addresses,
