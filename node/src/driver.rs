@@ -285,10 +285,11 @@ impl Driver {
         addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
     }
 
-    /// Addresses of a ticket: of another network, perhaps, and of another time.
+    /// Addresses of a ticket: of another network, perhaps, and of another time. The most promising
+    /// comes first in it; what is given last stands in front.
     fn dial_all(&self, addresses: &[String]) {
         let Some(net) = &self.net else { return };
-        for address in addresses {
+        for address in addresses.iter().rev() {
             let dialled = address.parse().map_err(|error| format!("{error}"));
             if let Err(reason) =
                 dialled.and_then(|address| net.dial(address).map_err(|error| error.to_string()))

@@ -22,8 +22,8 @@ use velo_protocol::id::DeviceId;
 const VERSION: u32 = 1;
 /// Peers kept. A team's devices, several times over.
 const PEERS: usize = 256;
-/// Addresses kept at which no colleague was met yet: some tickets' worth.
-const WANTED: usize = 32;
+/// Addresses kept at which no colleague was met yet: those of four tickets of full size.
+const WANTED: usize = 4 * velo_protocol::limits::TICKET_ADDRESSES;
 /// A peer without a session for 60 days is forgotten: nobody is dialled for ever.
 const FORGET_MS: u64 = 60 * 24 * 3600 * 1000;
 /// A book of full size is smaller. A larger file is not ours.
@@ -172,7 +172,9 @@ impl AddressBook {
     pub fn want(&mut self, address: &Multiaddr) {
         self.wanted.retain(|wanted| wanted != address);
         self.wanted.insert(0, address.clone());
-        self.wanted.truncate(WANTED);
+        for forgotten in self.wanted.drain(WANTED.min(self.wanted.len())..) {
+            tracing::info!(%forgotten, "too many addresses where nobody was met: the oldest is given up");
+        }
     }
 
     /// The address is not wanted any more.

@@ -75,7 +75,7 @@ struct Waiting {
     frame_from: Option<ConnectionId>,
 }
 
-/// An open session, for the status.
+/// An open session.
 struct Session {
     path: Path,
     address: Multiaddr,

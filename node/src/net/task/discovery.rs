@@ -60,7 +60,8 @@ impl Network {
             let addresses: Vec<_> = known.iter().map(|entry| entry.address.clone()).collect();
             self.dialer.remembered(peer, &addresses, now);
         }
-        for wish in self.book.get().wanted() {
+        // What is given last stands in front, and the latest wish comes first in the book.
+        for wish in self.book.get().wanted().iter().rev() {
             // What cannot be split was never wished for: the file was edited.
             if let Ok((address, peer)) = address::split_peer(wish.clone()) {
                 self.dialer.wanted(peer, &address, now);
