@@ -158,6 +158,23 @@ impl DataDir {
         sync_dir(&self.path.join("workspaces"))
     }
 
+    /// Drops a workspace that never got its first entry. Cut off in the middle it is done again at
+    /// the next start.
+    pub fn forget(&self, workspace: WorkspaceId) -> Result<(), DataDirError> {
+        let folder = self.workspace(workspace);
+        // The record goes last: while it is there, the rest is found again.
+        for part in [self.log(workspace), self.state(workspace)] {
+            match fs::remove_dir_all(&part) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("removing", &part)(error));
+                }
+                _ => {}
+            }
+        }
+        fs::remove_dir_all(&folder).map_err(failed("removing", &folder))?;
+        sync_dir(&self.path.join("workspaces"))
+    }
+
     /// Every workspace that was remembered, by id.
     pub fn records(&self) -> Result<Vec<WorkspaceRecord>, DataDirError> {
         let folder = self.path.join("workspaces");
@@ -290,7 +307,7 @@ mod tests {
             incarnation: Incarnation([n; 8]),
             founder: true,
         };
-        WorkspaceRecord { id: WorkspaceId([n; 32]), secret: SessionSecret([n; 32]), origin }
+        WorkspaceRecord { id: WorkspaceId([n; 32]), secret: SessionSecret([n; 32]), origin, auto_sync: true }
     }
 
     #[test]
@@ -315,6 +332,8 @@ mod tests {
         dir.remember(&record(1)).unwrap();
         fs::create_dir(dir.path().join("workspaces/unfinished")).unwrap();
         assert_eq!(dir.records().unwrap(), [record(1), record(2)]);
+        dir.forget(record(2).id).unwrap();
+        assert_eq!(dir.records().unwrap(), [record(1)]);
         let path = dir.workspace(record(1).id).join("record.json");
         fs::write(&path, "{\"id\": 3").unwrap();
         let error = dir.records().unwrap_err().to_string();

@@ -171,6 +171,14 @@ pub enum NodeEvent {
         /// Which log.
         log: LogId,
     },
+    /// Part of a workspace cannot be read from the disk: it is not sent to peers, and may not be
+    /// shown.
+    Damaged {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Why, for people.
+        reason: String,
+    },
     /// Saving failed; nothing more is written until Velo is restarted.
     ReadOnly {
         /// Why, for people.

@@ -12,8 +12,8 @@
 //! Each module imports only modules that stand above it in this list.
 
 pub mod id;
-pub mod time;
 pub mod limits;
+pub mod time;
 pub mod codec;
 pub mod crypto;
 pub mod log;

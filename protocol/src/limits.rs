@@ -48,15 +48,14 @@ pub const UNDO_DEPTH: usize = 200;
 /// Own entries read again on opening, to find the transactions that can be undone.
 pub const UNDO_REPLAY: u64 = 4096;
 
-/// Frames waiting for one peer; above it queued `Ops` are dropped and pulled later.
-pub const QUEUE_FRAMES: usize = 256;
 /// Bytes waiting for one peer.
 pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes handed to the network for one peer and not yet written: keeps bulk transfer from filling
 /// the queue, so that a live edit waits for a few frames only.
 pub const IN_FLIGHT_BYTES: usize = 512 * 1024;
-/// Workspaces one session may share.
-pub const WORKSPACES_PER_SESSION: usize = 64;
+/// Offers of workspaces that are not here, remembered of one peer in case one is joined: 64 bytes
+/// each. Older ones are forgotten, and offered again in the next session.
+pub const OFFERS_PER_SESSION: usize = 1024;
 /// Logs listed in one `Heads` message; more follow in further messages.
 pub const HEADS_PER_MESSAGE: usize = 2_000;
 /// Logs kept in one workspace. At 96 bytes of memory a log this bounds what strangers' joins cost.
@@ -66,6 +65,9 @@ pub const BRANCHES_PER_LOG: usize = 64;
 
 /// The first frame must arrive within this time.
 pub const HELLO_MS: u64 = 5_000;
+/// A peer must prove within this time that it has a workspace of ours. Long enough for a ticket that
+/// is read out while the devices are connected, and strangers in the network take no place for ever.
+pub const AUTH_MS: u64 = 60_000;
 /// Time between digests, before jitter.
 pub const DIGEST_MS: u64 = 10_000;
 /// Changed heads are gathered this long before they are announced.
@@ -76,7 +78,8 @@ pub const HEADS_DEBOUNCE_MS: u64 = 50;
 pub const LIVE_BYTES: usize = 16 * 1024;
 /// A transfer is forwarded only after the peer's heads stood still for this long.
 pub const FORWARD_DELAY_MS: u64 = 250;
-/// What was sent is not sent again for this long, whatever the peer announces meanwhile.
+/// What the network has written is not sent again for this long, whatever the peer announces
+/// meanwhile; nor is everything we hold announced again, unless a person asks.
 pub const RESEND_MS: u64 = 3_000;
 /// Logs read ahead for one peer, to send them in causal order: at most so many runs of memory.
 pub const READ_AHEAD: usize = 32;

@@ -83,6 +83,15 @@ pub struct Taken {
     pub forked: bool,
 }
 
+/// What a run from a peer brought.
+#[derive(Debug, Clone)]
+pub enum Received {
+    /// Entries that were not here.
+    News(Taken),
+    /// Nothing; the last entry of the run stands here.
+    Known(EntryAt),
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct LogSet {
@@ -253,18 +262,18 @@ impl LogSet {
         self.recent.add(chain, Arc::clone(run));
     }
 
-    /// Verifies a run from a peer and takes what is news of it. `Ok(None)` if nothing is.
-    pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
+    /// Verifies a run from a peer and takes what is news of it.
+    pub fn receive(&mut self, run: Run, reader: &dyn LogReader) -> Result<Received, Rejected> {
         let at_end = self
             .chains_of(run.log)
             .iter()
             .copied()
             .find(|number| self.chain(*number).is_some_and(|chain| chain.end.head == run.after));
         if let Some(number) = at_end {
-            return self.take(number, run, false).map(Some);
+            return self.take(number, run, false).map(Received::News);
         }
         if self.chains_of(run.log).is_empty() {
-            return self.introduce(run).map(Some);
+            return self.introduce(run).map(Received::News);
         }
         self.overlap(&run, reader)
     }

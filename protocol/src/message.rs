@@ -36,8 +36,6 @@ pub enum Message {
 pub struct Hello {
     /// [`PROTOCOL_VERSION`].
     pub version: u16,
-    /// Random at each start: another value from a peer with an open session means it restarted.
-    pub boot_id: u64,
     /// Random in each session; freshness of [`Auth`].
     pub nonce: [u8; 32],
 }

@@ -11,7 +11,7 @@
 use crate::{
     id::{DeviceId, EntityId, WorkspaceId},
     limits,
-    log_set::Rejected,
+    log_set::{Rejected, Taken},
     message::{Digest, Heads, Message, Ops},
     session::{Fault, Request, Session},
     store::{BatchRun, ChainNo, EntryAt, LogReader, StoreError},
@@ -30,8 +30,8 @@ mod revert;
 mod write;
 
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Output, PeerStatus, PeerWorkspace, Refusal, Reply, RequestId,
-    WorkspaceRecord,
+    BatchId, Command, Event, Identity, Input, Opened, Output, PeerStatus, PeerWorkspace, Refusal, Reply,
+    RequestId, WorkspaceRecord,
 };
 
 use holding::Holding;
@@ -79,9 +79,9 @@ struct InFlight {
 pub struct Replica {
     identity: Identity,
     rng: ChaCha20Rng,
-    boot_id: u64,
     holdings: BTreeMap<WorkspaceId, Holding>,
     sessions: BTreeMap<DeviceId, Session>,
+    /// Devices that proved to have a workspace of ours: strangers leave no trace.
     last_seen: BTreeMap<DeviceId, u64>,
     in_flight: BTreeMap<BatchId, InFlight>,
     next_batch: BatchId,
@@ -91,14 +91,11 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A replica without workspaces. `seed` feeds everything random, the boot id included.
+    /// A replica without workspaces. `seed` feeds everything random.
     pub fn new(identity: Identity, seed: [u8; 32]) -> Self {
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        let boot_id = rng.next_u64();
         Self {
             identity,
-            rng,
-            boot_id,
+            rng: ChaCha20Rng::from_seed(seed),
             holdings: BTreeMap::new(),
             sessions: BTreeMap::new(),
             last_seen: BTreeMap::new(),
@@ -117,19 +114,23 @@ impl Replica {
 
     /// Opens a workspace from its store: `state` from the last written pages, if there are any, and
     /// the rest of the log behind it. `fresh_incarnation`: the own log may have been cut back, so
-    /// the next write opens a new one.
+    /// a new one is opened.
     pub fn open_workspace(
         &mut self,
         record: WorkspaceRecord,
         state: Option<Workspace>,
         log: &dyn LogReader,
         fresh_incarnation: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Opened, StoreError> {
+        if log.chains().is_empty() && !fresh_incarnation {
+            return Ok(Opened::Nothing);
+        }
         let workspace = record.id;
         let holding = Holding::open(record, state, log, fresh_incarnation)?;
         self.holdings.insert(workspace, holding);
+        self.renew(workspace);
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
-        Ok(())
+        Ok(Opened::Workspace)
     }
 
     /// Takes one input. Afterwards drain [`Self::poll`].
@@ -141,7 +142,7 @@ impl Replica {
             Input::PeerDown { peer } => self.peer_down(peer),
             Input::Sent { peer, bytes } => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.sent(bytes);
+                    session.sent(now, bytes);
                 }
                 self.push(now, peer, logs);
             }
@@ -182,7 +183,7 @@ impl Replica {
         self.holdings.values().map(|holding| holding.record.clone()).collect()
     }
 
-    /// Every peer known since the start.
+    /// Every peer that shared a workspace since the start.
     pub fn peers(&self) -> Vec<PeerStatus> {
         let status = |(peer, last_seen): (&DeviceId, &u64)| {
             let session = self.sessions.get(peer);
@@ -224,8 +225,7 @@ impl Replica {
 
     fn peer_up(&mut self, now: Now, peer: DeviceId) {
         let nonce = self.random();
-        self.last_seen.insert(peer, now.wall_ms);
-        let session = Session::open(now, self.identity.device_id(), peer, self.boot_id, nonce);
+        let session = Session::open(now, self.identity.device_id(), peer, nonce);
         self.sessions.insert(peer, session);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
@@ -238,7 +238,9 @@ impl Replica {
 
     fn received(&mut self, now: Now, peer: DeviceId, frame: &[u8], logs: &dyn Logs) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        self.last_seen.insert(peer, now.wall_ms);
+        if let Some(seen) = self.last_seen.get_mut(&peer) {
+            *seen = now.wall_ms;
+        }
         let secrets = self.holdings.iter().map(|(id, holding)| (*id, &holding.record.secret));
         let request = session.receive(now, frame, secrets);
         if let Err(fault) = request.and_then(|request| self.answer(now, peer, request, logs)) {
@@ -282,34 +284,51 @@ impl Replica {
     fn shared(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let secret = holding.record.secret.clone();
+        self.last_seen.insert(peer, now.wall_ms);
         self.offer(now, peer, workspace, &secret);
         self.say_digest(now, peer, workspace);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
     fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {
             return;
         };
         if holding.syncs(now) {
-            session.say(&Message::Digest(Digest { workspace, hash: holding.logs.digest() }));
+            session.say(&Message::Digest(Digest { workspace, hash: holding.digest() }));
+        }
+    }
+
+    /// Says what is due of the heads we hold.
+    fn say_heads(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return };
+        if holding.syncs(now) {
+            let heads = copy.due_heads(now, workspace, &holding.logs);
+            session.say_all(&heads);
+        } else {
+            copy.stay_silent();
         }
     }
 
     fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest) {
         let (Some(session), Some(holding)) =
-            (self.sessions.get_mut(&peer), self.holdings.get(&digest.workspace))
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&digest.workspace))
         else {
             return;
         };
         let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
-        let equal = holding.logs.digest() == digest.hash;
+        let equal = holding.digest() == digest.hash;
         let news = equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
-        if !equal && holding.syncs(now) {
-            let heads = copy.full_heads(now, digest.workspace, &holding.logs);
-            session.say_all(&heads);
+        if !equal {
+            copy.announce_all(now);
+            self.say_heads(now, peer, digest.workspace);
         }
         if news {
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
@@ -343,36 +362,47 @@ impl Replica {
             return Ok(());
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(()) };
+        if !holding.syncs(now) {
+            copy.ignore_ops();
+            return Ok(());
+        }
         let reader = reader_of(logs, workspace);
-        let mut fresh: Vec<BatchRun> = Vec::new();
-        let mut fault = None;
+        let mut fresh: Vec<Taken> = Vec::new();
+        let (mut gap, mut fault) = (false, None);
         for run in ops.runs {
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
-                    copy.on_run(&holding.logs, end);
-                    if let Some(log) = taken
-                        .as_ref()
-                        .filter(|taken| taken.forked)
-                        .and_then(|taken| holding.log_of(taken.chain))
-                    {
-                        self.outputs.push_back(Output::Event(Event::Forked { workspace, log }));
-                    }
-                    fresh.extend(taken.and_then(|taken| holding.logs.batch_run(&taken)));
+                    copy.on_run(now, &holding.logs, end);
+                    fresh.extend(taken);
                 }
-                Err(Rejected::Gap) => {
-                    let heads = copy.full_heads(now, workspace, &holding.logs);
-                    session.say_all(&heads);
-                    break;
-                }
+                // The other runs may well be of other logs.
+                Err(Rejected::Gap) => gap = true,
                 Err(rejected) => {
                     fault = Some(Fault::Run(rejected.to_string()));
                     break;
                 }
             }
         }
+        if gap {
+            copy.announce_all(now);
+            self.say_heads(now, peer, workspace);
+        }
         // What came before a fault is good, and is kept.
-        self.persist(workspace, fresh, None);
+        self.keep(workspace, &fresh);
         fault.map_or(Ok(()), Err)
+    }
+
+    /// Hands to the disk what is news.
+    fn keep(&mut self, workspace: WorkspaceId, taken: &[Taken]) {
+        // Before entries of the own log are stored it must be sure that it is not written to again.
+        self.renew(workspace);
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        for forked in taken.iter().filter(|taken| taken.forked) {
+            let log = holding.log_of(forked.chain);
+            self.outputs.extend(log.map(|log| Output::Event(Event::Forked { workspace, log })));
+        }
+        let runs = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
+        self.persist(workspace, runs, None);
     }
 
     fn persist(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, reply: Option<(RequestId, Reply)>) {
@@ -406,7 +436,7 @@ impl Replica {
                 entities,
                 own: false,
             })),
-            Err(error) => self.turn_read_only(&error.to_string()),
+            Err(error) => self.store_failed(done.workspace, None, &error),
         }
         if let Some((request, reply)) = done.reply {
             self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
@@ -431,8 +461,12 @@ impl Replica {
             return;
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
-        let own = chains.iter().all(|chain| Some(*chain) == holding.own);
-        copy.on_durable(now, &holding.logs, chains, live || own);
+        let chains: Vec<(ChainNo, bool)> =
+            chains.iter().map(|chain| (*chain, live || Some(*chain) == holding.own)).collect();
+        copy.on_durable(now, &holding.logs, &chains);
+        if holding.syncs(now) {
+            copy.announce_soon(now);
+        }
     }
 
     fn persist_failed(&mut self, batch: BatchId, reason: &str) {
@@ -450,22 +484,47 @@ impl Replica {
         }
     }
 
+    /// The store did not give what it should hold. What can be read is served, and what is written
+    /// is safe: only a failed write makes everything read-only.
+    fn store_failed(&mut self, workspace: WorkspaceId, chain: Option<ChainNo>, error: &StoreError) {
+        if let StoreError::Write(_) = error {
+            return self.turn_read_only(&error.to_string());
+        }
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        if holding.damaged.insert(chain) {
+            let log = chain.and_then(|chain| holding.log_of(chain));
+            let reason = error.to_string();
+            self.outputs.push_back(Output::Event(Event::Damaged { workspace, log, reason }));
+        }
+    }
+
+    fn push_to_all(&mut self, now: Now, logs: &dyn Logs) {
+        let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            self.push(now, peer, logs);
+        }
+    }
+
     /// Sends a peer what it lacks, as far as the network takes it.
     fn push(&mut self, now: Now, peer: DeviceId, logs: &dyn Logs) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
+        let mut failures = Vec::new();
         for workspace in shared {
             let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else {
                 continue;
             };
             while session.has_room() {
+                let queued = session.queued();
                 let Some(copy) = session.copies.get_mut(&workspace) else { break };
-                match copy.next_ops(now, workspace, &holding.logs, reader_of(logs, workspace)) {
-                    Ok(Some(message)) => session.say(&message),
-                    Ok(None) => break,
-                    Err(error) => return self.turn_read_only(&error.to_string()),
-                }
+                let next = copy.next_ops(queued, workspace, &holding.logs, reader_of(logs, workspace));
+                failures.extend(copy.take_failures().into_iter().map(|failure| (workspace, failure)));
+                let Some(message) = next else { break };
+                session.say(&message);
             }
+        }
+        for (workspace, (chain, error)) in failures {
+            self.store_failed(workspace, Some(chain), &error);
         }
     }
 
@@ -481,23 +540,19 @@ impl Replica {
     fn wake_session(&mut self, now: Now, peer: DeviceId) {
         let jitter = self.rng.next_u64();
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if let Err(fault) = session.check_silence(now) {
+        if let Err(fault) = session.check_patience(now) {
             return self.end_session(peer, fault.to_string());
         }
-        let mut digests = Vec::new();
-        let mut heads = Vec::new();
-        for (workspace, copy) in &mut session.copies {
-            let Some(holding) = self.holdings.get(workspace) else { continue };
-            if copy.on_wake(now, jitter) {
-                digests.push(*workspace);
+        let shared: Vec<(WorkspaceId, bool)> = session
+            .copies
+            .iter_mut()
+            .map(|(workspace, copy)| (*workspace, copy.on_wake(now, jitter)))
+            .collect();
+        for (workspace, digest_due) in shared {
+            self.say_heads(now, peer, workspace);
+            if digest_due {
+                self.say_digest(now, peer, workspace);
             }
-            if holding.syncs(now) {
-                heads.extend(copy.due_heads(now, *workspace, &holding.logs));
-            }
-        }
-        session.say_all(&heads);
-        for workspace in digests {
-            self.say_digest(now, peer, workspace);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     ticket::SessionSecret,
     time::Now,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 mod peer_copy;
 
@@ -44,6 +44,9 @@ pub enum Fault {
     /// Nothing came.
     #[error("did not introduce itself within {} s", limits::HELLO_MS / 1000)]
     Silent,
+    /// It knows nothing that we know.
+    #[error("shares no workspace with this device")]
+    Stranger,
 }
 
 /// What a message asks of the replica.
@@ -72,30 +75,33 @@ pub struct Session {
     peer: DeviceId,
     hello: Hello,
     theirs: Option<Hello>,
-    deadline: u64,
+    opened_ms: u64,
     offered: Vec<WorkspaceId>,
-    /// Offers of workspaces that we do not have (yet).
-    unmatched: Vec<Auth>,
+    /// The latest offers of workspaces that we do not have (yet).
+    unmatched: VecDeque<Auth>,
     /// What is known of the peer's copies.
     pub copies: BTreeMap<WorkspaceId, PeerCopy>,
-    in_flight: usize,
+    /// Bytes given to the network so far, and those of them that it has written.
+    queued: u64,
+    written: u64,
     frames: Vec<Vec<u8>>,
 }
 
 impl Session {
     /// Opens a session: says `Hello`.
-    pub fn open(now: Now, us: DeviceId, peer: DeviceId, boot_id: u64, nonce: [u8; 32]) -> Self {
-        let hello = Hello { version: PROTOCOL_VERSION, boot_id, nonce };
+    pub fn open(now: Now, us: DeviceId, peer: DeviceId, nonce: [u8; 32]) -> Self {
+        let hello = Hello { version: PROTOCOL_VERSION, nonce };
         let mut session = Self {
             us,
             peer,
             hello,
             theirs: None,
-            deadline: now.mono_ms + limits::HELLO_MS,
+            opened_ms: now.mono_ms,
             offered: Vec::new(),
-            unmatched: Vec::new(),
+            unmatched: VecDeque::new(),
             copies: BTreeMap::new(),
-            in_flight: 0,
+            queued: 0,
+            written: 0,
             frames: Vec::new(),
         };
         session.say(&Message::Hello(hello));
@@ -105,7 +111,7 @@ impl Session {
     /// Queues a message.
     pub fn say(&mut self, message: &Message) {
         let frame = message.encode();
-        self.in_flight += frame.len();
+        self.queued += frame.len() as u64;
         self.frames.push(frame);
     }
 
@@ -122,24 +128,45 @@ impl Session {
     }
 
     /// The network has written so much.
-    pub fn sent(&mut self, bytes: usize) {
-        self.in_flight = self.in_flight.saturating_sub(bytes);
+    pub fn sent(&mut self, now: Now, bytes: usize) {
+        self.written = self.queued.min(self.written + bytes as u64);
+        for copy in self.copies.values_mut() {
+            copy.on_sent(now, self.written);
+        }
+    }
+
+    /// Bytes given to the network so far.
+    pub const fn queued(&self) -> u64 {
+        self.queued
     }
 
     /// Whether more backlog may be handed to the network.
     pub fn has_room(&self) -> bool {
-        self.in_flight < limits::IN_FLIGHT_BYTES
+        self.queued - self.written < limits::IN_FLIGHT_BYTES as u64
     }
 
     /// When to wake up for this session.
     pub fn deadline(&self) -> Option<u64> {
-        let hello = self.theirs.is_none().then_some(self.deadline);
-        self.copies.values().map(PeerCopy::deadline).chain(hello).min()
+        let patience = self.patience().map(|(until, _)| until);
+        self.copies.values().map(PeerCopy::deadline).chain(patience).min()
     }
 
-    /// Whether the peer never spoke.
-    pub fn check_silence(&self, now: Now) -> Result<(), Fault> {
-        if self.theirs.is_none() && now.mono_ms >= self.deadline { Err(Fault::Silent) } else { Ok(()) }
+    /// Until when the peer may take its next step towards a shared workspace, and what it is if it
+    /// does not.
+    fn patience(&self) -> Option<(u64, Fault)> {
+        match self.theirs {
+            None => Some((self.opened_ms + limits::HELLO_MS, Fault::Silent)),
+            Some(_) if self.copies.is_empty() => Some((self.opened_ms + limits::AUTH_MS, Fault::Stranger)),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether the peer used up our patience.
+    pub fn check_patience(&self, now: Now) -> Result<(), Fault> {
+        match self.patience() {
+            Some((until, fault)) if now.mono_ms >= until => Err(fault),
+            _ => Ok(()),
+        }
     }
 
     /// Offers a workspace, and matches it with what the peer offered before.
@@ -153,7 +180,7 @@ impl Session {
         let expected = auth(secret, (self.peer, &theirs), (self.us, &self.hello));
         match self.unmatched.iter().position(|auth| *auth == expected) {
             Some(index) => {
-                self.unmatched.swap_remove(index);
+                self.unmatched.remove(index);
                 self.share(now, workspace)
             }
             None => Request::Nothing,
@@ -209,10 +236,11 @@ impl Session {
                 return Ok(self.share(now, workspace));
             }
         }
-        if self.unmatched.len() >= limits::WORKSPACES_PER_SESSION {
-            return Err(Fault::Order("too many workspaces offered"));
+        // Somebody may well have many workspaces and share few of them with us.
+        if self.unmatched.len() >= limits::OFFERS_PER_SESSION {
+            self.unmatched.pop_front();
         }
-        self.unmatched.push(given);
+        self.unmatched.push_back(given);
         Ok(Request::Nothing)
     }
 

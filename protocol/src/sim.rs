@@ -2,11 +2,13 @@
 //!
 //! A *schedule* is a few replicas of one workspace making random changes while frames are lost,
 //! doubled and reordered, links break, the network splits, devices crash around every write to
-//! disk, and sometimes a device is restored from a backup. Afterwards everything heals, and all
+//! disk, disks fail to read or write, people switch syncing off, and sometimes a device is restored
+//! from a backup. Founding and joining are under fire too. Afterwards everything heals, and all
 //! replicas must agree, hold every acknowledged change, and come back equal from their logs alone.
+//! No fault of the network ever makes a device disconnect another one.
 //!
-//! Everything random comes from the schedule's seed, so a failure replays bit for bit: see
-//! [`run`]. [`Coverage`] counts how often each fault and rule was exercised, since a fault that
+//! Everything random comes from the schedule's seed, so a failure replays bit for bit, which the
+//! fingerprint of a [`Report`] shows. [`Coverage`] counts how often each fault and rule was exercised, since a fault that
 //! never strikes proves nothing.
 
 use std::{collections::BTreeMap, fmt};
@@ -34,6 +36,8 @@ pub struct Plan {
     pub reordering: u64,
     /// Whether devices crash.
     pub crashes: bool,
+    /// Whether a disk fails to read or write now and then; a restart repairs it.
+    pub disk_faults: bool,
     /// Whether a device is restored from a backup.
     pub restores: bool,
     /// Whether a restored device notices by its marker. Without it, it may fork its log.
@@ -88,7 +92,7 @@ impl Dice {
 
 impl Plan {
     /// The schedule of this seed: at least 3 replicas, 200 commands and one partition, with
-    /// crashes in every other one and a restored backup in every eighth.
+    /// crashes in every other one, failing disks in every fourth and a restored backup in every eighth.
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5EED);
         let harsh = dice.chance(500);
@@ -100,6 +104,7 @@ impl Plan {
             duplication: if harsh { 20 } else { 0 },
             reordering: if harsh { 20 } else { 0 },
             crashes: dice.chance(500),
+            disk_faults: dice.chance(250),
             restores: dice.chance(125),
             marker: dice.chance(700),
             skew_ms: if dice.chance(300) { 600_000 } else { 50 },
@@ -151,10 +156,19 @@ pub struct Failure {
     pub what: String,
 }
 
+/// What a schedule did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What was exercised.
+    pub coverage: Coverage,
+    /// BLAKE3 over everything that every device put out, and the digests in the end.
+    pub fingerprint: [u8; 32],
+}
+
 /// Runs the schedule of a seed to its end and checks what must hold.
-pub fn run(seed: u64) -> Result<Coverage, Failure> {
+pub fn run(seed: u64) -> Result<Report, Failure> {
     let plan = Plan::from_seed(seed);
     let mut world = World::new(plan);
     world.play().map_err(|what| Failure { seed, what })?;
-    Ok(world.into_coverage())
+    Ok(world.into_report())
 }

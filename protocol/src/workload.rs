@@ -151,7 +151,7 @@ fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
         |writer| writer.origin,
     );
     let id = origin.workspace_id(&crate::codec::encode(&header), &body);
-    (WorkspaceRecord { id, secret: SessionSecret(dice.bytes()), origin }, body)
+    (WorkspaceRecord { id, secret: SessionSecret(dice.bytes()), origin, auto_sync: true }, body)
 }
 
 fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {

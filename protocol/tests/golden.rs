@@ -139,7 +139,7 @@ fn message_bytes_are_frozen() {
     let workspace = WorkspaceId([9; 32]);
     let head = Head { position: 70_000, id: EntryId([1; 32]) };
     let messages = [
-        ("hello", Message::Hello(Hello { version: 1, boot_id: 2, nonce: [3; 32] })),
+        ("hello", Message::Hello(Hello { version: 1, nonce: [3; 32] })),
         ("auth", Message::Auth(Auth { tag: [1; 32], mac: [2; 32] })),
         ("digest", Message::Digest(Digest { workspace, hash: [4; 32] })),
         (

@@ -35,9 +35,9 @@ fn run_all(count: u64) -> (Coverage, Vec<Failure>) {
                     let result = sim::run(seed);
                     let mut results = results.lock().unwrap();
                     match result {
-                        Ok(coverage) => {
+                        Ok(report) => {
                             results.0.count("schedule");
-                            results.0.merge(&coverage);
+                            results.0.merge(&report.coverage);
                         }
                         Err(failure) => results.1.push(failure),
                     }
@@ -51,8 +51,8 @@ fn run_all(count: u64) -> (Coverage, Vec<Failure>) {
 #[test]
 fn schedules_converge() {
     if let Some(seed) = number("VELO_SEED") {
-        let coverage = sim::run(seed).unwrap_or_else(|failure| panic!("{failure}"));
-        println!("{coverage}");
+        let report = sim::run(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        println!("{}", report.coverage);
         return;
     }
     let count = number("VELO_SCHEDULES").unwrap_or(300);
@@ -67,6 +67,9 @@ fn schedules_converge() {
         assert!(coverage.get(fault) > 0, "no schedule exercised: {fault}");
     }
     for fault in ["frame lost", "frame doubled", "frame overtaken", "restored from a backup", "pages saved"] {
+        assert!(coverage.get(fault) > 0, "no schedule exercised: {fault}");
+    }
+    for fault in ["read failed", "write failed", "founding or joining undone", "set automatic sync"] {
         assert!(coverage.get(fault) > 0, "no schedule exercised: {fault}");
     }
 }

@@ -16,7 +16,7 @@ use velo_protocol::{
     change::Change,
     id::{EntityId, WorkspaceId},
     model::{EntityKey, Kind, task},
-    replica::{Command, Event, Input, Logs, Output, Replica},
+    replica::{Command, Event, Input, Logs, Opened, Output, Replica},
     store::LogReader,
     time::Now,
     value::Value,
@@ -53,9 +53,10 @@ impl Logs for One<'_> {
 pub(super) fn in_memory(trace: &Trace, reader: &FileReader, edits: u32) -> Result<Latency, ApiError> {
     let mut replica = Replica::new(trace.identity.clone(), [0; 32]);
     let logs = One(trace.record.id, reader);
-    replica
-        .open_workspace(trace.record.clone(), Some(trace.state.clone()), reader, false)
-        .map_err(|error| ApiError::Failed(error.to_string()))?;
+    let opened = replica.open_workspace(trace.record.clone(), Some(trace.state.clone()), reader, false);
+    if opened.map_err(|error| ApiError::Failed(error.to_string()))? == Opened::Nothing {
+        return Err(ApiError::Failed("the trace has no entries".to_owned()));
+    }
     while replica.poll().is_some() {}
     let tasks: Vec<_> = trace.state.shown(Kind::Task).collect();
     let mut latency = Latency::default();

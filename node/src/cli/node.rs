@@ -120,6 +120,9 @@ async fn watch(mut events: Receiver<NodeEvent>, json: bool, told: Vec<String>) {
             Ok(NodeEvent::Listening { address }) if !json && !told.contains(&address) => {
                 say(format!("Listening on {address}"));
             }
+            Ok(NodeEvent::Damaged { reason, .. }) => {
+                complain(format!("Part of a workspace cannot be read: {reason}"))
+            }
             Ok(NodeEvent::ReadOnly { reason }) => complain(format!("Saving failed: {reason}")),
             _ => {}
         }

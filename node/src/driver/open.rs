@@ -28,7 +28,7 @@ use velo_protocol::{
     crypto::SecretKey,
     id::{LogId, WorkspaceId},
     log::Head,
-    replica::{Replica, WorkspaceRecord},
+    replica::{Opened, Replica, WorkspaceRecord},
     store::{LogReader, LogStore},
     workspace::Workspace,
 };
@@ -192,7 +192,13 @@ impl Parts {
         let state = stored.state.take();
         let from_cache = state.is_some();
         let failed = |source| NodeError::Store { workspace, source };
-        self.replica.open_workspace(record, state, &stored.reader, fresh).map_err(failed)?;
+        let opened = self.replica.open_workspace(record, state, &stored.reader, fresh).map_err(failed)?;
+        if opened == Opened::Nothing {
+            tracing::warn!(workspace = %workspace.short(), "founding or joining was cut off: it can be done again");
+            // Its files are closed before they go.
+            drop(stored);
+            return Ok(dir.forget(workspace)?);
+        }
         if !from_cache {
             self.unsaved.entry(workspace).or_default().grow(0, 0);
         }
@@ -239,7 +245,9 @@ impl Stored {
         let chains = self.reader.chains();
         let ends = chains.iter().filter(|chain| chain.log == own).map(|chain| chain.end.head);
         let stored = ends.max().unwrap_or(Head::start(own));
-        let doubt = self.in_doubt || self.marker.tells_cut_back(own, stored);
+        // A first write that was cut off lost nothing that anybody was told of.
+        let lost = self.in_doubt && !chains.is_empty();
+        let doubt = lost || self.marker.tells_cut_back(own, stored);
         if doubt {
             tracing::warn!(log = %own.short(), "the own log may have been cut back: the next change opens a new one");
             if let Err(error) = self.marker.doubt(own) {

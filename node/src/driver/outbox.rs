@@ -44,6 +44,11 @@ impl Outbox {
                 tracing::warn!(workspace = %workspace.short(), log = %log.short(), "a log was forked; both branches are kept");
                 NodeEvent::Forked { workspace, log }
             }
+            Event::Damaged { workspace, log, reason } => {
+                let log = log.map(|log| log.short());
+                tracing::error!(workspace = %workspace.short(), ?log, reason, "part of a workspace cannot be read");
+                NodeEvent::Damaged { workspace, reason }
+            }
             Event::ReadOnly { reason } => {
                 self.read_only = Some(reason.clone());
                 NodeEvent::ReadOnly { reason }

@@ -1,6 +1,6 @@
 //! Runs that do not simply continue a chain: repeats, overlaps and forks.
 
-use super::{LogSet, Rejected, Taken};
+use super::{LogSet, Received, Rejected, Taken};
 use crate::{
     limits,
     log::{self, ChainEnd, Entry, Head, LogError, Run},
@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl LogSet {
-    /// Takes from a run of a known log what is news. `Ok(None)` if nothing is.
-    pub(super) fn overlap(&mut self, run: &Run, reader: &dyn LogReader) -> Result<Option<Taken>, Rejected> {
+    /// Takes from a run of a known log what is news.
+    pub(super) fn overlap(&mut self, run: &Run, reader: &dyn LogReader) -> Result<Received, Rejected> {
         if run.bytes.len() > limits::RUN_BYTES {
             return Err(LogError::TooLarge { position: run.after.position, what: "run" }.into());
         }
@@ -23,13 +23,13 @@ impl LogSet {
             None => false,
         });
         let known = known.count();
-        let Some(first_new) = entries.get(known) else { return Ok(None) };
+        let Some(first_new) = entries.get(known) else { return Ok(Received::Known(at)) };
         let rest = rest_of(run, &entries, known, first_new)?;
         let chain = self.chain(at.chain).ok_or(Rejected::Gap)?;
         if chain.end.head == rest.after {
-            return self.take(at.chain, rest, false).map(Some);
+            return self.take(at.chain, rest, false).map(Received::News);
         }
-        self.branch(at, rest, reader).map(Some)
+        self.branch(at, rest, reader).map(Received::News)
     }
 
     fn locate(&self, run: &Run) -> Option<EntryAt> {

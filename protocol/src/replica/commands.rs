@@ -52,14 +52,17 @@ impl Replica {
                 for workspace in self.workspaces() {
                     self.sync_now(now, workspace);
                 }
+                self.push_to_all(now, logs);
                 self.done(request);
                 Ok(())
             }
             Command::SetAutoSync { workspace, on } => {
                 let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
-                (holding.auto_sync, holding.sync_until) = (on, 0);
+                (holding.record.auto_sync, holding.sync_until) = (on, 0);
+                self.outputs.push_back(Output::Remember(holding.record.clone()));
                 if on {
                     self.sync_now(now, workspace);
+                    self.push_to_all(now, logs);
                 }
                 self.done(request);
                 Ok(())
@@ -103,7 +106,7 @@ impl Replica {
             body_len: genesis.body.len() as u32,
         };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
-        let record = WorkspaceRecord { id, secret: SessionSecret(self.random()), origin };
+        let record = WorkspaceRecord { id, secret: SessionSecret(self.random()), origin, auto_sync: true };
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
             model::workspace::NAME.into(),
@@ -134,7 +137,7 @@ impl Replica {
         let by_invite = key.sign(Domain::Invite, &Join::signed_bytes(ticket.workspace, &invite, &origin));
         let join = Join { chain: self.identity.chain.clone(), invite, by_invite };
         let id = ticket.workspace;
-        self.add(WorkspaceRecord { id, secret: ticket.secret.clone(), origin });
+        self.add(WorkspaceRecord { id, secret: ticket.secret.clone(), origin, auto_sync: true });
         let drafts = vec![Draft::new(EntryKind::JOIN, &join), profile];
         self.write(now, id, drafts, request, |_| Reply::Workspace(id));
         self.offer_to_all(now, id);
@@ -249,12 +252,7 @@ impl Replica {
         reply: impl FnOnce(&Written) -> Reply,
     ) {
         let identity = self.identity.clone();
-        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| !holding.fresh_incarnation)
-        else {
-            // A new incarnation starts with its own entry; the transaction follows it ungrouped.
-            let drafts = std::iter::once(&first).chain(&rest).map(draft).collect();
-            return self.write(now, workspace, drafts, request, reply);
-        };
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let begun = holding.write(now, &identity, vec![draft(&first)]);
         let continues = begun.ids.first().map(crate::id::EntryId::prefix);
         for body in &mut rest {
@@ -301,7 +299,7 @@ fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogR
 impl Command {
     /// Whether it needs the disk.
     const fn writes(&self) -> bool {
-        !matches!(self, Self::SyncNow | Self::SetAutoSync { .. })
+        !matches!(self, Self::SyncNow)
     }
 }
 

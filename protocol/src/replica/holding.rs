@@ -3,10 +3,10 @@
 use super::WorkspaceRecord;
 use crate::{
     causality::Frontier,
-    id::LogId,
+    id::{Incarnation, LogId},
     limits,
     log::{Origin, Run},
-    log_set::{EntryReader, LogSet, Ready, Rejected, Taken},
+    log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
     model::{ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -14,6 +14,7 @@ use crate::{
     undo::Journal,
     workspace::Workspace,
 };
+use std::collections::BTreeSet;
 
 /// See the module.
 #[derive(Debug)]
@@ -27,9 +28,12 @@ pub(super) struct Holding {
     pub own: Option<ChainNo>,
     /// What the last own entry had in its past.
     pub own_past: Frontier,
-    /// The next write opens a new incarnation: the own log may have been longer than it is here.
+    /// The own log may have been longer than it is here: a new incarnation must be opened.
     pub fresh_incarnation: bool,
-    pub auto_sync: bool,
+    /// Chains that could not be read, as far as that was told; `None` stands for any.
+    pub damaged: BTreeSet<Option<ChainNo>>,
+    /// [`LogSet::digest`], until something becomes durable.
+    digest: Option<[u8; 32]>,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -46,7 +50,8 @@ impl Holding {
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
-            auto_sync: true,
+            damaged: BTreeSet::new(),
+            digest: None,
             sync_until: 0,
         }
     }
@@ -75,8 +80,7 @@ impl Holding {
     fn find_own(&mut self) {
         let log = self.own_log();
         self.own = self.logs.first_chain(log);
-        // A forked own log is not written to again. An empty one never got its first entry, which
-        // introduces the device: that crash is made good by a log that starts with it.
+        // A forked own log is not written to again. An empty one may be so because it was lost.
         self.fresh_incarnation |= self.logs.chains_of(log).len() != 1;
         if let Some((number, chain)) = self.own.and_then(|own| Some((own, self.logs.chain(own)?))) {
             let head = EntryAt { chain: number, position: chain.applied };
@@ -94,30 +98,41 @@ impl Holding {
 
     /// Whether to exchange anything with peers now.
     pub fn syncs(&self, now: Now) -> bool {
-        self.auto_sync || now.mono_ms < self.sync_until
+        self.record.auto_sync || now.mono_ms < self.sync_until
     }
 
-    /// Takes a run from a peer. Returns what is news, and where the run ends.
+    /// What peers compare.
+    pub fn digest(&mut self) -> [u8; 32] {
+        *self.digest.get_or_insert_with(|| self.logs.digest())
+    }
+
+    /// Leaves the own log as it is and opens another one.
+    pub fn renew(&mut self, incarnation: Incarnation) {
+        self.fresh_incarnation = false;
+        self.own = None;
+        self.own_past = Frontier::default();
+        let origin = &mut self.record.origin;
+        (origin.incarnation, origin.founder) = (incarnation, false);
+    }
+
+    /// Takes a run from a peer. Returns what is news, and the last entry of it that we know now.
     pub fn receive(
         &mut self,
         run: Run,
         reader: &dyn LogReader,
     ) -> Result<(Option<Taken>, EntryAt), Rejected> {
         let own = run.log == self.own_log();
-        let (log, after) = (run.log, run.after);
-        let taken = self.logs.receive(run, reader)?;
-        if let Some(taken) = &taken {
-            // Somebody holds entries of the own log that are not here: this device was restored
-            // from a backup or copied. Writing on at their positions would fork the log.
-            self.fresh_incarnation |= own;
-            let position = taken.run.end().head.position;
-            return Ok((Some(taken.clone()), EntryAt { chain: taken.chain, position }));
+        match self.logs.receive(run, reader)? {
+            Received::Known(at) => Ok((None, at)),
+            Received::News(taken) => {
+                // Somebody holds entries of the own log that are not here: this device was restored
+                // from a backup or copied. Writing on at their positions would fork the log.
+                self.fresh_incarnation |= own;
+                let position = taken.run.end().head.position;
+                let at = EntryAt { chain: taken.chain, position };
+                Ok((Some(taken), at))
+            }
         }
-        let known = self
-            .logs
-            .find(after.id)
-            .or_else(|| self.logs.first_chain(log).map(|chain| EntryAt { chain, position: after.position }));
-        known.map(|at| (None, at)).ok_or(Rejected::Gap)
     }
 
     /// Runs are durable up to `ends`: applies what can be applied now.
@@ -127,6 +142,7 @@ impl Holding {
         reader: &dyn LogReader,
     ) -> Result<Vec<EntityKey>, StoreError> {
         let mut changed = Vec::new();
+        self.digest = None;
         for end in ends {
             self.logs.persisted(end.chain, end.position);
             for ready in self.logs.ready(end.chain, end.position, reader)? {

@@ -37,6 +37,19 @@ pub struct WorkspaceRecord {
     pub secret: SessionSecret,
     /// The own log that is written to.
     pub origin: Origin,
+    /// Whether to sync by itself, or only when a person asks.
+    pub auto_sync: bool,
+}
+
+/// What [`crate::replica::Replica::open_workspace`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Opened {
+    /// The workspace, open.
+    Workspace,
+    /// A record without a log: a crash came between remembering the workspace and its first durable
+    /// entry. Nobody was told of it, and it cannot be completed: the driver drops the record.
+    Nothing,
 }
 
 /// Ties a [`Output::Reply`] to its command. Chosen by the caller.
@@ -145,9 +158,6 @@ pub enum Refusal {
     /// The workspace holds control entries of a newer version.
     #[error("this workspace was changed with a newer version of Velo: update to change it")]
     NeedsUpdate,
-    /// Too much at once.
-    #[error("{0}")]
-    TooMuch(String),
 }
 
 /// What happens to the replica.
@@ -269,6 +279,16 @@ pub enum Event {
         workspace: WorkspaceId,
         /// Which log.
         log: LogId,
+    },
+    /// Something stored cannot be read. What it holds is neither shown after a restart nor sent,
+    /// unless it can be read then.
+    Damaged {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Which log, if it is known.
+        log: Option<LogId>,
+        /// Why, for people.
+        reason: String,
     },
     /// Saving failed; nothing more is written.
     ReadOnly {

@@ -49,7 +49,7 @@ impl Holding {
         let mut ids = Vec::with_capacity(drafts.len());
         let mut stamp = self.logs.chain(own).map_or(Hlc(0), |chain| chain.applied_hlc);
         let mut deps = self.new_deps(own);
-        for draft in self.with_acks(&mut deps, drafts) {
+        for draft in self.with_acks(&mut deps, self.introduced(drafts, identity)) {
             if writer.is_full() {
                 runs.extend(self.seal(own, writer, identity));
                 writer = self.writer(own);
@@ -58,7 +58,7 @@ impl Holding {
             stamp = Hlc::next(now.wall_ms, stamp, stamps);
             let header = header(draft.draft.kind, stamp, named);
             let id = writer.push(header, &draft.draft.body);
-            if !draft.is_ack {
+            if draft.is_asked {
                 ids.push(id);
             }
         }
@@ -96,24 +96,36 @@ impl Holding {
 
     /// The drafts with their dependencies. Who has more to name than one header holds writes empty
     /// `Ack` entries first. A log starts with the entry that introduces it, so that one comes first.
-    fn with_acks(&self, deps: &mut Vec<(EntryId, Hlc)>, drafts: Vec<Draft>) -> Vec<Dated> {
+    fn with_acks(&self, deps: &mut Vec<(EntryId, Hlc)>, drafts: Vec<(Draft, bool)>) -> Vec<Dated> {
         let mut dated = Vec::with_capacity(drafts.len());
-        let starts =
-            self.own.and_then(|own| self.logs.chain(own)).is_some_and(|chain| chain.end.head.position == 0);
         let mut drafts = drafts.into_iter();
-        if starts {
+        if self.starts() {
             let first = deps.split_off(deps.len().saturating_sub(limits::DEPS));
-            dated.extend(drafts.next().map(|draft| Dated { draft, deps: first, is_ack: false }));
+            dated.extend(drafts.next().map(|(draft, is_asked)| Dated { draft, deps: first, is_asked }));
         }
         while deps.len() > limits::DEPS {
             let part = deps.split_off(deps.len() - limits::DEPS);
             let draft = Draft { kind: EntryKind::ACK, body: Vec::new() };
-            dated.push(Dated { draft, deps: part, is_ack: true });
+            dated.push(Dated { draft, deps: part, is_asked: false });
         }
-        for draft in drafts {
-            dated.push(Dated { draft, deps: std::mem::take(deps), is_ack: false });
+        for (draft, is_asked) in drafts {
+            dated.push(Dated { draft, deps: std::mem::take(deps), is_asked });
         }
         dated
+    }
+
+    fn starts(&self) -> bool {
+        self.own.and_then(|own| self.logs.chain(own)).is_none_or(|chain| chain.end.head.position == 0)
+    }
+
+    /// A log starts with the entry that introduces its device: a new incarnation links it again.
+    /// The flag says which drafts the caller asked for.
+    fn introduced(&self, drafts: Vec<Draft>, identity: &Identity) -> Vec<(Draft, bool)> {
+        let introduces = |draft: &Draft| matches!(draft.kind, EntryKind::GENESIS | EntryKind::JOIN);
+        let link = (self.starts() && !drafts.first().is_some_and(introduces))
+            .then(|| Draft::new(EntryKind::LINK, &op::Genesis { chain: identity.chain.clone() }));
+        let asked = drafts.into_iter().map(|draft| (draft, true));
+        link.into_iter().map(|link| (link, false)).chain(asked).collect()
     }
 
     /// Own entries are visible before they are durable.
@@ -136,7 +148,8 @@ impl Holding {
 struct Dated {
     draft: Draft,
     deps: Vec<(EntryId, Hlc)>,
-    is_ack: bool,
+    /// Whether the caller asked for it.
+    is_asked: bool,
 }
 
 fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
@@ -153,33 +166,21 @@ impl Replica {
         request: RequestId,
         reply: impl FnOnce(&Written) -> Reply,
     ) {
-        let fresh: [u8; 8] = self.random();
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let drafts = match renew(holding, &self.identity, Incarnation(fresh)) {
-            Some(link) => {
-                self.outputs.push_back(Output::Remember(holding.record.clone()));
-                std::iter::once(link).chain(drafts).collect()
-            }
-            None => drafts,
-        };
         let written = holding.write(now, &self.identity, drafts);
         let reply = reply(&written);
         let Written { runs, changed: entities, .. } = written;
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         self.persist(workspace, runs, Some((request, reply)));
     }
-}
-
-/// Opens a new incarnation of the own log if the old one must not be continued. Its first entry
-/// links the device again.
-fn renew(holding: &mut Holding, identity: &Identity, incarnation: Incarnation) -> Option<Draft> {
-    if !holding.fresh_incarnation {
-        return None;
+    /// Opens a new incarnation of the own log if the old one must not be continued. That is
+    /// remembered at once: once peers have filled up the old log, nothing on the disk tells that it
+    /// went on elsewhere.
+    pub(super) fn renew(&mut self, workspace: WorkspaceId) {
+        let incarnation = Incarnation(self.random());
+        if let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.fresh_incarnation) {
+            holding.renew(incarnation);
+            self.outputs.push_back(Output::Remember(holding.record.clone()));
+        }
     }
-    holding.fresh_incarnation = false;
-    holding.own = None;
-    holding.own_past = crate::causality::Frontier::default();
-    let origin = &mut holding.record.origin;
-    (origin.incarnation, origin.founder) = (incarnation, false);
-    Some(Draft::new(EntryKind::LINK, &op::Genesis { chain: identity.chain.clone() }))
 }

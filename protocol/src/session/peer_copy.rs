@@ -1,68 +1,62 @@
 //! What is known of a peer's copy of one workspace, and what to send it next.
 
 use crate::{
-    id::{LogId, WorkspaceId},
+    id::{EntryId, LogId, WorkspaceId},
     limits,
-    log::{self, Head, Run},
+    log::Head,
     log_set::LogSet,
     message::{Heads, Message, Ops},
     store::{ChainNo, EntryAt, LogReader, StoreError},
-    time::{Hlc, Now},
+    time::Now,
 };
+use backlog::Backlog;
+use marks::Marks;
 use std::collections::BTreeMap;
+
+mod backlog;
+mod marks;
 
 /// See the module. Positions are by our chain numbers.
 #[derive(Debug)]
 pub struct PeerCopy {
-    /// What the peer announced or sent: it holds this durably.
-    acked: BTreeMap<ChainNo, u64>,
-    /// What it has or what is on its way.
-    has: BTreeMap<ChainNo, u64>,
+    marks: Marks,
     /// What it knows that we hold.
     told: BTreeMap<ChainNo, u64>,
-    /// Announced heads that we have not.
-    unknown: Vec<(LogId, Head)>,
-    /// Chains that the peer lacks part of, with the next run once it is read.
-    lagging: BTreeMap<ChainNo, Option<Ahead>>,
+    /// Announced heads that we have not, with their positions.
+    unknown: BTreeMap<(LogId, EntryId), u64>,
+    backlog: Backlog,
     heads_seen: bool,
+    /// Entries came while nothing was taken. The peer takes them for delivered.
+    ignored: bool,
     /// Whether more of a full announcement is to come.
     collecting: bool,
     last_full: Option<u64>,
-    last_push: u64,
+    /// When everything we hold is to be announced.
+    full_at: Option<u64>,
     digest_at: u64,
     heads_at: Option<u64>,
-    forward_at: Option<u64>,
-}
-
-/// A run read ahead.
-#[derive(Debug)]
-struct Ahead {
-    run: Run,
-    last: u64,
-    hlc: Hlc,
 }
 
 impl PeerCopy {
     pub(super) fn new(now: Now) -> Self {
         Self {
-            acked: BTreeMap::new(),
-            has: BTreeMap::new(),
+            marks: Marks::default(),
             told: BTreeMap::new(),
-            unknown: Vec::new(),
-            lagging: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            backlog: Backlog::default(),
             heads_seen: false,
+            ignored: false,
             collecting: false,
             last_full: None,
-            last_push: 0,
+            full_at: None,
             digest_at: now.mono_ms + limits::DIGEST_MS,
             heads_at: None,
-            forward_at: None,
         }
     }
 
     /// When something is due.
     pub fn deadline(&self) -> u64 {
-        let due = [self.heads_at, self.forward_at];
+        let due = [self.heads_at, self.full_at, self.backlog.forward_at()];
         due.into_iter().flatten().fold(self.digest_at, u64::min)
     }
 
@@ -70,16 +64,16 @@ impl PeerCopy {
     pub fn lacks(&self, logs: &LogSet) -> u64 {
         let lacking = logs.chains().filter_map(|(number, _)| {
             let (_, head) = logs.durable_head(number)?;
-            Some(head.position.saturating_sub(self.acked_at(logs, number)))
+            Some(head.position.saturating_sub(self.marks.acked(logs, number)))
         });
         lacking.sum()
     }
 
     /// Entries that the peer announced and we have not.
     pub fn we_lack(&self, logs: &LogSet) -> u64 {
-        let behind = self.unknown.iter().map(|(log, head)| {
+        let behind = self.unknown.iter().map(|((log, _), position)| {
             let ours = logs.chains_of(*log).iter().filter_map(|number| logs.chain(*number));
-            head.position.saturating_sub(ours.map(|chain| chain.durable).max().unwrap_or(0)).max(1)
+            position.saturating_sub(ours.map(|chain| chain.durable).max().unwrap_or(0)).max(1)
         });
         behind.sum()
     }
@@ -89,59 +83,47 @@ impl PeerCopy {
         self.heads_seen && self.unknown.is_empty() && self.lacks(logs) == 0
     }
 
-    fn acked_at(&self, logs: &LogSet, number: ChainNo) -> u64 {
-        let base = logs.chain(number).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
-        self.acked.get(&number).copied().unwrap_or(0).max(base)
-    }
-
     /// The peer's digest came: `true` if it equals ours.
     pub fn on_digest(&mut self, equal: bool, logs: &LogSet) {
         if !equal {
             return;
         }
         self.heads_seen = true;
+        self.full_at = None;
         self.unknown.clear();
-        self.lagging.clear();
+        self.backlog.clear();
         for (number, chain) in logs.chains() {
-            for map in [&mut self.acked, &mut self.has, &mut self.told] {
-                map.insert(number, chain.durable);
-            }
+            self.marks.set_acked(number, chain.durable);
+            raise(&mut self.told, number, chain.durable);
         }
     }
 
     /// Takes an announcement. Returns whether our full heads are due in return.
     pub fn on_heads(&mut self, now: Now, heads: &Heads, logs: &LogSet) -> bool {
-        let begins = heads.full && !self.collecting;
-        self.collecting = heads.full && heads.more;
-        if begins {
-            self.acked.clear();
+        if heads.full && !self.collecting {
             self.unknown.clear();
-            if now.mono_ms >= self.last_push + limits::RESEND_MS {
-                self.has.clear();
-                self.lagging.clear();
-            }
+            self.marks.doubt(now);
+            self.backlog.retry();
         }
+        self.collecting = heads.full && heads.more;
         for (log, head) in &heads.heads {
-            self.note_head(logs, *log, *head);
+            self.note_head(now, logs, *log, *head);
         }
-        if self.forward_at.is_some() {
-            self.forward_at = Some(now.mono_ms + limits::FORWARD_DELAY_MS);
+        self.backlog.postpone(now);
+        if !heads.full || heads.more {
+            return false;
         }
-        if heads.full && !heads.more {
-            self.heads_seen = true;
-        }
-        if self.heads_seen {
-            self.find_lagging(logs);
-        }
-        heads.full && !heads.more && self.last_full.is_none_or(|at| now.mono_ms >= at + limits::RESEND_MS)
+        self.heads_seen = true;
+        self.find_lagging(logs);
+        self.last_full.is_none_or(|at| now.mono_ms >= at + limits::RESEND_MS)
     }
 
-    fn note_head(&mut self, logs: &LogSet, log: LogId, head: Head) {
+    fn note_head(&mut self, now: Now, logs: &LogSet, log: LogId, head: Head) {
         match logs.find(head.id) {
-            Some(at) if at.position == head.position => self.acknowledge(logs, at),
+            Some(at) if at.position == head.position => self.acknowledge(now, logs, at),
             _ => {
-                if self.unknown.len() < limits::UNKNOWN_HEADS && !self.unknown.contains(&(log, head)) {
-                    self.unknown.push((log, head));
+                if self.unknown.len() < limits::UNKNOWN_HEADS {
+                    self.unknown.insert((log, head.id), head.position);
                 }
                 self.presume(logs, log, head);
             }
@@ -151,24 +133,19 @@ impl PeerCopy {
     /// A head beyond ours most likely continues what we have. One that does not is of a fork, and
     /// then everything of that log is offered from its start: the peer finds where it parts.
     fn presume(&mut self, logs: &LogSet, log: LogId, head: Head) {
+        let ends = |number: &ChainNo| logs.chain(*number).map(|chain| chain.end.head.position);
         let chains = logs.chains_of(log);
-        let ends =
-            chains.iter().filter_map(|number| logs.chain(*number)).map(|chain| chain.end.head.position);
-        if ends.max().is_some_and(|end| head.position > end) {
+        if chains.iter().filter_map(ends).max().is_some_and(|end| head.position > end) {
             for number in chains {
-                let end = logs.chain(*number).map_or(0, |chain| chain.end.head.position);
-                raise(&mut self.has, *number, end);
+                self.marks.presume(*number, ends(number).unwrap_or(0));
             }
         }
     }
 
-    /// The peer holds `at`, and what lies before it on this chain and the chains it left.
-    fn acknowledge(&mut self, logs: &LogSet, at: EntryAt) {
-        let mut next = Some(at);
-        while let Some(at) = next {
-            raise(&mut self.acked, at.chain, at.position);
-            raise(&mut self.has, at.chain, at.position);
-            next = logs.chain(at.chain).and_then(|chain| chain.parent);
+    /// The peer holds `at` and what lies before it.
+    fn acknowledge(&mut self, now: Now, logs: &LogSet, at: EntryAt) {
+        for number in self.marks.acknowledge(now, logs, at) {
+            self.note_lagging(logs, number);
         }
     }
 
@@ -179,59 +156,58 @@ impl PeerCopy {
     }
 
     fn note_lagging(&mut self, logs: &LogSet, number: ChainNo) {
-        let Some((_, head)) = logs.durable_head(number) else { return };
-        if self.has_at(logs, number) < head.position {
-            self.lagging.entry(number).or_default();
+        if self.lacks_of(logs, number) {
+            self.backlog.add(number);
         }
     }
 
-    fn has_at(&self, logs: &LogSet, number: ChainNo) -> u64 {
-        let base = logs.chain(number).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
-        self.has.get(&number).copied().unwrap_or(0).max(base)
+    fn lacks_of(&self, logs: &LogSet, number: ChainNo) -> bool {
+        logs.durable_head(number).is_some_and(|(_, head)| self.marks.has(logs, number) < head.position)
     }
 
-    /// The peer sent a run that ends here.
-    pub fn on_run(&mut self, logs: &LogSet, at: EntryAt) {
-        self.acknowledge(logs, at);
-        self.lagging.remove(&at.chain);
-        self.note_lagging(logs, at.chain);
+    /// The peer sent a run; this is the last entry of it that we know now.
+    pub fn on_run(&mut self, now: Now, logs: &LogSet, at: EntryAt) {
+        self.acknowledge(now, logs, at);
     }
 
-    /// Entries became durable here. `live`: somebody is typing, so forward at once.
-    pub fn on_durable(&mut self, now: Now, logs: &LogSet, chains: &[ChainNo], live: bool) {
-        self.resolve(logs);
-        if self.heads_at.is_none() {
-            self.heads_at = Some(now.mono_ms + limits::HEADS_DEBOUNCE_MS);
-        }
-        if !self.heads_seen {
-            return;
-        }
-        let idle = self.lagging.is_empty();
-        for number in chains {
-            // The peer's announced head may have been the one we just stored.
-            self.note_lagging(logs, *number);
-        }
-        if !live && idle && !self.lagging.is_empty() {
-            self.forward_at = Some(now.mono_ms + limits::FORWARD_DELAY_MS);
-        }
+    /// The peer sent entries, and nothing is taken now.
+    pub const fn ignore_ops(&mut self) {
+        self.ignored = true;
     }
 
-    /// Announced heads that have come meanwhile count as acknowledged.
-    fn resolve(&mut self, logs: &LogSet) {
-        let unknown = std::mem::take(&mut self.unknown);
-        for (log, head) in unknown {
-            match logs.find(head.id) {
-                Some(at) => self.acknowledge(logs, at),
-                None => self.unknown.push((log, head)),
+    /// Entries of these chains became durable here. The flag says that somebody is typing: forward
+    /// at once.
+    pub fn on_durable(&mut self, now: Now, logs: &LogSet, chains: &[(ChainNo, bool)]) {
+        for (number, live) in chains {
+            if let Some(chain) = logs.chain(*number) {
+                // The peer's announced head may have been the one we just stored.
+                self.resolve(now, logs, chain.log);
+            }
+            if self.heads_seen && self.lacks_of(logs, *number) {
+                self.backlog.arrived(now, *number, *live);
             }
         }
     }
 
+    /// Announced heads of a log that have come meanwhile count as acknowledged.
+    fn resolve(&mut self, now: Now, logs: &LogSet, log: LogId) {
+        let range = (log, EntryId([0; 32]))..=(log, EntryId([u8::MAX; 32]));
+        let known: Vec<(EntryId, EntryAt)> =
+            self.unknown.range(range).filter_map(|((_, id), _)| Some((*id, logs.find(*id)?))).collect();
+        for (id, at) in known {
+            self.unknown.remove(&(log, id));
+            self.acknowledge(now, logs, at);
+        }
+    }
+
+    /// The network has written so many bytes of the session.
+    pub(super) fn on_sent(&mut self, now: Now, bytes: u64) {
+        self.marks.written(now, bytes);
+    }
+
     /// What is due by the clock. Returns whether a digest is.
     pub fn on_wake(&mut self, now: Now, jitter: u64) -> bool {
-        if self.forward_at.is_some_and(|at| now.mono_ms >= at) {
-            self.forward_at = None;
-        }
+        self.backlog.wake(now);
         let due = now.mono_ms >= self.digest_at;
         if due {
             self.digest_at = now.mono_ms + limits::DIGEST_MS * 4 / 5 + jitter % (limits::DIGEST_MS * 2 / 5);
@@ -239,9 +215,29 @@ impl PeerCopy {
         due
     }
 
-    /// The debounced announcement, if it is due and there is something to say.
+    /// Announces before long what became durable.
+    pub fn announce_soon(&mut self, now: Now) {
+        self.heads_at = self.heads_at.or(Some(now.mono_ms + limits::HEADS_DEBOUNCE_MS));
+    }
+
+    /// Announces everything, but not again so soon: with many logs that is much to say.
+    pub fn announce_all(&mut self, now: Now) {
+        let earliest = self.last_full.map_or(now.mono_ms, |at| now.mono_ms.max(at + limits::RESEND_MS));
+        self.full_at = self.full_at.or(Some(earliest));
+    }
+
+    /// Nothing is exchanged now: there is nothing to announce.
+    pub fn stay_silent(&mut self) {
+        (self.heads_at, self.full_at) = (None, None);
+    }
+
+    /// The announcements that are due.
     pub fn due_heads(&mut self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> Vec<Message> {
-        if self.heads_at.is_none_or(|at| now.mono_ms < at) {
+        let due = |at: Option<u64>| at.is_some_and(|at| now.mono_ms >= at);
+        if due(self.full_at) {
+            return self.full_heads(now, workspace, logs);
+        }
+        if !due(self.heads_at) {
             return Vec::new();
         }
         self.heads_at = None;
@@ -255,71 +251,44 @@ impl PeerCopy {
     /// Everything we hold.
     pub fn full_heads(&mut self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> Vec<Message> {
         self.last_full = Some(now.mono_ms);
-        self.heads_at = None;
+        self.stay_silent();
+        if std::mem::take(&mut self.ignored) {
+            // Once more when it must have noticed that what it sent did not stay.
+            self.announce_all(now);
+        }
         for (number, chain) in logs.chains() {
             raise(&mut self.told, number, chain.durable);
         }
         announce(workspace, &logs.durable_heads(), true)
     }
 
-    /// The next message of entries that the peer lacks.
+    /// The next message of entries that the peer lacks. `queued`: bytes given to the network in
+    /// this session so far.
     pub fn next_ops(
         &mut self,
-        now: Now,
+        queued: u64,
         workspace: WorkspaceId,
         logs: &LogSet,
         reader: &dyn LogReader,
-    ) -> Result<Option<Message>, StoreError> {
-        if !self.heads_seen || self.forward_at.is_some() {
-            return Ok(None);
+    ) -> Option<Message> {
+        if !self.heads_seen {
+            return None;
         }
         let (mut runs, mut bytes) = (Vec::new(), 0);
-        while let Some(number) = self.earliest(logs, reader)? {
-            let Some(Some(ahead)) = self.lagging.get(&number) else { break };
-            if bytes > 0 && bytes + ahead.run.bytes.len() > limits::OPS_BYTES {
-                break;
-            }
-            let Some(Some(mut ahead)) = self.lagging.insert(number, None) else { break };
-            raise(&mut self.has, number, ahead.last);
+        loop {
+            let room = (bytes > 0).then(|| limits::OPS_BYTES.saturating_sub(bytes));
+            let Some((number, ahead)) = self.backlog.next(room, &self.marks, logs, reader) else { break };
+            self.marks.send(logs, number, ahead.last, queued);
             raise(&mut self.told, number, ahead.last);
-            let chain = logs.chain(number).filter(|_| ahead.run.after.position == 0);
-            ahead.run.origin = chain.map(|chain| chain.origin);
             bytes += ahead.run.bytes.len();
             runs.push(ahead.run);
         }
-        if runs.is_empty() {
-            return Ok(None);
-        }
-        self.last_push = now.mono_ms;
-        self.digest_at = now.mono_ms + limits::DIGEST_MS;
-        Ok(Some(Message::Ops(Ops { workspace, runs })))
+        (!runs.is_empty()).then_some(Message::Ops(Ops { workspace, runs }))
     }
 
-    /// The lagging chain whose next run was written first. Causes come before effects by their
-    /// stamps, so the receiver seldom has to wait for another log.
-    fn earliest(&mut self, logs: &LogSet, reader: &dyn LogReader) -> Result<Option<ChainNo>, StoreError> {
-        let open: Vec<ChainNo> = self.lagging.keys().take(limits::READ_AHEAD).copied().collect();
-        for number in open {
-            if self.lagging.get(&number).is_some_and(Option::is_some) {
-                continue;
-            }
-            let from = self.has_at(logs, number);
-            let durable = logs.chain(number).map_or(0, |chain| chain.durable);
-            let run = match logs.latest_run(number, from) {
-                None if from < durable => reader.read_run(number, from)?,
-                latest => latest,
-            };
-            match run {
-                None => drop(self.lagging.remove(&number)),
-                Some(run) => {
-                    let (count, hlc) =
-                        log::survey(&run.bytes).map_err(|error| StoreError::Read(error.to_string()))?;
-                    self.lagging.insert(number, Some(Ahead { run, last: from + count, hlc }));
-                }
-            }
-        }
-        let ahead = self.lagging.iter().filter_map(|(number, ahead)| Some((ahead.as_ref()?.hlc, *number)));
-        Ok(ahead.min().map(|(_, number)| number))
+    /// Chains that could not be read for this peer since this was asked last.
+    pub fn take_failures(&mut self) -> Vec<(ChainNo, StoreError)> {
+        self.backlog.take_failures()
     }
 }
 

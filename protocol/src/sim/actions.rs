@@ -17,6 +17,11 @@ pub(super) fn command(dice: &mut Dice, id: WorkspaceId, state: &Workspace) -> (C
     let (changes, name) = match dice.below(100) {
         0..2 => return (Command::Undo { workspace: id }, "undo"),
         2..3 => return (Command::Redo { workspace: id }, "redo"),
+        3..4 => return (Command::SyncNow, "sync now"),
+        4..5 => {
+            let on = dice.chance(700);
+            return (Command::SetAutoSync { workspace: id, on }, "set automatic sync");
+        }
         _ => changes(dice, state),
     };
     (Command::Edit { workspace: id, changes }, name)

@@ -4,7 +4,7 @@ use super::{Dice, Plan};
 use crate::{
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
-    replica::{Identity, Logs, Replica, WorkspaceRecord},
+    replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
     snapshot::PageNo,
     store::{
         LogReader, LogStore, StoreError,
@@ -52,6 +52,8 @@ pub(super) struct Device {
     pub disk_busy_until: u64,
     /// The incarnation that must not be written to any more: the marker outside of the backup.
     pub doubtful: Option<Incarnation>,
+    /// Its disk failed: it must be started again.
+    pub broken: bool,
     /// Entries of its own that it acknowledged to its person.
     pub acknowledged: Vec<(LogId, EntryId)>,
 }
@@ -71,6 +73,7 @@ impl Device {
             wake_at: None,
             disk_busy_until: 0,
             doubtful: None,
+            broken: false,
             acknowledged: Vec::new(),
         }
     }
@@ -93,15 +96,25 @@ impl Device {
     /// Starts again from the disk.
     pub fn start(&mut self, dice: &mut Dice) -> Result<(), StoreError> {
         self.disk.log.reopen();
+        self.broken = false;
         let mut replica = Replica::new(self.identity.clone(), dice.bytes());
         if let Some(record) = self.disk.record.clone() {
             let state = self.saved_state(record.id);
             let fresh_incarnation = self.doubtful == Some(record.origin.incarnation);
-            replica.open_workspace(record, state, &self.disk.log.reader(), fresh_incarnation)?;
+            let reader = self.disk.log.reader();
+            if replica.open_workspace(record, state, &reader, fresh_incarnation)? == Opened::Nothing {
+                (self.disk.record, self.disk.pages) = (None, None);
+            }
         }
         self.replica = Some(replica);
         self.life += 1;
         Ok(())
+    }
+
+    /// Whether it founded or joined a workspace for good.
+    pub fn is_member(&self) -> bool {
+        let open = self.replica.as_ref().is_some_and(|replica| !replica.workspaces().is_empty());
+        open && self.disk.log.durable_runs() > 0
     }
 
     fn saved_state(&self, workspace: WorkspaceId) -> Option<Workspace> {

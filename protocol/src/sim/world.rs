@@ -1,24 +1,28 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{Coverage, Dice, Plan, actions, device::Device};
+use super::{Coverage, Dice, Plan, Report, actions, device::Device};
 use crate::{
     id::{DeviceId, EntryId, LogId, WorkspaceId},
     replica::{BatchId, Command, Event, Input, Output, Reply, RequestId},
-    store::{Batch, LogStore},
+    store::Batch,
     time::Now,
 };
 use std::collections::BTreeMap;
 
 mod check;
+mod disk;
+mod founding;
 
 /// Midnight at the start of 2026, the virtual clocks' beginning.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 /// Time between two commands, on average.
 const PACE_MS: u64 = 120;
-/// Time after healing in which everything must have settled: three rounds of digests.
+/// Time after healing in which everything must have settled: some rounds of digests.
 const SETTLE_MS: u64 = 60_000;
 /// Time between reconnection attempts.
 const REDIAL_MS: u64 = 500;
+/// Time after healing by which every device has started again.
+const HEAL_MS: u64 = 5_000;
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -30,6 +34,8 @@ enum Happening {
     Partition,
     Heal,
     Crash { device: usize },
+    Restart { device: usize },
+    SyncOn { device: usize },
     Start { device: usize },
     Restore { device: usize },
     Backup { device: usize },
@@ -59,9 +65,13 @@ pub struct World {
     replies: BTreeMap<RequestId, Reply>,
     /// Commands still to be given.
     acts_left: usize,
-    /// Faults strike between founding and healing.
+    /// Faults strike until everything heals.
     acting: bool,
+    /// Not everybody is a member yet.
+    founding: bool,
     coverage: Coverage,
+    /// Over everything that the devices put out.
+    trace: blake3::Hasher,
 }
 
 impl World {
@@ -85,46 +95,29 @@ impl World {
             next_link: 0,
             replies: BTreeMap::new(),
             acts_left: 0,
-            acting: false,
+            acting: true,
+            founding: true,
             coverage: Coverage::default(),
+            trace: blake3::Hasher::new(),
         }
     }
 
-    /// What was exercised.
-    pub fn into_coverage(self) -> Coverage {
-        self.coverage
+    /// What was done.
+    pub fn into_report(self) -> Report {
+        Report { fingerprint: *self.trace.finalize().as_bytes(), coverage: self.coverage }
     }
 
     /// Plays the schedule and checks what must hold.
     pub fn play(&mut self) -> Result<(), String> {
         self.found()?;
+        self.founding = false;
         self.lay_plan();
-        self.acting = true;
         self.run_until(None)?;
         self.acting = false;
-        self.heal();
+        self.heal()?;
         let end = self.now_ms + SETTLE_MS;
         self.run_until(Some(end))?;
         self.check()
-    }
-
-    fn found(&mut self) -> Result<(), String> {
-        let create = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Person 0".into() };
-        let Some(Reply::Workspace(workspace)) = self.ask(0, create)? else {
-            return Err("founding failed".into());
-        };
-        self.workspace = Some(workspace);
-        let expires_ms = EPOCH_MS * 2;
-        let Some(Reply::Ticket(ticket)) =
-            self.ask(0, Command::Invite { workspace, expires_ms, addresses: vec![] })?
-        else {
-            return Err("inviting failed".into());
-        };
-        for device in 1..self.devices.len() {
-            let person_name = format!("Person {device}");
-            self.ask(device, Command::Join { ticket: ticket.clone(), person_name })?;
-        }
-        Ok(())
     }
 
     /// Gives a command and lets time pass until it is answered.
@@ -139,7 +132,6 @@ impl World {
     fn lay_plan(&mut self) {
         let start = self.now_ms;
         let length = self.plan.commands as u64 * PACE_MS;
-        self.at(start, Happening::Redial);
         for _ in 0..self.plan.commands {
             let at = start + self.dice.below(length);
             self.at(at, Happening::Act);
@@ -214,6 +206,11 @@ impl World {
                 Ok(())
             }
             Happening::Crash { device } => self.crash(device, "crash"),
+            Happening::Restart { device } if self.devices[device].broken => {
+                self.crash(device, "restart after a disk fault")
+            }
+            Happening::Restart { .. } => Ok(()),
+            Happening::SyncOn { device } => self.switch_sync_on(device),
             Happening::Start { device } => self.start(device),
             Happening::Backup { device } => {
                 let disk = &mut self.devices[device].disk;
@@ -235,6 +232,10 @@ impl World {
         let logs = self.devices[device].logs();
         let Some(replica) = &mut self.devices[device].replica else { return Ok(()) };
         replica.handle(now, input, &logs);
+        self.drain(device)
+    }
+
+    fn drain(&mut self, device: usize) -> Result<(), String> {
         while let Some(output) = self.devices[device].replica.as_mut().and_then(crate::replica::Replica::poll)
         {
             self.output(device, output)?;
@@ -243,6 +244,7 @@ impl World {
     }
 
     fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
+        self.note(device, &output);
         match output {
             Output::Remember(record) => self.devices[device].disk.record = Some(record),
             Output::Persist { id, batch, .. } => {
@@ -253,13 +255,12 @@ impl World {
             }
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
             Output::Disconnect { peer, reason } => {
-                self.coverage.count("disconnect");
-                if !self.plan.is_rough() {
+                let Some(other) = self.device(peer) else { return Ok(()) };
+                if [device, other].iter().all(|device| self.devices[*device].disk.record.is_some()) {
                     return Err(format!("device {device} disconnected an honest peer: {reason}"));
                 }
-                if let Some(other) = self.device(peer) {
-                    self.cut(device, other)?;
-                }
+                self.coverage.count("stranger disconnected");
+                self.cut(device, other)?;
             }
             Output::WakeAt(at) => {
                 let life = self.devices[device].life;
@@ -272,6 +273,11 @@ impl World {
                     return Err("a log was forked".into());
                 }
             }
+            Output::Event(Event::Damaged { .. }) => {
+                self.coverage.count("read failed");
+                self.break_down(device);
+            }
+            Output::Event(Event::ReadOnly { .. }) if self.devices[device].broken => {}
             Output::Event(Event::ReadOnly { reason }) => {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
@@ -349,48 +355,6 @@ impl World {
         self.input(to, Input::Received { peer, frame })
     }
 
-    /// A batch reaches the disk, unless the device crashes right before, in the middle, or right after.
-    fn persist(&mut self, device: usize, life: u64, batch: BatchId, runs: &Batch) -> Result<(), String> {
-        if self.devices[device].life != life {
-            return Ok(());
-        }
-        let risky = self.acting && self.plan.crashes && self.dice.chance(8);
-        let moment = if risky { self.dice.below(3) } else { 3 };
-        match moment {
-            0 => return self.crash(device, "crash before a write"),
-            1 => {
-                let keep = self.dice.below(runs.runs.len() as u64 + 1) as usize;
-                self.devices[device].disk.log.tear(keep);
-            }
-            _ => {}
-        }
-        let stored = self.devices[device].disk.log.append(runs);
-        match (moment, stored) {
-            (1, _) => self.crash(device, "crash in a write"),
-            (2, Ok(())) => self.crash(device, "crash after a write"),
-            (_, Ok(())) => {
-                self.input(device, Input::Persisted { batch })?;
-                self.maybe_save_pages(device);
-                Ok(())
-            }
-            (_, Err(error)) => Err(format!("device {device}: {error}")),
-        }
-    }
-
-    fn maybe_save_pages(&mut self, device: usize) {
-        if !self.dice.chance(100) {
-            return;
-        }
-        let pending =
-            |what: &Happening| matches!(what, Happening::Persist { device: of, .. } if *of == device);
-        if let Some(workspace) = self.workspace
-            && !self.queue.values().any(pending)
-        {
-            self.coverage.count("pages saved");
-            self.devices[device].save_pages(workspace);
-        }
-    }
-
     fn crash(&mut self, device: usize, how: &'static str) -> Result<(), String> {
         if self.devices[device].replica.is_none() {
             return Ok(());
@@ -410,7 +374,8 @@ impl World {
             return Ok(());
         }
         let started = self.devices[device].start(&mut self.dice);
-        started.map_err(|error| format!("device {device} did not start: {error}"))
+        started.map_err(|error| format!("device {device} did not start: {error}"))?;
+        self.drain(device)
     }
 
     /// The device comes back as it was at its backup.
@@ -504,6 +469,7 @@ impl World {
 
     fn act(&mut self) -> Result<(), String> {
         let device = self.any_device();
+        self.maybe_fail_read(device);
         let Some(state) =
             self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
         else {
@@ -533,22 +499,25 @@ impl World {
     }
 
     /// The end of all faults.
-    fn heal(&mut self) {
+    fn heal(&mut self) -> Result<(), String> {
         self.sides = None;
         self.queue.retain(|_, what| {
             !matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Restore { .. })
         });
         for device in 0..self.devices.len() {
-            if self.devices[device].replica.is_none() {
+            if self.devices[device].broken {
+                self.crash(device, "restart after a disk fault")?;
+            } else if self.devices[device].replica.is_none() {
                 self.at(self.now_ms, Happening::Start { device });
             }
+            self.at(self.now_ms + HEAL_MS, Happening::SyncOn { device });
         }
+        Ok(())
     }
-}
 
-impl Plan {
-    /// Whether frames may arrive in ways that a stream never delivers them.
-    const fn is_rough(&self) -> bool {
-        self.loss + self.duplication + self.reordering > 0
+    fn switch_sync_on(&mut self, device: usize) -> Result<(), String> {
+        let off = self.devices[device].disk.record.as_ref().filter(|record| !record.auto_sync);
+        let Some(workspace) = off.map(|record| record.id) else { return Ok(()) };
+        self.command(device, Command::SetAutoSync { workspace, on: true }).map(drop)
     }
 }

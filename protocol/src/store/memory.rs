@@ -27,6 +27,8 @@ struct Shared {
     runs: Vec<Arc<BatchRun>>,
     table: ChainTable<Arc<BatchRun>>,
     fault: Option<Fault>,
+    /// Whether the next run that is read fails.
+    read_fault: bool,
     read_only: bool,
 }
 
@@ -108,11 +110,15 @@ impl MemoryLog {
         lock(&self.shared).fault = Some(Fault { after: 0, keep });
     }
 
+    /// Lets the next reading of a run fail.
+    pub fn fail_read(&self) {
+        lock(&self.shared).read_fault = true;
+    }
+
     /// Opens the storage again after a failure. Faults that have not struck are forgotten.
     pub fn reopen(&self) {
         let mut shared = lock(&self.shared);
-        shared.read_only = false;
-        shared.fault = None;
+        (shared.read_only, shared.fault, shared.read_fault) = (false, None, false);
     }
 
     /// How many runs are durable: names the present state for [`MemoryLog::restore`].
@@ -162,7 +168,11 @@ impl LogReader for MemoryReader {
     }
 
     fn read_run(&self, chain: ChainNo, position: u64) -> Result<Option<Run>, StoreError> {
-        let plan = lock(&self.shared).table.plan_run(chain, position);
+        let mut shared = lock(&self.shared);
+        if std::mem::take(&mut shared.read_fault) {
+            return Err(StoreError::Read("a fault was injected".into()));
+        }
+        let plan = shared.table.plan_run(chain, position);
         plan.map(|plan| plan.carry_out(&InMemory)).transpose()
     }
 

@@ -33,6 +33,7 @@ impl World {
             }
             seen.insert((state.state_hash(), state.conflict_count()));
             digests.insert(logs.digest());
+            self.trace.update(&state.state_hash()).update(&logs.digest());
             self.coverage.add("conflicts at the end", state.conflict_count() as u64);
             self.coverage.add("tasks at the end", state.shown(Kind::Task).count() as u64);
         }

@@ -1,0 +1,14 @@
+//! What a device says to its peers, and what it makes of what they say: one story a test.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "sync/device.rs"]
+mod device;
+#[path = "sync/opening.rs"]
+mod opening;
+#[path = "sync/repair.rs"]
+mod repair;
+#[path = "sync/strangers.rs"]
+mod strangers;
+#[path = "sync/switch.rs"]
+mod switch;

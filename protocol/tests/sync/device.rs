@@ -1,0 +1,346 @@
+//! A device with a disk in memory, and a peer whose messages a test makes by hand.
+
+use std::collections::{BTreeMap, VecDeque};
+use velo_protocol::{
+    change::Change,
+    crypto::{LinkCert, SecretKey},
+    id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
+    log::{Head, Run},
+    message::{Heads, Message, Ops},
+    model::{EntityKey, Kind, project, task},
+    replica::{
+        Command, Event, Identity, Input, Logs, Opened, Output, Refusal, Replica, Reply, WorkspaceRecord,
+    },
+    session::{Request, Session},
+    store::{
+        ChainNo, LogReader, LogStore,
+        memory::{MemoryLog, MemoryReader},
+    },
+    ticket::Ticket,
+    time::Now,
+    value::Value,
+};
+
+pub const EPOCH_MS: u64 = 1_767_225_600_000;
+
+/// The readers of a device's logs.
+#[derive(Default)]
+pub struct Readers(BTreeMap<WorkspaceId, MemoryReader>);
+
+impl Logs for Readers {
+    fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader> {
+        self.0.get(&workspace).map(|reader| reader as &dyn LogReader)
+    }
+}
+
+pub struct Device {
+    pub identity: Identity,
+    pub replica: Replica,
+    pub disks: BTreeMap<WorkspaceId, MemoryLog>,
+    pub records: BTreeMap<WorkspaceId, WorkspaceRecord>,
+    pub now_ms: u64,
+    /// Everything that was put out but what the disk did, since it was looked at.
+    pub outputs: Vec<Output>,
+    readers: Readers,
+    starts: u8,
+}
+
+impl Device {
+    /// Devices of one test have different numbers.
+    pub fn new(number: u8) -> Self {
+        let (root, device) = (SecretKey::from_seed(&[number; 32]), SecretKey::from_seed(&[number + 100; 32]));
+        let person = PersonId(root.public());
+        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
+        let identity = Identity { person, device, chain };
+        Self {
+            replica: Replica::new(identity.clone(), [number; 32]),
+            identity,
+            disks: BTreeMap::new(),
+            records: BTreeMap::new(),
+            now_ms: 0,
+            outputs: Vec::new(),
+            readers: Readers::default(),
+            starts: 0,
+        }
+    }
+
+    pub fn id(&self) -> DeviceId {
+        self.identity.device_id()
+    }
+
+    pub fn now(&self) -> Now {
+        Now { wall_ms: EPOCH_MS + self.now_ms, mono_ms: self.now_ms }
+    }
+
+    /// Takes an input and what follows from it. Batches are durable at once.
+    pub fn input(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.replica.handle(self.now(), input, &self.readers);
+            self.drain(&mut inputs);
+        }
+    }
+
+    fn drain(&mut self, inputs: &mut VecDeque<Input>) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                Output::Persist { workspace, id, batch } => {
+                    let disk = self.disks.entry(workspace).or_default();
+                    disk.append(&batch).unwrap();
+                    self.readers.0.insert(workspace, disk.reader());
+                    inputs.push_back(Input::Persisted { batch: id });
+                }
+                Output::Remember(record) => {
+                    self.records.insert(record.id, record.clone());
+                    self.outputs.push(Output::Remember(record));
+                }
+                Output::Send { peer, frame } => {
+                    inputs.push_back(Input::Sent { peer, bytes: frame.len() });
+                    self.outputs.push(Output::Send { peer, frame });
+                }
+                other => self.outputs.push(other),
+            }
+        }
+    }
+
+    /// Starts again from its disks.
+    pub fn restart(&mut self, fresh_incarnation: bool) -> Vec<Opened> {
+        self.starts += 1;
+        self.replica = Replica::new(self.identity.clone(), [self.starts + 200; 32]);
+        let mut opened = Vec::new();
+        for record in self.records.values().cloned().collect::<Vec<_>>() {
+            let disk = self.disks.entry(record.id).or_default().reader();
+            opened.push(self.replica.open_workspace(record, None, &disk, fresh_incarnation).unwrap());
+        }
+        self.outputs.clear();
+        self.drain(&mut VecDeque::new());
+        opened
+    }
+
+    /// Lets time pass, with the wake-ups that were asked for.
+    pub fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.now_ms += 10;
+            self.input(Input::Wake);
+        }
+    }
+
+    pub fn command(&mut self, command: Command) -> Result<Reply, Refusal> {
+        self.input(Input::Command { request: 7, command });
+        let reply = self.outputs.iter().rposition(|output| matches!(output, Output::Reply { .. })).unwrap();
+        match self.outputs.remove(reply) {
+            Output::Reply { result, .. } => result,
+            _ => unreachable!(),
+        }
+    }
+
+    pub fn found(&mut self) -> WorkspaceId {
+        let command = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() };
+        match self.command(command).unwrap() {
+            Reply::Workspace(workspace) => workspace,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn invite(&mut self, workspace: WorkspaceId) -> Ticket {
+        let command = Command::Invite { workspace, expires_ms: u64::MAX, addresses: vec![] };
+        match self.command(command).unwrap() {
+            Reply::Ticket(ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn join(&mut self, ticket: &Ticket) -> Result<Reply, Refusal> {
+        self.command(Command::Join { ticket: ticket.clone(), person_name: "Ben".into() })
+    }
+
+    /// Adds a project whose description makes it as large as wanted.
+    pub fn add(&mut self, workspace: WorkspaceId, number: u64, bytes: usize) {
+        let key = EntityKey::new(Kind::Task, EntityId::new(number, [1; 10]));
+        let fields = vec![
+            (task::TITLE.into(), Value::text(format!("Task {number}"))),
+            (task::DESCRIPTION.into(), Value::text("x".repeat(bytes))),
+        ];
+        let changes = vec![Change::Create { key, fields }];
+        self.command(Command::Edit { workspace, changes }).unwrap();
+    }
+
+    /// One small change.
+    pub fn edit(&mut self, workspace: WorkspaceId, number: u64) {
+        let key = EntityKey::new(Kind::Project, EntityId::new(number, [0; 10]));
+        let fields = vec![(project::NAME.into(), Value::text(format!("Project {number}")))];
+        let changes = vec![Change::Create { key, fields }];
+        self.command(Command::Edit { workspace, changes }).unwrap();
+    }
+
+    /// Every run of every chain, as a peer would send them.
+    pub fn runs(&self, workspace: WorkspaceId) -> Vec<Run> {
+        let reader = self.disks[&workspace].reader();
+        let mut runs = Vec::new();
+        for (number, chain) in reader.chains().iter().enumerate() {
+            let mut position = chain.base.position;
+            while let Some(run) = reader.read_run(ChainNo(number as u32), position).unwrap() {
+                position += velo_protocol::log::survey(&run.bytes).unwrap().0;
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    /// The own log of a workspace from `after` on.
+    pub fn own_runs(&self, workspace: WorkspaceId, after: u64) -> Vec<Run> {
+        let own = self.own_log(workspace);
+        let reader = self.disks[&workspace].reader();
+        let number = reader.chains().iter().position(|chain| chain.log == own).unwrap();
+        let (mut runs, mut position) = (Vec::new(), after);
+        while let Some(run) = reader.read_run(ChainNo(number as u32), position).unwrap() {
+            position += velo_protocol::log::survey(&run.bytes).unwrap().0;
+            runs.push(run);
+        }
+        runs
+    }
+
+    pub fn own_log(&self, workspace: WorkspaceId) -> LogId {
+        self.records[&workspace].origin.log_id(workspace)
+    }
+
+    pub fn heads(&self, workspace: WorkspaceId) -> Vec<(LogId, Head)> {
+        self.replica.logs(workspace).unwrap().durable_heads()
+    }
+
+    pub fn own_end(&self, workspace: WorkspaceId) -> u64 {
+        let own = self.own_log(workspace);
+        self.heads(workspace).iter().find(|(log, _)| *log == own).map_or(0, |(_, head)| head.position)
+    }
+
+    pub fn has(&self, workspace: WorkspaceId, head: (LogId, Head)) -> bool {
+        self.replica.logs(workspace).unwrap().find(head.1.id).is_some()
+    }
+
+    pub fn disconnected(&self) -> Option<&str> {
+        self.outputs.iter().find_map(|output| match output {
+            Output::Disconnect { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.outputs.iter().filter_map(|output| match output {
+            Output::Event(event) => Some(event),
+            _ => None,
+        })
+    }
+}
+
+/// A peer that says only what a test lets it say.
+pub struct Wire {
+    pub id: DeviceId,
+    pub session: Session,
+}
+
+impl Wire {
+    /// Opens a session with `device` and says hello.
+    pub fn greet(number: u8, device: &mut Device) -> Self {
+        let id = DeviceId(SecretKey::from_seed(&[number; 32]).public());
+        let session = Session::open(device.now(), id, device.id(), [number; 32]);
+        let mut wire = Self { id, session };
+        device.input(Input::PeerUp { peer: id });
+        wire.hand_over(device);
+        let frame = wire.frames(device).remove(0);
+        let greeted = wire.session.receive(device.now(), &frame, std::iter::empty()).unwrap();
+        assert_eq!(greeted, Request::Opened);
+        wire
+    }
+
+    /// Opens a session and proves to have the workspace.
+    pub fn member(number: u8, device: &mut Device, workspace: WorkspaceId) -> Self {
+        let mut wire = Self::greet(number, device);
+        wire.prove(device, workspace);
+        wire
+    }
+
+    pub fn prove(&mut self, device: &mut Device, workspace: WorkspaceId) {
+        let secret = device.records[&workspace].secret.clone();
+        self.session.offer(device.now(), workspace, &secret);
+        self.hand_over(device);
+    }
+
+    fn hand_over(&mut self, device: &mut Device) {
+        for frame in self.session.take_frames() {
+            device.input(Input::Received { peer: self.id, frame });
+        }
+    }
+
+    pub fn say(&self, device: &mut Device, message: &Message) {
+        device.input(Input::Received { peer: self.id, frame: message.encode() });
+    }
+
+    pub fn say_runs(&self, device: &mut Device, workspace: WorkspaceId, runs: Vec<Run>) {
+        for run in runs {
+            self.say(device, &Message::Ops(Ops { workspace, runs: vec![run] }));
+        }
+    }
+
+    pub fn announce(
+        &self,
+        device: &mut Device,
+        workspace: WorkspaceId,
+        heads: Vec<(LogId, Head)>,
+        full: bool,
+    ) {
+        self.say(device, &Message::Heads(Heads { workspace, more: false, full, heads }));
+    }
+
+    fn frames(&self, device: &mut Device) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        device.outputs.retain(|output| match output {
+            Output::Send { peer, frame } if *peer == self.id => {
+                frames.push(frame.clone());
+                false
+            }
+            _ => true,
+        });
+        frames
+    }
+
+    /// What the device said to this peer since it was asked last.
+    pub fn heard(&self, device: &mut Device) -> Vec<Message> {
+        self.frames(device).iter().map(|frame| Message::decode(frame).unwrap()).collect()
+    }
+
+    /// The logs of which the device sent entries since it was asked last.
+    pub fn heard_logs(&self, device: &mut Device) -> Vec<LogId> {
+        let heard = self.heard(device);
+        heard.iter().flat_map(runs_of).map(|run| run.log).collect()
+    }
+}
+
+pub fn runs_of(message: &Message) -> &[Run] {
+    match message {
+        Message::Ops(ops) => &ops.runs,
+        _ => &[],
+    }
+}
+
+pub fn is_full(message: &Message) -> bool {
+    matches!(message, Message::Heads(heads) if heads.full)
+}
+
+/// Two members of a workspace that hold the same, not connected.
+pub fn pair() -> (Device, Device, WorkspaceId) {
+    let (mut anna, mut ben) = (Device::new(1), Device::new(2));
+    let workspace = anna.found();
+    let ticket = anna.invite(workspace);
+    ben.join(&ticket).unwrap();
+    give(&anna, &mut ben, workspace);
+    give(&ben, &mut anna, workspace);
+    (anna, ben, workspace)
+}
+
+/// Hands over everything at once.
+pub fn give(from: &Device, to: &mut Device, workspace: WorkspaceId) {
+    let wire = Wire::member(99, to, workspace);
+    wire.say_runs(to, workspace, from.runs(workspace));
+    to.input(Input::PeerDown { peer: wire.id });
+    to.outputs.clear();
+}
