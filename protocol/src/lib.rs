@@ -9,7 +9,8 @@
 //! that is handed in. [`replica::Replica`] is the one door; a driver gives it one
 //! [`replica::Input`] and then drains its [`replica::Output`]s.
 //!
-//! Each module imports only modules that stand above it in this list.
+//! Each module imports only modules that stand above it in this list. The one exception is
+//! [`workspace`], which keeps book of the pages that [`snapshot`] writes.
 
 pub mod id;
 pub mod limits;
