@@ -204,7 +204,7 @@ impl Session {
             (Message::Hello(_), Some(_)) => Err(Fault::Order("a second Hello")),
             (Message::Bye, _) => Ok(Request::Bye),
             (_, None) => Err(Fault::Order("no Hello first")),
-            (Message::Auth(auth), Some(theirs)) => self.authenticate(now, auth, &theirs, secrets),
+            (Message::Auth(auth), Some(theirs)) => Ok(self.authenticate(now, auth, &theirs, secrets)),
             (Message::Digest(digest), _) => self.checked(digest.workspace, Request::Digest(digest)),
             (Message::Heads(heads), _) => {
                 if heads.heads.len() > limits::HEADS_PER_MESSAGE {
@@ -230,10 +230,10 @@ impl Session {
         given: Auth,
         theirs: &Hello,
         secrets: impl Iterator<Item = (WorkspaceId, &'a SessionSecret)>,
-    ) -> Result<Request, Fault> {
+    ) -> Request {
         for (workspace, secret) in secrets {
             if given == auth(secret, (self.peer, theirs), (self.us, &self.hello)) {
-                return Ok(self.share(now, workspace));
+                return self.share(now, workspace);
             }
         }
         // Somebody may well have many workspaces and share few of them with us.
@@ -241,7 +241,7 @@ impl Session {
             self.unmatched.pop_front();
         }
         self.unmatched.push_back(given);
-        Ok(Request::Nothing)
+        Request::Nothing
     }
 
     fn checked(&self, workspace: WorkspaceId, request: Request) -> Result<Request, Fault> {

@@ -36,8 +36,9 @@ pub struct Plan {
     pub reordering: u64,
     /// Whether devices crash.
     pub crashes: bool,
-    /// Whether a disk fails to read or write now and then; a restart repairs it.
-    pub disk_faults: bool,
+    /// Readings that fail, in thousandths of the commands; writes fail too unless it is 0. A restart
+    /// repairs the disk.
+    pub disk_faults: u64,
     /// Whether a device is restored from a backup.
     pub restores: bool,
     /// Whether a restored device notices by its marker. Without it, it may fork its log.
@@ -104,7 +105,7 @@ impl Plan {
             duplication: if harsh { 20 } else { 0 },
             reordering: if harsh { 20 } else { 0 },
             crashes: dice.chance(500),
-            disk_faults: dice.chance(250),
+            disk_faults: if dice.chance(250) { 20 } else { 0 },
             restores: dice.chance(125),
             marker: dice.chance(700),
             skew_ms: if dice.chance(300) { 600_000 } else { 50 },

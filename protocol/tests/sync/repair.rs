@@ -34,7 +34,7 @@ fn a_lost_run_comes_again_although_more_is_sent_all_the_time() {
     wire.announce(&mut anna, workspace, held.clone(), true);
     wire.heard(&mut anna);
     anna.edit(workspace, 1);
-    let lost = wire.heard(&mut anna).iter().flat_map(runs_of).cloned().next().unwrap();
+    let lost = wire.heard(&mut anna).iter().flat_map(runs_of).next().cloned().unwrap();
     for number in 2..8 {
         anna.pass(1_000);
         anna.edit(workspace, number);

@@ -31,8 +31,8 @@ fn a_device_that_does_not_sync_neither_spins_nor_speaks_nor_takes() {
         anna.now_ms += 10;
     }
     assert_eq!(wire.heard(&mut anna), []);
-    let head = ben.heads(workspace).into_iter().find(|(log, _)| *log == ben.own_log(workspace)).unwrap();
-    assert!(!anna.has(workspace, head));
+    let newest = ben.heads(workspace).into_iter().find(|(log, _)| *log == ben.own_log(workspace)).unwrap();
+    assert!(!anna.has(workspace, newest));
 
     // It stays off, until a person asks.
     anna.restart(false);
@@ -53,7 +53,7 @@ fn a_device_that_does_not_sync_neither_spins_nor_speaks_nor_takes() {
     anna.pass(limits::RESEND_MS + 10);
     assert!(wire.heard(&mut anna).iter().any(is_full));
     wire.say_runs(&mut anna, workspace, news.clone());
-    assert!(anna.has(workspace, head));
+    assert!(anna.has(workspace, newest));
     anna.pass(limits::SYNC_NOW_MS);
     wire.heard(&mut anna);
     anna.edit(workspace, 77);

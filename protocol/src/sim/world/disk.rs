@@ -27,7 +27,7 @@ impl World {
         match moment {
             0 => return self.crash(device, "crash before a write"),
             1 => self.devices[device].disk.log.tear(keep),
-            _ if self.acting && self.plan.disk_faults && self.dice.chance(danger / 2) => {
+            _ if self.acting && self.plan.disk_faults > 0 && self.dice.chance(danger / 2) => {
                 self.devices[device].disk.log.tear(keep);
                 self.break_down(device);
             }
@@ -59,7 +59,7 @@ impl World {
     }
 
     pub(super) fn maybe_fail_read(&mut self, device: usize) {
-        if self.acting && self.plan.disk_faults && self.dice.chance(20) {
+        if self.acting && self.dice.chance(self.plan.disk_faults) {
             self.devices[device].disk.log.fail_read();
         }
     }
