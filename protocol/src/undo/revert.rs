@@ -141,7 +141,7 @@ impl<'a> Reverter<'a> {
     where
         'a: 's,
     {
-        Versions { key, slot, turns: self.turns, lookup: self.lookup }
+        Versions::new(key, slot, self.turns, self.lookup)
     }
 
     /// Brings back what the transaction deleted, unless somebody else worked on it since.
@@ -239,8 +239,8 @@ impl<'a> Reverter<'a> {
     /// Gives a register back what it held before the transaction.
     fn unset(&mut self, key: EntityKey, slot: &Slot, sets: &[(OpId, &[OpId])]) -> Vec<Op> {
         let (mut ops, mut before) = (Vec::new(), Vec::new());
+        let versions = self.versions(key, slot);
         for (op, replaced) in sets {
-            let versions = self.versions(key, slot);
             let wanted = versions.of(*op);
             let values = self.values_before(&versions, &wanted, replaced);
             let standing = self.standing(&versions, *op, &wanted);

@@ -3,7 +3,9 @@
 //! Seen through one register, a person's own undos and redos are a cursor on the versions that the
 //! original operations made: an undo of `B` goes down to what `B` had replaced, a redo goes up
 //! again. [`Versions::of`] follows the names from an operation back to an original one and
-//! replays the turns in between.
+//! replays the turns in between. Going down means following what the original had replaced, which
+//! may again be an undo: each operation is followed once and its version remembered, or the work
+//! would double with every edit that came after an undo.
 
 use super::Lookup;
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
     op::Op,
     value::Value,
 };
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// Where the cursor stands after an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +30,22 @@ pub(super) struct Cursor {
 pub(super) struct Versions<'a> {
     pub key: EntityKey,
     pub slot: &'a Slot,
-    pub turns: &'a BTreeMap<u64, bool>,
-    pub lookup: &'a Lookup<'a>,
+    turns: &'a BTreeMap<u64, bool>,
+    lookup: &'a Lookup<'a>,
+    /// The version of each operation that was followed on the way down.
+    followed: RefCell<BTreeMap<OpId, Option<OpId>>>,
 }
 
-impl Versions<'_> {
+impl<'a> Versions<'a> {
+    pub(super) fn new(
+        key: EntityKey,
+        slot: &'a Slot,
+        turns: &'a BTreeMap<u64, bool>,
+        lookup: &'a Lookup<'a>,
+    ) -> Self {
+        Self { key, slot, turns, lookup, followed: RefCell::default() }
+    }
+
     pub(super) fn of(&self, op: OpId) -> Cursor {
         self.follow(op, 0)
     }
@@ -84,6 +97,15 @@ impl Versions<'_> {
         let (_, replaced) = self.read(version)?;
         let same = |op: &OpId| self.read(*op).is_some_and(|(was, _)| was == *value);
         let below = replaced.into_iter().find(same)?;
-        if depth >= limits::UNDO_DEPTH { Some(below) } else { self.follow(below, depth + 1).version }
+        if depth >= limits::UNDO_DEPTH { Some(below) } else { self.version(below, depth + 1) }
+    }
+
+    fn version(&self, op: OpId, depth: usize) -> Option<OpId> {
+        if let Some(version) = self.followed.borrow().get(&op) {
+            return *version;
+        }
+        let version = self.follow(op, depth).version;
+        self.followed.borrow_mut().insert(op, version);
+        version
     }
 }

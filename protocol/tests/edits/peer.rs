@@ -1,6 +1,9 @@
 //! A device without network, disk and signatures: it turns changes into entries and applies them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 use velo_protocol::{
     change::{self, Change, ChangeError},
     codec,
@@ -30,6 +33,8 @@ pub struct Peer {
     log: BTreeMap<EntryAt, (EntryId, LoggedEntry)>,
     /// In the order of application.
     order: Vec<EntryAt>,
+    /// How many operations undo and redo read from the log.
+    pub lookups: Cell<usize>,
 }
 
 impl Peer {
@@ -51,6 +56,7 @@ impl Peer {
             clock: 1_000_000,
             log: BTreeMap::new(),
             order: Vec::new(),
+            lookups: Cell::new(0),
         };
         let name = ["Anna", "Ben", "Carla"][usize::from(number)];
         let profile = EntityKey::new(Kind::Profile, peer.person().into());
@@ -111,7 +117,8 @@ impl Peer {
         reverted.kept
     }
 
-    fn write(&mut self, groups: Vec<Group>, reverts: Option<Reverts>) {
+    /// Writes operations as they are, as a dishonest device may.
+    pub fn write(&mut self, groups: Vec<Group>, reverts: Option<Reverts>) {
         let mut bodies = change::pack(groups);
         if bodies.is_empty() {
             bodies.push(Vec::new());
@@ -171,6 +178,7 @@ impl Peer {
     }
 
     fn lookup(&self, op: OpId) -> Vec<(EntityKey, Op)> {
+        self.lookups.update(|count| count + 1);
         let entry = self.log.values().find(|(_, entry)| entry.prefix == op.entry);
         let body = entry.and_then(|(_, entry)| DataBody::read(&entry.body).ok());
         let ops = body.iter().flat_map(DataBody::ops).filter(|(index, _, _)| *index == op.index);

@@ -33,6 +33,24 @@ fn undo_and_redo_walk_through_the_values_of_a_field() {
 }
 
 #[test]
+fn undo_reads_no_more_for_edits_that_came_after_undos() {
+    let mut peer = board();
+    for number in 0..16 {
+        peer.must(rename(10, &format!("title {number}")));
+        for _ in 0..2 {
+            peer.undo().unwrap();
+            peer.redo().unwrap();
+        }
+        peer.undo().unwrap();
+    }
+    peer.must(rename(10, "last"));
+    peer.lookups.set(0);
+    assert_eq!(peer.undo(), Some(vec![]));
+    assert_eq!(peer.title(id(10)), "Task 10");
+    assert!(peer.lookups.get() < 500, "{} operations were read", peer.lookups.get());
+}
+
+#[test]
 fn everything_can_be_undone_down_to_nothing() {
     let mut peer = Peer::new(0);
     let empty = peer.visible();
