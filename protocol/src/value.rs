@@ -142,6 +142,18 @@ impl OrderKey {
         Self(key.into())
     }
 
+    /// The key of one of `count` siblings that get new keys all together: they stand evenly in the
+    /// middle half, with room before the first and behind the last.
+    pub fn nth_of(place: usize, count: usize, suffix: [u8; 2]) -> Self {
+        let step = (1 << 63) / (count as u64 + 1);
+        let number = (1 << 62) + step * (place as u64 + 1);
+        // Half of the number is enough unless the steps are smaller than that.
+        let len = if step >> 32 > 0 { 4 } else { 8 };
+        let mut key = number.to_be_bytes()[..len].to_vec();
+        key.extend(suffix.map(|byte| byte.max(1)));
+        Self(key.into())
+    }
+
     /// A key that ends in zero has no room right below it, so nobody may write one.
     pub fn is_well_formed(&self) -> bool {
         self.0.last().is_some_and(|byte| *byte != 0) && self.0.len() <= limits::ORDER_KEY

@@ -112,7 +112,8 @@ fn between(low: Option<&Place>, high: Option<&Place>, suffix: [u8; 2]) -> Option
     (fits && key.is_well_formed()).then_some(key)
 }
 
-/// Gives `own`, right after `low`, and its neighbours new keys.
+/// Gives `own`, right after `low`, and its neighbours new keys. Ends at the latest with a window that
+/// holds the whole list: it has room for any number.
 fn spread(draft: &mut Draft<'_>, list: Container, own: &Place, low: Option<&Place>, suffix: [u8; 2]) {
     let mut reach = SPREAD;
     loop {
@@ -171,7 +172,8 @@ impl Window {
     }
 }
 
-/// Rising keys between two others. At an open end they count up or down, in between they bisect.
+/// Rising keys between two others. Alone they stand evenly; at an open end they count up or down, in
+/// between they bisect.
 fn even_keys(
     low: Option<&OrderKey>,
     high: Option<&OrderKey>,
@@ -190,11 +192,11 @@ fn even_keys(
             keys.reverse();
             keys
         }
-        (low, None) => {
+        (Some(low), None) => {
             let upwards = |key: &OrderKey| Some(OrderKey::between(Some(key), None, suffix));
-            let first = Some(OrderKey::between(low, None, suffix));
-            std::iter::successors(first, upwards).take(count).collect()
+            std::iter::successors(upwards(low), upwards).take(count).collect()
         }
+        (None, None) => (0..count).map(|place| OrderKey::nth_of(place, count, suffix)).collect(),
     }
 }
 
@@ -227,6 +229,19 @@ mod tests {
                 let all = low.into_iter().chain(&keys).chain(high);
                 assert!(all.is_sorted_by(|left, right| left < right));
                 assert!(keys.iter().all(|key| key.0.len() <= limits::ORDER_KEY / 2), "{count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_of_any_length_has_room_for_keys_of_its_own() {
+        for count in [1, 600_000, limits::CHANGES_PER_COMMAND] {
+            let keys = even_keys(None, None, count, [3, 5]);
+            assert!(keys.is_sorted_by(|left, right| left < right) && keys.len() == count);
+            assert!(keys.iter().all(|key| key.0.len() <= 10), "{count}");
+            // And for more at both ends, without growing.
+            for end in [even_keys(None, keys.first(), 9, [1, 1]), even_keys(keys.last(), None, 9, [1, 1])] {
+                assert!(end.iter().all(|key| key.0.len() <= 6), "{count}");
             }
         }
     }
