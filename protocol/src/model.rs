@@ -26,6 +26,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Numbers what this program makes of entries: bumped whenever kinds of entries or entities, fields,
+/// operations or what they may hold change. A cached state remembers verdicts (void, made by a newer
+/// version), and those of another schema must be given anew.
+pub const SCHEMA: u8 = 1;
+
 /// A kind of entity. The number is part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u8", from = "u8")]
@@ -411,4 +416,25 @@ fn check_date(field: &'static str, date: &crate::value::Date) -> Result<(), Sche
         return Err(SchemaError::OutOfRange { field, min: *DAYS.start(), max: *DAYS.end(), found: day });
     }
     check_line(field, zone, limits::ELEMENT_TEXT, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::EntryKind;
+
+    /// Everything that a verdict on an entry depends on, as far as it stands in tables.
+    fn schema() -> String {
+        let fields: Vec<_> = KINDS.iter().map(|(kind, number, _)| (number, kind.fields())).collect();
+        let entries: Vec<_> = (0..=u8::MAX).map(EntryKind).filter(|kind| kind.is_known()).collect();
+        let limits = (limits::BODY, limits::OPS_PER_ENTRY, limits::NAMES_PER_OP, limits::LONG_TEXT_BYTES);
+        let more = (limits::ORDER_KEY, limits::ELEMENT_TEXT, crate::op::BODY_VERSION);
+        format!("{fields:?} {entries:?} {limits:?} {more:?}")
+    }
+
+    #[test]
+    fn whoever_changes_the_schema_numbers_it_anew() {
+        let hash = blake3::hash(schema().as_bytes()).to_hex();
+        assert_eq!((SCHEMA, &hash[..8]), (1, "592b3f9d"), "the tables changed: bump SCHEMA");
+    }
 }

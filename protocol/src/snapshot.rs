@@ -11,7 +11,7 @@
 use crate::{
     codec::{self, CodecError},
     id::{PersonId, WorkspaceId},
-    model::{EntityKey, Kind},
+    model::{self, EntityKey, Kind},
     op::{Group, Op},
     store::ChainNo,
     value::Value,
@@ -25,8 +25,9 @@ use imbl::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt.
-const FORMAT: u8 = 1;
+/// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
+/// those of programs with another [`model::SCHEMA`].
+const FORMAT: u8 = 2;
 /// Bytes at which a page is full.
 const PAGE_BYTES: usize = 20 * 1024;
 
@@ -52,6 +53,13 @@ pub enum SnapshotError {
     /// Written by another version of this program.
     #[error("the cached state has format {found}, this program writes {FORMAT}")]
     Version {
+        /// What it says.
+        found: u8,
+    },
+    /// Written by a program that judged entries by another schema: what it knew as void or newer
+    /// may be neither.
+    #[error("the cached state was made by schema {found}, this program has {}", model::SCHEMA)]
+    Schema {
         /// What it says.
         found: u8,
     },
@@ -156,7 +164,7 @@ impl Workspace {
     }
 
     fn write_meta(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![FORMAT, model::SCHEMA];
         let meta = Meta {
             workspace: self.id,
             revision: self.revision,
@@ -284,6 +292,10 @@ fn read_meta(id: WorkspaceId, bytes: &[u8]) -> Result<Meta, SnapshotError> {
     let (found, rest) = bytes.split_first().unwrap_or((&0, &[]));
     if *found != FORMAT {
         return Err(SnapshotError::Version { found: *found });
+    }
+    let (found, rest) = rest.split_first().unwrap_or((&0, &[]));
+    if *found != model::SCHEMA {
+        return Err(SnapshotError::Schema { found: *found });
     }
     let (meta, _): (Meta, usize) = codec::decode_local(rest)?;
     if meta.workspace != id {

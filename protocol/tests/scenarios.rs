@@ -9,7 +9,7 @@ mod world;
 use velo_protocol::{
     id::{EntityId, OpId, PersonId, WorkspaceId},
     log::EntryKind,
-    model::{ALIVE, EntityKey, Field, Kind, Slot, column, comment, profile, task},
+    model::{ALIVE, EntityKey, Field, Kind, SCHEMA, Slot, column, comment, profile, task},
     op::{Op, VoidReason},
     snapshot::{PageNo, SnapshotError},
     value::{Date, Element, OrderKey, Value},
@@ -388,9 +388,13 @@ fn a_cache_that_does_not_fit_is_refused() {
     assert_eq!(open(&disk.meta, Vec::new()), Some(SnapshotError::MissingPage(0)));
     assert_eq!(open(&disk.meta, [page(), page()].concat()), Some(SnapshotError::ForeignPage(0)));
     assert_eq!(open(&[99], page()), Some(SnapshotError::Version { found: 99 }));
+    // What a program with another schema held for void or newer must be judged anew.
+    let mut other = disk.meta.clone();
+    other[1] = SCHEMA + 1;
+    assert_eq!(open(&other, page()), Some(SnapshotError::Schema { found: SCHEMA + 1 }));
     let other = Workspace::from_pages(WorkspaceId([8; 32]), &disk.meta, page()).err();
     assert_eq!(other, Some(SnapshotError::OtherWorkspace(ID)));
-    for cut in 1..disk.meta.len() {
+    for cut in 2..disk.meta.len() {
         assert!(matches!(open(&disk.meta[..cut], page()), Some(SnapshotError::Codec(_))), "cut at {cut}");
     }
     let mut cut = page();
