@@ -24,7 +24,7 @@ use crate::{
     describe,
     id::EntityId,
     limits,
-    model::{self, ALIVE, EntityKey, Field, Kind, SchemaError, Slot},
+    model::{self, ALIVE, EntityKey, Field, SchemaError, Slot},
     op::Group,
     value::Value,
     workspace::Workspace,
@@ -228,31 +228,4 @@ fn named(draft: &Draft<'_>, key: EntityKey) -> String {
     let field = describe::title_field(key.kind);
     let title = field.and_then(|field| draft.value(key, &field.into())).and_then(Value::as_text);
     title.map_or_else(|| key.to_string(), |title| format!("{} {}", key.kind.name(), describe::quote(title)))
-}
-
-/// The fields by which an entity of this kind stands inside another. Kinds that have a place but
-/// stand in no other entity have `None`: there is one list of them.
-pub(crate) const fn containers(kind: Kind) -> &'static [Option<Field>] {
-    match kind {
-        Kind::Task => &[Some(model::task::COLUMN), Some(model::task::PARENT)],
-        Kind::Column => &[Some(model::column::PROJECT)],
-        Kind::ChecklistItem => &[Some(model::checklist_item::TASK)],
-        Kind::Comment => &[Some(model::comment::TASK)],
-        Kind::Attachment => &[Some(model::attachment::TASK)],
-        Kind::Project | Kind::CustomField | Kind::SavedView => &[None],
-        _ => &[],
-    }
-}
-
-/// The field that holds the place among siblings.
-const fn order_field(kind: Kind) -> Option<Field> {
-    match kind {
-        Kind::Task => Some(model::task::ORDER),
-        Kind::Column => Some(model::column::ORDER),
-        Kind::Project => Some(model::project::ORDER),
-        Kind::ChecklistItem => Some(model::checklist_item::ORDER),
-        Kind::CustomField => Some(model::custom_field::ORDER),
-        Kind::SavedView => Some(model::saved_view::ORDER),
-        _ => None,
-    }
 }

@@ -12,9 +12,9 @@ pub use sentence::describe;
 
 use crate::{
     id::{DeviceId, OpId, PersonId},
-    log::{EntryKind, Header, Origin},
+    log::{Header, Origin},
     model::{ALIVE, EntityKey, Slot},
-    op::{self, DataBody, Op, VoidReason},
+    op::{DataBody, Op, Scope, VoidReason},
     store::EntryAt,
     time::Hlc,
     value::Value,
@@ -120,13 +120,14 @@ impl Story {
             Err(reason) => return self.items.push(item(0, None, Happened::Void { reason })),
         };
         let reverts = body.reverts.map(|reverts| reverts.redo);
+        let scope = Scope::of(entry.header.kind, entry.origin.person);
         let first = self.items.len();
         let key = self.key;
         for (index, _, op) in body.ops().filter(|(_, of, _)| *of == key) {
             let id = OpId { entry: entry.prefix, index };
-            let happened = match void_reason(key, entry, op) {
-                Some(reason) => Happened::Void { reason },
-                None => self.happened(id, op),
+            let happened = match scope.check(key, op) {
+                Err(reason) => Happened::Void { reason },
+                Ok(()) => self.happened(id, op),
             };
             self.items.push(item(index, reverts, happened));
         }
@@ -176,14 +177,4 @@ impl Story {
             *fields = first_values;
         }
     }
-}
-
-fn void_reason(key: EntityKey, entry: &LoggedEntry, op: &Op) -> Option<VoidReason> {
-    let own_profile = crate::id::EntityId::from(entry.origin.person) == key.id;
-    let is_profile = key.kind == crate::model::Kind::Profile;
-    let kind_fits = match entry.header.kind {
-        EntryKind::PROFILE => is_profile && own_profile,
-        _ => !is_profile,
-    };
-    if kind_fits { op::check(key, op).err() } else { Some(VoidReason::NotOwnProfile) }
 }

@@ -22,6 +22,10 @@ pub const OPS_BYTES: usize = 64 * 1024;
 /// How far another device's clock may lie ahead and still be followed.
 pub const CLOCK_AHEAD_MS: u64 = 5 * 60 * 1000;
 
+/// Values or names of a register, or registers of an entity, that are kept as a list, which takes
+/// least memory; more are kept as a tree, so that nobody can make the next one cost more than this.
+pub const FEW: usize = 128;
+
 /// Operations in one entry. The body's size binds first; this keeps the index small.
 pub const OPS_PER_ENTRY: usize = 4096;
 /// Operations named by one operation. An author who must name more writes several.
@@ -37,8 +41,12 @@ pub const NAME_CHARS: usize = 200;
 pub const LONG_TEXT_BYTES: usize = 24 * 1024;
 /// Bytes of an order key. Keys grow by bisection; at this length the neighbours are re-spread.
 pub const ORDER_KEY: usize = 64;
-/// Tasks in a cycle of parents that is found and broken. Far deeper than anybody nests, and it
-/// bounds what one operation can cost.
+/// Tasks above a task: deeper nesting is nobody's intent. A task is not put below one that stands
+/// deeper, and nobody looks further up for a project.
+pub const NESTING: usize = 64;
+/// Tasks in a cycle of parents that is found and broken: so many concurrent moves close one as only
+/// malice makes. It bounds what one operation can cost. A longer cycle stays, on every device, so
+/// whoever walks up through parents counts the steps.
 pub const PARENT_CYCLE: usize = 1024;
 /// Bytes of the text in a set element (a reaction).
 pub const ELEMENT_TEXT: usize = 64;

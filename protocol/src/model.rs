@@ -3,12 +3,15 @@
 //! One file a kind holds its field numbers and its [`FieldSpec`] table. The table is the schema: an
 //! operation is checked against it before it is authored and again, by its own bytes alone, when
 //! it arrives. Field numbers are part of the format and never reused.
+//!
+//! [`Containment`] says what stands in what.
 
 pub mod attachment;
 pub mod checklist_item;
 pub mod column;
 pub mod comment;
 pub mod contact;
+mod containment;
 pub mod custom_field;
 pub mod label;
 pub mod profile;
@@ -17,6 +20,8 @@ pub mod saved_view;
 pub mod task;
 pub mod template;
 pub mod workspace;
+
+pub use containment::Containment;
 
 use crate::{
     id::EntityId,

@@ -7,7 +7,7 @@
 use crate::{
     codec::{self, CodecError},
     crypto::{LinkCert, PublicKey, Sig},
-    id::OpId,
+    id::{EntityId, OpId, PersonId},
     limits,
     log::EntryKind,
     model::{self, EntityKey, Kind, SchemaError, Slot},
@@ -125,6 +125,29 @@ impl DataBody {
             return Err(VoidReason::TooMany(limits::OPS_PER_ENTRY, "operations"));
         }
         Ok(body)
+    }
+}
+
+/// What an entry may write about, whatever its operations say: a `Profile` entry the profile of its
+/// author alone, a `Data` entry anything but profiles.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    profile: Option<EntityId>,
+}
+
+impl Scope {
+    /// That of an entry of this kind and author.
+    pub fn of(kind: EntryKind, author: PersonId) -> Self {
+        Self { profile: (kind == EntryKind::PROFILE).then(|| author.into()) }
+    }
+
+    /// Checks one operation as every receiver does.
+    pub fn check(self, key: EntityKey, op: &Op) -> Result<(), VoidReason> {
+        let fits = match self.profile {
+            Some(own) => key == EntityKey::new(Kind::Profile, own),
+            None => key.kind != Kind::Profile,
+        };
+        if fits { check(key, op) } else { Err(VoidReason::NotOwnProfile) }
     }
 }
 

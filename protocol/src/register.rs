@@ -9,6 +9,16 @@
 //!
 //! Which of several live values is shown follows from the values alone: the one with the highest
 //! stamp; in a set-like field a present element before an absent one.
+//!
+//! Registers hold one value and a few names as a rule, and then take little memory. A hundred
+//! thousand of either is only slower by the depth of a tree ([`limits::FEW`](crate::limits::FEW)).
+
+mod crowd;
+mod names;
+mod values;
+
+pub(crate) use names::Names;
+pub use values::Lives;
 
 use crate::{
     id::OpId,
@@ -18,8 +28,9 @@ use crate::{
     time::Hlc,
     value::{Element, Value},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use values::Values;
 
 /// A value that no operation replaced yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,103 +63,6 @@ mod op_numbers {
     }
 }
 
-/// An [`OpId`] without padding: names are what a register holds most of.
-type Packed = [u8; 10];
-
-fn packed(op: OpId) -> Packed {
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&op.entry.to_be_bytes());
-    bytes[8..].copy_from_slice(&op.index.to_be_bytes());
-    bytes
-}
-
-/// A set of operations, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Names(Box<[Packed]>);
-
-impl Serialize for Names {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_flattened())
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = crate::log::bytes_field::deserialize(deserializer)?;
-        let (names, rest) = bytes.as_chunks();
-        let ordered = names.is_sorted_by(|a, b| a < b) && rest.is_empty();
-        ordered.then(|| Self(names.into())).ok_or_else(|| D::Error::custom("names out of order"))
-    }
-}
-
-impl Names {
-    pub(crate) fn contains(&self, op: OpId) -> bool {
-        self.0.binary_search(&packed(op)).is_ok()
-    }
-
-    /// Whether it was not there before.
-    pub(crate) fn insert(&mut self, op: OpId) -> bool {
-        let op = packed(op);
-        let Err(place) = self.0.binary_search(&op) else { return false };
-        let mut names = std::mem::take(&mut self.0).into_vec();
-        names.reserve_exact(1);
-        names.insert(place, op);
-        self.0 = names.into();
-        true
-    }
-}
-
-/// The live values of a register: nearly always one, which then needs no allocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Values {
-    One(Live),
-    Other(Vec<Live>),
-}
-
-impl Values {
-    fn as_slice(&self) -> &[Live] {
-        match self {
-            Self::One(live) => std::slice::from_ref(live),
-            Self::Other(values) => values,
-        }
-    }
-
-    fn as_mut_slice(&mut self) -> &mut [Live] {
-        match self {
-            Self::One(live) => std::slice::from_mut(live),
-            Self::Other(values) => values,
-        }
-    }
-
-    fn insert(&mut self, place: usize, live: Live) {
-        let mut values = match std::mem::replace(self, Self::Other(Vec::new())) {
-            Self::Other(values) if values.is_empty() => {
-                *self = Self::One(live);
-                return;
-            }
-            Self::Other(values) => values,
-            Self::One(first) => vec![first],
-        };
-        values.insert(place, live);
-        *self = Self::Other(values);
-    }
-
-    fn remove(&mut self, op: OpId) {
-        match self {
-            Self::One(live) if live.op == op => *self = Self::Other(Vec::new()),
-            Self::One(_) => (),
-            Self::Other(values) => {
-                values.retain(|live| live.op != op);
-                if values.len() == 1
-                    && let Some(last) = values.pop()
-                {
-                    *self = Self::One(last);
-                }
-            }
-        }
-    }
-}
-
 /// One register of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Register {
@@ -164,7 +78,7 @@ impl Register {
         Self {
             field: slot.field,
             element: slot.element.map(Box::new),
-            values: Values::Other(Vec::new()),
+            values: Values::NONE,
             named: Names::default(),
         }
     }
@@ -187,20 +101,29 @@ impl Register {
     }
 
     /// The live values; the first is shown.
-    pub(crate) fn live(&self) -> &[Live] {
-        self.values.as_slice()
+    pub(crate) fn live(&self) -> Lives<'_> {
+        self.values.lives()
     }
 
     pub(crate) fn is_named(&self, op: OpId) -> bool {
         self.named.contains(op)
     }
 
-    /// Adds a value, unless it was named already. `rank` says which of two is shown.
-    pub(crate) fn add(&mut self, live: Live, rank: impl Fn(&Live, &Live) -> Ordering) {
+    /// Every operation that has a value here or was named.
+    pub(crate) fn mentioned(&self) -> impl Iterator<Item = OpId> {
+        self.named.iter().chain(self.live().iter().map(|live| live.op))
+    }
+
+    /// Adds a value, unless it was named already.
+    pub(crate) fn add<'a>(&mut self, live: Live, rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>) {
         if !self.named.contains(live.op) {
-            let place = self.live().partition_point(|other| rank(other, &live) == Ordering::Greater);
-            self.values.insert(place, live);
+            self.values.insert(live, rank);
         }
+    }
+
+    /// To be called once after reading, before anything else.
+    pub(crate) fn open<'a>(&mut self, rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>) {
+        self.values.settle(rank);
     }
 
     /// Names a value, known or not. Whether the name is new.
@@ -212,19 +135,38 @@ impl Register {
         new
     }
 
-    /// Marks the values that a deletion saw.
-    pub(crate) fn list(&mut self, is_listed: impl Fn(OpId) -> bool) {
-        for live in self.values.as_mut_slice() {
-            live.listed |= is_listed(live.op);
-        }
+    /// Marks a value as seen by a deletion. How many were not marked before: there is one of an
+    /// operation, unless ids collide.
+    pub(crate) fn list(&mut self, op: OpId) -> u32 {
+        self.values.list(op)
     }
 
-    /// Whether there are live values that differ.
-    pub(crate) fn is_contested(&self) -> bool {
-        match self.live() {
-            [first, rest @ ..] => rest.iter().any(|live| live.value != first.value),
-            [] => false,
-        }
+    /// What this register adds to the counts of its entity.
+    pub(crate) fn tally(&self, kind: Kind) -> Tally {
+        let live = self.live();
+        let told = || kind.field(self.field).is_some_and(|spec| spec.conflicts);
+        let conflict = live.len() > 1 && live.differ() && told();
+        Tally { live: live.len() as u32, unlisted: live.unlisted(), conflicts: u32::from(conflict) }
+    }
+}
+
+/// Counts over registers, kept in step so that nobody has to walk past all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Live values.
+    pub live: u32,
+    /// Those that no deletion saw.
+    pub unlisted: u32,
+    /// Registers whose values differ where people are told.
+    pub conflicts: u32,
+}
+
+impl Tally {
+    /// Puts what a register counts `now` in the place of what it counted `before`.
+    pub(crate) fn replace(&mut self, before: Self, now: Self) {
+        self.live = self.live - before.live + now.live;
+        self.unlisted = self.unlisted - before.unlisted + now.unlisted;
+        self.conflicts = self.conflicts - before.conflicts + now.conflicts;
     }
 }
 
@@ -234,16 +176,29 @@ pub(crate) fn is_set_like(kind: Kind, field: Field) -> bool {
     kind.field(field).is_some_and(|spec| spec.elements != Elements::None && spec.ty == FieldType::Bool)
 }
 
-/// Which of two live values is shown: the greater. `origin` breaks the tie between two equal
-/// values under one [`OpId`], since chain numbers differ from device to device.
-pub(crate) fn rank<'a>(
-    set_like: impl Fn() -> bool,
-    origin: impl Fn(ChainNo) -> Option<&'a Origin>,
-) -> impl Fn(&Live, &Live) -> Ordering {
-    move |a, b| {
-        let present = |live: &Live| live.value.is_true() && set_like();
-        (present(a), a.hlc, a.op, &a.value).cmp(&(present(b), b.hlc, b.op, &b.value)).then_with(|| {
-            if a.chain == b.chain { Ordering::Equal } else { origin(a.chain).cmp(&origin(b.chain)) }
+/// Which of two live values of a field is shown: the greater.
+pub(crate) struct Rank<F> {
+    pub kind: Kind,
+    pub field: Field,
+    /// Whose a chain is. Breaks the tie between two equal values under one [`OpId`], since chain
+    /// numbers differ from device to device.
+    pub origin: F,
+}
+
+impl<'a, F: Fn(ChainNo) -> Option<&'a Origin>> Rank<F> {
+    /// Whether a value is that of an element that is there: it goes before absent ones.
+    fn is_present(&self, live: &Live) -> bool {
+        live.value.is_true() && is_set_like(self.kind, self.field)
+    }
+
+    fn cmp(&self, a: &Live, b: &Live) -> Ordering {
+        let key = |live: &Live| (self.is_present(live), live.hlc, live.op);
+        key(a).cmp(&key(b)).then_with(|| a.value.cmp(&b.value)).then_with(|| {
+            if a.chain == b.chain {
+                Ordering::Equal
+            } else {
+                (self.origin)(a.chain).cmp(&(self.origin)(b.chain))
+            }
         })
     }
 }
@@ -257,33 +212,82 @@ mod tests {
         Live { op, hlc: Hlc(entry), chain: ChainNo(0), listed: false, value }
     }
 
-    fn add(register: &mut Register, set_like: bool, live: Live) {
-        register.add(live, rank(|| set_like, |_| None));
+    const TITLE: Field = crate::model::task::TITLE;
+    const LABELS: Field = crate::model::task::LABELS;
+
+    fn rank(field: Field) -> Rank<impl Fn(ChainNo) -> Option<&'static Origin>> {
+        Rank { kind: Kind::Task, field, origin: |_| None }
+    }
+
+    fn op(entry: u64) -> OpId {
+        OpId { entry, index: 0 }
     }
 
     #[test]
     fn the_highest_stamp_is_shown_and_a_named_value_is_gone_whichever_came_first() {
-        let mut register = Register::new(Field(1).into());
+        let mut register = Register::new(TITLE.into());
         for entry in [2, 3, 1] {
-            add(&mut register, false, live(entry, Value::Int(entry as i64)));
+            register.add(live(entry, Value::Int(entry as i64)), &rank(TITLE));
         }
         let shown: Vec<u64> = register.live().iter().map(|live| live.op.entry).collect();
         assert_eq!(shown, [3, 2, 1]);
-        assert!(register.is_contested());
+        assert_eq!(register.tally(Kind::Task), Tally { live: 3, unlisted: 3, conflicts: 1 });
 
-        assert!(register.name(OpId { entry: 3, index: 0 }));
-        assert!(register.name(OpId { entry: 9, index: 0 }));
-        add(&mut register, false, live(9, Value::Int(9)));
-        add(&mut register, false, live(3, Value::Int(4)));
+        assert!(register.name(op(3)));
+        assert!(register.name(op(9)));
+        register.add(live(9, Value::Int(9)), &rank(TITLE));
+        register.add(live(3, Value::Int(4)), &rank(TITLE));
         assert_eq!(register.live().len(), 2, "neither the named nor its double came back");
     }
 
     #[test]
     fn a_present_element_is_shown_before_a_later_absent_one() {
-        let mut register = Register::new(Field(1).into());
-        add(&mut register, true, live(1, Value::Bool(true)));
-        add(&mut register, true, live(2, Value::Bool(false)));
-        assert!(register.live()[0].value.is_true());
+        let mut register = Register::new(LABELS.into());
+        register.add(live(1, Value::Bool(true)), &rank(LABELS));
+        register.add(live(2, Value::Bool(false)), &rank(LABELS));
+        assert!(register.live().first().unwrap().value.is_true());
+    }
+
+    #[test]
+    fn many_values_and_names_are_as_few_are() {
+        // Every operation on a plain list and on the register, across the bound and back.
+        let mut register = Register::new(LABELS.into());
+        let mut plain: Vec<Live> = Vec::new();
+        let count = 3 * crate::limits::FEW as u64;
+        let scattered = |number: u64| number * 71 % count;
+        for number in 0..count {
+            let live = live(scattered(number), Value::Bool(number % 3 == 0));
+            plain.push(live.clone());
+            register.add(live, &rank(LABELS));
+            assert_same(&mut plain, &register);
+        }
+        for number in 0..count {
+            let gone = op(scattered(number * 5));
+            let marked = op(scattered(number));
+            let found = plain.iter_mut().find(|live| live.op == marked && !live.listed);
+            assert_eq!(register.list(marked), u32::from(found.is_some()));
+            if let Some(live) = found {
+                live.listed = true;
+            }
+            assert!(register.name(gone));
+            assert!(!register.name(gone) && register.is_named(gone));
+            plain.retain(|live| live.op != gone);
+            assert_same(&mut plain, &register);
+        }
+        assert_eq!(register.mentioned().count() as u64, count);
+    }
+
+    fn assert_same(plain: &mut [Live], register: &Register) {
+        plain.sort_by(|a, b| rank(LABELS).cmp(b, a));
+        assert!(register.live().iter().eq(&*plain));
+        assert_eq!(register.live().first(), plain.first());
+        let differ = plain.iter().any(|live| live.value != plain[0].value);
+        assert_eq!((register.live().len(), register.live().differ()), (plain.len(), differ));
+        assert_eq!(register.live().unlisted(), plain.iter().map(|live| u32::from(!live.listed)).sum());
+        let (mut read, _): (Register, usize) =
+            crate::codec::decode_local(&crate::codec::encode(register)).unwrap();
+        read.open(&rank(LABELS));
+        assert_eq!(read, *register);
     }
 
     #[test]

@@ -248,6 +248,8 @@ impl Workspace {
         pages: impl IntoIterator<Item = (PageNo, Vec<u8>)>,
     ) -> Result<Vec<(EntityKey, Arc<Entity>)>, SnapshotError> {
         let mut read: Vec<Option<Page>> = vec![None; count as usize];
+        let chains = &self.chains;
+        let origin = |chain| chains.get(&chain).map(|chain: &Chain| &chain.origin);
         let mut entities = Vec::new();
         for (number, bytes) in pages {
             let place = read.get_mut(number.0 as usize).filter(|place| place.is_none());
@@ -258,8 +260,7 @@ impl Workspace {
                 let ((key, mut entity), used): ((EntityKey, Entity), usize) = codec::decode_local(rest)?;
                 rest = rest.get(used..).unwrap_or_default();
                 entity.page = number;
-                entity.unsettle();
-                entity.settle();
+                entity.open(key.kind, origin);
                 entities.push((key, Arc::new(entity)));
             }
             let members = entities.iter().skip(start).map(|(key, _)| *key).collect();

@@ -15,6 +15,7 @@ mod apply;
 mod conflict;
 pub(crate) mod entity;
 mod query;
+mod registers;
 pub(crate) mod tree;
 
 pub use crate::store::EntryAt;
@@ -26,7 +27,7 @@ use crate::{
     log::Origin,
     model::{self, EntityKey, Field, Kind, Slot},
     op::VoidReason,
-    register::{self, Live, Register},
+    register::{self, Lives, Register},
     snapshot::Layout,
     store::ChainNo,
     time::Hlc,
@@ -196,9 +197,9 @@ impl Workspace {
             return;
         }
         codec::encode_into(&(key, created, deleted), bytes);
-        for register in entity.registers().iter().filter(|register| !register.live().is_empty()) {
+        for register in entity.registers().filter(|register| !register.live().is_empty()) {
             codec::encode_into(&(register.field(), register.element(), register.live().len()), bytes);
-            for live in register.live() {
+            for live in register.live().iter() {
                 let author = self.person(live.chain);
                 codec::encode_into(&(live.op, live.hlc, author, live.listed, &live.value), bytes);
             }
@@ -211,8 +212,14 @@ impl Workspace {
     }
 
     /// The live values of one register; the first is the one shown.
-    pub fn live(&self, key: EntityKey, slot: &Slot) -> &[Live] {
-        self.entity(key).map_or(&[], |entity| entity.live(slot.field, slot.element.as_ref()))
+    pub fn live(&self, key: EntityKey, slot: &Slot) -> Lives<'_> {
+        let entity = self.entity(key);
+        entity.map(|entity| entity.live(slot.field, slot.element.as_ref())).unwrap_or_default()
+    }
+
+    /// Whether an entity has any live value, shown or not.
+    pub(crate) fn has_values(&self, key: EntityKey) -> bool {
+        self.entity(key).is_some_and(Entity::has_values)
     }
 
     /// Every live operation of an entity, in any register: what a deletion lists.
@@ -221,10 +228,10 @@ impl Workspace {
     }
 
     /// Every register of an entity that has live values, in order of slots.
-    pub fn registers(&self, key: EntityKey) -> Box<dyn Iterator<Item = (Slot, &[Live])> + '_> {
-        let registers = self.entity(key).map_or(&[][..], Entity::registers);
-        let live = registers.iter().filter(|register| !register.live().is_empty());
-        Box::new(live.map(|register| (register.slot(), register.live())))
+    pub fn registers(&self, key: EntityKey) -> impl Iterator<Item = (Slot, Lives<'_>)> {
+        let registers = self.entity(key).into_iter().flat_map(Entity::registers);
+        let live = registers.filter(|register| !register.live().is_empty());
+        live.map(|register| (register.slot(), register.live()))
     }
 
     /// Entries with operations on an entity, void ones included, in the order of application.
@@ -244,8 +251,8 @@ impl Workspace {
         let present = |register: &&Register| {
             shown_value(register.live()).is_some_and(|value| !set_like || value.is_true())
         };
-        let registers = self.entity(key).map_or(&[][..], |entity| entity.elements(field));
-        registers.iter().filter(present).filter_map(Register::element).collect()
+        let registers = self.entity(key).into_iter().flat_map(|entity| entity.elements(field));
+        registers.filter(present).filter_map(Register::element).collect()
     }
 
     /// Text of a field, empty if unset.

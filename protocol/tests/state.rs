@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "state/crowd.rs"]
+mod crowd;
 #[path = "state/world.rs"]
 mod world;
 

@@ -1,9 +1,10 @@
 //! What the author's device checks besides the schema. Receivers check none of it: what a value
 //! refers to may be deleted, or not yet here, on another device.
 
-use super::{ChangeError, containers, draft::Draft, named};
+use super::{ChangeError, draft::Draft, named};
 use crate::{
     id::{EntityId, PersonId},
+    limits,
     model::{self, Elements, EntityKey, FieldSpec, FieldType, Kind, SchemaError, Slot, task},
     value::{Element, Value},
 };
@@ -29,7 +30,7 @@ pub(super) fn complete(kind: Kind, fields: &[(Slot, Value)]) -> Result<(), Chang
         fields.iter().any(|(slot, value)| slot.field == spec.field && *value != Value::Unset)
     };
     for spec in kind.fields() {
-        let is_container = kind != Kind::Task && containers(kind).contains(&Some(spec.field));
+        let is_container = kind != Kind::Task && kind.containment(spec.field).is_some();
         let is_required = is_container || matches!(spec.ty, FieldType::Line { required: true, .. });
         if is_required && !given(spec) {
             return Err(SchemaError::Empty { field: spec.name }.into());

@@ -1,15 +1,12 @@
 //! The state that a command wants: the workspace, and over it what the changes so far set.
 
-use super::{
-    containers, order_field,
-    siblings::{Container, Place, Siblings},
-};
+use super::siblings::{Container, Place, Siblings};
 use crate::{
     id::{EntityId, OpId, PersonId},
     limits,
-    model::{self, ALIVE, EntityKey, FieldType, Kind, Slot},
+    model::{self, ALIVE, Containment, EntityKey, FieldType, Kind, Slot},
     op::{Group, Op},
-    register::Live,
+    register::Lives,
     value::Value,
     workspace::Workspace,
 };
@@ -66,7 +63,7 @@ impl<'a> Draft<'a> {
 
     /// Whether anything was ever said of it, here or before.
     pub(super) fn is_known(&self, key: EntityKey) -> bool {
-        self.is_shown(key) || self.touched.contains_key(&key) || !self.workspace.live_ops(key).is_empty()
+        self.is_shown(key) || self.touched.contains_key(&key) || self.workspace.has_values(key)
     }
 
     fn workspace_key(&self) -> EntityKey {
@@ -89,8 +86,7 @@ impl<'a> Draft<'a> {
     pub(super) fn set(&mut self, key: EntityKey, slot: &Slot, value: Value) {
         self.touch(key);
         self.values.insert((key, slot.clone()), value);
-        let field = Some(slot.field);
-        if order_field(key.kind) == field || containers(key.kind).contains(&field) {
+        if key.kind.order() == Some(slot.field) || key.kind.containment(slot.field).is_some() {
             self.place_again(key);
         }
     }
@@ -130,9 +126,7 @@ impl<'a> Draft<'a> {
 
     /// What stands directly in an entity, as far as it is shown.
     pub(super) fn contents(&mut self, key: EntityKey) -> Vec<EntityKey> {
-        let inside = Container::inside(key);
-        inside
-            .into_iter()
+        Container::inside(key)
             .flat_map(|container| {
                 let places: Vec<_> = self
                     .list(container)
@@ -167,23 +161,23 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn place_of(&self, key: EntityKey) -> Place {
-        let order = order_field(key.kind).and_then(|field| self.value(key, &field.into()));
+        let order = key.kind.order().and_then(|field| self.value(key, &field.into()));
         Place::new(order.and_then(Value::as_order).cloned(), key.id)
     }
 
-    /// The containers an entity stands in, in the order of [`containers`].
+    /// The containers an entity stands in, in the order of [`Kind::containments`]. Kinds that have a
+    /// place but stand in no other entity have one list.
     pub(super) fn containers_of(&self, key: EntityKey) -> Vec<Container> {
-        let fields = containers(key.kind).iter();
-        let all = fields.map(|field| Container {
-            kind: key.kind,
-            field: *field,
-            id: field.and_then(|field| self.container_id(key, &field.into())),
-        });
+        let list = |within, id| Container { kind: key.kind, within, id };
+        let containments = key.kind.containments();
+        if containments.is_empty() {
+            return key.kind.order().map(|_| list(None, None)).into_iter().collect();
+        }
+        let all = containments
+            .iter()
+            .map(|containment| list(Some(*containment), self.container_id(key, &containment.field().into())));
         // There is no list of tasks without a parent.
-        all.filter(|container| {
-            container.field != Some(model::task::PARENT) || key.kind != Kind::Task || container.id.is_some()
-        })
-        .collect()
+        all.filter(|list| list.within != Some(Containment::Subtask) || list.id.is_some()).collect()
     }
 
     fn container_id(&self, key: EntityKey, slot: &Slot) -> Option<EntityId> {
@@ -241,7 +235,7 @@ pub(super) fn deletion(workspace: &Workspace, key: EntityKey) -> Vec<Op> {
     names.chunks(limits::NAMES_PER_OP).map(|lists| Op::Delete { lists: lists.to_vec() }).collect()
 }
 
-fn says_already(kind: Kind, slot: &Slot, value: &Value, live: &[Live]) -> bool {
+fn says_already(kind: Kind, slot: &Slot, value: &Value, live: Lives<'_>) -> bool {
     let absent = |value: &Value| {
         let is_element =
             slot.element.is_some() && kind.field(slot.field).is_some_and(|spec| spec.ty == FieldType::Bool);
@@ -252,7 +246,7 @@ fn says_already(kind: Kind, slot: &Slot, value: &Value, live: &[Live]) -> bool {
 }
 
 /// A value that replaces all of `live`: one operation, or several where that is too many names.
-fn replacing(slot: &Slot, value: &Value, live: &[Live]) -> Vec<Op> {
+fn replacing(slot: &Slot, value: &Value, live: Lives<'_>) -> Vec<Op> {
     let set = |replaces| Op::Set { slot: slot.clone(), value: value.clone(), replaces };
     let room = limits::BODY - AROUND_NAMES - value.as_text().map_or(0, str::len);
     let names: Vec<OpId> = live.iter().map(|value| value.op).collect();

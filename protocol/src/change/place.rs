@@ -6,9 +6,9 @@
 //! side, then twice as many, until short keys fit.
 
 use super::{
-    ChangeError, check, containers,
+    ChangeError, check,
     draft::Draft,
-    named, order_field,
+    named,
     siblings::{Container, Place},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub(super) fn place(
     after: Option<EntityId>,
     suffix: [u8; 2],
 ) -> Result<(), ChangeError> {
-    let Some(order) = order_field(key.kind) else {
+    let Some(order) = key.kind.order() else {
         return Err(ChangeError::NotPlaceable { kind: key.kind.name(), container: "a list".to_owned() });
     };
     check::must_be_shown(draft, key)?;
@@ -57,7 +57,7 @@ pub(super) fn place(
 }
 
 fn enter(draft: &mut Draft<'_>, key: EntityKey, field: Field, id: EntityId) -> Result<(), ChangeError> {
-    if !containers(key.kind).contains(&Some(field)) {
+    if key.kind.containment(field).is_none() {
         let name = key.kind.field(field).map_or("that field", |spec| spec.name);
         return Err(ChangeError::NotPlaceable { kind: key.kind.name(), container: name.to_owned() });
     }
@@ -77,7 +77,8 @@ fn list_of(
         let sibling = after.map(|id| draft.place_of(EntityKey::new(key.kind, id)));
         sibling.is_none_or(|place| draft.list(*list).contains(&place))
     };
-    let entered = lists.iter().find(|list| field.is_some() && list.field == field);
+    let entered =
+        lists.iter().find(|list| field.is_some_and(|field| list.within == key.kind.containment(field)));
     let shared = || lists.iter().find(|list| holds(draft, list)).or(lists.first());
     entered.or_else(shared).copied().ok_or(ChangeError::NotFound(key))
 }
@@ -127,7 +128,7 @@ fn spread(draft: &mut Draft<'_>, list: Container, own: &Place, low: Option<&Plac
 }
 
 fn set_orders(draft: &mut Draft<'_>, kind: Kind, members: &[EntityId], keys: Vec<OrderKey>) {
-    let Some(order) = order_field(kind) else { return };
+    let Some(order) = kind.order() else { return };
     for (id, key) in members.iter().zip(keys) {
         draft.set(EntityKey::new(kind, *id), &order.into(), Value::Order(key));
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     id::EntityId,
-    model::{self, EntityKey, Field, FieldType, Kind},
+    model::{Containment, EntityKey, Kind},
     value::OrderKey,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +31,8 @@ impl Place {
 pub(super) struct Container {
     /// Of what kind its members are.
     pub kind: Kind,
-    /// The field by which they stand in it; `None` for kinds of which there is one list.
-    pub field: Option<Field>,
+    /// How they stand in it; `None` for kinds of which there is one list.
+    pub within: Option<Containment>,
     /// What they stand in.
     pub id: Option<EntityId>,
 }
@@ -40,26 +40,16 @@ pub(super) struct Container {
 impl Container {
     /// The entity that this is a list of.
     pub(super) fn parent(&self) -> Option<EntityKey> {
-        match self.kind.field(self.field?)?.ty {
-            FieldType::Ref(kind) => Some(EntityKey::new(kind, self.id?)),
-            _ => None,
-        }
+        Some(self.within?.container(self.id?))
     }
 
     /// The lists inside an entity, in the order in which a deletion goes through them.
-    pub(super) fn inside(key: EntityKey) -> Vec<Self> {
-        let list = |kind, field| Self { kind, field: Some(field), id: Some(key.id) };
-        match key.kind {
-            Kind::Project => vec![list(Kind::Column, model::column::PROJECT)],
-            Kind::Column => vec![list(Kind::Task, model::task::COLUMN)],
-            Kind::Task => vec![
-                list(Kind::Task, model::task::PARENT),
-                list(Kind::ChecklistItem, model::checklist_item::TASK),
-                list(Kind::Comment, model::comment::TASK),
-                list(Kind::Attachment, model::attachment::TASK),
-            ],
-            _ => Vec::new(),
-        }
+    pub(super) fn inside(key: EntityKey) -> impl Iterator<Item = Self> {
+        key.kind.contents().map(move |containment| Self {
+            kind: containment.kind(),
+            within: Some(containment),
+            id: Some(key.id),
+        })
     }
 }
 

@@ -4,10 +4,9 @@ use super::ReadEntry;
 use crate::{
     change::Change,
     id::OpId,
-    model::{self, ALIVE, EntityKey, Field, Kind},
+    model::{ALIVE, EntityKey},
     op::{DataBody, Op},
     store::EntryAt,
-    value::Value,
     workspace::Workspace,
 };
 use std::collections::BTreeSet;
@@ -77,17 +76,9 @@ fn deleted_keys(bodies: &[DataBody]) -> impl Iterator<Item = EntityKey> {
 }
 
 fn is_inside(workspace: &Workspace, key: EntityKey, containers: &BTreeSet<EntityKey>) -> bool {
-    let within: &[(Field, Kind)] = match key.kind {
-        Kind::Column => &[(model::column::PROJECT, Kind::Project)],
-        Kind::Task => &[(model::task::COLUMN, Kind::Column), (model::task::PARENT, Kind::Task)],
-        Kind::ChecklistItem => &[(model::checklist_item::TASK, Kind::Task)],
-        Kind::Comment => &[(model::comment::TASK, Kind::Task)],
-        Kind::Attachment => &[(model::attachment::TASK, Kind::Task)],
-        _ => &[],
-    };
-    within.iter().any(|(field, kind)| {
-        let id =
-            workspace.live(key, &(*field).into()).first().map(|live| &live.value).and_then(Value::as_entity);
-        id.is_some_and(|id| containers.contains(&EntityKey::new(*kind, id)))
+    key.kind.containments().iter().any(|containment| {
+        let named = workspace.live(key, &containment.field().into()).first();
+        let id = named.and_then(|live| live.value.as_entity());
+        id.is_some_and(|id| containers.contains(&containment.container(id)))
     })
 }

@@ -5,13 +5,12 @@ use super::{
     versions::{Cursor, Versions},
 };
 use crate::{
-    change::containers,
     describe,
     id::{DeviceId, OpId},
     limits,
     model::{self, ALIVE, EntityKey, FieldType, Slot},
     op::{DataBody, Group, Op},
-    register::Live,
+    register::{Live, Lives},
     store::ChainNo,
     value::Value,
     workspace::Workspace,
@@ -170,7 +169,7 @@ impl<'a> Reverter<'a> {
 
     /// Gives a register the values it had when a deletion listed them. They differ when oneself
     /// restored the entity and changed it, and took that back: what is hidden is left as it is.
-    fn as_listed(&self, key: EntityKey, slot: &Slot, live: &[Live], lists: &BTreeSet<OpId>) -> Vec<Op> {
+    fn as_listed(&self, key: EntityKey, slot: &Slot, live: Lives<'_>, lists: &BTreeSet<OpId>) -> Vec<Op> {
         let versions = self.versions(key, slot);
         let mut values: BTreeSet<Value> =
             lists.iter().filter_map(|op| versions.read(*op)).map(|(value, _)| value).collect();
@@ -216,7 +215,7 @@ impl<'a> Reverter<'a> {
     /// Who else set a value that no deletion has seen. What oneself set since was taken back before,
     /// or it would be what is undone now.
     fn touched_since(&self, key: EntityKey) -> Option<ChainNo> {
-        let mut live = self.workspace.registers(key).flat_map(|(_, live)| live);
+        let mut live = self.workspace.registers(key).flat_map(|(_, live)| live.iter());
         live.find(|value| !value.listed && !self.is_own(value.chain)).map(|value| value.chain)
     }
 
@@ -227,8 +226,7 @@ impl<'a> Reverter<'a> {
         let Some(work) = self.work.get(&key) else { return self.touched_since(key).is_some() };
         let moves = |slot: &Slot| {
             let live = self.workspace.live(key, slot);
-            containers(key.kind).contains(&Some(slot.field))
-                && live.iter().all(|value| self.is_own(value.chain))
+            key.kind.containment(slot.field).is_some() && live.iter().all(|value| self.is_own(value.chain))
         };
         if work.shows {
             return self.staying.contains(&key);

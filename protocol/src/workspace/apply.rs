@@ -1,12 +1,16 @@
 //! From an entry to the state.
 
-use super::{Applied, Chain, Workspace, entity, entity::Entity, entity::Stamp, tree::Place};
+use super::{
+    Applied, Chain, Workspace,
+    entity::{self, Entity, Stamp},
+    tree::Place,
+};
 use crate::{
-    id::{EntityId, EntryId, OpId},
+    id::{EntryId, OpId},
     log::{EntryKind, Header, Origin},
     model::{EntityKey, Kind},
-    op::{self, DataBody, Group, Op, VoidReason},
-    register::Live,
+    op::{self, DataBody, Group, Op, Scope, VoidReason},
+    register::{Live, Rank},
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
 };
@@ -17,25 +21,13 @@ use std::sync::Arc;
 struct Source {
     at: EntryAt,
     prefix: u64,
-    header_kind: EntryKind,
     hlc: crate::time::Hlc,
-    /// The one profile that a `Profile` entry may write.
-    profile: Option<EntityId>,
+    scope: Scope,
 }
 
 impl Source {
     fn op(&self, index: u16) -> OpId {
         OpId { entry: self.prefix, index }
-    }
-
-    fn check(&self, key: EntityKey, op: &Op) -> Result<(), VoidReason> {
-        let own_profile = key.kind == Kind::Profile && self.profile == Some(key.id);
-        if (self.header_kind == EntryKind::PROFILE) != own_profile
-            || (key.kind == Kind::Profile) != own_profile
-        {
-            return Err(VoidReason::NotOwnProfile);
-        }
-        op::check(key, op)
     }
 }
 
@@ -59,8 +51,8 @@ impl Workspace {
         let mut applied = Applied::default();
         match header.kind {
             kind if op::has_data_body(kind) => {
-                let profile = (kind == EntryKind::PROFILE).then(|| origin.person.into());
-                let source = Source { at, prefix: id.prefix(), header_kind: kind, hlc: header.hlc, profile };
+                let scope = Scope::of(kind, origin.person);
+                let source = Source { at, prefix: id.prefix(), hlc: header.hlc, scope };
                 self.apply_body(&source, body, &mut applied);
             }
             EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK => {
@@ -160,18 +152,17 @@ impl Update {
         let mut effective = false;
         entity.touch(source.at);
         for (index, op) in (first..).zip(group.ops) {
-            match source.check(key, &op) {
+            match source.scope.check(key, &op) {
                 Ok(()) => {
                     apply_op(entity, chains, source, source.op(index), key, op);
                     effective = true;
                 }
                 Err(reason) => {
-                    effective |= entity.void(source.op(index), op.names());
+                    effective |= entity.void(key.kind, source.op(index), op.names());
                     applied.void.push((index, reason));
                 }
             }
         }
-        entity.settle();
         let after = Place::of(key.kind, entity);
         let may_conflict = could_conflict || entity.may_conflict();
         Self { page: entity.page, before, after, effective, may_conflict }
@@ -194,9 +185,9 @@ fn apply_op(
                 let person = |chain| origin(chain).map(|origin| origin.person);
                 entity.note_created((source.hlc, chain), |a, b| person(a) < person(b));
             }
-            let rank = entity::rank(key, slot.field, origin);
+            let rank = Rank { kind: key.kind, field: slot.field, origin };
             let live = Live { op: op_id, hlc: source.hlc, chain, listed: false, value };
-            entity.set(slot, live, &replaces, rank);
+            entity.set(slot, live, &replaces, &rank);
         }
         Op::Delete { lists } => {
             let order = |stamp: &Stamp| (stamp.hlc, stamp.op, origin(stamp.chain));

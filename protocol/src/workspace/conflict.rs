@@ -74,7 +74,7 @@ impl Workspace {
                 values: self.edit_and_deletion(entity),
             });
         }
-        for register in entity.registers().iter().filter(|register| self.is_conflict(key, register)) {
+        for register in entity.registers().filter(|register| self.is_conflict(key, register)) {
             let values = register.live().iter().map(|live| self.conflict_value(live)).collect();
             conflicts.push(Conflict { key, slot: register.slot(), values });
         }
@@ -90,21 +90,20 @@ impl Workspace {
     pub(crate) fn recount_conflicts(&mut self, key: EntityKey) {
         let entity = self.entity(key).filter(|entity| entity.is_shown());
         let count = entity.map_or(0, |entity| {
-            let registers = entity.registers().iter();
-            registers.filter(|register| self.is_conflict(key, register)).count()
-                + usize::from(was_deleted(entity))
+            let parent = entity.live(model::task::PARENT, None);
+            let only_cut = self.is_cut(key) && !(parent.len() > 1 && parent.differ());
+            entity.conflicts() + usize::from(only_cut) + usize::from(was_deleted(entity))
         });
         self.conflicts.put(key, count);
     }
 
     fn is_conflict(&self, key: EntityKey, register: &Register) -> bool {
-        let contested = || key.kind.field(register.field()).is_some_and(|spec| spec.conflicts);
-        let cut = || {
-            key.kind == model::Kind::Task
-                && register.field() == model::task::PARENT
-                && self.tree.is_cut(key.id)
-        };
-        register.is_contested() && contested() || cut()
+        let cut = || register.field() == model::task::PARENT && self.is_cut(key);
+        register.tally(key.kind).conflicts > 0 || cut()
+    }
+
+    fn is_cut(&self, key: EntityKey) -> bool {
+        key.kind == model::Kind::Task && self.tree.is_cut(key.id)
     }
 
     fn conflict_value(&self, live: &Live) -> ConflictValue {
@@ -129,5 +128,5 @@ impl Workspace {
 /// Whether a shown entity was deleted by somebody who did not know all that it holds.
 fn was_deleted(entity: &Entity) -> bool {
     let existence = entity.live(ALIVE.field, None);
-    entity.deletion().is_some() && !existence.is_empty() && existence.iter().all(|live| live.listed)
+    entity.deletion().is_some() && !existence.is_empty() && existence.unlisted() == 0
 }

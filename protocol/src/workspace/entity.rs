@@ -1,16 +1,17 @@
 //! One entity: its registers, what deletions listed, and the way back to the log.
 
+use super::registers::{Registers, Tell, Voids};
 use crate::{
     id::{EntityId, OpId},
-    model::{ALIVE, EntityKey, Field, Slot},
-    register::{self, Live, Names, Register},
+    log::Origin,
+    model::{ALIVE, Field, Kind, Slot},
+    register::{Live, Lives, Names, Rank, Register, Tally},
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
     time::Hlc,
     value::{Element, Value},
 };
 use serde::{Deserialize, Serialize};
-use std::{cmp::Ordering, collections::BTreeMap};
 
 /// When and by whom something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +23,7 @@ pub(crate) struct Stamp {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entity {
-    /// In order of slots.
-    registers: Vec<Register>,
+    registers: Registers,
     touched: Trail,
     /// The earliest value that its register of existence ever got.
     pub created: Option<(Hlc, ChainNo)>,
@@ -31,15 +31,8 @@ pub(crate) struct Entity {
     /// Where the snapshot keeps it.
     #[serde(skip)]
     pub page: PageNo,
-    /// Whether some live value is listed by no deletion.
     #[serde(skip)]
-    shown: bool,
-    /// Whether some register has several live values.
-    #[serde(skip)]
-    contested: bool,
-    /// Whether [`Self::settle`] has to look at every register to know the two above.
-    #[serde(skip)]
-    unsettled: bool,
+    tally: Tally,
 }
 
 /// What few entities have.
@@ -49,8 +42,7 @@ struct Rare {
     listed: Names,
     /// The latest deletion.
     deletion: Option<Stamp>,
-    /// What void operations name: whoever names the void operation names these too.
-    voids: BTreeMap<OpId, Vec<OpId>>,
+    voids: Voids,
 }
 
 impl Entity {
@@ -58,43 +50,45 @@ impl Entity {
         Self { page, ..Self::default() }
     }
 
+    /// To be called once after reading, before anything else.
+    pub fn open<'a>(&mut self, kind: Kind, origin: impl Fn(ChainNo) -> Option<&'a Origin>) {
+        let tally = &mut self.tally;
+        self.registers.open(|register| {
+            register.open(&Rank { kind, field: register.field(), origin: &origin });
+            tally.replace(Tally::default(), register.tally(kind));
+        });
+    }
+
+    /// Whether some live value is listed by no deletion.
     pub fn is_shown(&self) -> bool {
-        self.shown
+        self.tally.unlisted > 0
+    }
+
+    pub fn has_values(&self) -> bool {
+        self.tally.live > 0
+    }
+
+    /// Registers whose values differ where people are told.
+    pub fn conflicts(&self) -> usize {
+        self.tally.conflicts as usize
     }
 
     /// Whether it can have a conflict of its own: most entities never do.
     pub fn may_conflict(&self) -> bool {
-        self.contested || self.deletion().is_some()
+        self.tally.conflicts > 0 || self.deletion().is_some()
     }
 
-    /// To be called after operations, before asking whether it is shown or may conflict.
-    pub fn settle(&mut self) {
-        if self.unsettled || self.contested {
-            let shown = self.lives().any(|live| !live.listed);
-            self.contested = self.registers.iter().any(|register| register.live().len() > 1);
-            (self.shown, self.unsettled) = (shown, false);
-        }
-    }
-
-    /// Makes [`Self::settle`] look at every register.
-    pub fn unsettle(&mut self) {
-        self.unsettled = true;
-    }
-
-    pub fn registers(&self) -> &[Register] {
-        &self.registers
+    pub fn registers(&self) -> impl Iterator<Item = &Register> {
+        self.registers.iter()
     }
 
     /// Every live value of every register.
     pub fn lives(&self) -> impl Iterator<Item = &Live> {
-        self.registers.iter().flat_map(Register::live)
+        self.registers.iter().flat_map(|register| register.live().iter())
     }
 
-    pub fn live(&self, field: Field, element: Option<&Element>) -> &[Live] {
-        match self.find(field, element) {
-            Ok(place) => self.registers.get(place).map_or(&[], Register::live),
-            Err(_) => &[],
-        }
+    pub fn live(&self, field: Field, element: Option<&Element>) -> Lives<'_> {
+        self.registers.live(field, element)
     }
 
     /// The value shown, `None` if unset.
@@ -108,11 +102,8 @@ impl Entity {
     }
 
     /// The registers of one field, by element.
-    pub fn elements(&self, field: Field) -> &[Register] {
-        let start = self.registers.partition_point(|register| register.field() < field);
-        let rest = self.registers.get(start..).unwrap_or_default();
-        let len = rest.partition_point(|register| register.field() == field);
-        rest.get(..len).unwrap_or_default()
+    pub fn elements(&self, field: Field) -> impl Iterator<Item = &Register> {
+        self.registers.of_field(field)
     }
 
     pub fn deletion(&self) -> Option<&Stamp> {
@@ -128,33 +119,21 @@ impl Entity {
     }
 
     /// Gives a register a value and removes what `replaces` names.
-    pub fn set(
+    pub fn set<'a>(
         &mut self,
         slot: Slot,
         mut live: Live,
         replaces: &[OpId],
-        rank: impl Fn(&Live, &Live) -> Ordering,
+        rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>,
     ) {
-        let op = live.op;
-        live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(op));
-        let place = match self.find(slot.field, slot.element.as_ref()) {
-            Ok(place) => place,
-            Err(place) => {
-                grow(&mut self.registers);
-                self.registers.insert(place, Register::new(slot));
-                place
-            }
-        };
-        if let Some(register) = self.registers.get_mut(place) {
+        live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(live.op));
+        let voids = self.rare.as_ref().map(|rare| &rare.voids);
+        self.registers.change(slot, &mut self.tally, rank.kind, |register, tell| {
+            tell(live.op);
             // Names first: the register then holds one value throughout, which needs no allocation.
-            name(register, self.rare.as_ref().map(|rare| &rare.voids), replaces);
+            name(register, voids, replaces, tell);
             register.add(live, rank);
-            match register.live() {
-                [only] if only.op == op && !only.listed => self.shown = true,
-                [_, _, ..] => self.contested = true,
-                _ => self.unsettled = true,
-            }
-        }
+        });
     }
 
     /// Marks what `lists` names as seen by a deletion.
@@ -168,15 +147,16 @@ impl Entity {
 
     /// Remembers what a void operation names, and passes it on if the operation itself is named.
     /// Whether it is.
-    pub fn void(&mut self, op: OpId, names: &[OpId]) -> bool {
-        self.unsettled = true;
+    pub fn void(&mut self, kind: Kind, op: OpId, names: &[OpId]) -> bool {
         let rare = self.rare.get_or_insert_default();
         rare.voids.entry(op).or_default().extend_from_slice(names);
         let mut passed_on = false;
-        for register in self.registers.iter_mut().filter(|register| register.is_named(op)) {
-            name(register, Some(&rare.voids), names);
-            passed_on = true;
-        }
+        self.registers.change_mentioning(op, &mut self.tally, kind, |register, tell| {
+            if register.is_named(op) {
+                name(register, Some(&rare.voids), names, tell);
+                passed_on = true;
+            }
+        });
         if rare.listed.contains(op) {
             self.list(names);
             passed_on = true;
@@ -185,21 +165,14 @@ impl Entity {
     }
 
     fn list(&mut self, lists: &[OpId]) {
-        self.unsettled = true;
         let rare = self.rare.get_or_insert_default();
         let mut pending = lists.to_vec();
         while let Some(op) = pending.pop() {
             if rare.listed.insert(op) {
                 pending.extend(rare.voids.get(&op).into_iter().flatten());
+                self.tally.unlisted -= self.registers.list(op);
             }
         }
-        for register in &mut self.registers {
-            register.list(|op| rare.listed.contains(op));
-        }
-    }
-
-    fn find(&self, field: Field, element: Option<&Element>) -> Result<usize, usize> {
-        self.registers.binary_search_by(|register| register.cmp_slot(field, element))
     }
 
     /// Notes that it was created, or restored, unless that happened before. `earlier` compares
@@ -215,45 +188,31 @@ impl Entity {
 }
 
 /// Names values in a register, and what void operations among the names name themselves.
-fn name(register: &mut Register, voids: Option<&BTreeMap<OpId, Vec<OpId>>>, names: &[OpId]) {
+fn name(register: &mut Register, voids: Option<&Voids>, names: &[OpId], tell: Tell<'_>) {
     let Some(voids) = voids.filter(|voids| !voids.is_empty()) else {
         for op in names {
             register.name(*op);
+            tell(*op);
         }
         return;
     };
     let mut pending = names.to_vec();
     while let Some(op) = pending.pop() {
         if register.name(op) {
+            tell(op);
             pending.extend(voids.get(&op).into_iter().flatten());
         }
     }
 }
 
 /// The first live value, unless it is the one that stands for nothing.
-pub(crate) fn shown_value(live: &[Live]) -> Option<&Value> {
+pub(crate) fn shown_value(live: Lives<'_>) -> Option<&Value> {
     live.first().map(|live| &live.value).filter(|value| **value != Value::Unset)
-}
-
-/// Makes room for one more: exactly while there are few, as is usual, doubling later.
-fn grow<T>(list: &mut Vec<T>) {
-    if list.len() == list.capacity() && list.len() < 16 {
-        list.reserve_exact(1);
-    }
 }
 
 /// Whether an operation on `slot` brings an entity into being.
 pub(crate) fn creates(slot: &Slot) -> bool {
     slot.field == ALIVE.field
-}
-
-/// Which of an entity's live values is shown; see [`register::rank`].
-pub(crate) fn rank<'a>(
-    key: EntityKey,
-    field: Field,
-    origin: impl Fn(ChainNo) -> Option<&'a crate::log::Origin>,
-) -> impl Fn(&Live, &Live) -> Ordering {
-    register::rank(move || register::is_set_like(key.kind, field), origin)
 }
 
 /// Places in the store, a few bytes each: chain and position as LEB128.

@@ -1,15 +1,13 @@
 //! What screens ask for: boards, lists, details.
 
-use super::{TaskView, Workspace, entity::Entity, tree::Relation};
+use super::{TaskView, Workspace, entity::Entity};
 use crate::{
     id::EntityId,
-    model::{self, EntityKey, Field, Kind, column, project, task},
+    limits,
+    model::{self, Containment, EntityKey, Field, Kind, column, project, task},
     time::Hlc,
     value::{Date, OrderKey, Value},
 };
-
-/// How far up a subtask looks for a project; deeper nesting is nobody's intent.
-const DEPTH: usize = 64;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -46,7 +44,7 @@ impl Workspace {
 
     /// Shown columns of a project, in order.
     pub fn columns(&self, project: EntityId) -> Vec<EntityId> {
-        let columns = self.tree.children(Relation::ProjectColumn, Some(project));
+        let columns = self.tree.contents(Containment::Column, Some(project));
         self.sorted(Kind::Column, column::ORDER, columns)
     }
 
@@ -54,20 +52,20 @@ impl Workspace {
     /// columns come with the project's first.
     pub fn tasks(&self, column: EntityId) -> Vec<EntityId> {
         let Some(project) = self.project_of_column(column) else { return Vec::new() };
-        let mut tasks: Vec<_> = self.tree.children(Relation::Column, Some(column)).collect();
-        let mut deleted = self.tree.children(Relation::DeletedColumn, Some(project)).peekable();
+        let mut tasks: Vec<_> = self.tree.contents(Containment::Task, Some(column)).collect();
+        let mut deleted = self.tree.deleted_columns(project).peekable();
         if deleted.peek().is_some() && self.columns(project).first() == Some(&column) {
-            tasks.extend(deleted.flat_map(|column| self.tree.children(Relation::Column, Some(column))));
+            tasks.extend(deleted.flat_map(|column| self.tree.contents(Containment::Task, Some(column))));
         }
         self.sorted(Kind::Task, task::ORDER, tasks)
     }
 
     /// Shown tasks that stand in no shown project, neither themselves nor through their parent.
     pub fn tasks_without_project(&self) -> Vec<EntityId> {
-        let without = self.tree.children(Relation::Column, None);
+        let without = self.tree.contents(Containment::Task, None);
         let without = without.filter(|task| self.project_of(*task).is_none());
         let lost = self.tree.columns_in_use().filter(|column| self.visible_column(*column).is_none());
-        let lost = lost.flat_map(|column| self.tree.children(Relation::Column, Some(column)));
+        let lost = lost.flat_map(|column| self.tree.contents(Containment::Task, Some(column)));
         self.sorted(Kind::Task, task::ORDER, without.chain(lost))
     }
 
@@ -79,7 +77,7 @@ impl Workspace {
     /// The project a task is shown in: that of its column, or of its parent if it has no column.
     pub fn project_of(&self, task: EntityId) -> Option<EntityId> {
         let mut next = Some(task);
-        for _ in 0..DEPTH {
+        for _ in 0..=limits::NESTING {
             let task = next?;
             if let Some(column) = self.reference(Kind::Task, task, task::COLUMN) {
                 return self.project_of_column(self.visible_column(column)?);
@@ -98,19 +96,19 @@ impl Workspace {
 
     /// Shown subtasks, in order.
     pub fn subtasks(&self, task: EntityId) -> Vec<EntityId> {
-        let subtasks = self.tree.children(Relation::Subtask, Some(task));
+        let subtasks = self.tree.contents(Containment::Subtask, Some(task));
         self.sorted(Kind::Task, task::ORDER, subtasks.filter(|subtask| !self.tree.is_cut(*subtask)))
     }
 
     /// Shown checklist items, in order.
     pub fn checklist(&self, task: EntityId) -> Vec<EntityId> {
-        let items = self.tree.children(Relation::ChecklistItem, Some(task));
+        let items = self.tree.contents(Containment::ChecklistItem, Some(task));
         self.sorted(Kind::ChecklistItem, model::checklist_item::ORDER, items)
     }
 
     /// Shown comments, oldest first.
     pub fn comments(&self, task: EntityId) -> Vec<EntityId> {
-        let mut comments: Vec<_> = self.tree.children(Relation::Comment, Some(task)).collect();
+        let mut comments: Vec<_> = self.tree.contents(Containment::Comment, Some(task)).collect();
         comments.sort_by_cached_key(|id| {
             let comment = self.entity(EntityKey::new(Kind::Comment, *id));
             let created = comment.and_then(|comment| comment.created).map_or(Hlc(0), |(hlc, _)| hlc);
@@ -122,7 +120,7 @@ impl Workspace {
 
     /// Shown attachments, by id.
     pub fn attachments(&self, task: EntityId) -> Vec<EntityId> {
-        self.tree.children(Relation::Attachment, Some(task)).collect()
+        self.tree.contents(Containment::Attachment, Some(task)).collect()
     }
 
     /// What is shown directly inside an entity: a project's columns, a column's tasks, a task's

@@ -9,23 +9,18 @@ use super::{Workspace, entity::Entity};
 use crate::{
     id::{EntityId, OpId},
     limits,
-    model::{self, EntityKey, Field, Kind},
+    model::{self, Containment, EntityKey, Kind},
     time::Hlc,
 };
 use imbl::OrdSet;
 use std::collections::BTreeMap;
 
-/// In what way one entity stands inside another.
+/// In what way the index knows one entity by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Relation {
-    Column,
-    Subtask,
-    ProjectColumn,
+enum Relation {
+    Inside(Containment),
     /// A deleted column of a project: its tasks are shown in the project's first column.
     DeletedColumn,
-    Comment,
-    ChecklistItem,
-    Attachment,
 }
 
 /// A child in its parent. Tasks without a column are children of no parent.
@@ -55,16 +50,9 @@ struct ParentEdge {
     op: OpId,
 }
 
-/// The relation and field by which an entity of this kind stands in its container.
-fn container_of(kind: Kind) -> Option<(Relation, Field)> {
-    match kind {
-        Kind::Task => Some((Relation::Column, model::task::COLUMN)),
-        Kind::Column => Some((Relation::ProjectColumn, model::column::PROJECT)),
-        Kind::Comment => Some((Relation::Comment, model::comment::TASK)),
-        Kind::ChecklistItem => Some((Relation::ChecklistItem, model::checklist_item::TASK)),
-        Kind::Attachment => Some((Relation::Attachment, model::attachment::TASK)),
-        _ => None,
-    }
+/// Where an entity of this kind is shown.
+fn containment_of(kind: Kind) -> Option<Containment> {
+    kind.containments().first().copied()
 }
 
 impl ParentEdge {
@@ -79,23 +67,26 @@ impl Place {
         let shown = entity.is_shown();
         Self {
             shown,
-            deleted: !shown && entity.deletion().is_some() && entity.lives().next().is_some(),
-            container: container_of(kind).and_then(|(_, field)| entity.reference(field)),
+            deleted: !shown && entity.deletion().is_some() && entity.has_values(),
+            container: containment_of(kind).and_then(|containment| entity.reference(containment.field())),
             parent: (kind == Kind::Task && shown).then(|| ParentEdge::of(entity)).flatten(),
         }
     }
 
     /// The edges that an entity at this place has.
-    pub fn edges(&self, key: EntityKey) -> [Option<Edge>; 2] {
-        let container = container_of(key.kind).and_then(|(relation, _)| match (relation, self.container) {
-            (Relation::Column, parent) if self.shown => Some((relation, parent, key.id)),
-            (Relation::ProjectColumn, Some(parent)) if !self.shown => {
-                Some((Relation::DeletedColumn, Some(parent), key.id))
-            }
-            (_, Some(parent)) if self.shown => Some((relation, Some(parent), key.id)),
-            _ => None,
-        });
-        let parent = self.parent.as_ref().map(|edge| (Relation::Subtask, Some(edge.parent), key.id));
+    fn edges(&self, key: EntityKey) -> [Option<Edge>; 2] {
+        let inside = |containment| Relation::Inside(containment);
+        let container =
+            containment_of(key.kind).and_then(|containment| match (containment, self.container) {
+                (Containment::Task, parent) if self.shown => Some((inside(containment), parent, key.id)),
+                (Containment::Column, Some(parent)) if !self.shown => {
+                    Some((Relation::DeletedColumn, Some(parent), key.id))
+                }
+                (_, Some(parent)) if self.shown => Some((inside(containment), Some(parent), key.id)),
+                _ => None,
+            });
+        let subtask = inside(Containment::Subtask);
+        let parent = self.parent.as_ref().map(|edge| (subtask, Some(edge.parent), key.id));
         [container, parent]
     }
 }
@@ -108,7 +99,20 @@ impl Tree {
         Self { edges: edges.into_iter().collect(), cut: OrdSet::new() }
     }
 
-    pub fn children(&self, relation: Relation, parent: Option<EntityId>) -> impl Iterator<Item = EntityId> {
+    pub fn contents(
+        &self,
+        containment: Containment,
+        parent: Option<EntityId>,
+    ) -> impl Iterator<Item = EntityId> {
+        self.children(Relation::Inside(containment), parent)
+    }
+
+    /// Of a project.
+    pub fn deleted_columns(&self, project: EntityId) -> impl Iterator<Item = EntityId> {
+        self.children(Relation::DeletedColumn, Some(project))
+    }
+
+    fn children(&self, relation: Relation, parent: Option<EntityId>) -> impl Iterator<Item = EntityId> {
         let (first, last) = (EntityId([0; 16]), EntityId([0xff; 16]));
         let range = (relation, parent, first)..=(relation, parent, last);
         self.edges.range(range).map(|(_, _, child)| *child)
@@ -116,11 +120,11 @@ impl Tree {
 
     /// Everything that tasks name as their column, known or not.
     pub fn columns_in_use(&self) -> impl Iterator<Item = EntityId> {
-        let mut next = Some((Relation::Column, Some(EntityId([0; 16])), EntityId([0; 16])));
+        const STANDS: Relation = Relation::Inside(Containment::Task);
+        let mut next = Some((STANDS, Some(EntityId([0; 16])), EntityId([0; 16])));
         std::iter::from_fn(move || {
-            let (_, column, _) =
-                self.edges.range(next.take()?..).next().filter(|edge| edge.0 == Relation::Column)?;
-            next = Some((Relation::Column, *column, EntityId([0xff; 16])));
+            let (_, column, _) = self.edges.range(next.take()?..).next().filter(|edge| edge.0 == STANDS)?;
+            next = Some((STANDS, *column, EntityId([0xff; 16])));
             *column
         })
     }
@@ -195,8 +199,9 @@ impl Workspace {
     pub(crate) fn cut_cycles(&mut self) {
         // Which walk came by first. A walk that meets itself has found a cycle.
         let mut seen: BTreeMap<EntityId, EntityId> = BTreeMap::new();
+        let subtask = Relation::Inside(Containment::Subtask);
         let starts: Vec<EntityId> =
-            self.tree.edges.iter().filter(|edge| edge.0 == Relation::Subtask).map(|edge| edge.2).collect();
+            self.tree.edges.iter().filter(|edge| edge.0 == subtask).map(|edge| edge.2).collect();
         for start in starts {
             let mut next = Some(start);
             while let Some(task) = next.filter(|task| !seen.contains_key(task)) {
