@@ -109,14 +109,16 @@ fn is_member(draft: &mut Draft<'_>, spec: &FieldSpec, person: PersonId) -> Resul
 }
 
 fn not_below_itself(draft: &Draft<'_>, task: EntityId, parent: EntityId) -> Result<(), ChangeError> {
-    let mut above = Some(parent);
-    // What is shown has no cycle, and each step of a draft is checked here, so this ends.
-    while let Some(id) = above {
+    let wrong = |what: &str| Err(ChangeError::Reference { field: "parent", what: what.to_owned() });
+    let above = std::iter::successors(Some(parent), |id| draft.parent_of(*id));
+    // Counted, because what is shown may hold a cycle: see `limits::PARENT_CYCLE`.
+    for (depth, id) in above.enumerate() {
         if id == task {
-            let what = "a task cannot be part of its own subtask".to_owned();
-            return Err(ChangeError::Reference { field: "parent", what });
+            return wrong("a task cannot be part of its own subtask");
         }
-        above = draft.parent_of(id);
+        if depth == limits::NESTING {
+            return wrong("the tasks there are nested too deep");
+        }
     }
     Ok(())
 }

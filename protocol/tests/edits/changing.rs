@@ -7,7 +7,7 @@ use velo_protocol::{
     id::{EntityId, PersonId},
     limits,
     model::{ALIVE, EntityKey, Kind, Slot, comment, custom_field, task},
-    op::Op,
+    op::{Group, Op},
     value::{Date, Element, OrderKey, Value},
 };
 
@@ -265,6 +265,35 @@ fn a_task_cannot_come_below_itself() {
     peer.must(parent(11, 10));
     let error = peer.edit(&[parent(12, 11), parent(10, 12)]).unwrap_err();
     assert_eq!(error.to_string(), "parent: a task cannot be part of its own subtask");
+}
+
+/// Tasks in a ring of parents that is longer than a ring may be to be cut.
+fn ring(peer: &mut Peer) -> Vec<EntityId> {
+    let number = |number: usize| EntityId((1_000 + number as u128).to_be_bytes());
+    let members: Vec<EntityId> = (0..=limits::PARENT_CYCLE).map(number).collect();
+    let set = |slot: Slot, value| Op::Set { slot, value, replaces: Vec::new() };
+    let groups = members.iter().zip(members.iter().cycle().skip(1)).map(|(task, parent)| Group {
+        key: task_key(*task),
+        ops: vec![
+            set(ALIVE.field.into(), Value::Bool(true)),
+            set(task::PARENT.into(), Value::Entity(*parent)),
+        ],
+    });
+    peer.write(groups.collect(), None);
+    members
+}
+
+#[test]
+fn a_ring_of_parents_that_is_too_long_to_cut_holds_nobody_up() {
+    let mut peer = board();
+    let members = ring(&mut peer);
+    assert_eq!(peer.workspace.parent_of(members[0]), Some(members[1]));
+    assert_eq!(peer.workspace.project_of(members[0]), None);
+    let below = set(Kind::Task, 10, task::PARENT, Value::Entity(members[0]));
+    assert_eq!(refused(&mut peer, below), "parent: the tasks there are nested too deep");
+    // Whoever deletes one deletes what stands in it, each once.
+    peer.must(Change::Delete { key: task_key(members[7]) });
+    assert!(members.iter().all(|task| !peer.workspace.is_shown(task_key(*task))));
 }
 
 #[test]
