@@ -78,8 +78,8 @@ impl DepIndex {
 
     /// The past of `of`, itself included, together with `known`, whose own past it must contain.
     /// Costs as much as lies between the two. Iterative: a chain of a million steps needs no stack.
-    pub fn past(&self, of: &[EntryAt], known: &Frontier) -> Frontier {
-        let mut past = known.clone();
+    pub fn past(&self, of: &[EntryAt], known: Frontier) -> Frontier {
+        let mut past = known;
         let mut open: Vec<(EntryAt, u64)> = Vec::new();
         let reach = |past: &mut Frontier, at: EntryAt, open: &mut Vec<(EntryAt, u64)>| {
             let before = past.get(at.chain);
@@ -95,29 +95,89 @@ impl DepIndex {
             if let Some(base) = chain.base {
                 reach(&mut past, base, &mut open);
             }
-            let from = chain.steps.partition_point(|step| step.position <= before);
-            let news = chain.steps.iter().skip(from).take_while(|step| step.position <= at.position);
-            for dep in news.flat_map(|step| step.deps.iter()) {
-                reach(&mut past, *dep, &mut open);
+            for dep in self.named_behind(at, before) {
+                reach(&mut past, dep, &mut open);
             }
         }
         past
     }
 
-    /// Those of `heads` that are not in the past of another one.
+    /// What a log names up to `at`, as its entries name it: their own dependencies, without the past
+    /// of those.
+    pub fn names(&self, at: EntryAt) -> Vec<EntryAt> {
+        let (mut names, mut next) = (Vec::new(), Some(at));
+        while let Some(at) = next {
+            names.extend(self.named_behind(at, 0));
+            next = self.chains.get(at.chain.0 as usize).and_then(|chain| chain.base);
+        }
+        names
+    }
+
+    /// What the entries of one chain behind `before`, up to `at`, name.
+    pub fn named_behind(&self, at: EntryAt, before: u64) -> impl Iterator<Item = EntryAt> + '_ {
+        let steps = self.chains.get(at.chain.0 as usize).map_or(&[][..], |chain| &chain.steps);
+        let from = steps.partition_point(|step| step.position <= before);
+        let news = steps.iter().skip(from).take_while(move |step| step.position <= at.position);
+        news.flat_map(|step| step.deps.iter().copied())
+    }
+
+    /// Those of `heads`, one a chain, that are not in the past of another one. `known` is closed,
+    /// and none of them is in it. One walk over what lies below all of them, however many they are.
     pub fn maximal(&self, heads: &[EntryAt], known: &Frontier) -> Vec<EntryAt> {
         if heads.len() < 2 {
             return heads.to_vec();
         }
-        let pasts: Vec<Frontier> = heads.iter().map(|head| self.past(&[*head], known)).collect();
-        let covered = |index: usize| {
-            let others = pasts.iter().enumerate().filter(|(other, _)| *other != index);
-            heads.get(index).is_some_and(|head| others.into_iter().any(|(_, past)| past.contains(*head)))
-        };
-        (0..heads.len())
-            .filter(|index| !covered(*index))
-            .filter_map(|index| heads.get(index).copied())
-            .collect()
+        let mut below = Below { index: self, known, reached: Frontier::default(), open: Vec::new() };
+        for head in heads {
+            below.leave(*head);
+        }
+        below.walk();
+        heads.iter().copied().filter(|head| !below.reached.contains(*head)).collect()
+    }
+}
+
+/// What lies strictly below some entries, and above what is known.
+struct Below<'a> {
+    index: &'a DepIndex,
+    known: &'a Frontier,
+    reached: Frontier,
+    /// Places reached, with the position up to which their chain was reached before.
+    open: Vec<(EntryAt, u64)>,
+}
+
+impl Below<'_> {
+    /// Starts at an entry without reaching it: at the one before it, and at what it names.
+    fn leave(&mut self, head: EntryAt) {
+        let Some(chain) = self.index.chains.get(head.chain.0 as usize) else { return };
+        self.reach(EntryAt { position: head.position.saturating_sub(1), ..head });
+        if let Some(base) = chain.base {
+            self.reach(base);
+        }
+        if let Ok(step) = chain.steps.binary_search_by_key(&head.position, |step| step.position)
+            && let Some(step) = chain.steps.get(step)
+        {
+            step.deps.iter().for_each(|dep| self.reach(*dep));
+        }
+    }
+
+    fn reach(&mut self, at: EntryAt) {
+        let before = self.reached.get(at.chain).max(self.known.get(at.chain));
+        if at.position > before {
+            self.reached.raise(at);
+            self.open.push((at, before));
+        }
+    }
+
+    fn walk(&mut self) {
+        while let Some((at, before)) = self.open.pop() {
+            let Some(chain) = self.index.chains.get(at.chain.0 as usize) else { continue };
+            if let Some(base) = chain.base {
+                self.reach(base);
+            }
+            for dep in self.index.named_behind(at, before) {
+                self.reach(dep);
+            }
+        }
     }
 }
 
@@ -138,14 +198,52 @@ mod tests {
         index.add(at(0, 3), [at(1, 5)]);
         index.add(at(1, 4), [at(0, 1)]);
         index.add(at(2, 4), [at(1, 2)]);
-        let past = index.past(&[at(0, 3)], &Frontier::default());
+        let past = index.past(&[at(0, 3)], Frontier::default());
         assert_eq!((past.get(ChainNo(0)), past.get(ChainNo(1)), past.get(ChainNo(2))), (3, 5, 0));
-        let past = index.past(&[at(2, 4)], &Frontier::default());
+        let past = index.past(&[at(2, 4)], Frontier::default());
         assert_eq!((past.get(ChainNo(0)), past.get(ChainNo(1))), (2, 2));
         assert_eq!(
             index.maximal(&[at(0, 3), at(1, 5), at(2, 4)], &Frontier::default()),
             [at(0, 3), at(2, 4)]
         );
+    }
+
+    #[test]
+    fn many_heads_cost_one_walk() {
+        // 40,000 logs that all name the last entry of one long log, and one that names half of them:
+        // a walk for each head would take 40,000 times as long.
+        let (mut index, logs) = (DepIndex::default(), 40_000);
+        for _ in 0..=logs + 1 {
+            index.add_chain(None);
+        }
+        for position in 2..10_000 {
+            index.add(at(0, position), [at(1, position - 1)]);
+        }
+        for log in 1..=logs {
+            index.add(at(log, 10_000), [at(0, 9_999)]);
+        }
+        index.add(at(logs + 1, 1), (1..=logs / 2).map(|log| at(log, 10_000)));
+        let heads: Vec<_> = std::iter::once(at(0, 9_999))
+            .chain((1..=logs).map(|log| at(log, 10_000)))
+            .chain([at(logs + 1, 1)])
+            .collect();
+        let started = std::time::Instant::now();
+        let maximal = index.maximal(&heads, &Frontier::default());
+        assert_eq!(maximal.len(), logs as usize / 2 + 1);
+        assert_eq!(maximal.last(), Some(&at(logs + 1, 1)));
+        assert!(started.elapsed().as_secs() < 20, "one walk, not one for each head");
+    }
+
+    #[test]
+    fn a_head_below_a_known_part_is_found() {
+        // Log 1 is known up to 5; its news name log 0.
+        let mut index = DepIndex::default();
+        index.add_chain(None);
+        index.add_chain(None);
+        index.add(at(1, 6), [at(0, 3)]);
+        let known = index.past(&[at(1, 5)], Frontier::default());
+        assert_eq!(index.maximal(&[at(0, 3), at(1, 7)], &known), [at(1, 7)]);
+        assert_eq!(index.maximal(&[at(0, 4), at(1, 7)], &known), [at(0, 4), at(1, 7)]);
     }
 
     #[test]
@@ -157,6 +255,6 @@ mod tests {
             index.add(at(0, position), [at(1, position - 1)]);
             index.add(at(1, position), [at(0, position)]);
         }
-        assert_eq!(index.past(&[at(1, 499_999)], &Frontier::default()).get(ChainNo(0)), 499_999);
+        assert_eq!(index.past(&[at(1, 499_999)], Frontier::default()).get(ChainNo(0)), 499_999);
     }
 }

@@ -59,11 +59,7 @@ pub fn decode_local<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Cod
 
 /// Reads a value that fills `bytes` exactly.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, used) = decode_prefix(bytes)?;
-    match bytes.len() - used {
-        0 => Ok(value),
-        rest => Err(CodecError::Trailing(name::<T>(), rest)),
-    }
+    filling(bytes, decode_prefix(bytes)?)
 }
 
 /// Reads a value from the start of `bytes` and tells how many bytes it took.
@@ -90,8 +86,11 @@ pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result
 
 /// As [`decode`], without a limit on the size: for files of our own whose checksum was verified.
 pub fn decode_own<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, used) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())
-        .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))?;
+    filling(bytes, decode_local(bytes)?)
+}
+
+/// The value, if it took all of `bytes`.
+fn filling<T>(bytes: &[u8], (value, used): (T, usize)) -> Result<T, CodecError> {
     match bytes.len() - used {
         0 => Ok(value),
         rest => Err(CodecError::Trailing(name::<T>(), rest)),

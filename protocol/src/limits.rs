@@ -66,10 +66,15 @@ pub const IN_FLIGHT_BYTES: usize = 512 * 1024;
 pub const OFFERS_PER_SESSION: usize = 1024;
 /// Logs listed in one `Heads` message; more follow in further messages.
 pub const HEADS_PER_MESSAGE: usize = 2_000;
-/// Logs kept in one workspace. At 96 bytes of memory a log this bounds what strangers' joins cost.
-pub const LOGS_PER_WORKSPACE: usize = 100_000;
-/// Branches kept of one forked log.
-pub const BRANCHES_PER_LOG: usize = 64;
+/// Logs taken into one workspace that no other device's entry names. A device has one, and one more
+/// for each time it was restored or copied. A log costs each peer about 600 bytes of memory and 67 in
+/// a full announcement, which with this many is 270 KiB.
+pub const LOGS_PER_WORKSPACE: usize = 4_096;
+/// Logs of one device that one log may name, and that are taken without being named.
+pub const LOGS_PER_DEVICE: usize = 64;
+/// Branches of one log that one log may name, and that are taken without being named. An honest
+/// device forks its log once at most, when it was restored without noticing.
+pub const BRANCHES_PER_LOG: usize = 4;
 
 /// The first frame must arrive within this time.
 pub const HELLO_MS: u64 = 5_000;

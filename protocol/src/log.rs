@@ -20,7 +20,7 @@ use crate::{
     time::Hlc,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The layout version written by this program.
 pub const HEADER_VERSION: u8 = 1;
@@ -395,24 +395,22 @@ impl ChainEnd {
     }
 }
 
-/// A run whose chain and seal were checked. Only [`verify_run`] and [`RunWriter`] make one.
-#[derive(Debug, Clone)]
-pub struct VerifiedRun {
+/// A run with its entries found: what a store gives back. It says nothing about the seal, which was
+/// checked before the run was stored.
+#[derive(Debug)]
+pub struct ReadRun {
     run: Run,
     entries: Vec<Entry>,
-    end: ChainEnd,
 }
 
-impl VerifiedRun {
-    /// A run read back from the own store, which holds only what was verified.
-    pub fn stored(run: Run) -> Result<Self, LogError> {
+impl ReadRun {
+    /// Reads the entries of a run from the own store, which holds only what was verified.
+    pub fn parse(run: Run) -> Result<Self, LogError> {
         let entries = parse_entries(run.after, &run.bytes)?;
-        let last = entries.last().ok_or(LogError::Empty)?;
-        let end = ChainEnd { head: Head { position: last.position, id: last.id }, entries: 0, bytes: 0 };
-        Ok(Self { run, entries, end })
+        if entries.is_empty() { Err(LogError::Empty) } else { Ok(Self { run, entries }) }
     }
 
-    /// The run as received.
+    /// The run as stored.
     pub fn run(&self) -> &Run {
         &self.run
     }
@@ -421,15 +419,35 @@ impl VerifiedRun {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
+
+/// A run whose chain and seal were checked. Only [`verify_run`] and [`RunWriter`] make one. A clone
+/// is another handle to the same bytes.
+#[derive(Debug, Clone)]
+pub struct VerifiedRun {
+    read: Arc<ReadRun>,
+    end: ChainEnd,
+}
+
+impl VerifiedRun {
+    /// The run as received.
+    pub fn run(&self) -> &Run {
+        &self.read.run
+    }
+
+    /// Its entries.
+    pub fn entries(&self) -> &[Entry] {
+        &self.read.entries
+    }
+
+    /// Bytes and entries, without the claim that the seal is good.
+    pub fn read(&self) -> &Arc<ReadRun> {
+        &self.read
+    }
 
     /// The chain's end after this run.
     pub fn end(&self) -> ChainEnd {
         self.end
-    }
-
-    /// Whether the seal is a checkpoint, to be kept for ever.
-    pub fn is_checkpoint(&self) -> bool {
-        self.end.checkpoint_due()
     }
 }
 
@@ -449,7 +467,7 @@ pub fn verify_run(
     let entries = parse_entries(run.after, &run.bytes)?;
     let end = walk(end, &entries)?;
     verify_seal(key, workspace, run.log, end.head, &run.seal)?;
-    Ok(VerifiedRun { run, entries, end })
+    Ok(VerifiedRun { read: Arc::new(ReadRun { run, entries }), end })
 }
 
 fn walk(mut end: ChainEnd, entries: &[Entry]) -> Result<ChainEnd, LogError> {
@@ -486,9 +504,20 @@ impl RunWriter {
         !self.entries.is_empty() && self.end.checkpoint_due()
     }
 
-    /// Appends an entry; `header.body_len` is set here. Returns its id.
-    pub fn push(&mut self, mut header: Header, body: &[u8]) -> EntryId {
-        debug_assert!(!self.is_full() && body.len() <= limits::BODY);
+    /// Appends an entry; `header.body_len` is set here. Returns its id. What a peer would refuse is
+    /// refused here already, and nothing was written then.
+    pub fn push(&mut self, mut header: Header, body: &[u8]) -> Result<EntryId, LogError> {
+        let position = self.end.head.position + 1;
+        if self.is_full() {
+            return Err(LogError::PastCheckpoint(position));
+        }
+        let too_many = header.deps.len() > limits::DEPS;
+        if too_many || body.len() > limits::BODY {
+            return Err(LogError::TooLarge {
+                position,
+                what: if too_many { "dependencies" } else { "body" },
+            });
+        }
         header.body_len = body.len() as u32;
         let header_bytes = codec::encode(&header);
         let id = entry_id(self.end.head.id, &header_bytes, body);
@@ -498,16 +527,16 @@ impl RunWriter {
         self.run.bytes.extend_from_slice(body);
         let end = self.run.bytes.len();
         self.end.advance(id, (end - start) as u32);
-        let position = self.end.head.position;
         self.entries.push(Entry { id, position, header, at: [start, at_body, end].map(|i| i as u32) });
-        id
+        Ok(id)
     }
 
     /// Seals what was written. `None` if nothing was.
     pub fn seal(mut self, workspace: WorkspaceId, key: &SecretKey) -> Option<VerifiedRun> {
         let head = self.entries.last().map(|last| Head { position: last.position, id: last.id })?;
         self.run.seal = seal(key, workspace, self.run.log, head.position, head.id);
-        Some(VerifiedRun { run: self.run, entries: self.entries, end: self.end })
+        let read = Arc::new(ReadRun { run: self.run, entries: self.entries });
+        Some(VerifiedRun { read, end: self.end })
     }
 }
 
@@ -531,23 +560,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_number_written_too_long_makes_no_header() {
-        let header = Header {
+    fn ack(deps: usize) -> Header {
+        Header {
             version: HEADER_VERSION,
             kind: EntryKind::ACK,
             hlc: Hlc(7),
             auth: None,
-            deps: Vec::new(),
+            deps: vec![EntryId([2; 32]); deps],
             epoch: None,
             salt: [0; 8],
             body_len: 0,
-        };
-        let mut bytes = codec::encode(&header);
-        let start = Head::start(LogId([1; 32]));
+        }
+    }
+
+    #[test]
+    fn a_writer_refuses_what_a_peer_would_refuse_and_goes_on() {
+        let (key, workspace) = (SecretKey::from_seed(&[1; 32]), WorkspaceId([7; 32]));
+        let (person, device) = (PersonId([1; 32]), DeviceId(key.public()));
+        let origin = Origin { person, device, incarnation: Incarnation([1; 8]), founder: false };
+        let start = ChainEnd::start(origin.log_id(workspace));
+        let mut writer = RunWriter::new(origin.log_id(workspace), origin, start);
+        let too_large = |what| Err(LogError::TooLarge { position: 1, what });
+        assert_eq!(writer.push(ack(0), &[0; limits::BODY + 1]), too_large("body"));
+        assert_eq!(writer.push(ack(limits::DEPS + 1), &[]), too_large("dependencies"));
+        assert!(writer.push(ack(0), &[0; limits::BODY]).is_ok(), "now a checkpoint is due");
+        assert_eq!(writer.push(ack(0), &[]), Err(LogError::PastCheckpoint(2)));
+        let run = writer.seal(workspace, &key).unwrap();
+        let key = PublicKey::parse(&key.public()).unwrap();
+        assert!(verify_run(workspace, &key, start, run.run().clone()).is_ok());
+    }
+
+    #[test]
+    fn a_number_written_too_long_makes_no_header() {
+        let (mut bytes, start) = (codec::encode(&ack(0)), Head::start(LogId([1; 32])));
         assert!(parse_entries(start, &bytes).is_ok());
         bytes.splice(2..3, [251, 7, 0]);
-        let not_canonical = LogError::Header { position: 1, source: CodecError::NotCanonical("Header") };
-        assert_eq!(parse_entries(start, &bytes), Err(not_canonical));
+        let source = CodecError::NotCanonical("Header");
+        assert_eq!(parse_entries(start, &bytes), Err(LogError::Header { position: 1, source }));
     }
 }

@@ -6,19 +6,20 @@
 //! bounded cache of recent runs.
 //!
 //! A device that writes two entries at one place of its log has forked it. Both branches are kept,
-//! each as a *chain*; the sealed branches themselves are the proof.
+//! each as a *chain*; the sealed branches themselves are the proof. How many chains are kept, and
+//! why peers agree nevertheless: [`bound`].
 
 use crate::{
     causality::{DepIndex, Frontier},
     crypto::PublicKey,
     id::{EntryId, LogId, WorkspaceId},
-    limits,
     log::{self, ChainEnd, Entry, Head, LogError, Origin, Run, VerifiedRun},
     store::{BatchRun, ChainNo, EntryAt, LogReader},
     time::Hlc,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
+mod bound;
 mod fork;
 mod open;
 mod order;
@@ -44,10 +45,25 @@ pub struct Chain {
     pub applied: u64,
     /// The stamp of the last applied entry.
     pub applied_hlc: Hlc,
+    /// Over a bound when it came; see [`bound`].
+    surplus: bool,
+    /// Surplus, and nothing applicable names it yet.
+    held_back: bool,
+    /// The last position of its own that an applied entry of another device names, 0 if none.
+    named: u64,
+    /// The last position at which a branch with such an entry leaves, 0 if none.
+    passed: u64,
+    /// The last position at which any branch leaves, 0 if none.
+    left: u64,
     ids: Vec<EntryId>,
 }
 
 impl Chain {
+    /// Whether an applied entry of another device names any of it.
+    fn is_named(&self) -> bool {
+        self.named.max(self.passed) > 0
+    }
+
     /// The id at `position` on this chain above its base.
     fn own_id(&self, position: u64) -> Option<EntryId> {
         let index = position.checked_sub(self.base.position)?.checked_sub(1)?;
@@ -64,9 +80,10 @@ pub enum Rejected {
     /// The log's first entry does not introduce its device.
     #[error("the log does not start with a valid Genesis, Join or Link")]
     Introduction,
-    /// More logs or branches than [`limits`] allows.
-    #[error("over the limit of {0}")]
-    Bound(&'static str),
+    /// More logs or branches than are kept, and nobody waits for it. No fault of the sender's, who
+    /// may have met others first.
+    #[error("over the bound on logs and branches")]
+    Bound,
     /// We lack what the run follows; comparing heads will bring it.
     #[error("the run follows an entry that is not here")]
     Gap,
@@ -78,7 +95,7 @@ pub struct Taken {
     /// Its chain.
     pub chain: ChainNo,
     /// The run, as it will be stored.
-    pub run: Arc<VerifiedRun>,
+    pub run: VerifiedRun,
     /// Whether it opened a second branch of its log.
     pub forked: bool,
 }
@@ -103,6 +120,9 @@ pub struct LogSet {
     collisions: BTreeMap<u64, Vec<EntryAt>>,
     deps: DepIndex,
     waiting: BTreeMap<EntryId, Vec<ChainNo>>,
+    /// Chains that may have something to apply.
+    open: Vec<ChainNo>,
+    bounds: bound::Bounds,
     recent: order::Recent,
 }
 
@@ -117,6 +137,8 @@ impl LogSet {
             collisions: BTreeMap::new(),
             deps: DepIndex::default(),
             waiting: BTreeMap::new(),
+            open: Vec::new(),
+            bounds: bound::Bounds::default(),
             recent: order::Recent::default(),
         }
     }
@@ -181,18 +203,21 @@ impl LogSet {
         heads
     }
 
-    /// BLAKE3 over [`Self::durable_heads`].
+    /// BLAKE3 over what peers must agree on: every durable head, but only what other devices name
+    /// where a bound is passed.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("velo 2026 frontier digest");
-        for (log, head) in self.durable_heads() {
+        for (log, head) in self.counted_heads() {
             hasher.update(&log.0).update(&head.position.to_le_bytes()).update(&head.id.0);
         }
         *hasher.finalize().as_bytes()
     }
 
-    /// Heads of other logs that are applied and not in `known`, without those below another.
+    /// Heads of other logs that are applied and not in `known`, without those below another. Surplus
+    /// chains are left to the entries that made them applicable: see [`bound`].
     pub fn news(&self, own: LogId, known: &Frontier) -> Vec<EntryAt> {
-        let heads = self.chains().filter(|(_, chain)| chain.log != own).map(|(number, chain)| {
+        let chains = self.chains().filter(|(_, chain)| chain.log != own && !chain.surplus);
+        let heads = chains.map(|(number, chain)| {
             let position = if chain.applied > chain.base.position { chain.applied } else { 0 };
             EntryAt { chain: number, position }
         });
@@ -201,7 +226,7 @@ impl LogSet {
     }
 
     /// The past of entries; see [`DepIndex::past`].
-    pub fn past(&self, of: &[EntryAt], known: &Frontier) -> Frontier {
+    pub fn past(&self, of: &[EntryAt], known: Frontier) -> Frontier {
         self.deps.past(of, known)
     }
 
@@ -216,6 +241,7 @@ impl LogSet {
     ) -> ChainNo {
         let number = ChainNo(self.chains.len() as u32);
         let base = end.head;
+        let surplus = self.is_surplus(log, origin.device);
         self.chains.push(Chain {
             log,
             origin,
@@ -226,9 +252,18 @@ impl LogSet {
             durable: base.position,
             applied: base.position,
             applied_hlc: Hlc(0),
+            surplus,
+            held_back: surplus,
+            named: 0,
+            passed: 0,
+            left: 0,
             ids: Vec::new(),
         });
+        if let Some(left) = parent.and_then(|at| Some((at, self.chains.get_mut(at.chain.0 as usize)?))) {
+            left.1.left = left.1.left.max(left.0.position);
+        }
         self.by_log.entry(log).or_default().push(number);
+        self.count_chain(log, origin.device);
         self.deps.add_chain(parent);
         number
     }
@@ -256,10 +291,12 @@ impl LogSet {
         self.first_chain(log).unwrap_or_else(|| self.add_chain(log, origin, key, None, ChainEnd::start(log)))
     }
 
-    /// Takes an own run, just written.
-    pub fn take_own(&mut self, chain: ChainNo, run: &Arc<VerifiedRun>) {
+    /// Takes an own run, just written. [`LogSet::next_own`] then applies it.
+    pub fn take_own(&mut self, chain: ChainNo, run: &VerifiedRun) {
+        // Whatever bounds others meet, people see what they do themselves.
+        self.release(EntryAt { chain, position: 0 });
         self.extend(chain, run);
-        self.recent.add(chain, Arc::clone(run));
+        self.recent.add(chain, Arc::clone(run.read()));
     }
 
     /// Verifies a run from a peer and takes what is news of it.
@@ -270,7 +307,7 @@ impl LogSet {
             .copied()
             .find(|number| self.chain(*number).is_some_and(|chain| chain.end.head == run.after));
         if let Some(number) = at_end {
-            return self.take(number, run, false).map(Received::News);
+            return self.take(number, run).map(Received::News);
         }
         if self.chains_of(run.log).is_empty() {
             return self.introduce(run).map(Received::News);
@@ -278,35 +315,55 @@ impl LogSet {
         self.overlap(&run, reader)
     }
 
-    fn take(&mut self, number: ChainNo, run: Run, forked: bool) -> Result<Taken, Rejected> {
+    /// The only way in for what others wrote: chain, seal, and that a log starts with the entry that
+    /// introduces its device, whichever branch brings it.
+    fn verify(
+        &self,
+        origin: &Origin,
+        key: &PublicKey,
+        end: ChainEnd,
+        run: Run,
+    ) -> Result<VerifiedRun, Rejected> {
+        let run = log::verify_run(self.workspace, key, end, run)?;
+        let first = run.entries().first().filter(|_| end.head.position == 0);
+        if first.is_some_and(|first| !introduces(self.workspace, origin, first, &run.run().bytes)) {
+            return Err(Rejected::Introduction);
+        }
+        Ok(run)
+    }
+
+    /// Takes a verified run at the end of its chain.
+    fn accept(&mut self, chain: ChainNo, run: VerifiedRun, forked: bool) -> Taken {
+        self.extend(chain, &run);
+        self.recent.add(chain, Arc::clone(run.read()));
+        Taken { chain, run, forked }
+    }
+
+    /// A run that continues a chain.
+    fn take(&mut self, number: ChainNo, run: Run) -> Result<Taken, Rejected> {
         let chain = self.chain(number).ok_or(Rejected::Gap)?;
-        let run = Arc::new(log::verify_run(self.workspace, &chain.key, chain.end, run)?);
-        self.extend(number, &run);
-        self.recent.add(number, Arc::clone(&run));
-        Ok(Taken { chain: number, run, forked })
+        if chain.held_back && !self.is_missed(chain.origin.device) {
+            return Err(Rejected::Bound);
+        }
+        let run = self.verify(&chain.origin, &chain.key, chain.end, run)?;
+        Ok(self.accept(number, run, false))
     }
 
     /// The first run of a log that was not known.
     fn introduce(&mut self, run: Run) -> Result<Taken, Rejected> {
-        let (Some(origin), 0) = (run.origin, run.after.position) else { return Err(Rejected::Gap) };
-        if origin.log_id(self.workspace) != run.log {
+        let (log, end) = (run.log, ChainEnd::start(run.log));
+        let (Some(origin), 0) = (run.origin, run.after.position) else {
+            return Err(if self.is_full() { Rejected::Bound } else { Rejected::Gap });
+        };
+        if origin.log_id(self.workspace) != log {
             return Err(LogError::WrongOrigin.into());
         }
-        if self.chains.len() >= limits::LOGS_PER_WORKSPACE {
-            return Err(Rejected::Bound("logs in a workspace"));
-        }
+        self.check_room(log, origin.device)?;
         let key =
             PublicKey::parse(&origin.device.0).map_err(|source| LogError::Seal { position: 0, source })?;
-        let log = run.log;
-        let run = Arc::new(log::verify_run(self.workspace, &key, ChainEnd::start(log), run)?);
-        let first = run.entries().first().ok_or(LogError::Empty)?;
-        if !introduces(self.workspace, &origin, first, &run.run().bytes) {
-            return Err(Rejected::Introduction);
-        }
-        let number = self.add_chain(log, origin, key, None, ChainEnd::start(log));
-        self.extend(number, &run);
-        self.recent.add(number, Arc::clone(&run));
-        Ok(Taken { chain: number, run, forked: false })
+        let run = self.verify(&origin, &key, end, run)?;
+        let number = self.add_chain(log, origin, key, None, end);
+        Ok(self.accept(number, run, false))
     }
 
     /// What the store is told of a run.
@@ -316,10 +373,15 @@ impl LogSet {
         Some(BatchRun { chain: taken.chain, origin: chain.origin, run, end })
     }
 
-    /// A run is durable.
+    /// A run is durable: [`LogSet::next_ready`] gives what can be applied now.
     pub fn persisted(&mut self, number: ChainNo, position: u64) {
-        if let Some(chain) = self.chains.get_mut(number.0 as usize) {
-            chain.durable = chain.durable.max(position);
+        let Some(chain) = self.chains.get_mut(number.0 as usize) else { return };
+        let before = chain.durable;
+        chain.durable = before.max(position);
+        if chain.held_back {
+            self.wake_for_held(number, before);
+        } else {
+            self.open.push(number);
         }
     }
 }

@@ -377,6 +377,8 @@ impl Replica {
                 }
                 // The other runs may well be of other logs.
                 Err(Rejected::Gap) => gap = true,
+                // The sender may have met other branches first: see `log_set::bound`.
+                Err(Rejected::Bound) => {}
                 Err(rejected) => {
                     fault = Some(Fault::Run(rejected.to_string()));
                     break;
@@ -446,6 +448,7 @@ impl Replica {
             self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
             self.push(now, peer, logs);
         }
+        self.acknowledge(now, done.workspace);
     }
 
     fn tell_durable(

@@ -18,13 +18,12 @@ use crate::{
     op::{DataBody, Genesis},
     replica::{Identity, WorkspaceRecord},
     sim::Dice,
-    store::{Batch, ChainNo, EntryAt, LogReader, StoreError},
+    store::{Batch, EntryAt, StoreError},
     ticket::SessionSecret,
     time::Hlc,
     value::{Date, Element, OrderKey, Value},
     workspace::Workspace,
 };
-use std::sync::Arc;
 
 /// Devices that write.
 pub const DEVICES: usize = 10;
@@ -168,21 +167,6 @@ struct Pen {
     batch: Batch,
 }
 
-/// Nothing is read while generating: what was just written is still at hand.
-struct Nothing;
-
-impl LogReader for Nothing {
-    fn chains(&self) -> Vec<crate::store::ChainInfo> {
-        Vec::new()
-    }
-    fn read_run(&self, _: ChainNo, _: u64) -> Result<Option<crate::log::Run>, StoreError> {
-        Ok(None)
-    }
-    fn entry_id(&self, _: ChainNo, _: u64) -> Result<Option<EntryId>, StoreError> {
-        Ok(None)
-    }
-}
-
 impl Generator<'_> {
     /// Every device's first entry, and every person's name.
     fn introduce(&mut self, genesis: &[u8]) -> Result<(), StoreError> {
@@ -290,7 +274,7 @@ impl Generator<'_> {
     fn deps(&mut self, number: usize) -> Vec<EntryId> {
         let Some(writer) = self.writers.get_mut(number) else { return Vec::new() };
         let heads = self.logs.news(writer.origin.log_id(self.workspace), &writer.past);
-        writer.past = self.logs.past(&heads, &writer.past);
+        writer.past = self.logs.past(&heads, std::mem::take(&mut writer.past));
         heads.iter().filter_map(|at| self.logs.id_at(*at)).collect()
     }
 
@@ -316,7 +300,7 @@ impl Generator<'_> {
         body: &[u8],
     ) -> Result<Option<(EntryAt, EntryId, Header)>, StoreError> {
         if pen.run.as_ref().is_some_and(RunWriter::is_full) {
-            self.seal(number, pen)?;
+            self.seal(number, pen);
         }
         let Some(writer) = self.writers.get_mut(number) else { return Ok(None) };
         let log = writer.origin.log_id(self.workspace);
@@ -330,7 +314,7 @@ impl Generator<'_> {
         let mut header = header(kind, writer.stamp, std::mem::take(&mut pen.deps));
         header.body_len = body.len() as u32;
         let run = pen.run.get_or_insert_with(|| RunWriter::new(log, writer.origin, end));
-        let id = run.push(header.clone(), body);
+        let id = run.push(header.clone(), body).map_err(|error| StoreError::Write(error.to_string()))?;
         let at = EntryAt { chain, position: end.head.position + pen.pushed + 1 };
         pen.pushed += 1;
         self.entries += 1;
@@ -338,25 +322,22 @@ impl Generator<'_> {
     }
 
     /// Seals what a device wrote, and lets everybody see it.
-    fn seal(&mut self, number: usize, pen: &mut Pen) -> Result<(), StoreError> {
-        let (Some(run), Some(writer)) = (pen.run.take(), self.writers.get(number)) else { return Ok(()) };
-        let Some(run) = run.seal(self.workspace, &writer.identity.device).map(Arc::new) else {
-            return Ok(());
-        };
+    fn seal(&mut self, number: usize, pen: &mut Pen) {
+        let (Some(run), Some(writer)) = (pen.run.take(), self.writers.get(number)) else { return };
+        let Some(run) = run.seal(self.workspace, &writer.identity.device) else { return };
         pen.pushed = 0;
         let chain = self.logs.open_own(writer.origin, writer.key);
         self.bytes += run.run().bytes.len() as u64;
         self.logs.take_own(chain, &run);
-        for next in self.logs.ready(chain, run.end().head.position, &Nothing)? {
+        while let Some(next) = self.logs.next_own(chain, &run) {
             let entry = next.entry();
             self.state.apply(&writer.origin, next.at, entry.id, &entry.header, next.body());
         }
         pen.batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
-        Ok(())
     }
 
     fn finish(&mut self, number: usize, mut pen: Pen) -> Result<(), StoreError> {
-        self.seal(number, &mut pen)?;
+        self.seal(number, &mut pen);
         (self.sink)(pen.batch)
     }
 

@@ -310,7 +310,7 @@ mod tests {
                 body_len: 0,
             };
             let mut writer = RunWriter::new(self.log(), self.origin, self.end);
-            writer.push(header, b"body");
+            writer.push(header, b"body").unwrap();
             let run = writer.seal(WORKSPACE, &self.key).unwrap();
             self.end = run.end();
             let run =

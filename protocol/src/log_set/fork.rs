@@ -2,9 +2,10 @@
 
 use super::{LogSet, Received, Rejected, Taken};
 use crate::{
+    id::LogId,
     limits,
     log::{self, ChainEnd, Entry, Head, LogError, Run},
-    store::{ChainNo, EntryAt, LogReader},
+    store::{EntryAt, LogReader},
 };
 
 impl LogSet {
@@ -14,7 +15,7 @@ impl LogSet {
             return Err(LogError::TooLarge { position: run.after.position, what: "run" }.into());
         }
         let entries = log::parse_entries(run.after, &run.bytes)?;
-        let Some(mut at) = self.locate(run) else { return Err(Rejected::Gap) };
+        let Some(mut at) = self.locate(run) else { return Err(self.gap(run.log)) };
         let known = entries.iter().take_while(|entry| match self.step(at, entry) {
             Some(next) => {
                 at = next;
@@ -27,7 +28,7 @@ impl LogSet {
         let rest = rest_of(run, &entries, known, first_new)?;
         let chain = self.chain(at.chain).ok_or(Rejected::Gap)?;
         if chain.end.head == rest.after {
-            return self.take(at.chain, rest, false).map(Received::News);
+            return self.take(at.chain, rest).map(Received::News);
         }
         self.branch(at, rest, reader).map(Received::News)
     }
@@ -56,23 +57,28 @@ impl LogSet {
         })
     }
 
+    /// Why a run that follows nothing here is not taken: where a bound is passed, it most likely
+    /// follows what was refused, and comparing heads would not bring that either.
+    fn gap(&self, log: LogId) -> Rejected {
+        let chain = self.first_chain(log).and_then(|number| self.chain(number));
+        match chain {
+            Some(chain) if self.is_crowded(chain) && !self.is_missed(chain.origin.device) => Rejected::Bound,
+            _ => Rejected::Gap,
+        }
+    }
+
     /// Opens a second branch at `at`.
     fn branch(&mut self, at: EntryAt, rest: Run, reader: &dyn LogReader) -> Result<Taken, Rejected> {
         let chain = self.chain(at.chain).ok_or(Rejected::Gap)?;
-        if self.chains_of(rest.log).len() >= limits::BRANCHES_PER_LOG {
-            return Err(Rejected::Bound("branches of one log"));
-        }
         let (log, origin, key) = (chain.log, chain.origin, chain.key);
+        self.check_room(log, origin.device)?;
         let end = self.end_at(at, reader)?;
         // Verify before a chain is opened: only a valid seal proves a fork.
-        let run = log::verify_run(self.workspace, &key, end, rest)?;
+        let run = self.verify(&origin, &key, end, rest)?;
         // The start of the log is nobody's entry: a branch there has no parent to wait for.
         let parent = (at.position > 0).then_some(at);
         let number = self.add_chain(log, origin, key, parent, end);
-        let run = std::sync::Arc::new(run);
-        self.extend(number, &run);
-        self.recent.add(number, std::sync::Arc::clone(&run));
-        Ok(Taken { chain: number, run, forked: true })
+        Ok(self.accept(number, run, true))
     }
 
     /// The chain's end as it was at `at`, with its distance to the last checkpoint: a checkpoint
@@ -109,14 +115,8 @@ impl LogSet {
                 end = Some(ChainEnd { head: Head { position: from, id }, entries: 0, bytes: 0 });
             }
         }
-        match end {
-            Some(end) => Ok(end),
-            // Exactly one checkpoint in the window, and it is the entry itself.
-            None => self
-                .id_at(at)
-                .map(|id| ChainEnd { head: Head { position: at.position, id }, entries: 0, bytes: 0 })
-                .ok_or(Rejected::Gap),
-        }
+        // The window is longer than any stretch without a checkpoint, so one was passed.
+        end.ok_or(Rejected::Gap)
     }
 
     /// The chain that holds a place itself, rather than below its base.
@@ -138,11 +138,4 @@ fn rest_of(run: &Run, entries: &[Entry], known: usize, first_new: &Entry) -> Res
     };
     let bytes = run.bytes.get(first_new.at[0] as usize..).ok_or(LogError::Empty)?.to_vec();
     Ok(Run { origin: None, log: run.log, after, bytes, seal: run.seal })
-}
-
-impl LogSet {
-    /// Whether `number` is a second branch of its log.
-    pub fn is_branch(&self, number: ChainNo) -> bool {
-        self.chain(number).is_some_and(|chain| self.first_chain(chain.log) != Some(number))
-    }
 }

@@ -13,7 +13,7 @@ type NamedAt = (EntryAt, Vec<EntryId>);
 
 impl LogSet {
     /// Rebuilds the set from a store. `applied` tells up to where each chain is applied already;
-    /// what lies behind is then given by [`LogSet::ready`].
+    /// what lies behind is then given by [`LogSet::next_ready`].
     pub fn open(
         workspace: WorkspaceId,
         reader: &dyn LogReader,
@@ -25,10 +25,18 @@ impl LogSet {
             let number = set.open_chain(&info)?;
             set.read_chain(number, &info, reader, applied(number), &mut named)?;
         }
-        for (at, ids) in named {
+        let find_all = |(at, ids): NamedAt| {
             let deps: Vec<EntryAt> = ids.iter().filter_map(|id| set.find(*id)).collect();
-            set.deps.add(at, deps);
+            (at, deps)
+        };
+        let named: Vec<_> = named.into_iter().map(find_all).collect();
+        for (at, deps) in &named {
+            set.deps.add(*at, deps.iter().copied());
         }
+        for (at, deps) in &named {
+            set.note_named(at.chain, deps);
+        }
+        set.open = (0..set.chains.len() as u32).rev().map(ChainNo).collect();
         Ok(set)
     }
 
@@ -83,6 +91,7 @@ impl LogSet {
             if entry.position <= applied {
                 chain.applied = entry.position;
                 chain.applied_hlc = entry.header.hlc;
+                chain.held_back = false;
                 if !entry.header.deps.is_empty() {
                     named.push((at, entry.header.deps));
                 }

@@ -1,10 +1,14 @@
 //! Applying in causal order.
+//!
+//! [`LogSet::next_ready`] hands out one entry at a time, and an entry counts as applied when it is
+//! handed out. Chains that may go on stand on a stack that outlives the call: if reading fails
+//! half-way, everything handed out was applied, and nothing else counts as applied.
 
 use super::LogSet;
 use crate::{
     id::EntryId,
     limits,
-    log::{Entry, Run, VerifiedRun},
+    log::{Entry, ReadRun, Run, VerifiedRun},
     store::{ChainNo, EntryAt, LogReader, StoreError},
 };
 use std::{
@@ -18,7 +22,7 @@ use std::{
 pub struct Ready {
     /// Where it stands.
     pub at: EntryAt,
-    run: Arc<VerifiedRun>,
+    run: Arc<ReadRun>,
     index: usize,
 }
 
@@ -37,13 +41,13 @@ impl Ready {
 /// Runs seen lately, the oldest leaving first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recent {
-    runs: BTreeMap<(ChainNo, u64), Arc<VerifiedRun>>,
+    runs: BTreeMap<(ChainNo, u64), Arc<ReadRun>>,
     order: VecDeque<(ChainNo, u64)>,
     bytes: usize,
 }
 
 impl Recent {
-    pub(super) fn add(&mut self, chain: ChainNo, run: Arc<VerifiedRun>) {
+    pub(super) fn add(&mut self, chain: ChainNo, run: Arc<ReadRun>) {
         let key = (chain, run.run().after.position + 1);
         self.bytes += run.run().bytes.len();
         if let Some(old) = self.runs.insert(key, run) {
@@ -59,7 +63,7 @@ impl Recent {
         }
     }
 
-    fn find(&self, at: EntryAt) -> Option<(Arc<VerifiedRun>, usize)> {
+    fn find(&self, at: EntryAt) -> Option<(Arc<ReadRun>, usize)> {
         let ((chain, first), run) = self.runs.range(..=(at.chain, at.position)).next_back()?;
         if *chain != at.chain {
             return None;
@@ -70,62 +74,55 @@ impl Recent {
 }
 
 impl LogSet {
-    /// Everything that can be applied now that `chain` is known up to `limit`, in causal order. The
-    /// entries count as applied; the caller applies them at once.
-    pub fn ready(
-        &mut self,
-        chain: ChainNo,
-        limit: u64,
-        reader: &dyn LogReader,
-    ) -> Result<Vec<Ready>, StoreError> {
-        let mut ready = Vec::new();
-        let mut open = vec![(chain, limit)];
-        while let Some((chain, limit)) = open.pop() {
-            while let Some(next) = self.next_of(chain, limit, reader)? {
-                let id = next.entry().id;
-                if !self.mark_applied(&next) {
-                    break;
-                }
-                ready.push(next);
-                for woken in self.waiting.remove(&id).into_iter().flatten() {
-                    let durable = self.chain(woken).map_or(0, |chain| chain.durable);
-                    open.push((woken, durable));
-                }
+    /// The next durable entry that can be applied, in causal order. It counts as applied; the
+    /// caller applies it before asking again. An error is about one chain, which is tried again
+    /// when more of it becomes durable; the others go on with the next call.
+    pub fn next_ready(&mut self, reader: &dyn LogReader) -> Result<Option<Ready>, StoreError> {
+        while let Some(number) = self.open.pop() {
+            let Some(next) = self.next_of(number, reader)? else { continue };
+            if self.mark_applied(&next) {
+                self.open.push(number);
+                return Ok(Some(next));
             }
         }
-        Ok(ready)
+        Ok(None)
     }
 
-    /// The next entry of a chain that is not applied yet.
-    fn next_of(
-        &mut self,
-        number: ChainNo,
-        limit: u64,
-        reader: &dyn LogReader,
-    ) -> Result<Option<Ready>, StoreError> {
+    /// The next entry of an own run just written. It counts as applied, before it is durable:
+    /// people see at once what they did. Nothing is read from the disk.
+    pub fn next_own(&mut self, number: ChainNo, run: &VerifiedRun) -> Option<Ready> {
+        let applied = self.chain(number)?.applied;
+        let index = applied.checked_sub(run.run().after.position)? as usize;
+        run.entries().get(index)?;
+        let at = EntryAt { chain: number, position: applied + 1 };
+        let next = Ready { at, run: Arc::clone(run.read()), index };
+        self.mark_applied(&next).then_some(next)
+    }
+
+    /// The next durable entry of a chain that is not applied yet.
+    fn next_of(&mut self, number: ChainNo, reader: &dyn LogReader) -> Result<Option<Ready>, StoreError> {
         let Some(chain) = self.chain(number) else { return Ok(None) };
         let at = EntryAt { chain: number, position: chain.applied + 1 };
-        if at.position > limit || self.parent_is_behind(number) {
+        if at.position > chain.durable || chain.held_back || self.parent_is_behind(number) {
             return Ok(None);
         }
         if let Some((run, index)) = self.recent.find(at) {
             return Ok(Some(Ready { at, run, index }));
         }
-        let Some(run) = reader.read_run(number, at.position - 1)? else { return Ok(None) };
-        let run = VerifiedRun::stored(run).map_err(|error| StoreError::Read(error.to_string()))?;
+        let lost = || StoreError::Read(format!("the entry at {} of a log is missing", at.position));
+        let run = reader.read_run(number, at.position - 1)?.ok_or_else(lost)?;
+        let run = ReadRun::parse(run).map_err(|error| StoreError::Read(error.to_string()))?;
         self.recent.add(number, Arc::new(run));
         Ok(self.recent.find(at).map(|(run, index)| Ready { at, run, index }))
     }
 
     /// A branch waits, like any dependency, for the part of the chain that it left.
     fn parent_is_behind(&mut self, number: ChainNo) -> bool {
-        let parent = self.chain(number).and_then(|chain| chain.parent);
-        match parent {
-            Some(parent) if !self.is_applied(parent) => {
-                self.id_at(parent).is_some_and(|id| self.wait(number, id))
-            }
-            _ => false,
+        let Some(parent) = self.chain(number).and_then(|chain| chain.parent) else { return false };
+        if self.is_applied(parent) {
+            return false;
         }
+        self.id_at(parent).is_some_and(|id| self.wait(number, id))
     }
 
     fn wait(&mut self, chain: ChainNo, id: EntryId) -> bool {
@@ -134,6 +131,11 @@ impl LogSet {
             waiting.push(chain);
         }
         true
+    }
+
+    /// Lets go on what waited for an entry.
+    pub(super) fn wake(&mut self, id: EntryId) {
+        self.open.extend(self.waiting.remove(&id).into_iter().flatten());
     }
 
     /// Whether an entry is applied.
@@ -147,22 +149,42 @@ impl LogSet {
         })
     }
 
-    /// Counts an entry as applied, or makes its chain wait for a dependency.
+    /// Counts an entry as applied and wakes what waited for it, or makes its chain wait for a
+    /// dependency. An entry that is not well-formed ends its chain here.
     fn mark_applied(&mut self, next: &Ready) -> bool {
-        let header = &next.entry().header;
-        let mut deps = Vec::with_capacity(header.deps.len());
-        for dep in &header.deps {
-            match self.find(*dep).filter(|at| self.is_applied(*at)) {
-                Some(at) => deps.push(at),
-                None => return !self.wait(next.at.chain, *dep),
+        let entry = next.entry();
+        let Some(deps) = self.held_deps(next) else { return false };
+        if !self.is_well_formed(next.at, &deps) {
+            return false;
+        }
+        for (dep, id) in deps.iter().zip(&entry.header.deps) {
+            if !self.is_applied(*dep) {
+                self.release(*dep);
+                return !self.wait(next.at.chain, *id);
             }
         }
+        self.note_named(next.at.chain, &deps);
         self.deps.add(next.at, deps);
         if let Some(chain) = self.chains.get_mut(next.at.chain.0 as usize) {
             chain.applied = next.at.position;
-            chain.applied_hlc = header.hlc;
+            chain.applied_hlc = entry.header.hlc;
         }
+        self.wake(entry.id);
         true
+    }
+
+    /// Where the dependencies of an entry stand, if all of them are here; else its chain waits.
+    fn held_deps(&mut self, next: &Ready) -> Option<Vec<EntryAt>> {
+        let named = &next.entry().header.deps;
+        let mut deps = Vec::with_capacity(named.len());
+        for id in named {
+            let Some(at) = self.find(*id) else {
+                self.wait(next.at.chain, *id);
+                return None;
+            };
+            deps.push(at);
+        }
+        Some(deps)
     }
 }
 
@@ -172,7 +194,7 @@ impl LogSet {
     pub fn latest_run(&self, number: ChainNo, position: u64) -> Option<Run> {
         let durable = self.chain(number)?.durable;
         let run = self.recent.runs.get(&(number, position + 1))?;
-        (run.end().head.position == durable).then(|| run.run().clone())
+        (run.entries().last()?.position == durable).then(|| run.run().clone())
     }
 }
 
@@ -197,7 +219,7 @@ impl<'a> EntryReader<'a> {
             return Some(Ready { at, run, index });
         }
         let run = self.reader.read_run(at.chain, at.position.checked_sub(1)?).ok().flatten()?;
-        let run = VerifiedRun::stored(run).ok()?;
+        let run = ReadRun::parse(run).ok()?;
         self.recent.borrow_mut().add(at.chain, Arc::new(run));
         let (run, index) = self.recent.borrow().find(at)?;
         Some(Ready { at, run, index })

@@ -66,12 +66,8 @@ impl Holding {
         let logs = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
         holding.remember_transactions(reader);
-        let chains: Vec<(ChainNo, u64)> =
-            holding.logs.chains().map(|(number, chain)| (number, chain.durable)).collect();
-        for (number, durable) in chains {
-            for ready in holding.logs.ready(number, durable, reader)? {
-                holding.apply(&ready);
-            }
+        while let Some(ready) = holding.logs.next_ready(reader)? {
+            holding.apply(&ready);
         }
         holding.find_own();
         Ok(holding)
@@ -84,7 +80,7 @@ impl Holding {
         self.fresh_incarnation |= self.logs.chains_of(log).len() != 1;
         if let Some((number, chain)) = self.own.and_then(|own| Some((own, self.logs.chain(own)?))) {
             let head = EntryAt { chain: number, position: chain.applied };
-            self.own_past = self.logs.past(&[head], &Frontier::default());
+            self.own_past = self.logs.past(&[head], Frontier::default());
         }
     }
 
@@ -141,13 +137,14 @@ impl Holding {
         ends: &[EntryAt],
         reader: &dyn LogReader,
     ) -> Result<Vec<EntityKey>, StoreError> {
-        let mut changed = Vec::new();
         self.digest = None;
-        for end in ends {
+        // The chain noted last is tried first, and causes come first in a batch.
+        for end in ends.iter().rev() {
             self.logs.persisted(end.chain, end.position);
-            for ready in self.logs.ready(end.chain, end.position, reader)? {
-                changed.extend(self.apply(&ready));
-            }
+        }
+        let mut changed = Vec::new();
+        while let Some(ready) = self.logs.next_ready(reader)? {
+            changed.extend(self.apply(&ready));
         }
         changed.sort_unstable();
         changed.dedup();
@@ -159,6 +156,8 @@ impl Holding {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
         let entry = ready.entry();
+        // It may name what the digest leaves out otherwise.
+        self.digest = None;
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }

@@ -6,14 +6,13 @@ use crate::{
     crypto::PublicKey,
     id::{EntryId, Incarnation, WorkspaceId},
     limits,
-    log::{EntryKind, HEADER_VERSION, Header, RunWriter, VerifiedRun},
+    log::{EntryKind, HEADER_VERSION, Header, RunWriter},
     log_set::Taken,
     model::EntityKey,
     op,
     store::{BatchRun, ChainNo, EntryAt},
     time::{Hlc, Now},
 };
-use std::sync::Arc;
 
 /// An entry to be written.
 pub(super) struct Draft {
@@ -28,6 +27,7 @@ impl Draft {
 }
 
 /// What was written.
+#[derive(Default)]
 pub(super) struct Written {
     pub runs: Vec<BatchRun>,
     pub changed: Vec<EntityKey>,
@@ -41,33 +41,32 @@ impl Holding {
     pub fn write(&mut self, now: Now, identity: &Identity, drafts: Vec<Draft>) -> Written {
         let Ok(key) = PublicKey::parse(&identity.device.public()) else {
             // Unreachable: the key was made from a secret one.
-            return Written { runs: Vec::new(), changed: Vec::new(), ids: Vec::new() };
+            return Written::default();
         };
         let own = self.logs.open_own(self.record.origin, key);
         self.own = Some(own);
-        let (mut writer, mut runs) = (self.writer(own), Vec::new());
-        let mut ids = Vec::with_capacity(drafts.len());
+        let mut written = Written::default();
+        let mut writer = self.writer(own);
         let mut stamp = self.logs.chain(own).map_or(Hlc(0), |chain| chain.applied_hlc);
         let mut deps = self.new_deps(own);
         for draft in self.with_acks(&mut deps, self.introduced(drafts, identity)) {
             if writer.is_full() {
-                runs.extend(self.seal(own, writer, identity));
+                self.seal(own, writer, identity, &mut written);
                 writer = self.writer(own);
             }
             let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = draft.deps.into_iter().unzip();
             stamp = Hlc::next(now.wall_ms, stamp, stamps);
             let header = header(draft.draft.kind, stamp, named);
-            let id = writer.push(header, &draft.draft.body);
+            // Unreachable: what makes drafts keeps to the limits of an entry.
+            let Ok(id) = writer.push(header, &draft.draft.body) else { break };
             if draft.is_asked {
-                ids.push(id);
+                written.ids.push(id);
             }
         }
-        runs.extend(self.seal(own, writer, identity));
-        let changed = self.apply_own(own, &runs);
-        let batch = |run: &Arc<VerifiedRun>| {
-            self.logs.batch_run(&Taken { chain: own, run: Arc::clone(run), forked: false })
-        };
-        Written { runs: runs.iter().filter_map(batch).collect(), changed, ids }
+        self.seal(own, writer, identity, &mut written);
+        written.changed.sort_unstable();
+        written.changed.dedup();
+        written
     }
 
     fn writer(&self, own: ChainNo) -> RunWriter {
@@ -76,16 +75,21 @@ impl Holding {
         RunWriter::new(log, self.record.origin, end)
     }
 
-    fn seal(&mut self, own: ChainNo, writer: RunWriter, identity: &Identity) -> Option<Arc<VerifiedRun>> {
-        let run = Arc::new(writer.seal(self.record.id, &identity.device)?);
+    /// Ends a run, and applies it while it is at hand: what people did is visible before it is
+    /// durable, however much it is.
+    fn seal(&mut self, own: ChainNo, writer: RunWriter, identity: &Identity, written: &mut Written) {
+        let Some(run) = writer.seal(self.record.id, &identity.device) else { return };
         self.logs.take_own(own, &run);
-        Some(run)
+        while let Some(next) = self.logs.next_own(own, &run) {
+            written.changed.extend(self.apply(&next));
+        }
+        written.runs.extend(self.logs.batch_run(&Taken { chain: own, run, forked: false }));
     }
 
     /// Heads that the own log has not named yet, with their stamps.
     fn new_deps(&mut self, own: ChainNo) -> Vec<(EntryId, Hlc)> {
         let heads = self.logs.news(self.own_log(), &self.own_past);
-        self.own_past = self.logs.past(&heads, &self.own_past);
+        self.own_past = self.logs.past(&heads, std::mem::take(&mut self.own_past));
         let end = self.logs.chain(own).map_or(0, |chain| chain.end.head.position);
         self.own_past.raise(EntryAt { chain: own, position: end });
         let named = heads
@@ -127,22 +131,6 @@ impl Holding {
         let asked = drafts.into_iter().map(|draft| (draft, true));
         link.into_iter().map(|link| (link, false)).chain(asked).collect()
     }
-
-    /// Own entries are visible before they are durable.
-    fn apply_own(&mut self, own: ChainNo, runs: &[Arc<VerifiedRun>]) -> Vec<EntityKey> {
-        let mut changed = Vec::new();
-        for run in runs {
-            let limit = run.end().head.position;
-            // The run was written just now and is at hand: nothing is read from the disk.
-            let ready = self.logs.ready(own, limit, &super::NoLog).unwrap_or_default();
-            for next in &ready {
-                changed.extend(self.apply(next));
-            }
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        changed
-    }
 }
 
 struct Dated {
@@ -166,13 +154,33 @@ impl Replica {
         request: RequestId,
         reply: impl FnOnce(&Written) -> Reply,
     ) {
-        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let written = holding.write(now, &self.identity, drafts);
+        let Some(written) = self.append(now, workspace, drafts) else { return };
         let reply = reply(&written);
         let Written { runs, changed: entities, .. } = written;
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         self.persist(workspace, runs, Some((request, reply)));
     }
+
+    /// Names what this device shows and others may have refused: see [`LogSet::owes_ack`].
+    ///
+    /// [`LogSet::owes_ack`]: crate::log_set::LogSet::owes_ack
+    pub(super) fn acknowledge(&mut self, now: Now, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let own = self.identity.device_id();
+        let may_write = self.read_only.is_none() && !holding.state.needs_update();
+        if !may_write || !holding.logs.owes_ack(own, &holding.own_past) {
+            return;
+        }
+        let ack = Draft { kind: EntryKind::ACK, body: Vec::new() };
+        if let Some(written) = self.append(now, workspace, vec![ack]) {
+            self.persist(workspace, written.runs, None);
+        }
+    }
+
+    fn append(&mut self, now: Now, workspace: WorkspaceId, drafts: Vec<Draft>) -> Option<Written> {
+        self.holdings.get_mut(&workspace).map(|holding| holding.write(now, &self.identity, drafts))
+    }
+
     /// Opens a new incarnation of the own log if the old one must not be continued. That is
     /// remembered at once: once peers have filled up the old log, nothing on the disk tells that it
     /// went on elsewhere.

@@ -56,7 +56,7 @@ impl Author {
             let position = self.end.head.position + 1;
             let text = format!("{}.{position} ", self.log.short());
             let body: Vec<u8> = text.bytes().cycle().take(body).collect();
-            writer.push(header(position), &body);
+            writer.push(header(position), &body).unwrap_or_else(|error| fail(&error));
             if writer.is_full() {
                 break;
             }

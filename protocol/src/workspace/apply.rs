@@ -33,6 +33,8 @@ impl Source {
 
 impl Workspace {
     /// Applies an entry. The caller gives entries in causal order, each once; entries of any kind.
+    /// One that does not follow the last of its chain is not applied: with a hole the pages would
+    /// claim entries that are not in them, and no restart would find those again.
     pub fn apply(
         &mut self,
         origin: &Origin,
@@ -41,10 +43,13 @@ impl Workspace {
         header: &Header,
         body: &[u8],
     ) -> Applied {
+        if self.chains.get(&at.chain).is_some_and(|chain| at.position != chain.applied + 1) {
+            return Applied::default();
+        }
         self.revision += 1;
         self.layout.mark_meta();
         if let Some(chain) = self.chains.get_mut(&at.chain) {
-            chain.applied = chain.applied.max(at.position);
+            chain.applied = at.position;
         } else {
             self.chains.insert(at.chain, Chain { origin: *origin, applied: at.position });
         }

@@ -1,0 +1,117 @@
+//! A device that signs whatever it likes.
+
+use velo_protocol::{
+    codec,
+    crypto::{LinkCert, SecretKey},
+    id::{DeviceId, EntityId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    log::{self, ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
+    model::{ALIVE, EntityKey, Kind, task},
+    op::{DataBody, Genesis, Group, Op},
+    time::Hlc,
+    value::Value,
+};
+
+/// One branch of a log, up to where it was written. A clone goes on as another branch.
+#[derive(Clone)]
+pub struct Author {
+    workspace: WorkspaceId,
+    key: SecretKey,
+    chain: Vec<LinkCert>,
+    pub origin: Origin,
+    pub end: ChainEnd,
+}
+
+impl Author {
+    /// The empty log of a device, a person's only one. Equal seeds are equal devices.
+    pub fn new(workspace: WorkspaceId, seed: u8) -> Self {
+        let (root, key) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
+        let person = PersonId(root.public());
+        let chain = vec![LinkCert::issue(person, &root, &key, [0; 32])];
+        let device = DeviceId(key.public());
+        let origin = Origin { person, device, incarnation: Incarnation([seed; 8]), founder: false };
+        Self { workspace, key, chain, origin, end: ChainEnd::start(origin.log_id(workspace)) }
+    }
+
+    /// Another empty log of the device.
+    pub fn incarnation(&self, number: u64) -> Self {
+        let origin = Origin { incarnation: Incarnation(number.to_le_bytes()), ..self.origin };
+        Self { origin, end: ChainEnd::start(origin.log_id(self.workspace)), ..self.clone() }
+    }
+
+    pub fn log(&self) -> LogId {
+        self.origin.log_id(self.workspace)
+    }
+
+    /// The last entry written.
+    pub fn head(&self) -> EntryId {
+        self.end.head.id
+    }
+
+    /// The entry that introduces the device.
+    pub fn link(&mut self) -> Run {
+        self.link_naming(&[])
+    }
+
+    /// The same, naming these.
+    pub fn link_naming(&mut self, deps: &[EntryId]) -> Run {
+        let body = codec::encode(&Genesis { chain: self.chain.clone() });
+        self.run([(EntryKind::LINK, deps.to_vec(), body)])
+    }
+
+    /// An entry that makes a task, and names these.
+    pub fn task(&mut self, title: &str, deps: &[EntryId]) -> Run {
+        let body = task_body(title);
+        self.run([(EntryKind::DATA, deps.to_vec(), body)])
+    }
+
+    /// An entry that only names these.
+    pub fn ack(&mut self, deps: &[EntryId]) -> Run {
+        self.run([(EntryKind::ACK, deps.to_vec(), Vec::new())])
+    }
+
+    /// One run per checkpoint, until so many entries are written.
+    pub fn many(&mut self, count: usize) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut left = count;
+        while left > 0 {
+            let room = log_room(&self.end).min(left);
+            runs.push(self.run((0..room).map(|_| (EntryKind::ACK, Vec::new(), Vec::new()))));
+            left -= room;
+        }
+        runs
+    }
+
+    pub fn run(&mut self, entries: impl IntoIterator<Item = (EntryKind, Vec<EntryId>, Vec<u8>)>) -> Run {
+        let mut writer = RunWriter::new(self.log(), self.origin, self.end);
+        for (kind, deps, body) in entries {
+            let header = Header {
+                version: HEADER_VERSION,
+                kind,
+                hlc: Hlc::from_ms(1_767_225_600_000 + self.end.head.position),
+                auth: None,
+                deps,
+                epoch: None,
+                salt: [0; 8],
+                body_len: 0,
+            };
+            writer.push(header, &body).unwrap();
+        }
+        let run = writer.seal(self.workspace, &self.key).unwrap();
+        self.end = run.end();
+        run.run().clone()
+    }
+}
+
+fn log_room(end: &ChainEnd) -> usize {
+    let since = if end.checkpoint_due() { 0 } else { end.entries };
+    (velo_protocol::limits::CHECKPOINT_ENTRIES - since) as usize
+}
+
+fn task_body(title: &str) -> Vec<u8> {
+    let hash = log::entry_id(EntryId([0; 32]), title.as_bytes(), &[]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.0[..16]);
+    let set = |slot, value| Op::Set { slot, value, replaces: Vec::new() };
+    let ops = vec![set(ALIVE.field.into(), Value::Bool(true)), set(task::TITLE.into(), Value::text(title))];
+    codec::encode(&DataBody::new(vec![Group { key: EntityKey::new(Kind::Task, EntityId(id)), ops }]))
+}
