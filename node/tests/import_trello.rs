@@ -458,6 +458,16 @@ fn what_is_wrong_is_said_in_a_sentence() {
 }
 
 #[test]
+fn a_long_word_in_the_file_does_not_blow_up_the_report() {
+    let mut board = odd();
+    board["actions"] = json!([{ "id": "a", "type": "x".repeat(70_000), "data": { "y": 1 } }]);
+    let report = import_json(&board).report;
+    let longest = report.rows.iter().map(|row| row.path.len()).max().unwrap();
+    assert!(longest < 200, "{longest}");
+    assert!(report.to_string().contains("xxx"));
+}
+
+#[test]
 fn a_byte_order_mark_and_small_reads_do_no_harm() {
     struct Dribble<'a>(&'a [u8]);
     impl Read for Dribble<'_> {

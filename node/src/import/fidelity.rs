@@ -13,6 +13,8 @@ use std::{collections::BTreeMap, fmt};
 const EXAMPLES: usize = 3;
 /// Characters of an example.
 const EXAMPLE_CHARS: usize = 60;
+/// Widest column of paths in the table; a longer one shifts its own line.
+const PATH_WIDTH: usize = 60;
 /// Patterns told apart. A file that uses ids as keys has one for each; beyond this many they share
 /// [`FURTHER`], so that the report stays small.
 const PATTERNS: usize = 2_000;
@@ -120,7 +122,8 @@ impl fmt::Display for Fidelity {
             if !lines.is_empty() {
                 writeln!(f, "\n{title}")?;
             }
-            let width = lines.iter().map(|line| line.place().chars().count()).max().unwrap_or(0);
+            let width =
+                lines.iter().map(|line| line.place().chars().count()).max().unwrap_or(0).min(PATH_WIDTH);
             for line in lines {
                 write!(f, "  {:width$}  {:>6}  {}", line.place(), line.count, line.first.note)?;
                 if let Some(example) = line.first.examples.first() {
@@ -285,6 +288,17 @@ mod tests {
         let table = report.to_string();
         assert!(table.contains("  cards[].a and 1 more       2  why (such as 7)\n"), "{table}");
         assert!(table.contains("  lists[].a                  1  why (such as 7)\n"), "{table}");
+    }
+
+    #[test]
+    fn a_long_path_shifts_only_its_own_line() {
+        let mut ledger = Ledger::default();
+        // Wider than what the formatting of the standard library takes.
+        ledger.saw(&"x".repeat(70_000), false, || "7".to_owned());
+        ledger.saw("y", false, || "7".to_owned());
+        let report = ledger.report("board".to_owned(), Imported::default(), |_| (Fate::Dropped, "why"));
+        let table = report.to_string();
+        assert!(table.contains(&format!("  y{:59}       1  why", "")), "{}", &table[70_000..]);
     }
 
     #[test]

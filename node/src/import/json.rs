@@ -20,13 +20,18 @@ pub(super) struct Wrong {
     pub(super) problem: String,
 }
 
+/// As much of a text out of the file as goes into a path: paths are shown, and kept in the report.
+pub(super) fn cut(text: &str) -> &str {
+    text.char_indices().nth(KEY_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
 /// Appends a key to a path, calls `f`, and takes the key off again.
 fn under<T>(path: &mut String, key: &str, f: impl FnOnce(&mut String) -> T) -> T {
     let len = path.len();
     if len > 0 && !key.starts_with('[') {
         path.push('.');
     }
-    path.extend(key.chars().take(KEY_CHARS));
+    path.push_str(cut(key));
     let result = f(path);
     path.truncate(len);
     result

@@ -95,7 +95,8 @@ impl Reading {
     fn element(&mut self, key: &str, at: usize, value: &Value) -> Result<(), Wrong> {
         let item = Item::of(value, format!("{key}[{at}]"))?;
         let kind = if key == "actions" { item.text("type")? } else { None };
-        let mut pattern = kind.map_or_else(|| format!("{key}[]"), |kind| format!("actions[type={kind}]"));
+        let mut pattern =
+            kind.map_or_else(|| format!("{key}[]"), |kind| format!("actions[type={}]", json::cut(kind)));
         json::count(value, &mut pattern, &mut self.ledger);
         self.board.take(key, at, &item)
     }
