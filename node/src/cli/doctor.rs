@@ -3,7 +3,7 @@
 use super::{
     Settings,
     client::Client,
-    output::{BAD, GOOD, NOTICE, say, styled},
+    output::{BAD, GOOD, NOTICE, plain_lines, say, say_json, styled},
 };
 use crate::{
     api::{Action, ApiError, Request, status::Status, verify::Verified, workspace::Introduction},
@@ -52,7 +52,7 @@ impl Doctor {
         }
         let sick = steps.iter().any(|step| step.verdict == Verdict::Bad);
         if settings.json {
-            say(serde_json::json!({ "healthy": !sick, "steps": steps }));
+            say_json(&serde_json::json!({ "healthy": !sick, "steps": steps }));
         } else {
             steps.iter().for_each(print);
         }
@@ -66,7 +66,7 @@ fn print(step: &Step) {
         Verdict::Notice => styled(NOTICE, "!"),
         Verdict::Bad => styled(BAD, "✗"),
     };
-    say(format!("{mark} {:<10} {}", step.name, step.told));
+    say(format!("{mark} {:<10} {}", step.name, plain_lines(&step.told)));
 }
 
 fn person(settings: &Settings) -> Step {

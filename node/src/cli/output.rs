@@ -1,6 +1,12 @@
 //! Laying answers out for people: aligned tables, and colours only where they are seen.
+//!
+//! Much of what is printed was written by others: titles, comments, names. A terminal obeys control
+//! characters, so a comment could clear the screen, forge a line or turn the reading direction
+//! round. Therefore every text of an answer is made plain ([`plain_answer`], [`plain_lines`]) before
+//! it is laid out, in one place that no layout can forget.
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value as Json;
 use std::fmt::{Display, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -14,10 +20,81 @@ pub const NOTICE: Style = AnsiColor::Yellow.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default();
 
 const GAP: &str = "  ";
+/// Before every line of a text but its first, so that none passes for a line of Velo's own.
+const INDENT: &str = "    ";
+/// Stands for the end of a line where there is room for one line only.
+const LINE_END: &str = " ⏎ ";
 
 /// `text` in a style. Whoever prints takes the style away again where no terminal is.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Whether a terminal obeys this character rather than showing it: control characters, line and
+/// paragraph separators, and those that turn the reading direction.
+fn is_obeyed(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A text of one line in which what a terminal would obey is shown as its number, such as `<001B>`.
+fn plain_line(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut plain, c| {
+        match c {
+            '\t' => plain.push_str(INDENT),
+            // Writing to a string cannot fail.
+            c if is_obeyed(c) => _ = write!(plain, "<{:04X}>", u32::from(c)),
+            c => plain.push(c),
+        }
+        plain
+    })
+}
+
+/// A text in which what a terminal would obey is shown as its number; lines stay lines.
+pub fn plain_lines(text: &str) -> String {
+    text.lines().map(plain_line).collect::<Vec<_>>().join("\n")
+}
+
+/// As [`plain_lines`], with all lines but the first indented.
+fn plain(text: &str) -> String {
+    plain_lines(text.trim_end_matches('\n')).replace('\n', &format!("\n{INDENT}"))
+}
+
+/// An answer with every text in it made plain, to be laid out. Names of fields are Velo's own.
+pub fn plain_answer(answer: &Json) -> Json {
+    match answer {
+        Json::String(text) => Json::String(plain(text)),
+        Json::Array(elements) => elements.iter().map(plain_answer).collect(),
+        Json::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), plain_answer(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// A text of several lines, made plain before, as a block: all of it indented.
+pub fn block(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{INDENT}{text}") }
+}
+
+/// Prints a JSON value on one line. What a terminal would obey is escaped: readers get the same.
+pub fn say_json(value: &Json) {
+    say(escaped(value));
+}
+
+fn escaped(value: &Json) -> String {
+    let mut text = String::new();
+    // Such characters stand nowhere but inside texts.
+    for c in value.to_string().chars() {
+        if is_obeyed(c) {
+            // Writing to a string cannot fail. None of them lies beyond the sixteen bits.
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// Prints a line, in colour only where a terminal shows it. A pipe that nobody reads any more, as in
@@ -45,7 +122,9 @@ impl Table {
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        let in_one_line =
+            |cell: String| cell.replace(&format!("\n{INDENT}"), LINE_END).replace('\n', LINE_END);
+        self.rows.push(cells.map(in_one_line).into());
     }
 
     /// The table as text; `empty` if it has no rows.
@@ -123,6 +202,35 @@ mod tests {
         table.row(["A-10".into(), "tea".into(), String::new()]);
         let text = anstream::adapter::strip_str(&table.show("nothing")).to_string();
         assert_eq!(text, "ID    TITLE  DUE\nA-1   日本   friday\nA-10  tea\n");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_instead() {
+        let nasty = "a\u{1b}[2J\u{1b}]0;b\u{7}c\rd\u{9b}e\u{202e}f\u{2066}g\u{2028}h";
+        let line = plain(nasty);
+        assert_eq!(line, "a<001B>[2J<001B>]0;b<0007>c<000D>d<009B>e<202E>f<2066>g<2028>h");
+        let answer = serde_json::json!({ "rows": [{ "title": nasty, "tasks": 3 }] });
+        assert_eq!(plain_answer(&answer), serde_json::json!({ "rows": [{ "title": line, "tasks": 3 }] }));
+        for text in ["Müller & Söhne", "日本", "👩\u{200d}🔧", "שלום"] {
+            assert_eq!(plain(text), text);
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_text_passes_for_one_of_velos_own() {
+        assert_eq!(plain("one\r\n\ttwo\n\nthree\n"), "one\n        two\n    \n    three");
+        let mut table = Table::new(["WHAT"]);
+        table.row([plain("one\n1. Anna: two")]);
+        let text = anstream::adapter::strip_str(&table.show("nothing")).to_string();
+        assert_eq!(text, "WHAT\none ⏎ 1. Anna: two\n");
+    }
+
+    #[test]
+    fn json_says_the_same_without_bytes_that_a_terminal_obeys() {
+        let value = serde_json::json!({ "title": "a\u{1b}\u{9b}\u{7f}\u{202e}\n\\b" });
+        let text = escaped(&value);
+        assert!(!text.chars().any(is_obeyed), "{text}");
+        assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), value);
     }
 
     #[test]
