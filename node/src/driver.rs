@@ -19,6 +19,7 @@ use crate::{
     handle::{NodeError, Request, Shared, wall_ms},
     limits,
     net::{NetEvent, NetEvents, NetHandle},
+    short_id::Numbering,
     store::log_files::{FileLog, FileReader},
 };
 use committer::{Committed, Committer, batch_bytes};
@@ -87,6 +88,7 @@ struct Driver {
     trusted: BTreeSet<DeviceId>,
     wake_at: Option<u64>,
     outbox: Outbox,
+    numbering: Numbering,
 }
 
 impl Driver {
@@ -168,6 +170,7 @@ impl Driver {
                     if let Event::PeerChanged { peer } = &event {
                         self.trust_if_shared(*peer);
                     }
+                    self.note_numbers(&event);
                     self.outbox.event(event);
                 }
                 Output::Reply { request, result } => {
@@ -187,6 +190,13 @@ impl Driver {
         {
             self.trusted.insert(peer);
             net.trust(peer);
+        }
+    }
+
+    fn note_numbers(&mut self, event: &Event) {
+        let Event::Changed { workspace, entities, .. } = event else { return };
+        if let Some(workspace) = self.replica.workspace(*workspace) {
+            self.numbering.note(workspace, entities);
         }
     }
 
@@ -258,6 +268,11 @@ impl Driver {
                 self.dial_all(&ticket.addresses);
                 // Whoever had nothing in common with us until now may have from now on.
                 self.redial();
+            }
+            Command::Edit { workspace, changes } => {
+                if let Some(workspace) = self.replica.workspace(*workspace) {
+                    self.numbering.give(workspace, changes);
+                }
             }
             Command::SyncNow => self.redial(),
             Command::Invite { addresses, .. } => self.add_own_addresses(addresses),

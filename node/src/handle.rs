@@ -28,7 +28,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
@@ -428,8 +428,15 @@ impl NodeHandle {
     pub fn add_peer(&self, address: &str) -> Result<(), NodeError> {
         let net = self.shared.net.as_ref().ok_or(NodeError::Offline)?;
         let wrong = |reason: String| NodeError::Address { address: address.to_owned(), reason };
-        let parsed = address.trim().parse().map_err(|error| wrong(format!("{error}")))?;
-        net.dial(parsed).map_err(|error| wrong(error.to_string()))
+        net.dial(Self::check_address(address)?).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Reads an address that a device can be dialled at, with or without the device's id at its end.
+    pub fn check_address(address: &str) -> Result<net::Multiaddr, NodeError> {
+        let wrong = |reason: String| NodeError::Address { address: address.to_owned(), reason };
+        let parsed: net::Multiaddr = address.trim().parse().map_err(|error| wrong(format!("{error}")))?;
+        net::check_dialable(&parsed).map_err(|error| wrong(error.to_string()))?;
+        Ok(parsed)
     }
 
     /// Dials every known peer at once and compares with all.
@@ -447,6 +454,11 @@ impl NodeHandle {
     /// A new random id, for an entity about to be created. Ids are ordered by time.
     pub fn new_entity_id(&self) -> EntityId {
         EntityId::new(wall_ms(), random_or_stop())
+    }
+
+    /// Where everything is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.shared.data_dir
     }
 
     /// The state of node, network and workspaces.

@@ -14,4 +14,5 @@ pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod short_id;
 pub mod store;

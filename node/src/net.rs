@@ -30,7 +30,7 @@ mod session;
 mod status;
 mod task;
 
-pub use address::AddressError;
+pub use address::{AddressError, check_dialable};
 pub use book::BookError;
 pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, TargetStage, TargetStatus};

@@ -1,6 +1,11 @@
 //! Columns of a project: add, list, rename, move, delete.
 
-use super::{ApiError, Json, answer, reference, scope::Scope, show};
+use super::{
+    ApiError, Json, answer,
+    reference::{self, Precision},
+    scope::Scope,
+    show,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -17,10 +22,13 @@ pub enum Request {
     /// Add a column at the right end
     Add(Add),
     /// List the columns of a project
+    #[command(after_help = "Example:\n  velo column list --project House")]
     List(Of),
     /// Give a column another name
+    #[command(after_help = "Example:\n  velo column rename Review Check --project House")]
     Rename(Rename),
     /// Delete a column; its tasks show in the project's first one
+    #[command(after_help = "Example:\n  velo column delete Review --project House")]
     Delete(Which),
 }
 
@@ -64,7 +72,7 @@ pub struct Rename {
 /// Names a column.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Which {
-    /// The column, by part of its name or the start of its id
+    /// The column, by name or the start of its id
     pub column: String,
     /// The project [default: the only one]
     #[arg(long, short)]
@@ -113,24 +121,24 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
     match request {
         Request::Add(request) => add(request, scope).await,
         Request::List(of) => {
-            let project = reference::project(&scope.workspace, of.project.as_deref())?;
+            let project = reference::project(&scope.workspace, of.project.as_deref(), Precision::Part)?;
             let columns = scope.workspace.columns(project).into_iter();
             answer(&columns.map(|id| ColumnRow::of(&scope, id)).collect::<Vec<_>>())
         }
         Request::Rename(request) => {
-            let key = find(&request.which, &scope)?;
+            let key = find(&request.which, &scope, Precision::Part)?;
             let value = Value::text(request.name.trim());
             write(scope, key, vec![Change::Set { key, slot: column::NAME.into(), value }]).await
         }
         Request::Delete(which) => {
-            let key = find(&which, &scope)?;
+            let key = find(&which, &scope, Precision::Whole)?;
             write(scope, key, vec![Change::Delete { key }]).await
         }
     }
 }
 
 async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
-    let project = reference::project(&scope.workspace, request.project.as_deref())?;
+    let project = reference::project(&scope.workspace, request.project.as_deref(), Precision::Part)?;
     let key = EntityKey::new(Kind::Column, scope.node.new_entity_id());
     let mut fields = Vec::from(fields(&request.name, &request.category)?);
     fields.push((column::PROJECT.into(), Value::Entity(project)));
@@ -149,9 +157,10 @@ pub(super) fn fields(name: &str, category: &str) -> Result<[(Slot, Value); 2], A
     Ok([(column::NAME.into(), Value::text(name.trim())), (column::CATEGORY.into(), category)])
 }
 
-fn find(which: &Which, scope: &Scope<'_>) -> Result<EntityKey, ApiError> {
-    let project = reference::project(&scope.workspace, which.project.as_deref())?;
-    reference::column(&scope.workspace, project, &which.column).map(|id| EntityKey::new(Kind::Column, id))
+fn find(which: &Which, scope: &Scope<'_>, precision: Precision) -> Result<EntityKey, ApiError> {
+    let project = reference::project(&scope.workspace, which.project.as_deref(), Precision::Part)?;
+    reference::column(&scope.workspace, project, &which.column, precision)
+        .map(|id| EntityKey::new(Kind::Column, id))
 }
 
 async fn write(mut scope: Scope<'_>, key: EntityKey, changes: Vec<Change>) -> Result<Json, ApiError> {

@@ -3,7 +3,12 @@
 //! History is not kept apart: it is the log itself, read through the index from an entity to its
 //! entries and told in sentences.
 
-use super::{ApiError, Json, answer, reference, scope::Scope, show};
+use super::{
+    ApiError, Json, answer,
+    reference::{self, Precision},
+    scope::Scope,
+    show,
+};
 use crate::handle::StoredEntry;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -61,7 +66,7 @@ type Dated = (Hlc, HistoryRow);
 /// Reads the log.
 pub(super) fn execute(request: &Show, scope: &Scope<'_>) -> Result<Json, ApiError> {
     let mut rows = match request.task.as_deref() {
-        Some(text) => story(scope, reference::task(scope, text)?),
+        Some(text) => story(scope, reference::task(scope, text, Precision::Part)?),
         None => latest(scope, request.limit)?,
     };
     rows.sort_by_key(|(hlc, _)| *hlc);

@@ -1,6 +1,10 @@
 //! Brings a file of another program in, or only says what would come of it.
 
-use super::{ApiError, Json, answer, reference, scope::Scope};
+use super::{
+    ApiError, Json, answer,
+    reference::{self, Precision},
+    scope::Scope,
+};
 use crate::import::{self, Fidelity, ImportError, Target};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -60,7 +64,8 @@ pub struct Report {
 pub(super) async fn execute(request: Import, mut scope: Scope<'_>) -> Result<Json, ApiError> {
     let Format::Trello(source) = request.format;
     let workspace = &scope.workspace;
-    let into = source.into.as_deref().map(|text| reference::project(workspace, Some(text))).transpose()?;
+    let into = source.into.as_deref();
+    let into = into.map(|text| reference::project(workspace, Some(text), Precision::Part)).transpose()?;
     let target = Target { workspace: scope.id, project: into };
     let path = source.file.clone();
     let opened = File::open(&path)

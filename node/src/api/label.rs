@@ -1,6 +1,10 @@
 //! Labels: add, list, delete.
 
-use super::{ApiError, Json, answer, reference, scope::Scope};
+use super::{
+    ApiError, Json, answer,
+    reference::{self, Precision},
+    scope::Scope,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -17,8 +21,10 @@ pub enum Request {
     /// Add a label
     Add(Add),
     /// List labels
+    #[command(after_help = "Example:\n  velo label list")]
     List,
     /// Delete a label; it comes off every task
+    #[command(after_help = "Example:\n  velo label delete urgent")]
     Delete(Which),
 }
 
@@ -37,7 +43,7 @@ pub struct Add {
 /// Names a label.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Which {
-    /// The label, by part of its name
+    /// The label, by its name or the start of its id
     pub label: String,
 }
 
@@ -96,7 +102,7 @@ async fn add(request: &Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
 }
 
 async fn delete(which: &Which, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let id = reference::label(&scope.workspace, &which.label)?;
+    let id = reference::label(&scope.workspace, &which.label, Precision::Whole)?;
     let row = LabelRow::of(&scope, id);
     scope.edit(vec![Change::Delete { key: EntityKey::new(Kind::Label, id) }]).await?;
     answer(&row)

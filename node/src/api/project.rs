@@ -1,6 +1,12 @@
 //! Projects: add, list, show, delete.
 
-use super::{ApiError, Json, answer, column::ColumnRow, reference, scope::Scope};
+use super::{
+    ApiError, Json, answer,
+    column::ColumnRow,
+    reference::{self, Precision},
+    scope::Scope,
+};
+use crate::short_id;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -17,10 +23,13 @@ pub enum Request {
     /// Add a project with its columns
     Add(Add),
     /// List projects
+    #[command(after_help = "Examples:\n  velo project list\n  velo project list --json")]
     List,
     /// Show a project with its columns
+    #[command(after_help = "Example:\n  velo project show House")]
     Show(Which),
     /// Delete a project and everything in it; `velo undo` brings it back
+    #[command(after_help = "Examples:\n  velo project delete House\n  velo project delete HOUS")]
     Delete(Which),
 }
 
@@ -49,7 +58,7 @@ pub struct Add {
 /// Names a project.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Which {
-    /// The project, by part of its name or the start of its id
+    /// The project, by name, prefix or the start of its id
     pub project: String,
 }
 
@@ -91,7 +100,7 @@ impl ProjectRow {
         Self {
             id,
             name: workspace.text(key, project::NAME).to_owned(),
-            prefix: reference::prefix(workspace, id),
+            prefix: short_id::prefix(workspace, id),
             description: workspace.text(key, project::DESCRIPTION).to_owned(),
             columns: columns.len(),
             tasks: columns.into_iter().map(|column| workspace.tasks(column).len()).sum(),
@@ -109,7 +118,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
             answer(&rows.collect::<Vec<_>>())
         }
         Request::Show(which) => {
-            let id = reference::project(&scope.workspace, Some(&which.project))?;
+            let id = reference::project(&scope.workspace, Some(&which.project), Precision::Part)?;
             let columns = scope.workspace.columns(id).into_iter();
             let board = columns.map(|column| ColumnRow::of(&scope, column)).collect();
             answer(&ProjectDetail { project: ProjectRow::of(&scope, id), board })
@@ -159,16 +168,16 @@ fn checked_prefix(prefix: &str) -> Result<String, ApiError> {
 
 /// A prefix made from the name that no other project has.
 fn free_prefix(scope: &Scope<'_>, name: &str) -> String {
-    let wanted = reference::prefix_from(name);
+    let wanted = short_id::prefix_from(name);
     let taken: Vec<_> =
-        scope.workspace.projects().into_iter().map(|id| reference::prefix(&scope.workspace, id)).collect();
+        scope.workspace.projects().into_iter().map(|id| short_id::prefix(&scope.workspace, id)).collect();
     let numbered = (2..).map(|number: u32| format!("{wanted}{number}"));
     let mut all = std::iter::once(wanted.clone()).chain(numbered);
     all.find(|prefix| !taken.contains(prefix)).unwrap_or_default()
 }
 
 async fn delete(which: &Which, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let id = reference::project(&scope.workspace, Some(&which.project))?;
+    let id = reference::project(&scope.workspace, Some(&which.project), Precision::Whole)?;
     let row = ProjectRow::of(&scope, id);
     scope.edit(vec![Change::Delete { key: EntityKey::new(Kind::Project, id) }]).await?;
     answer(&row)

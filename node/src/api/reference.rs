@@ -1,7 +1,11 @@
-//! How people point at things: `VELO-42`, the start of an id, or part of a name.
+//! How people point at things: `VELO-42`, the start of an id, a name or part of one.
+//!
+//! Part of a name will do for looking and for what is easily seen to be wrong. What deletes, moves or
+//! finishes something takes only what names it exactly: half a title that fits one task today may
+//! fit another one after the next sync.
 
 use super::{ApiError, scope::Scope};
-use std::collections::{BTreeMap, HashMap};
+use crate::short_id;
 use velo_protocol::{
     id::EntityId,
     model::{EntityKey, Field, Kind, column, contact, label, project, task},
@@ -13,95 +17,21 @@ use velo_protocol::{
 const MIN_PREFIX: usize = 6;
 /// Most candidates listed for an ambiguous reference.
 const MAX_CANDIDATES: usize = 10;
-/// The prefix of tasks that stand in no project.
-const WITHOUT_PROJECT: &str = "TASK";
 
-/// The short ids of a workspace's tasks, for display.
-///
-/// A task's number is its place among all tasks ever created in its project, deleted ones included,
-/// by date of creation and id. So every device shows the same number once it has the same entries;
-/// until then two devices may show one number for two tasks, and a reference to it is ambiguous or
-/// settles when they have synced. Nothing stored ever uses a short id.
-#[derive(Debug, Clone, Default)]
-pub struct ShortIds {
-    prefixes: BTreeMap<EntityId, String>,
-    by_task: HashMap<EntityId, (Option<EntityId>, usize)>,
+/// How near a reference must come to what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Part of a name is enough, if it is part of only one.
+    Part,
+    /// A name must be whole.
+    Whole,
 }
 
-impl ShortIds {
-    /// Numbers every task. O(n log n) in the number of tasks.
-    pub fn of(workspace: &Workspace) -> Self {
-        let mut by_project: BTreeMap<Option<EntityId>, Vec<_>> = BTreeMap::new();
-        for id in workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task)) {
-            let created = workspace.created(EntityKey::new(Kind::Task, id)).map(|(hlc, _)| hlc);
-            by_project.entry(home(workspace, id)).or_default().push((created, id));
-        }
-        let mut short = Self::default();
-        for (home, mut tasks) in by_project {
-            tasks.sort_unstable();
-            let prefix = home.map_or_else(|| WITHOUT_PROJECT.to_owned(), |id| prefix(workspace, id));
-            short.prefixes.extend(home.map(|id| (id, prefix)));
-            let numbered = tasks.into_iter().enumerate();
-            short.by_task.extend(numbered.map(|(place, (_, id))| (id, (home, place + 1))));
-        }
-        short
-    }
-
-    /// Such as `VELO-42`; the start of the id if the task is not known.
-    pub fn show(&self, task: EntityId) -> String {
-        let Some((home, number)) = self.by_task.get(&task) else { return task.short() };
-        let prefix = home.and_then(|home| self.prefixes.get(&home)).map_or(WITHOUT_PROJECT, String::as_str);
-        format!("{prefix}-{number}")
-    }
-
-    /// Every task that shows as `text`, whatever its case.
-    fn find(&self, text: &str) -> Vec<EntityId> {
-        let Some((_, number)) = text.rsplit_once('-') else { return Vec::new() };
-        let Ok(number) = number.parse::<usize>() else { return Vec::new() };
-        let same = self.by_task.iter().filter(|(_, (_, other))| *other == number);
-        let mut found: Vec<_> =
-            same.map(|(id, _)| *id).filter(|id| self.show(*id).eq_ignore_ascii_case(text)).collect();
-        found.sort_unstable();
-        found
-    }
-}
-
-/// The project a task belongs to, also if it, its column or its project is deleted.
-fn home(workspace: &Workspace, task: EntityId) -> Option<EntityId> {
-    workspace.project_of(task).or_else(|| {
-        let column = entity(workspace, EntityKey::new(Kind::Task, task), task::COLUMN)?;
-        entity(workspace, EntityKey::new(Kind::Column, column), column::PROJECT)
-    })
-}
-
-fn entity(workspace: &Workspace, key: EntityKey, field: Field) -> Option<EntityId> {
-    workspace.value(key, &field.into())?.as_entity()
-}
-
-/// The letters before the number: the project's own, or made from its name.
-pub fn prefix(workspace: &Workspace, project: EntityId) -> String {
-    let key = EntityKey::new(Kind::Project, project);
-    let own = workspace.text(key, project::PREFIX);
-    if own.is_empty() { prefix_from(workspace.text(key, project::NAME)) } else { own.to_owned() }
-}
-
-/// Initials of a name of several words, else its first letters.
-pub fn prefix_from(name: &str) -> String {
-    const MOST: usize = 4;
-    let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let letters: String = match words.as_slice() {
-        [] => WITHOUT_PROJECT.to_owned(),
-        [word] => word.chars().take(MOST).collect(),
-        words => words.iter().filter_map(|word| word.chars().next()).take(MOST).collect(),
-    };
-    letters.to_uppercase()
-}
-
-/// Finds a task, shown or deleted, by short id or the start of its id, and one that is shown also by
-/// its title or part of it. Numbering the tasks is left out where a whole id is given: scripts use
-/// that.
-pub fn task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
+/// Finds a task, shown or deleted, by short id or the start of its id, and by its title; by part of
+/// it only if it is shown.
+pub fn task(scope: &Scope<'_>, text: &str, precision: Precision) -> Result<EntityId, ApiError> {
     let workspace = &scope.workspace;
+    // Scripts give whole ids: for these, no task need be looked at.
     if let Ok(id) = text.parse::<EntityId>()
         && workspace.created(EntityKey::new(Kind::Task, id)).is_some()
     {
@@ -113,19 +43,29 @@ pub fn task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
         let all = workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task));
         found = all.filter(|id| starts(&id.to_string(), text)).collect();
     }
-    if found.is_empty() {
-        found = by_name(workspace, Kind::Task, task::TITLE, workspace.shown(Kind::Task), text);
-    }
     let name = |id: EntityId| {
         let title = workspace.text(EntityKey::new(Kind::Task, id), task::TITLE);
         format!("{id}  {}  {title}", short.show(id))
     };
-    one("task", text, &found, name, "see `velo task list`, or `velo task list --deleted`")
+    let hint = "see `velo task list`, or `velo task list --deleted`";
+    if !found.is_empty() {
+        return one("task", text, &found, name, hint);
+    }
+    let titles =
+        |all: &mut dyn Iterator<Item = EntityId>| Names::of(workspace, Kind::Task, task::TITLE, all, text);
+    let shown = titles(&mut workspace.shown(Kind::Task));
+    if precision == Precision::Whole && shown.whole.is_empty() {
+        let deleted = titles(&mut workspace.deleted(Kind::Task).into_iter());
+        if !deleted.whole.is_empty() {
+            return one("task", text, &deleted.whole, name, hint);
+        }
+    }
+    shown.one(precision, text, Kind::Task, name, hint)
 }
 
 /// Finds a task that is shown.
-pub fn shown_task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
-    let id = task(scope, text)?;
+pub fn shown_task(scope: &Scope<'_>, text: &str, precision: Precision) -> Result<EntityId, ApiError> {
+    let id = task(scope, text, precision)?;
     if scope.workspace.is_shown(EntityKey::new(Kind::Task, id)) {
         return Ok(id);
     }
@@ -133,27 +73,56 @@ pub fn shown_task(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
     Err(ApiError::not_found("task", text, &hint))
 }
 
-/// Finds a project; without a reference, the only one there is.
-pub fn project(workspace: &Workspace, text: Option<&str>) -> Result<EntityId, ApiError> {
+/// Finds a project, also by its prefix; without a reference, the only one there is.
+pub fn project(
+    workspace: &Workspace,
+    text: Option<&str>,
+    precision: Precision,
+) -> Result<EntityId, ApiError> {
     let all = workspace.projects();
-    match (text, all.as_slice()) {
-        (Some(text), _) => named(workspace, Kind::Project, project::NAME, all.clone(), text),
-        (None, []) => Err(ApiError::not_found("project", "", "make one with `velo project add NAME`")),
-        (None, [only]) => Ok(*only),
-        (None, _) => {
-            Err(ApiError::Invalid("there are several projects: say which with --project NAME".into()))
-        }
+    let Some(text) = text else {
+        return match all.as_slice() {
+            [] => Err(ApiError::not_found("project", "", "make one with `velo project add NAME`")),
+            [only] => Ok(*only),
+            _ => Err(ApiError::Invalid("there are several projects: say which with --project NAME".into())),
+        };
+    };
+    if let Some(id) = by_prefix(workspace, &all, text) {
+        return Ok(id);
     }
+    named(workspace, Kind::Project, project::NAME, all, text, precision)
+}
+
+/// The one project with this prefix, if that is surely what is meant: it is written as the prefix is
+/// and no other project is called so, or it is no part of any name at all.
+fn by_prefix(workspace: &Workspace, all: &[EntityId], text: &str) -> Option<EntityId> {
+    let wanted = text.to_lowercase();
+    let fits = |id: &&EntityId| short_id::prefix(workspace, **id).to_lowercase() == wanted;
+    let found: Vec<_> = all.iter().filter(fits).collect();
+    let [id] = found[..] else { return None };
+    let named_so = |other: &EntityId| {
+        other != id && workspace.text(EntityKey::new(Kind::Project, *other), project::NAME) == text
+    };
+    if short_id::prefix(workspace, *id) == text {
+        return (!all.iter().any(named_so)).then_some(*id);
+    }
+    let names = Names::of(workspace, Kind::Project, project::NAME, all.iter().copied(), text);
+    (names.whole.is_empty() && names.part.is_empty()).then_some(*id)
 }
 
 /// Finds a column of a project.
-pub fn column(workspace: &Workspace, project: EntityId, text: &str) -> Result<EntityId, ApiError> {
-    named(workspace, Kind::Column, column::NAME, workspace.columns(project), text)
+pub fn column(
+    workspace: &Workspace,
+    project: EntityId,
+    text: &str,
+    precision: Precision,
+) -> Result<EntityId, ApiError> {
+    named(workspace, Kind::Column, column::NAME, workspace.columns(project), text, precision)
 }
 
 /// Finds a label.
-pub fn label(workspace: &Workspace, text: &str) -> Result<EntityId, ApiError> {
-    named(workspace, Kind::Label, label::NAME, workspace.shown(Kind::Label).collect(), text)
+pub fn label(workspace: &Workspace, text: &str, precision: Precision) -> Result<EntityId, ApiError> {
+    named(workspace, Kind::Label, label::NAME, workspace.shown(Kind::Label).collect(), text, precision)
 }
 
 /// Finds a member or a contact by name.
@@ -168,8 +137,11 @@ pub fn who(workspace: &Workspace, text: &str) -> Result<Element, ApiError> {
         found = part.map(|member| (Element::Person(member.person), member.name.clone())).collect();
     }
     match found.len() {
-        0 => named(workspace, Kind::Contact, contact::NAME, workspace.shown(Kind::Contact).collect(), text)
-            .map(Element::Entity),
+        0 => {
+            let contacts = workspace.shown(Kind::Contact).collect();
+            named(workspace, Kind::Contact, contact::NAME, contacts, text, Precision::Part)
+                .map(Element::Entity)
+        }
         1 => found.pop().map(|(person, _)| person).ok_or(ApiError::NoIdentity),
         _ => {
             let candidates = found.into_iter().map(|(_, name)| name).take(MAX_CANDIDATES).collect();
@@ -178,42 +150,83 @@ pub fn who(workspace: &Workspace, text: &str) -> Result<Element, ApiError> {
     }
 }
 
-/// Finds one of `all` by its whole name, else by part of it, else by the start of its id.
+/// Finds one of `all` by the start of its id, or by name.
 fn named(
     workspace: &Workspace,
     kind: Kind,
     field: Field,
     all: Vec<EntityId>,
     text: &str,
+    precision: Precision,
 ) -> Result<EntityId, ApiError> {
-    let mut found = by_name(workspace, kind, field, all.iter().copied(), text);
-    if found.is_empty() {
-        found = all.into_iter().filter(|id| starts(&id.to_string(), text)).collect();
-    }
-    let name = |id: EntityId| format!("{id}  {}", workspace.text(EntityKey::new(kind, id), field));
-    one(kind.name(), text, &found, name, &format!("see `velo {} list`", kind.name()))
-}
-
-/// Those of `all` that have this name, else those that have it as a part, whatever its case.
-fn by_name(
-    workspace: &Workspace,
-    kind: Kind,
-    field: Field,
-    all: impl Iterator<Item = EntityId>,
-    text: &str,
-) -> Vec<EntityId> {
-    let wanted = text.to_lowercase();
-    let name = |id: EntityId| workspace.text(EntityKey::new(kind, id), field).to_lowercase();
-    let (mut exact, mut part) = (Vec::new(), Vec::new());
-    for id in all {
-        let name = name(id);
-        if name == wanted {
-            exact.push(id);
-        } else if !wanted.is_empty() && name.contains(&wanted) {
-            part.push(id);
+    let names = Names::of(workspace, kind, field, all.iter().copied(), text);
+    let name = |id: EntityId| {
+        let name = workspace.text(EntityKey::new(kind, id), field);
+        if kind == Kind::Project {
+            return format!("{id}  {}  {name}", short_id::prefix(workspace, id));
+        }
+        format!("{id}  {name}")
+    };
+    let hint = format!("see `velo {} list`", kind.name());
+    if names.whole.is_empty() {
+        let found: Vec<_> = all.into_iter().filter(|id| starts(&id.to_string(), text)).collect();
+        if !found.is_empty() {
+            return one(kind.name(), text, &found, name, &hint);
         }
     }
-    if exact.is_empty() { part } else { exact }
+    names.one(precision, text, kind, name, &hint)
+}
+
+/// What a text names, whatever its case.
+struct Names {
+    /// Those that have this name.
+    whole: Vec<EntityId>,
+    /// Those that have it as a part.
+    part: Vec<EntityId>,
+}
+
+impl Names {
+    fn of(
+        workspace: &Workspace,
+        kind: Kind,
+        field: Field,
+        all: impl Iterator<Item = EntityId>,
+        text: &str,
+    ) -> Self {
+        let wanted = text.trim().to_lowercase();
+        let mut names = Self { whole: Vec::new(), part: Vec::new() };
+        for id in all {
+            let name = workspace.text(EntityKey::new(kind, id), field).to_lowercase();
+            if name == wanted {
+                names.whole.push(id);
+            } else if !wanted.is_empty() && name.contains(&wanted) {
+                names.part.push(id);
+            }
+        }
+        names
+    }
+
+    /// The one that is meant. Where only part of a name fits and a whole one is wanted, those with
+    /// that part are offered.
+    fn one(
+        &self,
+        precision: Precision,
+        text: &str,
+        kind: Kind,
+        name: impl Fn(EntityId) -> String,
+        hint: &str,
+    ) -> Result<EntityId, ApiError> {
+        match (precision, self.whole.as_slice(), self.part.as_slice()) {
+            (Precision::Part, [], part) => one(kind.name(), text, part, name, hint),
+            (Precision::Whole, [], part @ [_, ..]) => {
+                let lines: Vec<_> = part.iter().take(MAX_CANDIDATES).map(|id| name(*id)).collect();
+                let hint =
+                    format!("part of a name is not enough for this. Did you mean\n{}", lines.join("\n"));
+                Err(ApiError::not_found(kind.name(), text, &hint))
+            }
+            (_, whole, _) => one(kind.name(), text, whole, name, hint),
+        }
+    }
 }
 
 /// Whether `text` is the start of the id, long enough to be meant as one.
@@ -236,19 +249,5 @@ fn one(
             text: text.to_owned(),
             candidates: several.iter().take(MAX_CANDIDATES).map(|id| name(*id)).collect(),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_are_short_capitals() {
-        assert_eq!(prefix_from("Velo"), "VELO");
-        assert_eq!(prefix_from("Website"), "WEBS");
-        assert_eq!(prefix_from("  my new-website, again and again"), "MNWA");
-        assert_eq!(prefix_from("été"), "ÉTÉ");
-        assert_eq!(prefix_from("!!"), "TASK");
     }
 }

@@ -1,10 +1,7 @@
 //! One workspace, as a request sees it.
 
-use super::{
-    ApiError,
-    reference::{self, ShortIds},
-};
-use crate::handle::NodeHandle;
+use super::{ApiError, reference};
+use crate::{handle::NodeHandle, short_id::ShortIds};
 use std::{path::Path, sync::OnceLock};
 use velo_protocol::{
     change::Change,
@@ -27,25 +24,23 @@ pub struct Scope<'a> {
     /// Its state when the request began, and after [`Scope::edit`] the state it led to.
     pub workspace: Workspace,
     short: OnceLock<ShortIds>,
+    /// Whether the request named the workspace.
+    named: bool,
 }
 
 impl<'a> Scope<'a> {
     /// Opens the workspace meant: the one named, else the only one, else the one used last.
     pub fn open(node: &'a NodeHandle, wanted: Option<&str>) -> Result<Self, ApiError> {
-        let data_dir = node.status().data_dir;
         let id = match (wanted, node.workspaces().as_slice()) {
             (_, []) => return Err(ApiError::NoWorkspace),
             (Some(text), all) => find(node, all, text)?,
             (None, [only]) => *only,
             (None, all) => {
-                last_used(&data_dir).filter(|id| all.contains(id)).ok_or_else(|| which(node, all))?
+                last_used(node.data_dir()).filter(|id| all.contains(id)).ok_or_else(|| which(node, all))?
             }
         };
-        if wanted.is_some() {
-            remember_last(&data_dir, id);
-        }
         let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
-        Ok(Self { node, id, workspace, short: OnceLock::new() })
+        Ok(Self { node, id, workspace, short: OnceLock::new(), named: wanted.is_some() })
     }
 
     /// The short ids of its tasks.
@@ -63,6 +58,10 @@ impl<'a> Scope<'a> {
     /// Has a command done, and takes the state it led to.
     pub async fn submit(&mut self, command: Command) -> Result<Reply, ApiError> {
         let reply = self.node.submit(command).await?;
+        // Looking into another workspace does not change where the next change goes.
+        if self.named {
+            remember_last(self.node.data_dir(), self.id);
+        }
         self.refresh();
         Ok(reply)
     }

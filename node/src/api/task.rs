@@ -7,7 +7,11 @@ mod list;
 pub use answer::{ChecklistRow, TaskDetail, TaskSummary};
 pub use list::List;
 
-use super::{ApiError, Json, answer, reference, scope::Scope};
+use super::{
+    ApiError, Json, answer,
+    reference::{self, Precision},
+    scope::Scope,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -29,14 +33,18 @@ pub enum Request {
     /// Move a task to another column, or to another place
     Move(Move),
     /// Show a task with everything in it
+    #[command(after_help = "Examples:\n  velo task show HOUS-1\n  velo task show paint --json")]
     Show(Which),
     /// List tasks
     List(List),
     /// Move a task to the project's "done" column
+    #[command(after_help = "Examples:\n  velo task done HOUS-1\n  velo task done \"Order the paint\"")]
     Done(Which),
     /// Delete a task; `restore` brings it back
+    #[command(after_help = "Examples:\n  velo task delete HOUS-1\n  velo task delete \"Order the paint\"")]
     Delete(Which),
     /// Bring a deleted task back
+    #[command(after_help = "Examples:\n  velo task list --deleted\n  velo task restore HOUS-1")]
     Restore(Which),
 }
 
@@ -69,7 +77,7 @@ pub struct Add {
     velo task edit HOUS-1 --title \"Order green paint\" --priority high\n  \
     velo task edit HOUS-1 --due none --unlabel urgent")]
 pub struct Edit {
-    /// The task, such as VELO-42, or the start of its id
+    /// The task, such as VELO-42, its title or part of it, or the start of its id
     pub task: String,
     /// One line that says what to do
     #[arg(long, short)]
@@ -130,7 +138,7 @@ pub struct Fields {
     velo task move HOUS-1 Doing --top\n  \
     velo task move HOUS-1 Ideas --project Garden --after GARD-7")]
 pub struct Move {
-    /// The task, such as VELO-42, or the start of its id
+    /// The task, such as VELO-42, its title, or the start of its id
     pub task: String,
     /// The column, by part of its name
     pub column: String,
@@ -151,7 +159,7 @@ pub struct Move {
 /// Names a task.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Which {
-    /// The task, such as VELO-42, or the start of its id
+    /// The task, such as VELO-42, its title, or the start of its id
     pub task: String,
 }
 
@@ -162,17 +170,17 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
         Request::Edit(request) => edit_task(request, scope).await,
         Request::Move(request) => move_task(request, scope).await,
         Request::Show(which) => {
-            let id = reference::task(&scope, &which.task)?;
+            let id = reference::task(&scope, &which.task, Precision::Part)?;
             answer(&TaskDetail::of(&scope, id))
         }
         Request::List(list) => answer(&list.run(&scope)?),
         Request::Done(which) => done(&which, scope).await,
         Request::Delete(which) => {
-            let key = find(&which.task, &scope)?;
+            let key = find(&which.task, &scope, Precision::Whole)?;
             write(scope, key, vec![Change::Delete { key }]).await
         }
         Request::Restore(which) => {
-            let id = reference::task(&scope, &which.task)?;
+            let id = reference::task(&scope, &which.task, Precision::Whole)?;
             let key = EntityKey::new(Kind::Task, id);
             let read = |at| scope.logged(at);
             let changes = history::with_contents(&scope.workspace, &[Change::Restore { key }], &read);
@@ -183,9 +191,9 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
 
 async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
     let workspace = &scope.workspace;
-    let project = reference::project(workspace, request.project.as_deref())?;
+    let project = reference::project(workspace, request.project.as_deref(), Precision::Part)?;
     let column = match &request.column {
-        Some(text) => reference::column(workspace, project, text)?,
+        Some(text) => reference::column(workspace, project, text, Precision::Part)?,
         None => *workspace.columns(project).first().ok_or_else(|| {
             ApiError::not_found("column", "", "the project has none yet. `velo column add NAME` makes one")
         })?,
@@ -202,7 +210,7 @@ async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
 }
 
 async fn edit_task(request: Edit, scope: Scope<'_>) -> Result<Json, ApiError> {
-    let key = find(&request.task, &scope)?;
+    let key = find(&request.task, &scope, Precision::Part)?;
     let settings = edit::all_settings(&request, &scope)?;
     if settings.is_empty() {
         return Err(ApiError::Invalid(
@@ -215,14 +223,14 @@ async fn edit_task(request: Edit, scope: Scope<'_>) -> Result<Json, ApiError> {
 
 async fn move_task(request: Move, scope: Scope<'_>) -> Result<Json, ApiError> {
     let workspace = &scope.workspace;
-    let key = find(&request.task, &scope)?;
+    let key = find(&request.task, &scope, Precision::Whole)?;
     let project = match (&request.project, workspace.project_of(key.id)) {
         (None, Some(own)) => own,
-        (wanted, _) => reference::project(workspace, wanted.as_deref())?,
+        (wanted, _) => reference::project(workspace, wanted.as_deref(), Precision::Part)?,
     };
-    let column = reference::column(workspace, project, &request.column)?;
+    let column = reference::column(workspace, project, &request.column, Precision::Part)?;
     let after = match &request.after {
-        Some(text) => Some(reference::shown_task(&scope, text)?),
+        Some(text) => Some(reference::shown_task(&scope, text, Precision::Whole)?),
         None if request.top => None,
         None => last_other(&scope, column, key.id),
     };
@@ -231,7 +239,7 @@ async fn move_task(request: Move, scope: Scope<'_>) -> Result<Json, ApiError> {
 }
 
 async fn done(which: &Which, scope: Scope<'_>) -> Result<Json, ApiError> {
-    let key = find(&which.task, &scope)?;
+    let key = find(&which.task, &scope, Precision::Whole)?;
     let workspace = &scope.workspace;
     let columns = workspace.project_of(key.id).map(|project| workspace.columns(project)).unwrap_or_default();
     let is_done = |id: &&EntityId| show_category(&scope, **id) == Some(column::DONE);
@@ -256,8 +264,8 @@ fn last_other(scope: &Scope<'_>, column: EntityId, task: EntityId) -> Option<Ent
     scope.workspace.tasks(column).into_iter().rfind(|id| *id != task)
 }
 
-fn find(text: &str, scope: &Scope<'_>) -> Result<EntityKey, ApiError> {
-    let id = reference::shown_task(scope, text)?;
+fn find(text: &str, scope: &Scope<'_>, precision: Precision) -> Result<EntityKey, ApiError> {
+    let id = reference::shown_task(scope, text, precision)?;
     Ok(EntityKey::new(Kind::Task, id))
 }
 

@@ -7,6 +7,7 @@ use crate::{
     keystore::{self, Keys, KeystoreError},
     limits,
     net::{self, NetConfig, NetEvents, NetHandle},
+    short_id::Numbering,
     store::{
         log_files::{FileLog, FileReader, OpenReport},
         state::{SavedState, SledState, StateStore},
@@ -117,6 +118,7 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
         trusted: BTreeSet::new(),
         wake_at: None,
         outbox: Outbox::default(),
+        numbering: Numbering::default(),
     })
 }
 

@@ -27,6 +27,12 @@ pub fn split_peer(mut address: Multiaddr) -> Result<(Multiaddr, Option<DeviceId>
     Ok((address, Some(device)))
 }
 
+/// Refuses an address that no dial can reach, such as one without a port.
+pub fn check_dialable(address: &Multiaddr) -> Result<(), AddressError> {
+    let (plain, _) = split_peer(address.clone())?;
+    if is_dialable(&plain) { Ok(()) } else { Err(AddressError::NotDialable(plain)) }
+}
+
 /// The address without its last `/p2p` part, whoever that names.
 pub fn plain(address: &Multiaddr) -> Multiaddr {
     let mut plain = address.clone();

@@ -42,6 +42,9 @@ pub const CUSTOM: Field = Field(17);
 pub const CREATED_AT: Field = Field(18);
 /// Where it was imported from, for people to follow.
 pub const SOURCE: Field = Field(19);
+/// What people call it, such as `VELO-42`: given once, and kept wherever the task goes. Two devices
+/// may give the same; whoever shows it sets the two apart.
+pub const SHORT_ID: Field = Field(20);
 
 /// From none to the most pressing.
 pub const PRIORITIES: &[&str] = &["none", "low", "medium", "high", "urgent"];
@@ -67,4 +70,5 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .conflicting(),
     FieldSpec::one(18, "created_at", FieldType::Date),
     FieldSpec::one(19, "source", FieldType::Line { max: limits::TITLE_CHARS, required: false }),
+    FieldSpec::one(20, "short_id", FieldType::Line { max: limits::NAME_CHARS, required: false }),
 ];

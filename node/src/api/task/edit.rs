@@ -1,15 +1,21 @@
 //! From what was asked for to values of fields.
 
 use super::{Edit, Fields};
-use crate::api::{ApiError, date, reference, scope::Scope};
+use crate::api::{
+    ApiError, date,
+    reference::{self, Precision},
+    scope::Scope,
+};
 use jiff::Zoned;
 use velo_protocol::{
     model::{Slot, task},
     value::{Element, Value},
 };
 
-/// What empties a field.
-const NONE: &str = "none";
+/// Whether this is the word that empties a field.
+fn is_none(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("none")
+}
 
 type Settings = Vec<(Slot, Value)>;
 
@@ -67,7 +73,7 @@ pub(super) fn settings(fields: &Fields, scope: &Scope<'_>) -> Result<Settings, A
 }
 
 fn label_slot(scope: &Scope<'_>, label: &str, on: bool) -> Result<(Slot, Value), ApiError> {
-    let id = reference::label(&scope.workspace, label)?;
+    let id = reference::label(&scope.workspace, label, Precision::Part)?;
     Ok((Slot::element(task::LABELS, Element::Entity(id)), Value::Bool(on)))
 }
 
@@ -79,11 +85,11 @@ fn priority(word: &str) -> Result<Value, ApiError> {
 }
 
 fn date_or_none(text: &str) -> Result<Value, ApiError> {
-    if text == NONE { Ok(Value::Unset) } else { date::parse(text, &Zoned::now()).map(Value::Date) }
+    if is_none(text) { Ok(Value::Unset) } else { date::parse(text, &Zoned::now()).map(Value::Date) }
 }
 
 fn minutes(text: &str) -> Result<Value, ApiError> {
-    if text == NONE {
+    if is_none(text) {
         return Ok(Value::Unset);
     }
     let wrong = |_| ApiError::Invalid(format!("the estimate is a number of minutes or none, not \"{text}\""));
@@ -91,8 +97,8 @@ fn minutes(text: &str) -> Result<Value, ApiError> {
 }
 
 fn parent(text: &str, scope: &Scope<'_>) -> Result<Value, ApiError> {
-    if text == NONE {
+    if is_none(text) {
         return Ok(Value::Unset);
     }
-    reference::shown_task(scope, text).map(Value::Entity)
+    reference::shown_task(scope, text, Precision::Part).map(Value::Entity)
 }

@@ -1,7 +1,12 @@
 //! Which tasks to list.
 
 use super::TaskSummary;
-use crate::api::{ApiError, reference, scope::Scope, show};
+use crate::api::{
+    ApiError,
+    reference::{self, Precision},
+    scope::Scope,
+    show,
+};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -52,7 +57,9 @@ impl List {
     /// The tasks that fit.
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Vec<TaskSummary>, ApiError> {
         let tasks = if self.deleted { scope.workspace.deleted(Kind::Task) } else { self.on_boards(scope)? };
-        let label = self.label.as_deref().map(|text| reference::label(&scope.workspace, text)).transpose()?;
+        let label = self.label.as_deref();
+        let label =
+            label.map(|text| reference::label(&scope.workspace, text, Precision::Part)).transpose()?;
         let who = self.assignee.as_deref().map(|text| reference::who(&scope.workspace, text)).transpose()?;
         let label = label.map(|id| name(scope, task::LABELS, &Element::Entity(id)));
         let who = who.map(|who| name(scope, task::ASSIGNEES, &who));
@@ -64,7 +71,7 @@ impl List {
     fn on_boards(&self, scope: &Scope<'_>) -> Result<Vec<EntityId>, ApiError> {
         let workspace = &scope.workspace;
         let projects = match &self.project {
-            Some(text) => vec![reference::project(workspace, Some(text))?],
+            Some(text) => vec![reference::project(workspace, Some(text), Precision::Part)?],
             None => workspace.projects(),
         };
         let columns = projects.into_iter().flat_map(|project| workspace.columns(project));
