@@ -1,6 +1,11 @@
 //! Comments: add, list, delete.
 
-use super::{ApiError, Json, answer, date, reference, scope::Scope, show};
+use super::{
+    ApiError, Json, answer, date,
+    reference::{self, Precision},
+    scope::Scope,
+    show,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -17,8 +22,10 @@ pub enum Request {
     /// Write a comment
     Add(Add),
     /// List the comments of a task, oldest first
+    #[command(after_help = "Example:\n  velo comment list HOUS-1")]
     List(super::task::Which),
     /// Delete a comment
+    #[command(after_help = "Examples:\n  velo comment list HOUS-1\n  velo comment delete HOUS-1 k3f7qa2m")]
     Delete(Which),
 }
 
@@ -37,7 +44,7 @@ pub struct Add {
 pub struct Which {
     /// The task, such as VELO-42
     pub task: String,
-    /// The comment's place in `velo comment list`, or the start of its id
+    /// The comment, as `velo comment list` names it, or its whole id
     pub comment: String,
 }
 
@@ -46,6 +53,8 @@ pub struct Which {
 pub struct CommentRow {
     /// Which.
     pub id: EntityId,
+    /// The same in short, such as `k3f7qa2m`. It does not change when other comments arrive.
+    pub short: String,
     /// When: RFC 3339 in UTC, or the date in the source of an import.
     pub at: String,
     /// Who.
@@ -70,6 +79,7 @@ impl CommentRow {
         let written_at = workspace.value(key, &comment::WRITTEN_AT.into()).and_then(Value::as_date);
         Self {
             id,
+            short: short(id),
             at: written_at
                 .map(date::show)
                 .or_else(|| created.map(|(hlc, _)| date::stamp(hlc)))
@@ -80,12 +90,19 @@ impl CommentRow {
     }
 }
 
+/// Made from a hash: ids begin with the time, so those of a conversation begin alike.
+fn short(id: EntityId) -> String {
+    const LETTERS: usize = 8;
+    let hash = blake3::hash(id.as_bytes());
+    data_encoding::BASE32_NOPAD.encode(hash.as_bytes()).to_lowercase()[..LETTERS].to_owned()
+}
+
 /// Carries out a request on comments.
 pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, ApiError> {
     match request {
         Request::Add(request) => add(request, scope).await,
         Request::List(which) => {
-            let task = reference::shown_task(&scope, &which.task)?;
+            let task = reference::shown_task(&scope, &which.task, Precision::Part)?;
             let comments = scope.workspace.comments(task).into_iter();
             answer(&comments.map(|id| CommentRow::of(&scope, id)).collect::<Vec<_>>())
         }
@@ -94,7 +111,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
 }
 
 async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let task = reference::shown_task(&scope, &request.task)?;
+    let task = reference::shown_task(&scope, &request.task, Precision::Part)?;
     if request.text.trim().is_empty() {
         return Err(ApiError::Invalid("the comment is empty: write what you want to say".into()));
     }
@@ -106,13 +123,15 @@ async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
 }
 
 async fn delete(which: &Which, mut scope: Scope<'_>) -> Result<Json, ApiError> {
-    let task = reference::shown_task(&scope, &which.task)?;
-    let comments = scope.workspace.comments(task);
-    let place = which.comment.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
-    let by_place = place.and_then(|place| comments.get(place)).copied();
-    let by_id = || comments.iter().find(|id| reference::starts(&id.to_string(), &which.comment)).copied();
-    let hint = format!("see `velo comment list {}`", which.task);
-    let id = by_place.or_else(by_id).ok_or_else(|| ApiError::not_found("comment", &which.comment, &hint))?;
+    let task = reference::shown_task(&scope, &which.task, Precision::Part)?;
+    let wanted = which.comment.to_lowercase();
+    let is_meant = |id: &EntityId| short(*id) == wanted || id.to_string() == wanted;
+    let comments = scope.workspace.comments(task).into_iter();
+    let found: Vec<_> = comments.filter(is_meant).collect();
+    let [id] = found[..] else {
+        let hint = format!("see `velo comment list {}`", which.task);
+        return Err(ApiError::not_found("comment", &which.comment, &hint));
+    };
     let row = CommentRow::of(&scope, id);
     scope.edit(vec![Change::Delete { key: EntityKey::new(Kind::Comment, id) }]).await?;
     answer(&row)

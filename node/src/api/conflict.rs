@@ -3,9 +3,14 @@
 //! A conflict is a field to which two people gave different values without having seen each
 //! other's. All values are kept, one is shown, and anybody may settle it: by taking one of the
 //! values, or by giving a new one.
+//!
+//! A conflict has no place of its own in the log, and its number in a list changes with every sync.
+//! It is named by a hash over its field and its values ([`id`]): what somebody decided while reading
+//! one list can only ever be applied to the same choice.
 
 use super::{
-    ApiError, Json, answer, reference,
+    ApiError, Json, answer,
+    reference::{self, Precision},
     scope::Scope,
     show::{self, Stamp},
 };
@@ -13,7 +18,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
     change::Change,
-    describe,
+    codec, describe,
     model::{self, ALIVE, EntityKey, Kind},
     value::Value,
     workspace::{Conflict, ConflictValue},
@@ -24,6 +29,7 @@ use velo_protocol::{
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// List every conflict with its values
+    #[command(after_help = "Examples:\n  velo conflicts list\n  velo conflicts list --json")]
     List,
     /// Settle a conflict
     Resolve(Resolve),
@@ -33,17 +39,17 @@ pub enum Request {
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = "Examples:\n  \
     velo conflicts list\n  \
-    velo conflicts resolve 1 --pick 2\n  \
+    velo conflicts resolve c4f7qa2 --pick 2\n  \
     velo conflicts resolve HOUS-3 --field title --value \"Paint the wall green\"")]
 #[command(group = ArgGroup::new("choice").required(true).args(["pick", "value"]))]
 pub struct Resolve {
-    /// The conflict's number in `velo conflicts list`, or the task it is about
+    /// The conflict's id in `velo conflicts list`; with --value also the task it is about
     pub conflict: String,
     /// Which field, if the task has several conflicts
     #[arg(long, short)]
     #[serde(default)]
     pub field: Option<String>,
-    /// Take the value with this number
+    /// Take the value with this number in the list; needs the conflict's id
     #[arg(long, value_name = "N")]
     #[serde(default)]
     pub pick: Option<usize>,
@@ -56,6 +62,8 @@ pub struct Resolve {
 /// A conflict in a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConflictRow {
+    /// Stands for this field with these values, such as `c4f7qa2`.
+    pub id: String,
     /// What it is about.
     pub entity: EntityKey,
     /// The task's short id, if it is about one.
@@ -83,6 +91,7 @@ impl ConflictRow {
     /// The conflict as it is now.
     pub fn of(scope: &Scope<'_>, conflict: &Conflict) -> Self {
         Self {
+            id: id(conflict),
             entity: conflict.key,
             short: (conflict.key.kind == Kind::Task).then(|| scope.short().show(conflict.key.id)),
             name: show::name(&scope.workspace, conflict.key),
@@ -91,6 +100,15 @@ impl ConflictRow {
             options: conflict.values.iter().map(|one| option(scope, conflict, one)).collect(),
         }
     }
+}
+
+/// Another one as soon as another value joins or one goes.
+fn id(conflict: &Conflict) -> String {
+    const LETTERS: usize = 6;
+    let values: Vec<_> = conflict.values.iter().map(|one| one.op).collect();
+    let hash = blake3::hash(&codec::encode(&(conflict.key, &conflict.slot, values)));
+    let letters = data_encoding::BASE32_NOPAD.encode(hash.as_bytes()).to_lowercase();
+    format!("c{}", &letters[..LETTERS])
 }
 
 fn option(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> OptionRow {
@@ -179,23 +197,28 @@ fn typed(conflict: &Conflict, text: &str) -> Result<Value, ApiError> {
     Ok(value)
 }
 
-/// By number in the list, or by task and field.
+/// By id, or by task and field.
 fn find(request: &Resolve, scope: &Scope<'_>) -> Result<Conflict, ApiError> {
-    let all = scope.workspace.conflicts();
-    let place = request.conflict.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
-    if let Some(conflict) = place.and_then(|place| all.get(place)) {
-        return Ok(conflict.clone());
+    let wanted = request.conflict.to_lowercase();
+    if let Some(conflict) = scope.workspace.conflicts().into_iter().find(|one| id(one) == wanted) {
+        return Ok(conflict);
     }
-    let hint = "see `velo conflicts list`";
-    if place.is_some() {
-        return Err(ApiError::not_found("conflict", &request.conflict, hint));
-    }
-    let id = reference::task(scope, &request.conflict)?;
-    let of_task = scope.workspace.conflicts_of(EntityKey::new(Kind::Task, id));
+    let hint = "it may have been settled, or another value has come. See `velo conflicts list`";
+    let task = reference::task(scope, &request.conflict, Precision::Whole).map_err(|error| match error {
+        ApiError::NotFound { .. } => ApiError::not_found("conflict", &request.conflict, hint),
+        other => other,
+    })?;
+    let of_task = scope.workspace.conflicts_of(EntityKey::new(Kind::Task, task));
     let fits = |one: &&Conflict| request.field.as_deref().is_none_or(|field| field == field_name(one));
     let found: Vec<_> = of_task.iter().filter(fits).collect();
     match found.as_slice() {
         [] => Err(ApiError::not_found("conflict", &request.conflict, hint)),
+        // Numbers count the values of one list. Only the id says that it is still that list.
+        [only] if request.pick.is_some() => Err(ApiError::Invalid(format!(
+            "--pick needs the conflict's id, since its values may have changed: see `velo conflicts list`, \
+             then `velo conflicts resolve {} --pick N`",
+            id(only)
+        ))),
         [only] => Ok((*only).clone()),
         several => Err(ApiError::Ambiguous {
             kind: "conflict".into(),

@@ -2,7 +2,7 @@
 
 use super::{
     Layout,
-    output::{Table, count},
+    output::{Table, block, count},
     read, task,
 };
 use crate::api::{
@@ -30,7 +30,7 @@ pub(super) fn project_layout(request: &project::Request) -> Layout {
             let detail: ProjectDetail = read(json)?;
             let description = match detail.project.description.trim_end() {
                 "" => String::new(),
-                text => format!("{text}\n\n"),
+                text => format!("{}\n\n", block(text)),
             };
             let heading = format!("{} ({}-…)\n\n", detail.project.name, detail.project.prefix);
             Ok(format!("{heading}{description}{}", columns(&detail.board)))
@@ -92,14 +92,10 @@ pub(super) fn label_layout(request: &label::Request) -> Layout {
 /// How the answer to a request on comments is laid out.
 pub(super) fn comment_layout(request: &comment::Request) -> Layout {
     match request {
-        comment::Request::Add(_) => |json| {
-            read::<CommentRow>(json)?;
-            Ok("Added a comment\n".to_owned())
-        },
-        comment::Request::Delete(_) => |json| {
-            read::<CommentRow>(json)?;
-            Ok("Deleted a comment\n".to_owned())
-        },
+        comment::Request::Add(_) => |json| Ok(format!("Added comment {}\n", read::<CommentRow>(json)?.short)),
+        comment::Request::Delete(_) => {
+            |json| Ok(format!("Deleted comment {}\n", read::<CommentRow>(json)?.short))
+        }
         comment::Request::List(_) => |json| {
             let rows: Vec<CommentRow> = read(json)?;
             let none = "No comments. `velo comment add TASK TEXT` writes one.\n";

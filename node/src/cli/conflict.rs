@@ -11,9 +11,8 @@ pub(super) fn layout(request: &Request) -> Layout {
             if rows.is_empty() {
                 return Ok("No conflicts.\n".to_owned());
             }
-            let numbered = rows.iter().enumerate();
-            let text = output::lines(numbered.map(|(place, row)| format!("{}. {}", place + 1, lines(row))));
-            Ok(format!("{text}Settle one with `velo conflicts resolve NUMBER --pick VALUE`.\n"))
+            let text = output::lines(rows.iter().map(lines));
+            Ok(format!("{text}Settle one with `velo conflicts resolve ID --pick NUMBER`.\n"))
         },
         Request::Resolve(_) => |json| {
             let row: ConflictRow = read(json)?;
@@ -30,5 +29,5 @@ pub(super) fn lines(row: &ConflictRow) -> String {
         format!("   {}) {}, by {} at {}{shown}", place + 1, one.value, one.set.by, one.set.at)
     };
     let options = output::lines(row.options.iter().enumerate().map(option));
-    format!("{short}{}\n{options}", row.sentence)
+    format!("{}  {short}{}\n{options}", row.id, row.sentence)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Layout, conflict,
-    output::{NOTICE, Table, count, fields, lines, styled},
+    output::{NOTICE, Table, block, count, fields, lines, styled},
     read,
 };
 use crate::api::{
@@ -59,7 +59,7 @@ fn priority(task: &TaskSummary) -> String {
 fn detail(detail: &TaskDetail) -> String {
     let parts = [
         facts(detail),
-        detail.description.trim_end().to_owned(),
+        block(detail.description.trim_end()),
         if detail.subtasks.is_empty() { String::new() } else { table(&detail.subtasks) },
         lines(detail.checklist.iter().map(checklist_line)),
         comment_lines(&detail.comments),
@@ -102,9 +102,8 @@ fn checklist_line(item: &ChecklistRow) -> String {
     format!("[{}] {list}{}", if item.done { "x" } else { " " }, item.title)
 }
 
-/// Comments under each other, numbered.
+/// Comments under each other, each with what names it.
 pub(super) fn comment_lines(comments: &[CommentRow]) -> String {
-    let line =
-        |(place, one): (usize, &CommentRow)| format!("{}. {} ({}): {}", place + 1, one.by, one.at, one.text);
-    lines(comments.iter().enumerate().map(line))
+    let line = |one: &CommentRow| format!("{}  {} ({}): {}", one.short, one.by, one.at, one.text);
+    lines(comments.iter().map(line))
 }

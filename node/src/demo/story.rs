@@ -207,8 +207,9 @@ async fn settle(
     for row in conflicts {
         stage.tell(&format!("  conflict: {}", row.sentence));
     }
-    let request = conflict::Resolve { conflict: "1".into(), field: None, pick: Some(2), value: None };
-    if !conflicts.is_empty() {
+    if let Some(first) = conflicts.first() {
+        let request =
+            conflict::Resolve { conflict: first.id.clone(), field: None, pick: Some(2), value: None };
         cast.ben.ask::<Json>(Action::Conflict(conflict::Request::Resolve(request))).await?;
     }
     let last = cast.agree().await?;
