@@ -114,7 +114,7 @@ fn peak() -> usize {
 }
 
 #[test]
-fn a_board_of_100_mb_fits_into_512_mb() {
+fn a_board_of_32_mib_fits_into_192_mib() {
     let mut file = Huge::new();
     let target = Target { workspace: WorkspaceId([1; 32]), project: None };
     let started = std::time::Instant::now();

@@ -37,5 +37,5 @@ pub mod session;
 pub mod replica;
 #[cfg(feature = "sim")]
 pub mod sim;
-#[cfg(feature = "sim")]
+#[cfg(feature = "workload")]
 pub mod workload;

@@ -4,11 +4,14 @@
 //! the log. Two things must hold. It is never ahead of the log, so it is saved only after the log
 //! is durable; and what one [`StateStore::save`] brings is there in full or not at all.
 
+#[cfg(feature = "testing")]
+mod memory;
 mod sled_state;
 
+#[cfg(feature = "testing")]
+pub use memory::MemoryState;
 pub use sled_state::SledState;
 
-use std::collections::BTreeMap;
 use velo_protocol::snapshot::{PageNo, Pages};
 
 /// What was saved last.
@@ -44,30 +47,4 @@ pub trait StateStore: Send {
     /// Forgets everything, for good: pages that were taken from the state are lost, and later ones
     /// would not fit.
     fn discard(self);
-}
-
-/// In memory, for tests.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryState {
-    pages: BTreeMap<PageNo, Vec<u8>>,
-    rest: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl MemoryState {
-    /// What was saved last; `None` if nothing was.
-    pub fn saved(&self) -> Option<SavedState> {
-        let (meta, log_index) = self.rest.clone()?;
-        let pages = self.pages.iter().map(|(no, bytes)| (*no, bytes.clone())).collect();
-        Some(SavedState { meta, pages, log_index })
-    }
-}
-
-impl StateStore for MemoryState {
-    fn save(&mut self, pages: &Pages, log_index: &[u8]) -> Result<(), StateError> {
-        self.pages.extend(pages.pages.iter().cloned());
-        self.rest = Some((pages.meta.clone(), log_index.to_vec()));
-        Ok(())
-    }
-
-    fn discard(self) {}
 }
