@@ -126,7 +126,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
 /// A request is [`Request`] as JSON; the answer is `{"ok": …}` or [`ApiError::to_json`].
 pub fn serve(node: &NodeHandle) -> Result<ControlServer, ControlError> {
     let served = node.clone();
-    control::serve(&node.status().data_dir, move |request| {
+    control::serve(node.data_dir(), move |request| {
         let node = served.clone();
         async move {
             let answer = match serde_json::from_value(request) {

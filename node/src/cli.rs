@@ -25,7 +25,7 @@ pub(crate) use client::call_running;
 pub(crate) use node::interrupted;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 /// Turns an answer into text for people.
 type Layout = fn(&Json) -> Result<String, serde_json::Error>;
@@ -52,7 +52,7 @@ struct Cli {
     /// Where everything is kept
     #[arg(long, global = true, env = data_dir::DATA_DIR_VAR, value_name = "DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
-    /// Which workspace, by part of its name [default: the only one, or the last used]
+    /// Which workspace, by part of its name [default: the only one, or the one last changed]
     #[arg(long, short, global = true, env = "VELO_WORKSPACE", value_name = "NAME", hide_env_values = true)]
     workspace: Option<String>,
     /// Print one JSON value instead of text
@@ -94,8 +94,10 @@ enum Command {
     /// Show who changed what, when
     History(history::Show),
     /// Take your last action back
+    #[command(after_help = "Examples:\n  velo undo\n  velo --workspace Workshop undo")]
     Undo,
     /// Make it again
+    #[command(after_help = "Example:\n  velo redo")]
     Redo,
     /// List other devices, or connect to one
     #[command(subcommand)]
@@ -103,6 +105,7 @@ enum Command {
     /// Compare with every peer now, and wait until all are equal
     Sync(network::Sync),
     /// Show where this device stands
+    #[command(after_help = "Examples:\n  velo status\n  velo status --json")]
     Status,
     /// Bring a file of another program in
     Import(import::Import),
@@ -128,15 +131,12 @@ struct Settings {
 pub fn main_with<I, T>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = T>,
-    T: Into<OsString> + Clone,
+    T: Into<OsString>,
 {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are errors of code 0 to clap. A closed pipe is nobody's loss.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => return misused(&error, args.iter().any(|arg| arg == "--json")),
     };
     let json = cli.json;
     match run(cli) {
@@ -148,11 +148,25 @@ where
     }
 }
 
+/// Says what is wrong with the arguments. Help and version are errors too, to clap: of code 0.
+fn misused(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+        report(&ApiError::Invalid(message), json);
+    } else {
+        // A closed pipe is nobody's loss.
+        let _ = error.print();
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
 fn report(error: &ApiError, json: bool) {
     if json {
-        output::say(error.to_json());
+        output::say_json(&error.to_json());
     } else {
-        output::complain(format!("{} {error}", output::styled(output::BAD, "error:")));
+        let told = output::plain_lines(&error.to_string());
+        output::complain(format!("{} {told}", output::styled(output::BAD, "error:")));
     }
 }
 
@@ -177,14 +191,29 @@ fn ask(command: Command, settings: &Settings) -> Result<ExitCode, ApiError> {
     let Some((action, layout)) = request(command) else {
         return Err(ApiError::Failed("this command asks nothing".into()));
     };
-    let action = with_whole_path(action)?;
+    let came_true = what_was_asked(&action);
+    // Lives as long as the answer is waited for.
+    let (action, _copy) = with_readable_file(action)?;
     let client = Client::open(&settings.data_dir, client::needs_network(&action))?;
     let answer = client.call(Request { workspace: settings.workspace.clone(), action });
     client.close()?;
     let answer = answer?;
     print(&answer, layout, settings.json)?;
-    let unsynced = answer.get("synced").is_some_and(|synced| *synced == Json::Bool(false));
-    Ok(if unsynced { ExitCode::from(ApiError::NotYet(String::new()).exit_code()) } else { ExitCode::SUCCESS })
+    let not_yet = ApiError::NotYet(String::new()).exit_code();
+    Ok(if came_true(&answer) { ExitCode::SUCCESS } else { ExitCode::from(not_yet) })
+}
+
+/// Tells from the answer to an action whether what was asked for has come true. What depends on
+/// others may not have, although nothing failed.
+fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
+    match action {
+        Action::Network(network::Request::Sync(_)) => {
+            |json| read::<network::SyncAnswer>(json).is_ok_and(|answer| answer.synced)
+        }
+        // The name is the first that arrives from another device.
+        Action::Join(_) => |json| read::<workspace::WorkspaceRow>(json).is_ok_and(|row| !row.name.is_empty()),
+        _ => |_| true,
+    }
 }
 
 /// The request a command stands for, and how its answer is laid out.
@@ -236,18 +265,39 @@ fn request(command: Command) -> Option<(Action, Layout)> {
     })
 }
 
-/// Files are opened by the process that answers, which may stand in another folder.
-fn with_whole_path(mut action: Action) -> Result<Action, ApiError> {
-    if let Action::Import(import::Import { format: import::Format::Trello(source) }) = &mut action {
-        let failed = |error| ApiError::Failed(format!("opening {}: {error}", source.file.display()));
+/// Files are opened by the process that answers, which may stand in another folder and has another
+/// standard input: a path is made whole, and what comes through a pipe is copied into a file, which
+/// goes when it is dropped.
+fn with_readable_file(mut action: Action) -> Result<(Action, Option<tempfile::NamedTempFile>), ApiError> {
+    let Action::Import(import::Import { format: import::Format::Trello(source) }) = &mut action else {
+        return Ok((action, None));
+    };
+    let failed = |error: io::Error| ApiError::Failed(format!("opening {}: {error}", source.file.display()));
+    let kind = std::fs::metadata(&source.file).map_err(failed)?.file_type();
+    if !is_pipe(kind) {
         source.file = source.file.canonicalize().map_err(failed)?;
+        return Ok((action, None));
     }
-    Ok(action)
+    let mut copy = tempfile::NamedTempFile::new().map_err(failed)?;
+    let mut pipe = std::fs::File::open(&source.file).map_err(failed)?;
+    io::copy(&mut pipe, &mut copy).map_err(failed)?;
+    copy.path().clone_into(&mut source.file);
+    Ok((action, Some(copy)))
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: std::fs::FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_kind: std::fs::FileType) -> bool {
+    false
 }
 
 fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
     if json {
-        output::say(answer);
+        output::say_json(answer);
         return Ok(());
     }
     let other = |error| {
@@ -255,7 +305,7 @@ fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
             "the running Velo answered otherwise than expected ({error}): is it another version?"
         ))
     };
-    output::say(layout(answer).map_err(other)?.trim_end());
+    output::say(layout(&output::plain_answer(answer)).map_err(other)?.trim_end());
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Clients write one JSON value a line and get one JSON value a line back, in order. What the
 //! values mean is the handler's matter ([`serve`] is given one); here only their carriage is
 //! settled: a line is at most [`limits::CONTROL_LINE`] long, what is not JSON is answered with
-//! `{"error": {"kind": "malformed", "message": …}}`, and the connection lives on. Every client is
+//! `{"error": {"code": "malformed", "message": …}}`, and the connection lives on. Every client is
 //! served by a task of its own, so a slow or broken one stops nobody else.
 //!
 //! Whoever can open the socket can do everything the person can: it lies in the data directory
@@ -112,7 +112,7 @@ where
                 Err(error) => malformed(&format!("the request is not JSON: {error}")),
             },
             Line::TooLong => {
-                malformed(&format!("the request is longer than {} MiB", limits::CONTROL_LINE / 1024 / 1024))
+                malformed(&format!("the request is longer than {} KiB", limits::CONTROL_LINE / 1024))
             }
         };
         let mut bytes = answer.to_string().into_bytes();
@@ -124,7 +124,7 @@ where
 }
 
 fn malformed(message: &str) -> Value {
-    json!({ "error": { "kind": "malformed", "message": message } })
+    json!({ "error": { "code": "malformed", "message": message } })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 //! milliseconds unless the name says otherwise. Those of the protocol are in
 //! [`velo_protocol::limits`].
 
-/// One line on the control socket. The greatest honest request is an import handed over whole: the
-/// largest board export seen is 9 MB, and one request must not cost the node more than this.
-pub const CONTROL_LINE: usize = 64 * 1024 * 1024;
+/// One line on the control socket. A request holds what somebody typed, and of files only their
+/// path. Linux hands a program at most 128 KiB in one argument, and a control character takes six
+/// times its place in JSON: this is room for that and all other arguments.
+pub const CONTROL_LINE: usize = 1024 * 1024;
 /// Clients of the control socket served at the same time; further ones wait in the kernel's queue.
 pub const CONTROL_CLIENTS: usize = 32;
 /// Commands waiting for the driver. A person makes one at a time and a script waits for its answer.

@@ -103,10 +103,12 @@ impl From<velo_protocol::model::SchemaError> for ApiError {
 impl From<crate::handle::NodeError> for ApiError {
     fn from(error: crate::handle::NodeError) -> Self {
         use crate::{data_dir::DataDirError, handle::NodeError};
+        use velo_protocol::replica::Refusal;
         let message = error.to_string();
         match error {
+            NodeError::Refused(Refusal::Change(_) | Refusal::Ticket(_) | Refusal::TooMuch(_))
+            | NodeError::Address { .. } => Self::Invalid(message),
             NodeError::Refused(_) => Self::Refused(message),
-            NodeError::Address { .. } => Self::Invalid(message),
             NodeError::Offline => Self::NotYet(message),
             NodeError::Busy | NodeError::DataDir(DataDirError::Held { .. }) => Self::Busy(message),
             _ => Self::Failed(message),

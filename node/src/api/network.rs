@@ -10,6 +10,8 @@ use velo_protocol::{
     replica::PeerWorkspace,
 };
 
+/// Longest wait, in seconds: a day. A greater number is taken for this, wherever it came from.
+pub(super) const LONGEST_WAIT_S: u64 = 86_400;
 /// How often progress is looked at while waiting; peers also wake the wait at once.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -18,6 +20,7 @@ const LOOK: Duration = Duration::from_millis(200);
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// List the devices met since the start, and what they lack
+    #[command(after_help = "Examples:\n  velo peers list\n  velo peers list --json")]
     List,
     /// Connect to a device at an address
     Add(Add),
@@ -40,7 +43,7 @@ pub struct Add {
 #[command(after_help = "Examples:\n  velo sync\n  velo sync --wait 60 --peers 2\n\n\
     Exits with 4 if not every connected peer of the workspace had the same when the time was over.")]
 pub struct Sync {
-    /// Seconds to wait
+    /// Seconds to wait, at most a day
     #[arg(long, default_value_t = 10)]
     pub wait: u64,
     /// Wait for at least so many peers
@@ -61,8 +64,8 @@ pub struct PeerRow {
     pub path: Option<String>,
     /// The address in use, or the last one that worked.
     pub address: Option<String>,
-    /// When it was last heard, RFC 3339.
-    pub last_seen: String,
+    /// When it was last heard, RFC 3339; `None` if it was not met since the start.
+    pub last_seen: Option<String>,
     /// Whether it is connected and has shown that it shares a workspace with this device.
     pub shares: bool,
     /// Whether every shared workspace was equal when last compared.
@@ -98,7 +101,7 @@ impl PeerRow {
             connected: info.status.connected,
             path: info.link.path,
             address: info.link.address,
-            last_seen: date::moment(info.status.last_seen_ms),
+            last_seen: Some(info.status.last_seen_ms).filter(|ms| *ms > 0).map(date::moment),
             shares: !shared.is_empty(),
             synced: !shared.is_empty() && shared.iter().all(|one| one.synced && one.lacks + one.we_lack == 0),
             lacks: shared.iter().map(|one| one.lacks).sum(),
@@ -143,7 +146,7 @@ pub(super) async fn execute(
 
 async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> {
     let (node, start) = (scope.node, Instant::now());
-    let until = start + Duration::from_secs(sync.wait);
+    let until = start + Duration::from_secs(sync.wait.min(LONGEST_WAIT_S));
     let mut events = node.subscribe();
     node.sync_now().await?;
     loop {

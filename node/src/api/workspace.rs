@@ -1,7 +1,7 @@
 //! Workspaces: create, list, show; invite into one, join one. And who this device's person is.
 
 use super::{
-    ApiError, Json, answer, date,
+    ApiError, Json, answer, date, network,
     scope::{self, Scope},
 };
 use crate::{data_dir, handle::NodeHandle};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
 use velo_protocol::{
     id::{PersonId, WorkspaceId},
+    limits,
     model::Kind,
     replica::{Command, Reply},
     ticket::Ticket,
@@ -66,8 +67,10 @@ pub enum Request {
     /// Start a new workspace on this device
     Create(Create),
     /// List the workspaces on this device
+    #[command(after_help = "Example:\n  velo workspace list")]
     List,
     /// Show a workspace and its members
+    #[command(after_help = "Examples:\n  velo workspace show\n  velo --workspace Workshop workspace show")]
     Show,
 }
 
@@ -98,11 +101,12 @@ pub struct Invite {
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = "Example:\n  velo join velo1aeaqcaibaeaqcaibaeaqcaibae…\n\n\
     The ticket's addresses are tried as long as a node runs: `velo node`, or the app. A command on its \
-    own waits until the workspace has arrived, for at most --wait seconds.")]
+    own waits until the workspace has arrived, for at most --wait seconds, and exits with 4 if nobody \
+    was reached by then: the joining holds all the same.")]
 pub struct Join {
     /// The text that `velo invite` printed
     pub ticket: String,
-    /// Seconds to wait for the workspace's content
+    /// Seconds to wait for the workspace's content, at most a day
     #[arg(long, default_value_t = 20)]
     #[serde(default)]
     pub wait: u64,
@@ -233,7 +237,8 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
         }
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(join.wait), arrived).await;
+    let wait = std::time::Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
+    let _ = tokio::time::timeout(wait, arrived).await;
     founded(&reply, node)
 }
 
@@ -241,21 +246,36 @@ fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {
     let Reply::Workspace(id) = reply else {
         return Err(ApiError::Failed("the node answered something else".into()));
     };
-    scope::remember_last(&node.status().data_dir, *id);
+    scope::remember_last(node.data_dir(), *id);
     let workspace = node.workspace(*id).ok_or(ApiError::NoWorkspace)?;
     answer(&WorkspaceRow::of(&workspace))
 }
 
 fn person_name(node: &NodeHandle) -> Result<String, ApiError> {
-    let known = Introduction::read(&node.status().data_dir)?;
+    let known = Introduction::read(node.data_dir())?;
     known.map(|person| person.name).ok_or(ApiError::NoIdentity)
+}
+
+/// What somebody says of where this device can be reached: it must be right, since the ticket is
+/// used when nobody who could mend it is there.
+fn checked_addresses(said: &[String]) -> Result<Vec<String>, ApiError> {
+    let (found, most) = (said.len(), limits::TICKET_ADDRESSES);
+    if found > most {
+        return Err(ApiError::Invalid(format!("a ticket holds at most {most} addresses, these are {found}")));
+    }
+    let checked = said.iter().map(|address| {
+        NodeHandle::check_address(address)?;
+        Ok(address.trim().to_owned())
+    });
+    checked.collect()
 }
 
 /// Makes a ticket.
 pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiError> {
+    let addresses = checked_addresses(&invite.address)?;
     let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
     // The node adds those it listens on.
-    let command = Command::Invite { workspace: scope.id, expires_ms, addresses: invite.address };
+    let command = Command::Invite { workspace: scope.id, expires_ms, addresses };
     match scope.node.submit(command).await? {
         Reply::Ticket(ticket) => answer(&TicketAnswer {
             ticket: ticket.to_string(),

@@ -122,7 +122,7 @@ fn peers(rows: &[PeerRow]) -> String {
             peer_state(row),
             row.path.clone().unwrap_or_default(),
             row.address.clone().unwrap_or_default(),
-            row.last_seen.clone(),
+            row.last_seen.clone().unwrap_or_else(|| "not yet".to_owned()),
         ]);
     }
     table

@@ -55,7 +55,7 @@ fn garbage_is_answered_and_the_connection_lives_on() {
     let deep = vec![b'['; 100_000];
     for garbage in [&b""[..], b"{", b"\xff\xfe\x00", b"{} {}", b"nul", &deep] {
         let answer = ask(&mut stream, garbage);
-        assert_eq!(answer["error"]["kind"], "malformed", "{answer}");
+        assert_eq!(answer["error"]["code"], "malformed", "{answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains("not JSON"), "{answer}");
     }
     assert_eq!(ask(&mut stream, b"[1]"), json!({ "echo": [1] }));

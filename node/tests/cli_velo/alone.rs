@@ -61,6 +61,127 @@ fn a_task_lives_through_everything_that_can_happen_to_it() {
 }
 
 #[test]
+fn a_short_id_names_one_task_for_ever() {
+    let anna = Device::with_project();
+    anna.ok(&["project", "add", "Garden"]);
+    for title in ["one", "two", "three"] {
+        anna.ok(&["task", "add", title, "--project", "House"]);
+    }
+    let title = |short: &str| anna.json(&["task", "show", short])["title"].clone();
+    anna.ok(&["task", "move", "HOUS-1", "To do", "--project", "Garden"]);
+    assert_eq!(
+        (title("HOUS-1"), title("HOUS-2"), title("HOUS-3")),
+        ("one".into(), "two".into(), "three".into())
+    );
+    assert_eq!(anna.json(&["task", "add", "four", "--project", "House"])["short"], "HOUS-4");
+    assert_eq!(anna.json(&["task", "add", "five", "--project", "Garden"])["short"], "GARD-1");
+    // Nor is a number given out again.
+    anna.ok(&["task", "delete", "HOUS-4"]);
+    assert_eq!(anna.json(&["task", "add", "six", "--project", "House"])["short"], "HOUS-5");
+    anna.ok(&["undo"]);
+    assert_eq!(anna.json(&["task", "add", "seven", "--project", "House"])["short"], "HOUS-6");
+    let child = anna.json(&["task", "add", "eight", "--project", "House", "--parent", "HOUS-2"]);
+    assert_eq!(child["short"], "HOUS-7");
+}
+
+#[test]
+fn what_a_peer_wrote_cannot_speak_to_the_terminal() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Invoice \u{202e}fdp.exe"]);
+    anna.ok(&[
+        "task",
+        "edit",
+        "HOUS-1",
+        "--description",
+        "first\u{1b}[2J\u{1b}]0;owned\u{7}\rHOUS-9  forged\nHOUS-8  forged",
+    ]);
+    anna.ok(&["comment", "add", "HOUS-1", "nice\nAnna (2026): forged\u{9b}1m"]);
+    for args in [
+        &["task", "show", "HOUS-1"][..],
+        &["task", "list"],
+        &["history", "HOUS-1"],
+        &["comment", "list", "HOUS-1"],
+    ] {
+        for json in [false, true] {
+            let args = if json { [args, &["--json"]].concat() } else { args.to_vec() };
+            let out = anna.ok(&args);
+            let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!out.contains(obeyed), "velo {args:?}: {out:?}");
+        }
+        let out = anna.ok(args);
+        let forged = |line: &&str| {
+            line.starts_with("HOUS-8") || line.starts_with("HOUS-9") || line.starts_with("Anna (")
+        };
+        assert_eq!(out.lines().find(forged), None, "velo {args:?}: {out}");
+    }
+    assert!(anna.ok(&["task", "list"]).contains("Invoice <202E>fdp.exe"));
+    let error = anna.run(&["task", "delete", "Invoice"]).err;
+    assert!(error.contains("<202E>") && !error.contains('\u{202e}'), "{error}");
+}
+
+#[test]
+fn looking_into_another_workspace_does_not_move_what_follows() {
+    let anna = Device::with_project();
+    anna.ok(&["workspace", "create", "Club"]);
+    anna.ok(&["project", "add", "Party"]);
+    anna.ok(&["--workspace", "Workshop", "task", "list"]);
+    assert_eq!(anna.json(&["task", "add", "Buy cake"])["project"], "Party");
+    anna.ok(&["--workspace", "Workshop", "task", "add", "Order the paint"]);
+    assert_eq!(anna.json(&["task", "add", "Paint the wall"])["project"], "House");
+}
+
+#[test]
+fn two_projects_of_one_name_are_told_apart_by_prefix() {
+    let anna = Device::with_project();
+    anna.ok(&["project", "add", "Shop"]);
+    anna.ok(&["project", "add", "Shop"]);
+    let answer = anna.run(&["task", "add", "x", "--project", "Shop"]);
+    assert_eq!(answer.code, 3);
+    assert!(answer.err.contains("SHOP2"), "{}", answer.err);
+    for prefix in ["SHOP", "SHOP2", "shop2"] {
+        let short = anna.json(&["task", "add", "x", "--project", prefix])["short"].clone();
+        assert!(short.as_str().unwrap().starts_with(&format!("{}-", prefix.to_uppercase())), "{short}");
+    }
+}
+
+#[test]
+fn comments_are_named_by_what_other_comments_do_not_change() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    let names: Vec<_> = ["one", "two"]
+        .map(|text| anna.json(&["comment", "add", "HOUS-1", text])["short"].as_str().unwrap().to_owned())
+        .into();
+    assert!(anna.ok(&["comment", "list", "HOUS-1"]).contains(&names[0]));
+    assert_eq!(
+        anna.run(&["comment", "delete", "HOUS-1", "1"]).code,
+        3,
+        "numbers count what a sync may change"
+    );
+    anna.ok(&["comment", "delete", "HOUS-1", &names[0]]);
+    let left = anna.json(&["comment", "list", "HOUS-1"]);
+    assert_eq!((left[0]["text"].as_str(), left.as_array().unwrap().len()), (Some("two"), 1));
+}
+
+#[test]
+fn a_board_can_come_through_a_pipe() {
+    let anna = Device::with_project();
+    for node in [None, Some(anna.start_node())] {
+        let answer = anna.run_with_input(&["import", "trello", "/dev/stdin"], BOARD);
+        assert_eq!(answer.code, 0, "beside a node: {}, {}", node.is_some(), answer.err);
+    }
+    assert_eq!(titles(&anna.json(&["task", "list", "--project", "Garden"])), ["Plant a tree"]);
+}
+
+#[test]
+fn a_field_is_emptied_however_none_is_written() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint", "--due", "friday", "--estimate", "5"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--due", "None", "--estimate", "NONE"]);
+    let task = anna.json(&["task", "show", "HOUS-1"]);
+    assert_eq!((&task["due"], &task["estimate"]), (&Json::Null, &Json::Null));
+}
+
+#[test]
 fn places_in_a_column_are_as_asked() {
     let anna = Device::with_project();
     for title in ["one", "two", "three"] {
@@ -136,7 +257,7 @@ fn projects_columns_and_labels_are_listed_and_removed() {
     let names: Vec<_> =
         names.as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["To do", "Doing", "Done", "Check"]);
-    anna.ok(&["project", "delete", "estate"]);
+    anna.ok(&["project", "delete", "housing estate"]);
     assert_eq!(anna.json(&["project", "list"]).as_array().unwrap().len(), 1);
     anna.ok(&["undo"]);
     assert_eq!(anna.json(&["project", "show", "estate"])["board"].as_array().unwrap().len(), 2);

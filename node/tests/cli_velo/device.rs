@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
@@ -65,6 +65,17 @@ impl Device {
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> Answer {
         let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    }
+
+    /// As [`Self::run`], with a text that comes through a pipe.
+    pub fn run_with_input(&self, args: &[&str], input: &str) -> Answer {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
     }

@@ -78,9 +78,10 @@ fn values_that_do_not_fit_are_explained() {
     );
     refused(&anna, &["task", "edit", "HOUS-1", "--estimate", "long"], 2, &["minutes"]);
     refused(&anna, &["task", "edit", "HOUS-1"], 2, &["--title"]);
-    refused(&anna, &["task", "add", " "], 1, &["title"]);
-    refused(&anna, &["task", "edit", "HOUS-1", "--title", &long], 1, &["title", "500"]);
-    refused(&anna, &["task", "edit", "HOUS-1", "--title", "two\nlines"], 1, &["title", "single line"]);
+    refused(&anna, &["task", "add", " "], 2, &["title"]);
+    refused(&anna, &["workspace", "create", " "], 2, &["name"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--title", &long], 2, &["title", "500"]);
+    refused(&anna, &["task", "edit", "HOUS-1", "--title", "two\nlines"], 2, &["title", "single line"]);
     refused(&anna, &["comment", "add", "HOUS-1", "  "], 2, &["empty"]);
     refused(
         &anna,
@@ -92,6 +93,53 @@ fn values_that_do_not_fit_are_explained() {
     refused(&anna, &["task", "frobnicate"], 2, &["frobnicate"]);
     anna.ok(&["label", "add", "urgent"]);
     refused(&anna, &["label", "add", "Urgent"], 1, &["already"]);
+}
+
+#[test]
+fn what_cannot_be_taken_back_easily_needs_a_whole_name() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Buy 7 nails"]);
+    for action in ["delete", "done"] {
+        refused(&anna, &["task", action, "7"], 3, &["Did you mean", "HOUS-1", "Buy 7 nails"]);
+    }
+    refused(&anna, &["task", "move", "nails", "Doing"], 3, &["Did you mean"]);
+    refused(&anna, &["project", "delete", "ous"], 3, &["Did you mean", "House"]);
+    anna.ok(&["label", "add", "urgent"]);
+    refused(&anna, &["label", "delete", "urg"], 3, &["Did you mean", "urgent"]);
+    refused(&anna, &["column", "delete", "Do"], 3, &["Did you mean", "Doing", "To do"]);
+    anna.ok(&["task", "show", "nails"]);
+    anna.ok(&["task", "delete", "buy 7 Nails"]);
+    refused(&anna, &["task", "restore", "7"], 3, &["velo task list --deleted"]);
+    anna.ok(&["task", "restore", "Buy 7 nails"]);
+}
+
+#[test]
+fn a_wait_without_end_is_a_long_one() {
+    let anna = Device::with_project();
+    let endless = u64::MAX.to_string();
+    assert_eq!(anna.run(&["sync", "--wait", &endless, "--peers", "0"]).code, 0);
+}
+
+#[test]
+fn a_ticket_leads_only_to_what_can_be_dialled() {
+    let anna = Device::with_project();
+    for address in ["foo", "/ip4/192.168.1.7", "/ip4/0.0.0.0/tcp/4001", "/dns4/velo.example/tcp/4001"] {
+        refused(&anna, &["invite", "--address", address], 2, &["/ip4/192.168.1.7/tcp/4001"]);
+    }
+    let addresses: Vec<String> =
+        (0..16).map(|n| format!("/ip6/2001:db8:1234:5678:1234:5678:1234:ff{n:02}/tcp/65535")).collect();
+    let many = |count: usize| addresses.iter().cycle().take(count).flat_map(|one| ["--address", one]);
+    let args: Vec<&str> = std::iter::once("invite").chain(many(16)).collect();
+    let ticket = anna.json(&args)["ticket"].as_str().unwrap().to_owned();
+    refused(&anna, &["join", &ticket], 1, &["already in that workspace"]);
+    let args: Vec<&str> = std::iter::once("invite").chain(many(17)).collect();
+    refused(&anna, &args, 2, &["at most 16"]);
+    // Nobody listens there: joined, but nothing has come.
+    let ticket = anna.json(&["invite", "--address", "/ip4/127.0.0.1/tcp/1"])["ticket"].clone();
+    let ben = Device::of("Ben");
+    let answer = ben.run(&["join", ticket.as_str().unwrap(), "--wait", "0"]);
+    assert_eq!(answer.code, 4, "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains("No peer was reached yet"), "{}", answer.out);
 }
 
 #[test]
@@ -116,6 +164,11 @@ fn errors_are_json_where_json_is_asked_for() {
     assert_eq!(error["error"]["code"], "not_found");
     assert_eq!(error["error"]["detail"]["text"], "HOUS-9");
     assert!(error["error"]["message"].as_str().unwrap().contains("velo task list"));
+    let answer = anna.run(&["task", "frobnicate", "--json"]);
+    assert_eq!((answer.code, answer.err.as_str()), (2, ""));
+    let error: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(error["error"]["code"], "invalid");
+    assert!(error["error"]["message"].as_str().unwrap().contains("frobnicate"));
 }
 
 #[test]

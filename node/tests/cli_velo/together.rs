@@ -30,6 +30,14 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     for part in ["Anna", "Ben", "Order green paint", "Order blue paint", "title"] {
         assert!(sentence.contains(part), "{sentence}");
     }
+    let id = conflicts[0]["id"].as_str().unwrap();
+    assert_eq!(ben.run(&["conflicts", "resolve", "1", "--pick", "2"]).code, 3, "numbers are no names");
+    let answer = ben.run(&["conflicts", "resolve", "HOUS-1", "--pick", "2"]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains(id), "{}", answer.err);
+    ben.ok(&["conflicts", "resolve", id, "--pick", "2"]);
+    assert_eq!(ben.run(&["conflicts", "resolve", id, "--pick", "1"]).code, 3, "it is settled");
+    ben.ok(&["undo"]);
     ben.ok(&["conflicts", "resolve", "HOUS-1", "--value", "Order any paint"]);
     assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
     assert_eq!(anna.json(&["task", "show", "HOUS-1"])["title"], "Order any paint");
@@ -86,6 +94,34 @@ fn a_ticket_names_every_address_once() {
     let (own, other) = (node.addresses[0].as_str().unwrap(), "/ip4/203.0.113.7/tcp/4001");
     let invited = anna.json(&["invite", "--address", own, "--address", other]);
     assert_eq!(invited["addresses"], serde_json::json!([own, other]));
+}
+
+#[test]
+fn one_short_id_given_by_two_devices_names_neither_alone() {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    ben.ok(&["join", &ticket]);
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+    assert!(annas.stop().success() && bens.stop().success());
+    assert_eq!(anna.json(&["task", "add", "Annas"])["short"], "HOUS-1");
+    assert_eq!(ben.json(&["task", "add", "Bens"])["short"], "HOUS-1");
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
+
+    let refused = ben.run(&["task", "delete", "HOUS-1"]);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    let tasks = anna.json(&["task", "list"]);
+    assert_eq!(tasks, ben.json(&["task", "list"]));
+    for task in tasks.as_array().unwrap() {
+        let short = task["short"].as_str().unwrap();
+        assert!(short.len() > "HOUS-1".len() && refused.err.contains(short), "{short}: {}", refused.err);
+        assert_eq!(ben.json(&["task", "show", short])["title"], task["title"]);
+    }
+    assert_eq!(ben.json(&["task", "add", "Bens other"])["short"], "HOUS-2");
+    assert!(annas.stop().success() && bens.stop().success());
 }
 
 #[test]
