@@ -313,3 +313,29 @@ fn print(answer: &Json, layout: Layout, json: bool) -> Result<(), ApiError> {
 fn read<T: DeserializeOwned>(json: &Json) -> Result<T, serde_json::Error> {
     T::deserialize(json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The commands that have no further ones below them, with what their help ends with.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+        let path = format!("{path} {}", command.get_name());
+        let below: Vec<_> = command.get_subcommands().filter(|one| one.get_name() != "help").collect();
+        if below.is_empty() {
+            found.push((path, command.get_after_help().map(ToString::to_string).unwrap_or_default()));
+            return;
+        }
+        below.into_iter().for_each(|one| leaves(one, &path, found));
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        let silent: Vec<_> = found.iter().filter(|(_, help)| !help.contains("Example")).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+    }
+}
