@@ -327,7 +327,9 @@ mod tests {
             found.push((path, command.get_after_help().map(ToString::to_string).unwrap_or_default()));
             return;
         }
-        below.into_iter().for_each(|one| leaves(one, &path, found));
+        for one in below {
+            leaves(one, &path, found);
+        }
     }
 
     #[test]
