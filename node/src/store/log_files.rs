@@ -6,8 +6,8 @@
 //!
 //! A file that grows makes every `fdatasync` wait for the file system's journal as well, and for
 //! whatever else is in it. So a small append brings [`ROOM_BYTES`] zeros along, and those that follow
-//! write over them, which takes half the time and does not depend on what others write (PostgreSQL and
-//! SQLite do the same with their logs). Closing cuts the zeros off.
+//! write over them, which takes half the time and does not depend on what others write (`PostgreSQL` and
+//! `SQLite` do the same with their logs). Closing cuts the zeros off.
 //!
 //! Opening reads what follows the index, or everything without one. Bytes behind the last good
 //! record of the last file are room if they are zero; else they are a torn append and are cut, after
