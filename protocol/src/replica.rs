@@ -147,7 +147,7 @@ impl Replica {
                 self.push(now, peer, logs);
             }
             Input::Persisted { batch } => self.persisted(now, batch, logs),
-            Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason),
+            Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason, logs),
             Input::Wake => self.wake(now, logs),
         }
         self.flush();
@@ -472,12 +472,27 @@ impl Replica {
         }
     }
 
-    fn persist_failed(&mut self, batch: BatchId, reason: &str) {
+    fn persist_failed(&mut self, batch: BatchId, reason: &str, logs: &dyn Logs) {
         if let Some(InFlight { reply: Some((request, _)), .. }) = self.in_flight.remove(&batch) {
             let result = Err(Refusal::ReadOnly(reason.to_owned()));
             self.outputs.push_back(Output::Reply { request, result });
         }
         self.turn_read_only(reason);
+        // Those that were given before it may have become durable: their turn comes first.
+        if self.in_flight.is_empty() {
+            self.take_back(logs);
+        }
+    }
+
+    /// Shows what is durable: what could not be saved was refused, and nobody else will see it.
+    fn take_back(&mut self, logs: &dyn Logs) {
+        for (&workspace, holding) in &mut self.holdings {
+            // If not even reading works, what is shown stays; that nothing is saved was told.
+            let entities = holding.take_back(reader_of(logs, workspace)).unwrap_or_default();
+            if !entities.is_empty() {
+                self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: false }));
+            }
+        }
     }
 
     fn turn_read_only(&mut self, reason: &str) {

@@ -286,8 +286,8 @@ impl FileLog {
             let _ = self.options.disk.cut(&active.file, active.len);
         }
         let reason = match error.kind() {
-            io::ErrorKind::StorageFull => "the disk is full: make room, then restart Velo".to_owned(),
-            _ => format!("{error}: check the disk, then restart Velo"),
+            io::ErrorKind::StorageFull => "the disk is full: make room, then start Velo again".to_owned(),
+            _ => format!("{error}: check the disk, then start Velo again"),
         };
         self.read_only = Some(reason.clone());
         StoreError::Write(reason)

@@ -164,6 +164,29 @@ impl Holding {
         self.state.apply(&origin, ready.at, entry.id, &entry.header, ready.body()).changed
     }
 
+    /// Own entries are visible before they are durable. Once nothing more can be saved, those that
+    /// did not become so are taken back: the state is made anew from what is durable. The logs keep
+    /// them, since sessions count in them; nothing of them ever leaves the device. Returns what changed.
+    pub fn take_back(&mut self, reader: &dyn LogReader) -> Result<Vec<EntityKey>, StoreError> {
+        let entries = EntryReader::new(&self.logs, reader);
+        let mut changed = Vec::new();
+        for (number, chain) in self.logs.chains() {
+            let lost = chain.durable + 1..=self.state.applied(number);
+            for ready in lost.filter_map(|position| entries.read(EntryAt { chain: number, position })) {
+                let body = DataBody::read(ready.body()).ok();
+                let body = body.filter(|_| op::has_data_body(ready.entry().header.kind));
+                changed.extend(body.into_iter().flat_map(|body| body.groups).map(|group| group.key));
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        if !changed.is_empty() {
+            let durable = Self::open(self.record.clone(), None, reader, true)?;
+            (self.state, self.journal) = (durable.state, durable.journal);
+        }
+        Ok(changed)
+    }
+
     /// Own transactions come back from the log: the latest entries of the own logs are enough.
     fn remember_transactions(&mut self, reader: &dyn LogReader) {
         let own = self.record.origin.device;

@@ -153,7 +153,7 @@ pub enum Refusal {
     #[error("nothing to {0}")]
     NothingTo(String),
     /// The disk failed.
-    #[error("nothing can be changed until Velo is restarted, because saving failed: {0}")]
+    #[error("nothing was changed, because saving failed: {0}")]
     ReadOnly(String),
     /// The workspace holds control entries of a newer version.
     #[error("this workspace was changed with a newer version of Velo: update to change it")]
