@@ -17,12 +17,6 @@ fn main() -> ExitCode {
         Ok(data_dir) => data_dir,
         Err(error) => return fail(&error.to_string()),
     };
-    if let Some(holder) = data_dir::holder(&data_dir) {
-        let path = data_dir.display();
-        return fail(&format!(
-            "{path} is in use by {holder}: use that, close it, or give another --data-dir"
-        ));
-    }
     if !has_display() {
         return headless::run(&data_dir, "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)");
     }

@@ -4,7 +4,9 @@
 //! values mean is the handler's matter ([`serve`] is given one); here only their carriage is
 //! settled: a line is at most [`limits::CONTROL_LINE`] long, what is not JSON is answered with
 //! `{"error": {"code": "malformed", "message": …}}`, and the connection lives on. Every client is
-//! served by a task of its own, so a slow or broken one stops nobody else.
+//! served by a task of its own, so a slow or broken one stops nobody else. There is a number of
+//! places for clients: who neither asks nor reads for a while loses theirs, and who closes the
+//! connection before the answer is there is waited for no longer.
 //!
 //! Whoever can open the socket can do everything the person can: it lies in the data directory
 //! (0700) and has mode 0600. [`endpoint`] is the only part that differs between systems.
@@ -19,12 +21,16 @@ use std::{
     io::{self, BufRead, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::timeout,
 };
+
+const IDLE: Duration = Duration::from_millis(limits::CONTROL_IDLE_MS);
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -85,18 +91,18 @@ where
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match endpoint::accept(&mut listener).await {
-            Ok(stream) => drop(clients.spawn(client(stream, handler.clone(), place))),
+            Ok(stream) => drop(clients.spawn(client(stream, handler.clone(), place, IDLE))),
             Err(error) => {
                 // Out of file descriptors, most likely: others may close some.
                 tracing::warn!(%error, "a client of the control socket could not be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
         while clients.try_join_next().is_some() {}
     }
 }
 
-async fn client<S, H, F>(stream: S, handler: Arc<H>, _place: OwnedSemaphorePermit)
+async fn client<S, H, F>(stream: S, handler: Arc<H>, _place: OwnedSemaphorePermit, idle: Duration)
 where
     S: AsyncRead + AsyncWrite,
     H: Fn(Value) -> F,
@@ -104,11 +110,14 @@ where
 {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
-    // A client that is gone has nothing to be told.
-    while let Ok(Some(line)) = read_line(&mut reader, limits::CONTROL_LINE).await {
+    // A client that is gone has nothing to be told, and one that is silent gives its place up.
+    while let Ok(Ok(Some(line))) = timeout(idle, read_line(&mut reader, limits::CONTROL_LINE)).await {
         let answer = match line {
             Line::Whole(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(request) => handler(request).await,
+                Ok(request) => tokio::select! {
+                    answer = handler(request) => answer,
+                    () = gone(&mut reader) => return,
+                },
                 Err(error) => malformed(&format!("the request is not JSON: {error}")),
             },
             Line::TooLong => {
@@ -117,9 +126,18 @@ where
         };
         let mut bytes = answer.to_string().into_bytes();
         bytes.push(b'\n');
-        if writer.write_all(&bytes).await.is_err() {
+        if !matches!(timeout(idle, writer.write_all(&bytes)).await, Ok(Ok(()))) {
             return;
         }
+    }
+}
+
+/// Returns when the client has closed its side: it was interrupted, and waits for nothing any more.
+async fn gone(reader: &mut (impl AsyncBufRead + Unpin)) {
+    match reader.fill_buf().await {
+        Ok([]) | Err(_) => {}
+        // It has asked the next thing already.
+        Ok(_) => std::future::pending().await,
     }
 }
 
@@ -159,11 +177,27 @@ async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), limit: usize) -> io
     }
 }
 
+/// Whether some process listens on the socket of `data_dir`.
+pub fn is_served(data_dir: &Path) -> bool {
+    matches!(endpoint::connect(&endpoint::path(data_dir)), Ok(Some(_)))
+}
+
+/// Whether the process that holds `data_dir` answers. An error if one listens and does not.
+pub fn answers(data_dir: &Path) -> Result<bool, ControlError> {
+    let patience = Duration::from_millis(limits::CONTROL_PROBE_MS);
+    ask(data_dir, &Value::Null, Some(patience)).map(|answer| answer.is_some())
+}
+
 /// Asks the process that holds `data_dir`, and waits for its answer. `None` if nobody serves it.
 pub fn call(data_dir: &Path, request: &Value) -> Result<Option<Value>, ControlError> {
+    ask(data_dir, request, None)
+}
+
+fn ask(data_dir: &Path, request: &Value, patience: Option<Duration>) -> Result<Option<Value>, ControlError> {
     let Some(mut stream) = endpoint::connect(&endpoint::path(data_dir)).map_err(ControlError::Broken)? else {
         return Ok(None);
     };
+    stream.set_read_timeout(patience).map_err(ControlError::Broken)?;
     let mut bytes = request.to_string().into_bytes();
     bytes.push(b'\n');
     stream.write_all(&bytes).map_err(ControlError::Broken)?;

@@ -19,11 +19,13 @@
 
 pub mod marker;
 
-use crate::limits;
+use crate::{control, limits};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 use velo_protocol::{id::WorkspaceId, replica::WorkspaceRecord};
 
@@ -89,9 +91,31 @@ pub fn default_path() -> Result<PathBuf, DataDirError> {
     Ok(dirs.data_dir().to_owned())
 }
 
+/// What is remembered of the workspaces on this device.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// By id.
+    pub whole: Vec<WorkspaceRecord>,
+    /// Those whose record cannot be read, with the reason: the others can be used all the same.
+    pub damaged: Vec<(WorkspaceId, DataDirError)>,
+}
+
+impl Records {
+    /// Whether no workspace was ever founded or joined here.
+    pub fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.damaged.is_empty()
+    }
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
+///
+/// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
+/// moment, for which those who want it wait.
 pub fn holder(path: &Path) -> Option<String> {
     let mut lock = File::open(path.join("lock")).ok()?;
+    if control::is_served(path) {
+        return Some(read_holder(&mut lock));
+    }
     match lock.try_lock_shared() {
         Ok(()) | Err(TryLockError::Error(_)) => None,
         Err(TryLockError::WouldBlock) => Some(read_holder(&mut lock)),
@@ -107,7 +131,8 @@ fn read_holder(lock: &mut File) -> String {
 }
 
 impl DataDir {
-    /// Opens the directory, creating it where needed, and locks it.
+    /// Opens the directory, creating it where needed, and locks it. Waits a moment for whoever has
+    /// it open now, unless that process serves the control socket: it is there to stay.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         create_private_dir(path)?;
         let path = path.canonicalize().map_err(failed("opening", path))?;
@@ -175,21 +200,42 @@ impl DataDir {
         sync_dir(&self.path.join("workspaces"))
     }
 
-    /// Every workspace that was remembered, by id.
-    pub fn records(&self) -> Result<Vec<WorkspaceRecord>, DataDirError> {
+    /// Every workspace that was remembered.
+    pub fn records(&self) -> Result<Records, DataDirError> {
         let folder = self.path.join("workspaces");
-        let mut records = Vec::new();
+        let mut records = Records::default();
         for item in fs::read_dir(&folder).map_err(failed("reading", &folder))? {
-            let path = item.map_err(failed("reading", &folder))?.path().join("record.json");
-            match fs::read(&path) {
-                Ok(bytes) => records.push(read_record(&path, &bytes)?),
-                // Cut off between making the folder and the record: nothing was written there yet.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("reading", &path)(error)),
+            let name = item.map_err(failed("reading", &folder))?.file_name();
+            // What else lies there, such as a file browser's notes, is nobody's workspace.
+            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            match self.record(id) {
+                Ok(Some(record)) => records.whole.push(record),
+                Ok(None) => {}
+                Err(error) => records.damaged.push((id, error)),
             }
         }
-        records.sort_by_key(|record| record.id);
+        records.whole.sort_by_key(|record| record.id);
+        records.damaged.sort_by_key(|(id, _)| *id);
         Ok(records)
+    }
+
+    fn record(&self, id: WorkspaceId) -> Result<Option<WorkspaceRecord>, DataDirError> {
+        let path = self.workspace(id).join("record.json");
+        let damaged = |reason: String| DataDirError::Damaged { path: path.clone(), reason };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            // Cut off between making the folder and the record: nothing was written there yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.log(id).exists() => {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed("reading", &path)(error)),
+        };
+        let record: WorkspaceRecord =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if record.id != id {
+            return Err(damaged("it is that of another workspace".to_owned()));
+        }
+        Ok(Some(record))
     }
 
     /// Sets space aside for the day the disk is full. Done at each start; without enough space it
@@ -225,11 +271,6 @@ impl DataDir {
     }
 }
 
-fn read_record(path: &Path, bytes: &[u8]) -> Result<WorkspaceRecord, DataDirError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| DataDirError::Damaged { path: path.to_owned(), reason: error.to_string() })
-}
-
 fn folder_size(path: &Path) -> u64 {
     let Ok(items) = fs::read_dir(path) else { return 0 };
     let size = |item: fs::DirEntry| match item.metadata() {
@@ -245,12 +286,18 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(&file_path).map_err(failed("opening", &file_path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(DataDirError::Held { path: path.to_owned(), holder: read_holder(&mut file) });
+    let give_up = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS);
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up && !control::is_served(path) => {
+                thread::sleep(Duration::from_millis(limits::LOCK_POLL_MS));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(DataDirError::Held { path: path.to_owned(), holder: read_holder(&mut file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("locking", &file_path)(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(failed("locking", &file_path)(error)),
     }
     let program = std::env::current_exe().ok().and_then(|exe| Some(exe.file_name()?.display().to_string()));
     let holder = format!("{} (process {})\n", program.as_deref().unwrap_or("velo"), std::process::id());
@@ -315,7 +362,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(holder(home.path()), None);
         let first = DataDir::open(home.path()).unwrap();
+        let begun = Instant::now();
         let error = DataDir::open(home.path()).unwrap_err().to_string();
+        assert!(begun.elapsed().as_millis() >= u128::from(limits::LOCK_WAIT_MS), "others may be done soon");
         let pid = format!("(process {})", std::process::id());
         assert!(error.contains(&pid), "{error}");
         assert!(holder(home.path()).unwrap().contains(&pid));
@@ -330,14 +379,44 @@ mod tests {
         let dir = DataDir::open(home.path()).unwrap();
         dir.remember(&record(2)).unwrap();
         dir.remember(&record(1)).unwrap();
-        fs::create_dir(dir.path().join("workspaces/unfinished")).unwrap();
-        assert_eq!(dir.records().unwrap(), [record(1), record(2)]);
-        dir.forget(record(2).id).unwrap();
-        assert_eq!(dir.records().unwrap(), [record(1)]);
+        fs::create_dir(dir.workspace(record(3).id)).unwrap();
+        assert_eq!(dir.records().unwrap().whole, [record(1), record(2)]);
         let path = dir.workspace(record(1).id).join("record.json");
         fs::write(&path, "{\"id\": 3").unwrap();
-        let error = dir.records().unwrap_err().to_string();
-        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        let records = dir.records().unwrap();
+        assert_eq!(records.whole, [record(2)], "the others can be used");
+        let [(id, error)] = records.damaged.as_slice() else { panic!("{records:?}") };
+        assert_eq!(*id, record(1).id);
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        dir.forget(record(2).id).unwrap();
+        assert_eq!(dir.records().unwrap().whole, []);
+    }
+
+    #[test]
+    fn a_lost_record_is_named_and_stray_files_are_not_ours() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(home.path()).unwrap();
+        fs::write(dir.path().join("workspaces/.DS_Store"), "x").unwrap();
+        fs::create_dir(dir.path().join("workspaces/backup of May")).unwrap();
+        assert!(dir.records().unwrap().is_empty());
+        // With a log there was a record once.
+        fs::create_dir_all(dir.log(record(1).id)).unwrap();
+        assert_eq!(dir.records().unwrap().damaged.len(), 1);
+        // A folder that was renamed, or copied from another device.
+        dir.remember(&record(2)).unwrap();
+        fs::rename(dir.workspace(record(2).id), dir.workspace(record(3).id)).unwrap();
+        assert_eq!(dir.records().unwrap().damaged.len(), 2);
+    }
+
+    #[test]
+    fn who_wants_the_directory_waits_for_those_who_are_done_soon() {
+        let home = tempfile::tempdir().unwrap();
+        let first = DataDir::open(home.path()).unwrap();
+        let path = home.path().to_owned();
+        let second = thread::spawn(move || DataDir::open(&path).map(drop));
+        thread::sleep(Duration::from_millis(100));
+        drop(first);
+        second.join().unwrap().unwrap();
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     driver,
     keystore::{self, KeystoreError},
     net::{self, NetError, NetHandle, NetStatus, TargetStage, TargetStatus},
-    store::log_files::{FileReader, OpenError},
+    store::log_files::{FileReader, OpenError, VerifyReport},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -257,6 +257,8 @@ pub struct NodeStatus {
     pub connected: usize,
     /// By id.
     pub workspaces: Vec<WorkspaceStatus>,
+    /// Why workspaces of this device could not be opened at the start, a sentence each.
+    pub unopened: Vec<String>,
     /// Listening, discovery and dialling; `None` when offline.
     pub network: Option<NetStatus>,
 }
@@ -313,6 +315,7 @@ pub(crate) struct Shared {
     pub requests: mpsc::Sender<Request>,
     pub stop: Notify,
     pub events: broadcast::Sender<NodeEvent>,
+    pub unopened: Vec<String>,
     pub published: RwLock<Published>,
     pub net: Option<NetHandle>,
     pub runtime: tokio::runtime::Handle,
@@ -461,6 +464,11 @@ impl NodeHandle {
         &self.shared.data_dir
     }
 
+    /// Why workspaces of this device could not be opened at the start, a sentence each.
+    pub fn unopened(&self) -> &[String] {
+        &self.shared.unopened
+    }
+
     /// The state of node, network and workspaces.
     pub fn status(&self) -> NodeStatus {
         let published = self.shared.read();
@@ -476,8 +484,16 @@ impl NodeHandle {
             read_only: published.read_only.clone(),
             connected: published.peers.iter().filter(|peer| peer.connected).count(),
             workspaces: workspaces.collect(),
+            unopened: self.shared.unopened.clone(),
             network: self.shared.net.as_ref().map(NetHandle::status),
         }
+    }
+
+    /// Reads a workspace's whole log from the disk and checks it. `None` if it is not open. Takes
+    /// its time: seconds for large logs.
+    pub fn verify(&self, workspace: WorkspaceId) -> Option<Result<VerifyReport, OpenError>> {
+        let reader = self.shared.read().readers.get(&workspace).cloned()?;
+        Some(reader.verify_all())
     }
 
     /// An entry as it is stored, for history; read from the disk. `None` if it is not there.

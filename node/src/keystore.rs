@@ -9,7 +9,7 @@
 //! This module is the only one that knows where secrets lie: what keeps them elsewhere (the
 //! system's keyring, a passphrase) takes the place of [`read`] and [`write`].
 
-use crate::data_dir::{self, DataDirError};
+use crate::data_dir::{self, DataDir, DataDirError, Records};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use std::{
 use velo_protocol::{
     codec,
     crypto::{self, LinkCert, SecretKey},
-    id::{DeviceId, PersonId},
+    id::{DeviceId, PersonId, WorkspaceId},
     replica::Identity,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -47,6 +47,30 @@ pub enum KeystoreError {
     Damaged {
         /// The key file.
         path: PathBuf,
+    },
+    /// It is gone, although this device wrote in workspaces before. New keys would be those of a
+    /// stranger to everybody else: what they sign would never be taken.
+    #[error(
+        "the key file {} is missing, and the workspaces here cannot be changed without it: restore it from a \
+         backup. In another --data-dir this device can join anew",
+        path.display()
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The keys of another device.
+    #[error(
+        "the key file {} is that of another device than the one that wrote in workspace {}: restore the right \
+         one from a backup. In another --data-dir this device can join anew",
+        path.display(),
+        workspace.short()
+    )]
+    NotThisDevice {
+        /// The key file.
+        path: PathBuf,
+        /// Where the right one was used.
+        workspace: WorkspaceId,
     },
     /// The disk or its permissions.
     #[error(transparent)]
@@ -81,15 +105,36 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads the keys kept in `folder`; a new device of a new person makes them.
-    pub fn open_or_create(folder: &Path) -> Result<Self, KeystoreError> {
-        let path = folder.join(FILE_NAME);
-        if let Some(bytes) = read(&path)? {
-            let stored = parse(&bytes).ok_or(KeystoreError::Damaged { path })?;
-            return Ok(Self { stored });
+    /// The keys of the device whose workspaces are `records`. Only where there is no workspace yet
+    /// they are made: otherwise they were there, and others know the device by them.
+    pub fn of_device(dir: &DataDir, records: &Records) -> Result<Self, KeystoreError> {
+        let folder = dir.keys();
+        let keys = if records.is_empty() { Self::open_or_create(&folder)? } else { Self::open(&folder)? };
+        let device = keys.identity().device_id();
+        match records.whole.iter().find(|record| record.origin.device != device) {
+            Some(record) => {
+                Err(KeystoreError::NotThisDevice { path: folder.join(FILE_NAME), workspace: record.id })
+            }
+            None => Ok(keys),
         }
-        let stored = new_person()?;
-        write(&path, &stored)?;
+    }
+
+    /// Reads the keys kept in `folder`; a new device of a new person makes them.
+    fn open_or_create(folder: &Path) -> Result<Self, KeystoreError> {
+        match Self::open(folder) {
+            Err(KeystoreError::Missing { path }) => {
+                let stored = new_person()?;
+                write(&path, &stored)?;
+                Ok(Self { stored })
+            }
+            opened => opened,
+        }
+    }
+
+    fn open(folder: &Path) -> Result<Self, KeystoreError> {
+        let path = folder.join(FILE_NAME);
+        let Some(bytes) = read(&path)? else { return Err(KeystoreError::Missing { path }) };
+        let stored = parse(&bytes).ok_or(KeystoreError::Damaged { path })?;
         Ok(Self { stored })
     }
 

@@ -37,3 +37,13 @@ pub const BALLAST_BYTES: u64 = 16 * 1024 * 1024;
 pub const LOG_FILES: usize = 7;
 /// How long a shutdown waits for the network to say goodbye to its peers.
 pub const GOODBYE_MS: u64 = 1_000;
+/// How long to wait for a data directory that another process has open, if that does not serve the
+/// control socket: it is a command, done in a fraction of a second, or a node that is just starting.
+pub const LOCK_WAIT_MS: u64 = 5_000;
+/// How often it is looked for meanwhile.
+pub const LOCK_POLL_MS: u64 = 20;
+/// A client of the control socket that neither asks nor reads its answer for so long is let go:
+/// there are only [`CONTROL_CLIENTS`] places. A client writes its request at once.
+pub const CONTROL_IDLE_MS: u64 = 30_000;
+/// How long a process that serves the control socket may take to say that it is there.
+pub const CONTROL_PROBE_MS: u64 = 5_000;

@@ -40,6 +40,8 @@ pub struct Status {
     pub read_only: Option<String>,
     /// Every workspace.
     pub workspaces: Vec<WorkspaceRow>,
+    /// Why further workspaces of this device could not be opened, a sentence each.
+    pub unopened: Vec<String>,
     /// The workspace meant, if there is one.
     pub current: Option<Current>,
     /// Every peer known since the start.
@@ -136,6 +138,7 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         addresses: status.addresses,
         read_only: status.read_only,
         workspaces: workspaces.map(|workspace| WorkspaceRow::of(&workspace)).collect(),
+        unopened: status.unopened,
         current,
         peers: network::rows(node, None),
         data_dir: status.data_dir,

@@ -3,11 +3,15 @@
 use crate::{
     api::{self, Action, ApiError, Request, network, workspace::Introduction},
     control::{self, ControlError},
-    data_dir,
     handle::{Node, NodeConfig, NodeError},
+    limits,
 };
 use serde_json::Value as Json;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// See the module.
 pub(crate) enum Client {
@@ -33,21 +37,23 @@ impl Client {
     /// Finds who answers for a data directory. `network`: whether a node of the command's own
     /// should look for peers.
     pub(crate) fn open(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
-        if let Some(holder) = data_dir::holder(data_dir) {
-            return match control::call(data_dir, &serde_json::json!(null)) {
-                Ok(Some(_)) => Ok(Self::Running(data_dir.to_owned())),
-                Ok(None) => Err(not_answering(data_dir, &holder)),
-                Err(error) => Err(ApiError::Busy(error.to_string())),
+        let give_up = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS);
+        loop {
+            let busy = match control::answers(data_dir) {
+                Ok(true) => return Ok(Self::Running(data_dir.to_owned())),
+                // Fails when somebody holds the directory for long, or has begun to serve it just now.
+                Ok(false) => match Own::start(data_dir, network) {
+                    Err(error @ ApiError::Busy(_)) => error,
+                    started => return Ok(Self::Own(Box::new(started?))),
+                },
+                // It may be ending.
+                Err(error) => ApiError::Busy(error.to_string()),
             };
+            if Instant::now() >= give_up {
+                return Err(busy);
+            }
+            thread::sleep(Duration::from_millis(limits::LOCK_POLL_MS));
         }
-        if Introduction::read(data_dir)?.is_none() {
-            return Err(ApiError::NoIdentity);
-        }
-        let path = data_dir.to_owned();
-        let config = if network { NodeConfig::online(path) } else { NodeConfig::offline(path) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(NodeError::Thread)?;
-        Ok(Self::Own(Box::new(Own { node: Node::start(config)?, runtime })))
     }
 
     /// Has a request carried out.
@@ -67,12 +73,17 @@ impl Client {
     }
 }
 
-fn not_answering(data_dir: &Path, holder: &str) -> ApiError {
-    let path = data_dir.display();
-    ApiError::Busy(format!(
-        "{path} is in use by {holder}, which takes no commands (it may just be starting): try again, close \
-         it, or give another --data-dir"
-    ))
+impl Own {
+    fn start(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
+        if Introduction::read(data_dir)?.is_none() {
+            return Err(ApiError::NoIdentity);
+        }
+        let path = data_dir.to_owned();
+        let config = if network { NodeConfig::online(path) } else { NodeConfig::offline(path) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(NodeError::Thread)?;
+        Ok(Self { node: Node::start(config)?, runtime })
+    }
 }
 
 /// Asks the process that serves the control socket of `data_dir`.

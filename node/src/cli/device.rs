@@ -149,6 +149,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Data", status.data_dir.display().to_string()),
         ("Reachable at", status.addresses.join("\n              ")),
         ("Read-only", status.read_only.unwrap_or_default()),
+        ("Not opened", status.unopened.join("\n              ")),
         ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),

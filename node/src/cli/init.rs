@@ -4,6 +4,7 @@ use super::{Settings, output::say};
 use crate::{
     api::{ApiError, workspace::Introduction},
     data_dir::DataDir,
+    handle::NodeError,
     keystore::Keys,
 };
 use clap::Args;
@@ -29,9 +30,9 @@ impl Init {
             )));
         }
         let person = Introduction::new(&self.name)?;
-        let dir = DataDir::open(&settings.data_dir)
-            .map_err(|error| ApiError::from(crate::handle::NodeError::from(error)))?;
-        let keys = Keys::open_or_create(&dir.keys()).map_err(|error| ApiError::Failed(error.to_string()))?;
+        let dir = DataDir::open(&settings.data_dir).map_err(NodeError::from)?;
+        let records = dir.records().map_err(NodeError::from)?;
+        let keys = Keys::of_device(&dir, &records).map_err(NodeError::from)?;
         person.write(dir.path())?;
         let identity = keys.identity();
         if settings.json {

@@ -39,7 +39,7 @@ impl Served {
     }
 }
 
-fn ask(stream: &mut UnixStream, line: &[u8]) -> Value {
+fn tell(stream: &mut UnixStream, line: &[u8]) -> Value {
     stream.write_all(line).unwrap();
     stream.write_all(b"\n").unwrap();
     let mut answer = Vec::new();
@@ -54,11 +54,11 @@ fn garbage_is_answered_and_the_connection_lives_on() {
     let mut stream = served.connect();
     let deep = vec![b'['; 100_000];
     for garbage in [&b""[..], b"{", b"\xff\xfe\x00", b"{} {}", b"nul", &deep] {
-        let answer = ask(&mut stream, garbage);
+        let answer = tell(&mut stream, garbage);
         assert_eq!(answer["error"]["code"], "malformed", "{answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains("not JSON"), "{answer}");
     }
-    assert_eq!(ask(&mut stream, b"[1]"), json!({ "echo": [1] }));
+    assert_eq!(tell(&mut stream, b"[1]"), json!({ "echo": [1] }));
 }
 
 #[test]
@@ -74,6 +74,34 @@ fn bad_clients_stop_nobody_else() {
     for n in 0..3 * limits::CONTROL_CLIENTS {
         assert_eq!(served.call(&json!(n)), json!({ "echo": n }));
     }
+}
+
+/// Commands that were interrupted must not take the places of those to come.
+#[test]
+fn clients_that_left_while_they_waited_give_their_place_back() {
+    let served = Served::start();
+    for _ in 0..2 * limits::CONTROL_CLIENTS {
+        let mut waiting = served.connect();
+        waiting.write_all(b"\"sleep\"\n").unwrap();
+    }
+    assert_eq!(served.call(&json!(1)), json!({ "echo": 1 }));
+}
+
+#[tokio::test]
+async fn a_silent_client_gives_its_place_back() {
+    let (_ours, theirs) = tokio::io::duplex(100);
+    let places = Arc::new(Semaphore::new(1));
+    let place = places.clone().acquire_owned().await.unwrap();
+    client(theirs, Arc::new(echo), place, Duration::from_millis(20)).await;
+    assert_eq!(places.available_permits(), 1);
+}
+
+#[test]
+fn who_listens_and_does_not_answer_is_not_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let _listens = std::os::unix::net::UnixListener::bind(endpoint::path(home.path())).unwrap();
+    assert!(is_served(home.path()));
+    assert!(matches!(answers(home.path()), Err(ControlError::Broken(_))));
 }
 
 #[test]

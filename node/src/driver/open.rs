@@ -2,7 +2,7 @@
 
 use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
 use crate::{
-    data_dir::{DataDir, marker},
+    data_dir::{DataDir, Records, marker},
     handle::{NetOptions, NodeConfig, NodeError, Published, Shared},
     keystore::{self, Keys, KeystoreError},
     limits,
@@ -71,15 +71,14 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
     let _inside = runtime.enter();
     let dir = DataDir::open(&config.data_dir)?;
     dir.put_ballast();
-    let identity = Keys::open_or_create(&dir.keys())?.identity();
+    let records = dir.records()?;
+    let identity = Keys::of_device(&dir, &records)?.identity();
     let (person, device) = (identity.person, identity.device_id());
     let markers = open_markers(config, &dir, device)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
     let key = identity.device.clone();
     let mut parts = Parts::start(Replica::new(identity, seed))?;
-    for record in dir.records()? {
-        parts.open(&dir, &markers, record)?;
-    }
+    let unopened = parts.open_all(&dir, &markers, records);
     let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
     let shared = Arc::new(Shared {
@@ -89,6 +88,7 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
         requests,
         stop: Notify::new(),
         events: broadcast::Sender::new(limits::EVENT_QUEUE),
+        unopened,
         published: RwLock::new(parts.published()),
         net: net.clone(),
         runtime: runtime.handle().clone(),
@@ -184,6 +184,20 @@ impl Parts {
         let workspaces = ids.filter_map(|id| Some((id, self.replica.workspace(id)?.clone()))).collect();
         let readers = self.readers.0.clone();
         Published { workspaces, readers, ..Published::default() }
+    }
+
+    /// Opens every workspace that can be opened. Returns what is wrong with the others: they must
+    /// not keep anybody from these.
+    fn open_all(&mut self, dir: &DataDir, markers: &Markers, records: Records) -> Vec<String> {
+        let mut unopened: Vec<String> =
+            records.damaged.iter().map(|(id, error)| format!("workspace {}: {error}", id.short())).collect();
+        for record in records.whole {
+            unopened.extend(self.open(dir, markers, record).err().map(|error| error.to_string()));
+        }
+        for reason in &unopened {
+            tracing::error!(reason, "a workspace was not opened");
+        }
+        unopened
     }
 
     fn open(&mut self, dir: &DataDir, markers: &Markers, record: WorkspaceRecord) -> Result<(), NodeError> {

@@ -1,6 +1,107 @@
 //! Commands beside a running node.
 
 use crate::device::Device;
+use std::{
+    fs,
+    process::Command,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Scripts and people do not wait for each other.
+#[test]
+fn commands_at_the_same_time_take_turns() {
+    let anna = Device::with_project();
+    thread::scope(|scope| {
+        for n in 0..6 {
+            let anna = &anna;
+            scope.spawn(move || anna.ok(&["task", "add", &format!("Task {n}")]));
+        }
+    });
+    assert_eq!(anna.json(&["task", "list"]).as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn a_node_starts_while_commands_come_and_go() {
+    let anna = Device::with_project();
+    for _ in 0..3 {
+        let enough = AtomicBool::new(false);
+        let node = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    anna.ok(&["status"]);
+                }
+            });
+            let node = anna.start_node();
+            enough.store(true, Ordering::Relaxed);
+            node
+        });
+        assert!(node.stop().success());
+    }
+}
+
+/// Its end is waited for by nobody, so nobody else may wait for it.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_import_holds_nobody_up() {
+    let anna = Device::with_project();
+    let node = anna.start_node();
+    let pipe = anna.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for _ in 0..3 {
+        let mut import = anna.spawn(&["import", "trello", pipe.to_str().unwrap()]);
+        thread::sleep(Duration::from_millis(300));
+        import.kill().unwrap();
+        import.wait().unwrap();
+    }
+    let (done, told) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            anna.ok(&["label", "list"]);
+            done.send(()).unwrap();
+        });
+        if told.recv_timeout(PATIENCE).is_err() {
+            // Ends it, so that the command does not wait for ever.
+            drop(node);
+            panic!("`label list` hangs");
+        }
+        assert!(node.stop().success());
+    });
+    let answer = anna.run(&["import", "trello", "/dev/zero"]);
+    assert!(answer.code == 2 && answer.err.contains("is not a file"), "{}", answer.err);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_node_that_is_asked_to_end_while_it_starts_ends_cleanly() {
+    let anna = Device::with_project();
+    let socket = anna.data_dir().join("control.sock");
+    for _ in 0..5 {
+        let mut node = anna.spawn(&["node", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+        while !socket.exists() {
+            assert!(node.try_wait().unwrap().is_none(), "it ended by itself");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(Command::new("kill").arg(node.id().to_string()).status().unwrap().success());
+        assert_eq!(node.wait().unwrap().code(), Some(0));
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
+fn a_node_keeps_a_log() {
+    let anna = Device::with_project();
+    assert!(anna.start_node().stop().success());
+    let files = fs::read_dir(anna.data_dir().join("logs")).unwrap();
+    let text: String = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert!(text.contains("node started") && text.contains("node stopped"), "{text}");
+}
 
 #[test]
 fn commands_reach_the_running_node_and_the_disk() {

@@ -80,6 +80,11 @@ impl Device {
         Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
     }
 
+    /// Starts a command and lets it run.
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        self.command(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs a command that must succeed, and returns what it printed.
     pub fn ok(&self, args: &[&str]) -> String {
         let answer = self.run(args);

@@ -1,0 +1,101 @@
+//! A data directory that lost something: what is left can be used, and the rest is named.
+
+use crate::device::Device;
+use std::{fs, path::PathBuf};
+
+/// The folders of the workspaces, by id.
+fn workspaces(device: &Device) -> Vec<PathBuf> {
+    let folders = fs::read_dir(device.data_dir().join("workspaces")).unwrap();
+    let mut folders: Vec<PathBuf> = folders.map(|item| item.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+/// New keys would be a stranger's: what they sign no other device would ever take.
+#[test]
+fn without_its_key_file_a_device_does_not_become_another() {
+    let anna = Device::with_project();
+    let before = anna.json(&["status"]);
+    let (key, aside) = (anna.data_dir().join("keys/device.key"), anna.path().join("aside"));
+    fs::rename(&key, &aside).unwrap();
+    for args in [&["task", "add", "Order the paint"][..], &["node", "--offline"], &["doctor"]] {
+        let answer = anna.run(args);
+        assert_eq!(answer.code, 1, "velo {args:?}\n{}", answer.out);
+        let told = answer.out + &answer.err;
+        assert!(told.contains("device.key is missing") && told.contains("backup"), "{told}");
+    }
+    let person = anna.data_dir().join("person.json");
+    fs::rename(&person, anna.path().join("person")).unwrap();
+    let answer = anna.run(&["init", "--name", "Anna"]);
+    assert!(answer.code == 1 && answer.err.contains("device.key is missing"), "{}", answer.err);
+    assert!(!key.exists(), "none was made");
+    fs::rename(anna.path().join("person"), &person).unwrap();
+
+    // The key of another device is no better.
+    let ben = Device::of("Ben");
+    fs::copy(ben.data_dir().join("keys/device.key"), &key).unwrap();
+    let answer = anna.run(&["task", "add", "Order the paint"]);
+    assert!(answer.code == 1 && answer.err.contains("of another device"), "{}", answer.err);
+
+    fs::rename(&aside, &key).unwrap();
+    assert_eq!(anna.json(&["status"])["device"], before["device"]);
+    anna.ok(&["task", "add", "Order the paint"]);
+}
+
+#[test]
+fn a_stray_file_among_the_workspaces_is_nobodys() {
+    let anna = Device::with_project();
+    fs::write(anna.data_dir().join("workspaces/.DS_Store"), "x").unwrap();
+    anna.ok(&["task", "add", "Order the paint"]);
+    assert_eq!(anna.json(&["doctor", "--verify"])["healthy"], true);
+}
+
+#[test]
+fn a_damaged_record_keeps_nobody_from_the_other_workspaces() {
+    let anna = Device::with_project();
+    let house = workspaces(&anna)[0].clone();
+    anna.ok(&["workspace", "create", "Garden"]);
+    fs::write(house.join("record.json"), "{").unwrap();
+    assert_eq!(anna.json(&["workspace", "list"])[0]["name"], "Garden");
+    anna.ok(&["project", "add", "Beds"]);
+    let unopened = anna.json(&["status"])["unopened"].clone();
+    assert!(unopened[0].as_str().unwrap().contains("record.json is damaged"), "{unopened}");
+    let answer = anna.run(&["doctor"]);
+    assert!(answer.code == 1 && answer.out.contains("record.json is damaged"), "{}", answer.out);
+}
+
+#[test]
+fn the_doctor_verifies_every_workspace_and_none() {
+    let anna = Device::of("Anna");
+    assert_eq!(anna.json(&["doctor", "--verify"])["healthy"], true, "nothing is wrong with an empty device");
+    anna.ok(&["workspace", "create", "Workshop"]);
+    anna.ok(&["workspace", "create", "Garden"]);
+    fs::remove_file(anna.data_dir().join("last-workspace")).unwrap();
+    let report = anna.json(&["doctor", "--verify"]);
+    assert_eq!(report["healthy"], true, "{report}");
+    assert!(report.to_string().contains("of 2 workspaces are whole"), "{report}");
+
+    flip_a_seal(&workspaces(&anna)[1].join("log/000001.vlog"));
+    let answer = anna.run(&["doctor", "--verify"]);
+    assert!(answer.code == 1 && answer.out.contains("a signature does not fit"), "{}", answer.out);
+}
+
+/// Flips a bit of the first run's seal and mends the record's checksum, as only malice does. The
+/// layout is told in `store::record`.
+fn flip_a_seal(path: &std::path::Path) {
+    const FILE_HEADER: usize = 46;
+    let mut bytes = fs::read(path).unwrap();
+    let mut at = FILE_HEADER;
+    loop {
+        let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let (kind, end) = (bytes[at + 8], at + 8 + len);
+        if kind == 2 {
+            // Behind the kind three small numbers, a byte each.
+            bytes[at + 8 + 1 + 3] ^= 1;
+            let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[at..at + 4]), &bytes[at + 8..end]);
+            bytes[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
+            return fs::write(path, bytes).unwrap();
+        }
+        at = end;
+    }
+}
