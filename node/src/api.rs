@@ -83,7 +83,7 @@ pub enum Action {
     Wait(status::Wait),
     /// Brings a file of another program in.
     Import(import::Import),
-    /// Reads every entry from the disk and checks it.
+    /// Reads every entry of every workspace from the disk and checks it.
     Verify,
 }
 
@@ -95,6 +95,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
+        Action::Verify => verify::execute(node).await,
         action => in_workspace(action, Scope::open(node, wanted)?).await,
     }
 }
@@ -108,13 +109,12 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Comment(request) => comment::execute(request, scope).await,
         Action::Label(request) => label::execute(request, scope).await,
         Action::Conflict(request) => conflict::execute(request, scope).await,
-        Action::History(request) => history::execute(&request, &scope),
+        Action::History(request) => scope.apart(move |scope| history::execute(&request, scope)).await?,
         Action::Undo => history::undo(scope).await,
         Action::Redo => history::redo(scope).await,
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,
-        Action::Verify => verify::execute(&scope),
-        Action::Workspace(_) | Action::Join(_) | Action::Network(_) | Action::Status => {
+        Action::Workspace(_) | Action::Join(_) | Action::Network(_) | Action::Status | Action::Verify => {
             Err(ApiError::Failed("this request needs no workspace".into()))
         }
     }

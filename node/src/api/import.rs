@@ -8,7 +8,11 @@ use super::{
 use crate::import::{self, Fidelity, ImportError, Target};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::{fs::File, io::BufReader, path::PathBuf};
+use std::{
+    fs::{File, FileType},
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+};
 use velo_protocol::id::EntityId;
 
 /// Brings a file in.
@@ -68,12 +72,33 @@ pub(super) async fn execute(request: Import, mut scope: Scope<'_>) -> Result<Jso
     let into = into.map(|text| reference::project(workspace, Some(text), Precision::Part)).transpose()?;
     let target = Target { workspace: scope.id, project: into };
     let path = source.file.clone();
-    let opened = File::open(&path)
-        .map_err(|error| ApiError::Failed(format!("opening {}: {error}", path.display())))?;
-    let read = tokio::task::spawn_blocking(move || import::read_trello(BufReader::new(opened), target));
+    // Opening may wait too: for whoever writes to a pipe.
+    let read = tokio::task::spawn_blocking(move || {
+        Ok::<_, ApiError>(import::read_trello(BufReader::new(open(&path)?), target)?)
+    });
     let import = read.await.map_err(|error| ApiError::Failed(format!("reading the file: {error}")))??;
     let operations = if source.dry_run { 0 } else { scope.edit(import.changes).await? };
     answer(&Report { dry_run: source.dry_run, operations, project: import.project, fidelity: import.report })
+}
+
+/// Opens a file or a pipe. What else has a name in a file system is no board, and may have no end.
+fn open(path: &Path) -> Result<File, ApiError> {
+    let failed = |error: io::Error| ApiError::Failed(format!("opening {}: {error}", path.display()));
+    let kind = std::fs::metadata(path).map_err(failed)?.file_type();
+    if !kind.is_file() && !is_pipe(kind) {
+        return Err(ApiError::Invalid(format!("{} is not a file", path.display())));
+    }
+    File::open(path).map_err(failed)
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_kind: FileType) -> bool {
+    false
 }
 
 impl From<ImportError> for ApiError {

@@ -32,7 +32,8 @@ impl<'a> Scope<'a> {
     /// Opens the workspace meant: the one named, else the only one, else the one used last.
     pub fn open(node: &'a NodeHandle, wanted: Option<&str>) -> Result<Self, ApiError> {
         let id = match (wanted, node.workspaces().as_slice()) {
-            (_, []) => return Err(ApiError::NoWorkspace),
+            (_, []) if node.unopened().is_empty() => return Err(ApiError::NoWorkspace),
+            (_, []) => return Err(ApiError::Failed(node.unopened().join("\n"))),
             (Some(text), all) => find(node, all, text)?,
             (None, [only]) => *only,
             (None, all) => {
@@ -72,6 +73,18 @@ impl<'a> Scope<'a> {
         let stored = self.node.read_entry(self.id, at).ok().flatten()?;
         let prefix = stored.entry.id.prefix();
         Some(LoggedEntry { prefix, origin: stored.origin, header: stored.entry.header, body: stored.body })
+    }
+
+    /// Has something done that reads the disk, away from the threads that answer other requests.
+    pub async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Scope<'_>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (node, id, workspace) = (self.node.clone(), self.id, self.workspace.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            work(&Scope { node: &node, id, workspace, short: OnceLock::new() })
+        });
+        done.await.map_err(|error| ApiError::Failed(format!("reading the disk: {error}")))
     }
 
     /// Takes the state as it is now.

@@ -182,8 +182,11 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
         Request::Restore(which) => {
             let id = reference::task(&scope, &which.task, Precision::Whole)?;
             let key = EntityKey::new(Kind::Task, id);
-            let read = |at| scope.logged(at);
-            let changes = history::with_contents(&scope.workspace, &[Change::Restore { key }], &read);
+            let contents = move |scope: &Scope<'_>| {
+                let read = |at| scope.logged(at);
+                history::with_contents(&scope.workspace, &[Change::Restore { key }], &read)
+            };
+            let changes = scope.apart(contents).await?;
             write(scope, key, changes).await
         }
     }

@@ -1,13 +1,12 @@
-//! Reads every entry of a workspace from the disk and checks it.
+//! Reads every entry of every workspace from the disk and checks it: checksums, chains, seals.
 
-use super::{ApiError, Json, answer, scope::Scope};
-use serde::{Deserialize, Serialize};
-use velo_protocol::{
-    codec,
-    log::{self, Origin},
-    op::{self, DataBody},
-    store::{ChainNo, EntryAt},
+use super::{ApiError, Json, answer};
+use crate::{
+    handle::NodeHandle,
+    store::log_files::{OpenError, VerifyReport},
 };
+use serde::{Deserialize, Serialize};
+use velo_protocol::id::WorkspaceId;
 
 /// Most troubles told one by one.
 const TOLD: usize = 20;
@@ -15,57 +14,65 @@ const TOLD: usize = 20;
 /// What a check found.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Verified {
-    /// Logs, branches counted apart.
-    pub logs: usize,
-    /// Entries read.
+    /// Workspaces read.
+    pub workspaces: usize,
+    /// Entries that are good.
     pub entries: u64,
-    /// Bodies without effect, kept as they came.
-    pub void: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Damaged places that were repaired from other devices before; copies lie in `quarantine/`.
+    pub known: usize,
     /// What is wrong, in sentences; at most twenty.
     pub troubles: Vec<String>,
 }
 
-/// Recomputes the hash chain of every log from its start.
-pub(super) fn execute(scope: &Scope<'_>) -> Result<Json, ApiError> {
-    let mut found = Verified::default();
-    for chain in (0..).map(ChainNo) {
-        let Some(origin) = scope.workspace.author(chain) else { break };
-        found.logs += 1;
-        if let Err(trouble) = chain_from_start(scope, chain, origin, &mut found) {
-            found.troubles.push(trouble);
-        }
-        if found.troubles.len() >= TOLD {
-            break;
+/// Checks one workspace after the other. A device without any is well.
+pub(super) async fn execute(node: &NodeHandle) -> Result<Json, ApiError> {
+    let mut found = Verified { troubles: node.unopened().to_vec(), ..Verified::default() };
+    for id in node.workspaces() {
+        let reads = node.clone();
+        let report = tokio::task::spawn_blocking(move || reads.verify(id)).await;
+        let report = report.map_err(|error| ApiError::Failed(format!("reading the logs: {error}")))?;
+        if let Some(report) = report {
+            found.add(&whose(node, id), report);
         }
     }
+    found.troubles.truncate(TOLD);
     answer(&found)
 }
 
-/// Stops at the first trouble: what follows it cannot be judged.
-fn chain_from_start(
-    scope: &Scope<'_>,
-    chain: ChainNo,
-    origin: &Origin,
-    found: &mut Verified,
-) -> Result<(), String> {
-    let whose = format!(
-        "the log of {}'s device {}",
-        scope.workspace.person_name(origin.person),
-        origin.device.short()
-    );
-    let mut head = log::start_of(origin.log_id(scope.id));
-    for position in 1..=scope.workspace.applied(chain) {
-        let stored = scope.node.read_entry(scope.id, EntryAt { chain, position });
-        let stored = stored.map_err(|error| format!("{whose}: {error}"))?;
-        let stored = stored.ok_or_else(|| format!("{whose}: entry {position} is missing"))?;
-        // A header is canonical, so its bytes are those of its encoding.
-        head = log::entry_id(head, &codec::encode(&stored.entry.header), &stored.body);
-        if head != stored.entry.id {
-            return Err(format!("{whose}: entry {position} does not follow from the one before it"));
+fn whose(node: &NodeHandle, id: WorkspaceId) -> String {
+    let name = node.workspace(id).map(|workspace| workspace.name().to_owned()).unwrap_or_default();
+    if name.is_empty() { format!("workspace {}", id.short()) } else { format!("\"{name}\"") }
+}
+
+impl Verified {
+    fn add(&mut self, whose: &str, report: Result<VerifyReport, OpenError>) {
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return self.troubles.push(format!("{whose}: {error}")),
+        };
+        self.workspaces += 1;
+        self.entries += report.entries;
+        self.bytes += report.bytes;
+        self.known += report.known;
+        for place in &report.damaged {
+            self.troubles.push(format!(
+                "{whose}: file {:06} is damaged at byte {}: restart Velo to repair it from other devices",
+                place.file, place.offset
+            ));
         }
-        found.entries += 1;
-        let readable = !op::has_data_body(stored.entry.header.kind) || DataBody::read(&stored.body).is_ok();
-        found.void += u64::from(!readable);
+        for place in &report.bad_seals {
+            self.troubles.push(format!(
+                "{whose}: in file {:06} at byte {} a signature does not fit: restore the log from a backup",
+                place.file, place.offset
+            ));
+        }
+        if report.short_chains > 0 {
+            self.troubles.push(format!(
+                "{whose}: {} logs are not in the files in full: restart Velo to repair them from other devices",
+                report.short_chains
+            ));
+        }
     }
-    Ok(())
 }

@@ -10,8 +10,9 @@ use crate::{
     data_dir,
 };
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 /// Looks for what is wrong.
 #[derive(Debug, Args)]
@@ -48,7 +49,9 @@ impl Doctor {
             Err(error) => steps.push(Step { name: "open", verdict: Verdict::Bad, told: error.to_string() }),
         }
         if self.verify {
+            let bar = waiting("Reading every entry", settings.json);
             steps.push(verified(settings));
+            bar.finish_and_clear();
         }
         let sick = steps.iter().any(|step| step.verdict == Verdict::Bad);
         if settings.json {
@@ -90,11 +93,24 @@ fn verified(settings: &Settings) -> Step {
     let (verdict, told) = match ask::<Verified>(settings, Action::Verify) {
         Err(error) => (Verdict::Bad, error.to_string()),
         Ok(found) if !found.troubles.is_empty() => (Verdict::Bad, found.troubles.join("; ")),
-        Ok(Verified { entries, logs, .. }) => {
-            (Verdict::Good, format!("{entries} entries in {logs} logs are whole"))
+        Ok(Verified { workspaces: 0, .. }) => (Verdict::Good, "there are none yet".to_owned()),
+        Ok(Verified { entries, workspaces, known, .. }) => {
+            let repaired = if known == 0 { String::new() } else { format!("; {known} damages of the past") };
+            (Verdict::Good, format!("{entries} entries of {workspaces} workspaces are whole{repaired}"))
         }
     };
     Step { name: "entries", verdict, told }
+}
+
+/// A sign of life on a terminal, with the time it takes: seconds for large logs.
+fn waiting(what: &'static str, quiet: bool) -> ProgressBar {
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    if let Ok(style) = ProgressStyle::with_template("{spinner:.green} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 fn examine(settings: &Settings) -> Result<Status, ApiError> {
@@ -137,9 +153,13 @@ fn of_status(status: &Status) -> Vec<Step> {
         0 => (Verdict::Good, "none".to_owned()),
         some => (Verdict::Notice, format!("{some} to be settled: `velo conflicts list`")),
     };
+    let workspaces = match status.unopened.as_slice() {
+        [] => (Verdict::Good, status.workspaces.len().to_string()),
+        reasons => (Verdict::Bad, reasons.join("; ")),
+    };
     vec![
         step("disk", disk, told),
-        step("workspaces", Verdict::Good, status.workspaces.len().to_string()),
+        step("workspaces", workspaces.0, workspaces.1),
         step("listening", listening.0, listening.1),
         step("peers", peers.0, peers.1),
         step("conflicts", open.0, open.1),
