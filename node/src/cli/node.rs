@@ -46,14 +46,26 @@ impl Node {
         if Introduction::read(&settings.data_dir)?.is_none() {
             return Err(ApiError::NoIdentity);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        // Two: what one request computes must not hold up all others.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(NodeError::Thread)?;
+        let signals = {
+            let _inside = runtime.enter();
+            // Before anything is open that would have to be closed.
+            Signals::catch().map_err(waiting_failed)?
+        };
         if let Some(address) = self.metrics {
             let _inside = runtime.enter();
             metrics::serve(address).map_err(|error| ApiError::Failed(error.to_string()))?;
         }
         let node = Peer::start(self.config(settings))?;
-        let ended = runtime.block_on(self.serve(&node, settings.json));
+        let ended = runtime.block_on(async {
+            tokio::select! {
+                result = signals.received() => result.map_err(waiting_failed),
+                result = parent_gone(self.with_parent) => result.map_err(waiting_failed),
+                result = self.serve(&node, settings.json) => result,
+            }
+        });
         // A read of standard input that is still waiting must not hold up the end.
         runtime.shutdown_background();
         node.shutdown()?;
@@ -70,7 +82,7 @@ impl Node {
         config
     }
 
-    /// Answers commands until it is time to end.
+    /// Answers commands until the node stops by itself.
     async fn serve(&self, node: &Peer, json: bool) -> Result<(), ApiError> {
         let mut events = node.subscribe();
         let _control = api::serve(node.handle()).map_err(|error| ApiError::Failed(error.to_string()))?;
@@ -79,13 +91,13 @@ impl Node {
             let _ = tokio::time::timeout(LISTEN, listening(node, &mut events)).await;
         }
         let told = announce(node, json);
-        let failed = |error| ApiError::Failed(format!("waiting for the end: {error}"));
-        tokio::select! {
-            result = interrupted() => result.map_err(failed),
-            result = parent_gone(self.with_parent) => result.map_err(failed),
-            () = watch(events, json, told) => Err(NodeError::Stopped.into()),
-        }
+        watch(events, json, told).await;
+        Err(NodeError::Stopped.into())
     }
+}
+
+fn waiting_failed(error: io::Error) -> ApiError {
+    ApiError::Failed(format!("waiting for the end: {error}"))
 }
 
 /// Returns as soon as peers can reach this device.
@@ -138,19 +150,47 @@ async fn parent_gone(with_parent: bool) -> io::Result<()> {
     ended.await.map_err(io::Error::other)?.map(|_| ())
 }
 
-/// Returns at Ctrl-C, and on Unix at SIGTERM.
+/// What asks a process to end, caught from the moment this is made: Ctrl-C, and on Unix SIGTERM.
 #[cfg(unix)]
-pub(crate) async fn interrupted() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
+pub(crate) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Call it in a tokio runtime.
+    pub(crate) fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Returns when there was one.
+    pub(crate) async fn received(mut self) -> io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => Ok(()),
+            _ = self.terminate.recv() => Ok(()),
+        }
     }
 }
 
-/// Returns at Ctrl-C.
+/// What asks a process to end.
 #[cfg(not(unix))]
+pub(crate) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Returns at Ctrl-C.
+    pub(crate) async fn received(self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
+}
+
+/// Returns when this process is asked to end.
 pub(crate) async fn interrupted() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+    Signals::catch()?.received().await
 }
