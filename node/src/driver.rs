@@ -13,11 +13,14 @@ mod open;
 mod outbox;
 mod saver;
 mod saving;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     data_dir::{DataDir, marker::Markers},
     handle::{NodeError, Request, Shared, wall_ms},
     limits,
+    logging::Logging,
     net::{NetEvent, NetEvents, NetHandle},
     short_id::Numbering,
     store::log_files::{FileLog, FileReader},
@@ -69,8 +72,9 @@ struct Driver {
 
     committer: Committer<FileLog>,
     committed: mpsc::UnboundedReceiver<Committed>,
+    committer_ended: bool,
     /// Batches handed to the committer, by workspace, and their bytes in all.
-    in_flight: BTreeMap<WorkspaceId, usize>,
+    in_flight: BTreeMap<WorkspaceId, BTreeSet<BatchId>>,
     in_flight_bytes: usize,
     /// Why nothing more is written.
     failed: Option<String>,
@@ -89,10 +93,13 @@ struct Driver {
     wake_at: Option<u64>,
     outbox: Outbox,
     numbering: Numbering,
+    /// Held to the end, so that this is logged too.
+    _logging: Option<Logging>,
 }
 
 impl Driver {
-    /// Until [`Shared::stop`] is notified.
+    /// Until [`Shared::stop`] is notified, or the network's task has ended: whoever runs a node
+    /// that can meet nobody any more had better start it again.
     async fn run(mut self) {
         self.drain(false);
         loop {
@@ -105,11 +112,20 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = self.shared.stop.notified() => break,
-                Some(committed) = self.committed.recv() => self.take_committed(committed),
+                committed = self.committed.recv(), if !self.committer_ended => match committed {
+                    Some(committed) => self.take_committed(committed),
+                    None => self.lose_committer(),
+                },
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
                 () = until(self.started, timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
-                Some(event) = next_event(&mut self.net_events), if accepts => self.take_net_event(event),
+                event = next_event(&mut self.net_events), if accepts => match event {
+                    Some(event) => self.take_net_event(event),
+                    None => {
+                        tracing::error!("the network's task ended by itself: the node stops");
+                        break;
+                    }
+                },
                 // Reached only when nothing above is ready: the end of a burst.
                 () = std::future::ready(()), if !self.outbox.is_empty() => self.publish(),
             }
@@ -132,7 +148,7 @@ impl Driver {
     }
 
     fn is_in_flight(&self, workspace: WorkspaceId) -> bool {
-        self.in_flight.get(&workspace).is_some_and(|batches| *batches > 0)
+        self.in_flight.get(&workspace).is_some_and(|batches| !batches.is_empty())
     }
 
     fn input(&mut self, input: Input) {
@@ -226,15 +242,14 @@ impl Driver {
             self.next_inputs.push_back(Input::PersistFailed { batch: id, reason });
             return;
         }
-        *self.in_flight.entry(workspace).or_default() += 1;
+        self.in_flight.entry(workspace).or_default().insert(id);
         self.in_flight_bytes += batch_bytes(&batch);
         self.committer.append(workspace, id, batch, authored);
     }
 
     fn take_committed(&mut self, committed: Committed) {
         let Committed { workspace, batches, bytes, result } = committed;
-        let in_flight = self.in_flight.entry(workspace).or_default();
-        *in_flight = in_flight.saturating_sub(batches.len());
+        self.in_flight.entry(workspace).or_default().retain(|batch| !batches.contains(batch));
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         match result {
             Ok(()) => {
@@ -250,6 +265,17 @@ impl Driver {
                     self.input(Input::PersistFailed { batch, reason: reason.clone() });
                 }
             }
+        }
+    }
+
+    /// The committer's thread is no more: what it was given will not be told.
+    fn lose_committer(&mut self) {
+        let reason = "the thread that saves has ended: start Velo again";
+        self.committer_ended = true;
+        self.fail(reason);
+        self.in_flight_bytes = 0;
+        for batch in std::mem::take(&mut self.in_flight).into_values().flatten() {
+            self.input(Input::PersistFailed { batch, reason: reason.to_owned() });
         }
     }
 
@@ -393,7 +419,7 @@ impl Driver {
 
     /// Takes nothing more, makes durable what was begun, and saves the state.
     async fn finish(mut self) {
-        while self.in_flight.values().any(|batches| *batches > 0) {
+        while self.in_flight.values().any(|batches| !batches.is_empty()) {
             let Some(committed) = self.committed.recv().await else { break };
             self.take_committed(committed);
         }
@@ -408,7 +434,6 @@ impl Driver {
                 self.save(workspace);
             }
         }
-        self.outbox.stopped();
         self.publish();
         // The committer first: it hands what is to be saved to the saver.
         self.committer.finish();
@@ -416,6 +441,7 @@ impl Driver {
         if self.saver_thread.join().is_err() {
             tracing::error!("the saving thread ended by a panic");
         }
+        tracing::info!("node stopped");
     }
 }
 
@@ -426,9 +452,10 @@ async fn until(started: Instant, mono_ms: Option<u64>) {
     }
 }
 
+/// `None` when the network has ended; never, if there is none.
 async fn next_event(events: &mut Option<NetEvents>) -> Option<NetEvent> {
     match events {
         Some(events) => events.recv().await,
-        None => None,
+        None => std::future::pending().await,
     }
 }

@@ -3,9 +3,10 @@
 use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
 use crate::{
     data_dir::{DataDir, Records, marker},
-    handle::{NetOptions, NodeConfig, NodeError, Published, Shared},
+    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Published, Shared},
     keystore::{self, Keys, KeystoreError},
     limits,
+    logging::{self, Logging},
     net::{self, NetConfig, NetEvents, NetHandle},
     short_id::Numbering,
     store::{
@@ -34,7 +35,7 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
-type Started = Result<Arc<Shared>, NodeError>;
+pub(super) type Started = Result<Arc<Shared>, NodeError>;
 
 /// Starts a node's threads and waits until every workspace is open.
 pub(crate) fn start(config: NodeConfig) -> Result<(Arc<Shared>, JoinHandle<()>), NodeError> {
@@ -52,14 +53,20 @@ fn run(config: &NodeConfig, ready: &SyncSender<Started>) {
         Err(error) => return tell(ready, Err(NodeError::Thread(error))),
     };
     match assemble(config, &runtime) {
-        Ok(driver) => {
-            tell(ready, Ok(driver.shared.clone()));
-            runtime.block_on(driver.run());
-        }
+        Ok(driver) => drive(driver, &runtime, ready),
         Err(error) => tell(ready, Err(error)),
     }
     // Tasks of the node's owner may still run in it; they cannot hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(limits::GOODBYE_MS));
+}
+
+/// Runs a driver to its end, which it tells whether it comes as asked or by a panic: whoever runs
+/// the node must hear that it is no more.
+pub(super) fn drive(driver: Driver, runtime: &Runtime, ready: &SyncSender<Started>) {
+    let shared = driver.shared.clone();
+    let _end = TellsEnd(shared.clone());
+    tell(ready, Ok(shared));
+    runtime.block_on(driver.run());
 }
 
 fn tell(ready: &SyncSender<Started>, started: Started) {
@@ -67,9 +74,20 @@ fn tell(ready: &SyncSender<Started>, started: Started) {
     let _ = ready.send(started);
 }
 
-fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError> {
+/// Says that the node has stopped, when it is dropped.
+struct TellsEnd(Arc<Shared>);
+
+impl Drop for TellsEnd {
+    fn drop(&mut self) {
+        // Nobody may be listening.
+        let _ = self.0.events.send(NodeEvent::Stopped);
+    }
+}
+
+pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError> {
     let _inside = runtime.enter();
     let dir = DataDir::open(&config.data_dir)?;
+    let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
     let identity = Keys::of_device(&dir, &records)?.identity();
@@ -79,6 +97,7 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
     let key = identity.device.clone();
     let mut parts = Parts::start(Replica::new(identity, seed))?;
     let unopened = parts.open_all(&dir, &markers, records);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
     let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
     let shared = Arc::new(Shared {
@@ -105,6 +124,7 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
         next_request: 0,
         committer: parts.committer,
         committed: parts.committed,
+        committer_ended: false,
         in_flight: BTreeMap::new(),
         in_flight_bytes: 0,
         failed: None,
@@ -119,7 +139,13 @@ fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError>
         wake_at: None,
         outbox: Outbox::default(),
         numbering: Numbering::default(),
+        _logging: logging,
     })
+}
+
+/// Without a log the node works all the same, such as on a full disk.
+fn start_log(dir: &DataDir) -> Option<Logging> {
+    logging::start(dir).inspect_err(|error| tracing::warn!(%error, "nothing is logged")).ok()
 }
 
 fn open_markers(

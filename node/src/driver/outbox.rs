@@ -61,10 +61,6 @@ impl Outbox {
         self.events.push(NodeEvent::Listening { address });
     }
 
-    pub fn stopped(&mut self) {
-        self.events.push(NodeEvent::Stopped);
-    }
-
     pub fn answer(
         &mut self,
         to: oneshot::Sender<Result<Reply, NodeError>>,

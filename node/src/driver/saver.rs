@@ -1,9 +1,10 @@
 //! Writes the visible state to its cache, on a thread of its own: edits wait for the log only.
 
-use crate::store::state::{SledState, StateStore};
+use crate::store::state::{SledState, StateError, StateStore};
 use std::{
     collections::BTreeMap,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::{self, Receiver, Sender},
     thread::{self, JoinHandle},
     time::Instant,
@@ -66,22 +67,60 @@ fn run(jobs: &Receiver<Job>, done: &UnboundedSender<Saved>) {
     }
 }
 
-fn save(
-    open: &mut BTreeMap<WorkspaceId, SledState>,
+fn save<S: StateStore>(
+    open: &mut BTreeMap<WorkspaceId, S>,
     workspace: WorkspaceId,
     pages: &Pages,
     log_index: &[u8],
 ) {
     let Some(state) = open.get_mut(&workspace) else { return };
     let start = Instant::now();
-    match state.save(pages, log_index) {
+    match guarded(|| state.save(pages, log_index)).unwrap_or(Err(StateError::Panicked)) {
         Ok(()) => tracing::debug!(pages = pages.pages.len(), took = ?start.elapsed(), "state saved"),
         Err(error) => {
             tracing::warn!(%error, workspace = %workspace.short(), "the state could not be saved; it will be rebuilt from the log");
             // What was taken counts as written and is lost: later pages would not fit the older ones.
             if let Some(state) = open.remove(&workspace) {
-                state.discard();
+                guarded(|| state.discard());
             }
         }
+    }
+}
+
+/// sled asserts where it could return an error. One workspace's cache must not take the others'
+/// with it.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::state::MemoryState;
+
+    #[derive(Default)]
+    struct Panics(bool, MemoryState);
+
+    impl StateStore for Panics {
+        fn save(&mut self, pages: &Pages, log_index: &[u8]) -> Result<(), StateError> {
+            assert!(!self.0, "as sled does");
+            self.1.save(pages, log_index)
+        }
+
+        fn discard(self) {
+            assert!(!self.0, "as sled does");
+        }
+    }
+
+    #[test]
+    fn a_cache_that_panics_is_given_up_and_the_others_go_on() {
+        let (bad, good) = (WorkspaceId([1; 32]), WorkspaceId([2; 32]));
+        let mut open =
+            BTreeMap::from([(bad, Panics(true, MemoryState::default())), (good, Panics::default())]);
+        let pages = Pages { pages: Vec::new(), meta: vec![7] };
+        save(&mut open, bad, &pages, &[]);
+        save(&mut open, good, &pages, &[]);
+        assert!(!open.contains_key(&bad));
+        assert_eq!(open[&good].1.saved().unwrap().meta, [7]);
     }
 }

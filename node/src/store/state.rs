@@ -37,6 +37,9 @@ pub enum StateError {
     /// It could not even be opened.
     #[error("the state database cannot be opened; the state is rebuilt from the log at each start")]
     Closed,
+    /// It ended by a panic.
+    #[error("the state database panicked")]
+    Panicked,
 }
 
 /// Keeps the pages of one workspace.
