@@ -202,7 +202,12 @@ fn ask(data_dir: &Path, request: &Value, patience: Option<Duration>) -> Result<O
     bytes.push(b'\n');
     stream.write_all(&bytes).map_err(ControlError::Broken)?;
     let mut answer = Vec::new();
-    io::BufReader::new(stream).read_until(b'\n', &mut answer).map_err(ControlError::Broken)?;
+    let read = io::BufReader::new(stream).read_until(b'\n', &mut answer);
+    read.map_err(|error| match error.kind() {
+        // What a socket says whose time is over.
+        io::ErrorKind::WouldBlock => ControlError::Broken(io::ErrorKind::TimedOut.into()),
+        _ => ControlError::Broken(error),
+    })?;
     if answer.pop() != Some(b'\n') {
         return Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()));
     }

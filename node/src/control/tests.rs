@@ -30,7 +30,7 @@ impl Served {
 
     fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(endpoint::path(self.home.path())).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
     }
 

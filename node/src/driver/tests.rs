@@ -1,7 +1,7 @@
 //! What happens when a thread of the node dies. That is a bug, but the person must hear of it.
 
 use super::*;
-use crate::handle::{NodeConfig, NodeEvent};
+use crate::handle::{NetOptions, NodeConfig, NodeEvent};
 use std::{
     path::Path,
     sync::mpsc::{channel, sync_channel},
@@ -16,8 +16,15 @@ use velo_protocol::{
 
 /// Starts a node as [`open::start`] does, with its driver shown before it runs.
 fn start(home: &Path, show: impl FnOnce(&mut Driver) + Send + 'static) -> (Arc<Shared>, JoinHandle<()>) {
-    let config =
-        NodeConfig { data_dir: home.join("data"), state_dir: Some(home.join("state")), network: None };
+    start_with(home, None, show)
+}
+
+fn start_with(
+    home: &Path,
+    network: Option<NetOptions>,
+    show: impl FnOnce(&mut Driver) + Send + 'static,
+) -> (Arc<Shared>, JoinHandle<()>) {
+    let config = NodeConfig { data_dir: home.join("data"), state_dir: Some(home.join("state")), network };
     let (ready, started) = sync_channel(1);
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -83,12 +90,26 @@ fn when_the_driver_dies_it_is_told() {
     let (subscribed, events) = channel();
     let (shared, thread) = start(home.path(), move |driver| {
         subscribed.send(driver.shared.events.subscribe()).unwrap();
-        // No such time can be waited for.
-        driver.wake_at = Some(u64::MAX);
+        // The next one overflows.
+        driver.next_request = RequestId::MAX;
     });
+    let answer = send(&shared, Command::SyncNow);
     assert!(thread.join().is_err());
+    assert!(answer.blocking_recv().is_err(), "nobody waits for an answer");
     assert!(shared.requests.is_closed());
     let mut events = events.recv().unwrap();
+    let mut told = std::iter::from_fn(|| events.try_recv().ok());
+    assert!(told.any(|event| matches!(event, NodeEvent::Stopped)));
+}
+
+/// It would look like a node that meets nobody, for ever.
+#[test]
+fn when_the_network_dies_the_node_stops() {
+    let home = tempfile::tempdir().unwrap();
+    let (shared, thread) = start_with(home.path(), Some(NetOptions::loopback()), |_| {});
+    let mut events = shared.events.subscribe();
+    futures::executor::block_on(shared.net.as_ref().unwrap().shutdown());
+    thread.join().unwrap();
     let mut told = std::iter::from_fn(|| events.try_recv().ok());
     assert!(told.any(|event| matches!(event, NodeEvent::Stopped)));
 }
