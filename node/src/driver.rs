@@ -119,13 +119,13 @@ impl Driver {
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
                 () = until(self.started, timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
-                event = next_event(&mut self.net_events), if accepts => match event {
-                    Some(event) => self.take_net_event(event),
-                    None => {
+                event = next_event(&mut self.net_events), if accepts => {
+                    let Some(event) = event else {
                         tracing::error!("the network's task ended by itself: the node stops");
                         break;
-                    }
-                },
+                    };
+                    self.take_net_event(event);
+                }
                 // Reached only when nothing above is ready: the end of a burst.
                 () = std::future::ready(()), if !self.outbox.is_empty() => self.publish(),
             }

@@ -96,7 +96,7 @@ impl Node {
     }
 }
 
-fn waiting_failed(error: io::Error) -> ApiError {
+fn waiting_failed(error: impl std::fmt::Display) -> ApiError {
     ApiError::Failed(format!("waiting for the end: {error}"))
 }
 
