@@ -96,7 +96,8 @@ impl Node {
     }
 }
 
-fn waiting_failed(error: impl std::fmt::Display) -> ApiError {
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn waiting_failed(error: io::Error) -> ApiError {
     ApiError::Failed(format!("waiting for the end: {error}"))
 }
 
