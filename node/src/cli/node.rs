@@ -134,7 +134,7 @@ async fn watch(mut events: Receiver<NodeEvent>, json: bool, told: Vec<String>) {
                 say(format!("Listening on {address}"));
             }
             Ok(NodeEvent::Damaged { reason, .. }) => {
-                complain(format!("Part of a workspace cannot be read: {reason}"))
+                complain(format!("Part of a workspace cannot be read: {reason}"));
             }
             Ok(NodeEvent::ReadOnly { reason }) => complain(format!("Saving failed: {reason}")),
             _ => {}
