@@ -72,6 +72,8 @@ struct Driver {
 
     committer: Committer<FileLog>,
     committed: mpsc::UnboundedReceiver<Committed>,
+    /// What was committed at once, to be taken before anything else.
+    committed_here: VecDeque<Committed>,
     committer_ended: bool,
     /// Batches handed to the committer, by workspace, and their bytes in all.
     in_flight: BTreeMap<WorkspaceId, BTreeSet<BatchId>>,
@@ -103,6 +105,9 @@ impl Driver {
     async fn run(mut self) {
         self.drain(false);
         loop {
+            while let Some(committed) = self.committed_here.pop_front() {
+                self.take_committed(committed);
+            }
             if self.outbox.is_overdue(self.mono_ms()) {
                 self.publish();
             }
@@ -242,9 +247,14 @@ impl Driver {
             self.next_inputs.push_back(Input::PersistFailed { batch: id, reason });
             return;
         }
+        let alone = self.in_flight.values().all(BTreeSet::is_empty);
         self.in_flight.entry(workspace).or_default().insert(id);
         self.in_flight_bytes += batch_bytes(&batch);
-        self.committer.append(workspace, id, batch, authored);
+        if alone {
+            self.committed_here.extend(self.committer.append_alone(workspace, id, batch, authored));
+        } else {
+            self.committer.append(workspace, id, batch, authored);
+        }
     }
 
     fn take_committed(&mut self, committed: Committed) {
@@ -420,7 +430,9 @@ impl Driver {
     /// Takes nothing more, makes durable what was begun, and saves the state.
     async fn finish(mut self) {
         while self.in_flight.values().any(|batches| !batches.is_empty()) {
-            let Some(committed) = self.committed.recv().await else { break };
+            let here = self.committed_here.pop_front();
+            let committed = if here.is_some() { here } else { self.committed.recv().await };
+            let Some(committed) = committed else { break };
             self.take_committed(committed);
         }
         if let Some(net) = &self.net {

@@ -82,7 +82,7 @@ impl<'a> Scope<'a> {
     ) -> Result<T, ApiError> {
         let (node, id, workspace) = (self.node.clone(), self.id, self.workspace.clone());
         let done = tokio::task::spawn_blocking(move || {
-            work(&Scope { node: &node, id, workspace, short: OnceLock::new() })
+            work(&Scope { node: &node, id, workspace, named: false, short: OnceLock::new() })
         });
         done.await.map_err(|error| ApiError::Failed(format!("reading the disk: {error}")))
     }

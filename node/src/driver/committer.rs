@@ -71,12 +71,12 @@ impl<S: LogStore + 'static> Committer<S> {
             bytes: 0,
             took: None,
             failed: None,
-            done,
         }));
         let pending = Arc::new(AtomicUsize::new(0));
         let (shared, left) = (Arc::clone(&writers), Arc::clone(&pending));
-        let thread =
-            thread::Builder::new().name("velo-commit".into()).spawn(move || run(&shared, &left, &taken))?;
+        let thread = thread::Builder::new()
+            .name("velo-commit".into())
+            .spawn(move || run(&shared, &left, &taken, &done))?;
         Ok(Self { writers, pending, jobs, thread })
     }
 
@@ -93,6 +93,18 @@ impl<S: LogStore + 'static> Committer<S> {
 
     /// Has a batch made durable. `authored` says that this device wrote it just now.
     pub fn append(&self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
+        self.give(Job::Append { workspace, id, batch, authored });
+    }
+
+    /// The same for a batch that comes when everything before it was taken back as committed. Gives
+    /// what became of it if that was done at once; else it is told later.
+    pub fn append_alone(
+        &self,
+        workspace: WorkspaceId,
+        id: BatchId,
+        batch: Batch,
+        authored: bool,
+    ) -> Vec<Committed> {
         let small = batch_bytes(&batch) <= limits::QUICK_COMMIT_BYTES;
         let job = Job::Append { workspace, id, batch, authored };
         if small && self.pending.load(Ordering::Acquire) == 0 {
@@ -103,6 +115,7 @@ impl<S: LogStore + 'static> Committer<S> {
             }
         }
         self.give(job);
+        Vec::new()
     }
 
     /// Shows the store as it is after everything given before.
@@ -146,20 +159,26 @@ struct Writers<S> {
     /// How long the last commit took.
     took: Option<Duration>,
     failed: Option<String>,
-    done: UnboundedSender<Committed>,
 }
 
-fn run<S: LogStore>(writers: &Mutex<Writers<S>>, pending: &AtomicUsize, jobs: &Receiver<Job<S>>) {
+fn run<S: LogStore>(
+    writers: &Mutex<Writers<S>>,
+    pending: &AtomicUsize,
+    jobs: &Receiver<Job<S>>,
+    done: &UnboundedSender<Committed>,
+) {
+    // The driver outlives this thread; if it is gone, nobody waits for the answers.
+    let tell = |committed: Vec<Committed>| committed.into_iter().for_each(|one| drop(done.send(one)));
     while let Ok(first) = jobs.recv() {
         let mut writers = writers.lock().unwrap_or_else(PoisonError::into_inner);
-        writers.take(first);
+        tell(writers.take(first));
         let mut taken = 1;
         while writers.bytes < limits::COMMIT_BYTES {
             let Ok(job) = jobs.try_recv() else { break };
-            writers.take(job);
+            tell(writers.take(job));
             taken += 1;
         }
-        writers.commit();
+        tell(writers.commit());
         pending.fetch_sub(taken, Ordering::AcqRel);
     }
     for writer in writers.lock().unwrap_or_else(PoisonError::into_inner).open.values() {
@@ -174,7 +193,9 @@ impl<S: LogStore> Writers<S> {
         self.took.is_some_and(|took| took <= Duration::from_millis(limits::QUICK_COMMIT_MS))
     }
 
-    fn take(&mut self, job: Job<S>) {
+    /// Gives what was committed for it.
+    fn take(&mut self, job: Job<S>) -> Vec<Committed> {
+        let mut committed = Vec::new();
         match job {
             Job::Open { workspace, store, marker, own } => {
                 self.open.insert(workspace, Writer { store, marker, own });
@@ -193,25 +214,27 @@ impl<S: LogStore> Writers<S> {
                 group.batch.runs.extend(batch.runs);
             }
             Job::Show { workspace, then } => {
-                self.commit();
+                committed = self.commit();
                 if let Some(writer) = self.open.get(&workspace) {
                     then(&writer.store);
                 }
             }
         }
+        committed
     }
 
-    fn commit(&mut self) {
+    fn commit(&mut self) -> Vec<Committed> {
         self.bytes = 0;
+        let mut committed = Vec::new();
         for (workspace, group) in std::mem::take(&mut self.waiting) {
             let result = self.append(workspace, &group);
             if let Err(reason) = &result {
                 self.failed = Some(reason.clone());
             }
             let bytes = batch_bytes(&group.batch);
-            // The driver outlives this thread; if it is gone, nobody waits for the answer.
-            let _ = self.done.send(Committed { workspace, batches: group.ids, bytes, result });
+            committed.push(Committed { workspace, batches: group.ids, bytes, result });
         }
+        committed
     }
 
     fn append(&mut self, workspace: WorkspaceId, group: &Group) -> Result<(), String> {
@@ -368,6 +391,31 @@ mod tests {
         assert_eq!((committed.batches, committed.result), (vec![0, 1, 2, 3, 4], Ok(())));
         assert_eq!(bench.store.reader().chains()[0].end.head.position, 5);
         assert!(!bench.cut_back(5) && bench.cut_back(4), "the marker stands at 5");
+        bench.committer.finish();
+    }
+
+    #[test]
+    fn a_small_batch_that_comes_alone_is_committed_at_once_if_the_disk_is_quick() {
+        let author = Author::new();
+        let own = author.log();
+        let mut bench = Bench::start(author, Some(own));
+        bench.append(0, true);
+        assert_eq!(bench.next().result, Ok(()));
+        let alone = |bench: &mut Bench, id| {
+            while bench.committer.pending.load(Ordering::Acquire) > 0 {
+                thread::yield_now();
+            }
+            let batch = bench.author.write();
+            bench.committer.append_alone(WORKSPACE, id, batch, true)
+        };
+        let took = |bench: &Bench, took| bench.committer.writers.lock().unwrap().took = took;
+        took(&bench, Some(Duration::from_millis(limits::QUICK_COMMIT_MS + 1)));
+        assert!(alone(&mut bench, 1).is_empty(), "a slow disk is waited for elsewhere");
+        assert_eq!(bench.next().batches, [1]);
+        took(&bench, Some(Duration::ZERO));
+        let here = alone(&mut bench, 2);
+        assert_eq!((here.len(), &here[0].batches, &here[0].result), (1, &vec![2], &Ok(())));
+        assert!(!bench.cut_back(3) && bench.cut_back(2), "the marker stands at 3");
         bench.committer.finish();
     }
 

@@ -6,7 +6,9 @@ use velo_protocol::{
     id::{DeviceId, PersonId, WorkspaceId},
     log::Run,
     log_set::{LogSet, Received, Rejected},
-    replica::{Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply, WorkspaceRecord},
+    replica::{
+        Command, Event, Identity, Input, Logs, Opened, Output, Refusal, Replica, Reply, WorkspaceRecord,
+    },
     store::{
         Batch, ChainInfo, ChainNo, LogReader, LogStore, StoreError,
         memory::{MemoryLog, MemoryReader},
@@ -95,7 +97,8 @@ impl Net {
         let identity = self.nodes[node].replica.identity().clone();
         let mut replica = Replica::new(identity, [99; 32]);
         let record = self.nodes[node].record.clone().unwrap();
-        replica.open_workspace(record, None, &self.nodes[node].log.reader(), false).unwrap();
+        let opened = replica.open_workspace(record, None, &self.nodes[node].log.reader(), false).unwrap();
+        assert_eq!(opened, Opened::Workspace);
         self.nodes[node].replica = replica;
     }
 
