@@ -416,7 +416,8 @@ impl NodeHandle {
         let met = self.shared.read().peers.clone();
         let stranger = |target: &TargetStatus| {
             let peer = target.peer.filter(|peer| met.iter().all(|status| status.peer != *peer))?;
-            let status = PeerStatus { peer, connected: false, last_seen_ms: 0, workspaces: Vec::new() };
+            let connected = matches!(target.stage, TargetStage::Connected { .. });
+            let status = PeerStatus { peer, connected, last_seen_ms: 0, workspaces: Vec::new() };
             Some(PeerInfo { status, link: PeerLink::of(target) })
         };
         let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();
