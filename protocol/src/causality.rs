@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn many_heads_cost_one_walk() {
         // 40,000 logs that all name the last entry of one long log, and one that names half of them:
-        // a walk for each head would take 40,000 times as long.
+        // a walk for each head would take 40,000 times as long, and never end here.
         let (mut index, logs) = (DepIndex::default(), 40_000);
         for _ in 0..=logs + 1 {
             index.add_chain(None);
@@ -227,11 +227,9 @@ mod tests {
             .chain((1..=logs).map(|log| at(log, 10_000)))
             .chain([at(logs + 1, 1)])
             .collect();
-        let started = std::time::Instant::now();
         let maximal = index.maximal(&heads, &Frontier::default());
         assert_eq!(maximal.len(), logs as usize / 2 + 1);
         assert_eq!(maximal.last(), Some(&at(logs + 1, 1)));
-        assert!(started.elapsed().as_secs() < 20, "one walk, not one for each head");
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub enum ChangeError {
 /// changes first touch them. Empty if everything is so already.
 ///
 /// `suffix` sets apart the order keys of this device from those of others. Groups about a
-/// [`Kind::Profile`] belong into entries of kind `Profile`; [`pack`] keeps them apart.
+/// [`Profile`](crate::model::Kind::Profile) belong into entries of kind `Profile`; [`pack`] keeps them apart.
 ///
 /// Takes O(n log n) time in the changes, and loads the siblings of each container that something is
 /// placed in once.

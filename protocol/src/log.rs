@@ -581,9 +581,9 @@ mod tests {
         let start = ChainEnd::start(origin.log_id(workspace));
         let mut writer = RunWriter::new(origin.log_id(workspace), origin, start);
         let too_large = |what| Err(LogError::TooLarge { position: 1, what });
-        assert_eq!(writer.push(ack(0), &[0; limits::BODY + 1]), too_large("body"));
+        assert_eq!(writer.push(ack(0), &vec![0; limits::BODY + 1]), too_large("body"));
         assert_eq!(writer.push(ack(limits::DEPS + 1), &[]), too_large("dependencies"));
-        assert!(writer.push(ack(0), &[0; limits::BODY]).is_ok(), "now a checkpoint is due");
+        assert!(writer.push(ack(0), &vec![0; limits::BODY]).is_ok(), "now a checkpoint is due");
         assert_eq!(writer.push(ack(0), &[]), Err(LogError::PastCheckpoint(2)));
         let run = writer.seal(workspace, &key).unwrap();
         let key = PublicKey::parse(&key.public()).unwrap();
