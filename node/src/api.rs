@@ -129,13 +129,19 @@ pub fn serve(node: &NodeHandle) -> Result<ControlServer, ControlError> {
     control::serve(node.data_dir(), move |request| {
         let node = served.clone();
         async move {
-            let answer = match serde_json::from_value(request) {
+            let answer = match understand(request) {
                 Ok(request) => execute(request, &node).await,
-                Err(error) => Err(ApiError::Invalid(format!("the request is not understood: {error}"))),
+                Err(error) => Err(error),
             };
             answer.map_or_else(|error| error.to_json(), |value| serde_json::json!({ "ok": value }))
         }
     })
+}
+
+/// A request as it came over the socket.
+pub fn understand(request: Json) -> Result<Request, ApiError> {
+    serde_json::from_value(request)
+        .map_err(|error| ApiError::Invalid(format!("the request is not understood: {error}")))
 }
 
 /// An answer as JSON.

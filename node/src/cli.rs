@@ -161,6 +161,13 @@ fn misused(error: &clap::Error, json: bool) -> ExitCode {
     ExitCode::from(error.exit_code() as u8)
 }
 
+/// What a command line asks, and how the answer is laid out. `None` for commands that ask nothing.
+#[cfg(feature = "fuzzing")]
+pub fn asked<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Option<(Request, Layout)>, clap::Error> {
+    let Cli { workspace, command, .. } = Cli::try_parse_from(args)?;
+    Ok(request(command).map(|(action, layout)| (Request { workspace, action }, layout)))
+}
+
 fn report(error: &ApiError, json: bool) {
     if json {
         output::say_json(&error.to_json());

@@ -102,7 +102,7 @@ where
     }
 }
 
-async fn client<S, H, F>(stream: S, handler: Arc<H>, _place: OwnedSemaphorePermit, idle: Duration)
+pub(crate) async fn client<S, H, F>(stream: S, handler: Arc<H>, _place: OwnedSemaphorePermit, idle: Duration)
 where
     S: AsyncRead + AsyncWrite,
     H: Fn(Value) -> F,

@@ -7,6 +7,8 @@ pub mod control;
 pub mod data_dir;
 pub mod demo;
 mod driver;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod handle;
 pub mod import;
 pub mod keystore;

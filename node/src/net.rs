@@ -20,13 +20,13 @@
 //!
 //! Absent on purpose: relayed connections and hole punching (their place is in `behaviour`).
 
-mod address;
+pub(crate) mod address;
 mod behaviour;
-mod book;
+pub(crate) mod book;
 mod dialer;
 mod identity;
 mod reason;
-mod session;
+pub(crate) mod session;
 mod status;
 mod task;
 

@@ -468,6 +468,30 @@ fn a_long_word_in_the_file_does_not_blow_up_the_report() {
 }
 
 #[test]
+fn what_stands_twice_is_told() {
+    let text = r#"{"id": "b", "lists": [], "cards": [
+        {"id": "c", "attachments": [{"id": "a", "name": "One"}, {"id": "a", "name": "Two"}],
+         "customFieldItems": [{"idCustomField": "f", "value": {"text": "x"}},
+                              {"idCustomField": "f", "value": {"text": "y"}}]}],
+        "checklists": [{"id": "l", "idCard": "c", "checkItems": [{"id": "i", "name": "Nails"}]},
+                       {"id": "m", "idCard": "c", "checkItems": [{"id": "i", "name": "Screws"}]}],
+        "customFields": [{"id": "f", "name": "Size", "type": "text"}, {"id": "dueComplete", "name": "Odd"}],
+        "actions": [{"id": "a", "type": "commentCard", "data": {"text": "Hi", "card": {"id": "c"}}},
+                    {"id": "a", "type": "commentCard", "data": {"text": "Ho", "card": {"id": "c"}}}]}"#;
+    let import = import(text);
+    is_sound(&import);
+    accounts_for_every_path(text);
+    let dropped: Vec<_> = import.report.rows_of(Fate::Dropped).collect();
+    for example in ["Two", "y", "Screws", "Odd", "Ho"] {
+        let told = dropped.iter().any(|row| row.examples == [format!("{example:?}")]);
+        assert!(told, "{example} is lost without a word\n{}", import.report);
+    }
+    let twice = r#"{"id": "b", "lists": [], "cards": [{"id": "c", "name": "One", "name": "Two"}]}"#;
+    let error = read_trello(twice.as_bytes(), TARGET).unwrap_err().to_string();
+    assert!(error.contains("cards (line 1): \"name\" stands in one object twice"), "{error}");
+}
+
+#[test]
 fn a_byte_order_mark_and_small_reads_do_no_harm() {
     struct Dribble<'a>(&'a [u8]);
     impl Read for Dribble<'_> {

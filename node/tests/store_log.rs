@@ -10,6 +10,7 @@ use std::{
 use velo_node::store::{
     disk::{FailingDisk, OsDisk},
     log_files::{FileLog, LogOptions, OpenError, OpenReport},
+    record::{self, FILE_HEADER, Record},
 };
 use velo_protocol::{
     id::WorkspaceId,
@@ -253,6 +254,100 @@ fn foreign_and_newer_files_are_refused() {
     bytes[42..46].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(FileLog::open(dir.path(), WORKSPACE, None), Err(OpenError::Newer { format: 2, .. })));
+}
+
+#[test]
+fn files_that_are_none_of_the_logs_are_left_alone_or_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut log, _) = open(dir.path(), None);
+    let authors = fill(&mut log, 3);
+    drop(log);
+    for name in ["1.vlog", "+2.vlog", "000000.vlog"] {
+        fs::write(dir.path().join(name), "a note").unwrap();
+        let (log, report) = open(dir.path(), None);
+        assert!(!report.in_doubt(), "{name}: {report:?}");
+        assert_all_held(&log, &authors);
+        assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"a note");
+    }
+    // Every number below it would count as a lost file.
+    fs::write(dir.path().join("4294967295.vlog"), "a note").unwrap();
+    let stray = FileLog::open(dir.path(), WORKSPACE, None);
+    assert!(matches!(stray, Err(OpenError::Stray { .. })), "{stray:?}");
+}
+
+/// The records of a log to which `author` wrote three times, each with its bytes: one that defines
+/// the chain, then three runs.
+fn three_runs(author: &mut Author) -> Vec<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut log, _) = open(dir.path(), None);
+    for _ in 0..3 {
+        log.append(&batch([author.write(ChainNo(0), 2, 20)])).unwrap();
+    }
+    let bytes = fs::read(files(dir.path()).remove(0)).unwrap();
+    let mut rest = &bytes[FILE_HEADER..];
+    let mut records = Vec::new();
+    while let Some(raw) = record::read(rest) {
+        records.push(rest[..raw.len].to_vec());
+        rest = &rest[raw.len..];
+    }
+    records
+}
+
+/// Opens a log of one file with these records; everything of `author` is there, and it goes on.
+fn goes_on(records: &[&[u8]], author: &mut Author) -> OpenReport {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = [&record::file_header(WORKSPACE), &*records.concat()].concat();
+    fs::write(dir.path().join("000001.vlog"), bytes).unwrap();
+    let (mut log, report) = open(dir.path(), None);
+    author.assert_held(&log.reader(), ChainNo(0));
+    log.append(&batch([author.write(ChainNo(0), 1, 20), Author::new(9).write(ChainNo(1), 1, 20)])).unwrap();
+    author.assert_held(&log.reader(), ChainNo(0));
+    let index = log.index();
+    drop(log);
+    for index in [Some(&*index), None] {
+        let (log, report) = open(dir.path(), index);
+        assert!(!report.in_doubt(), "{report:?}");
+        author.assert_held(&log.reader(), ChainNo(0));
+    }
+    report
+}
+
+/// What lies near each other in one file is read at once, and a run among it that belongs nowhere
+/// broke the reading of its chain.
+#[test]
+fn a_run_without_a_place_stands_in_nobodys_way() {
+    let mut author = Author::new(1);
+    let records = three_runs(&mut author);
+    let [chain, first, second, third] = [0, 1, 2, 3].map(|at: usize| &*records[at]);
+    for order in [[chain, first, first, second, third], [chain, first, second, third, second]] {
+        assert_eq!(goes_on(&order, &mut author.clone()).loose, 1);
+    }
+}
+
+#[test]
+fn a_number_is_given_to_one_chain_of_a_file() {
+    let (mut author, mut other) = (Author::new(1), Author::new(2));
+    let (records, others) = (three_runs(&mut author), three_runs(&mut other));
+    let order = [&*records[0], &records[1], &others[0], &others[1], &records[2], &records[3]];
+    assert_eq!(goes_on(&order, &mut author).loose, 2);
+}
+
+/// The next chain would have needed a greater number than there is.
+#[test]
+fn a_file_without_numbers_left_is_not_continued() {
+    let mut author = Author::new(1);
+    let records = three_runs(&mut author);
+    let Some(Record::Chain(mut definition)) = record::read(&records[0]).unwrap().decode() else {
+        panic!("a chain is defined first");
+    };
+    definition.local = u32::MAX;
+    let mut bytes = Vec::new();
+    record::write_chain(&mut bytes, &definition);
+    for run in &records[1..] {
+        let Some(Record::Run(_, run)) = record::read(run).unwrap().decode() else { panic!("then come runs") };
+        record::write_run(&mut bytes, u32::MAX, run.after, run.entries, &run.seal, &run.bytes);
+    }
+    assert_eq!(goes_on(&[&bytes], &mut author).loose, 0);
 }
 
 /// EIO and ENOSPC at each operation of a history with several files, while writing and while opening.

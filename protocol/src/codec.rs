@@ -22,6 +22,10 @@ pub enum CodecError {
     NotCanonical(&'static str),
 }
 
+/// More than any value of our own takes in memory. Without a bound a damaged length would ask for
+/// more memory than there is, and that ends the program.
+const LOCAL_BYTES: usize = 1 << 30;
+
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<{ limits::FRAME }>()
 }
@@ -51,9 +55,10 @@ pub fn encode_into<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
         .expect("serialising to memory");
 }
 
-/// As [`decode_prefix`], for what this device wrote itself and keeps under a checksum: of any size.
+/// As [`decode_prefix`], for what this device wrote itself and keeps under a checksum: of nearly any
+/// size.
 pub fn decode_local<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
-    bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+    bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<LOCAL_BYTES>())
         .map_err(|error| CodecError::Malformed(name::<T>(), error.to_string()))
 }
 
@@ -84,7 +89,7 @@ pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result
     if encode(&value) == bytes { Ok(value) } else { Err(CodecError::NotCanonical(name::<T>())) }
 }
 
-/// As [`decode`], without a limit on the size: for files of our own whose checksum was verified.
+/// As [`decode_local`], and the value must fill `bytes` exactly: for files of our own whose checksum was verified.
 pub fn decode_own<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     filling(bytes, decode_local(bytes)?)
 }
@@ -94,5 +99,19 @@ fn filling<T>(bytes: &[u8], (value, used): (T, usize)) -> Result<T, CodecError> 
     match bytes.len() - used {
         0 => Ok(value),
         rest => Err(CodecError::Trailing(name::<T>(), rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_longer_than_memory_is_refused() {
+        for length in [u64::MAX, 1 << 40] {
+            let bytes = [&[253][..], &length.to_le_bytes(), b"text"].concat();
+            assert!(decode_own::<String>(&bytes).is_err());
+            assert!(decode::<String>(&bytes).is_err());
+        }
     }
 }

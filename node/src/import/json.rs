@@ -144,6 +144,64 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
+/// Reads a value to be kept. An object that says one thing twice is refused: of two values, one would
+/// be lost without a word.
+pub(super) struct Keep;
+
+impl<'de> DeserializeSeed<'de> for Keep {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keep {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element_seed(Self)? {
+            elements.push(element);
+        }
+        Ok(elements.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let field = map.next_value_seed(Self)?;
+            if fields.contains_key(&key) {
+                let key: String = key.chars().take(KEY_CHARS).collect();
+                return Err(A::Error::custom(format_args!("\"{key}\" stands in one object twice")));
+            }
+            fields.insert(key, field);
+        }
+        Ok(fields.into())
+    }
+}
+
 /// One object of the file. A field that is missing or null counts as not given.
 #[derive(Debug)]
 pub(super) struct Item<'a> {

@@ -12,7 +12,7 @@ mod rules;
 use super::{
     Import, ImportError, Target,
     fidelity::Ledger,
-    json::{self, Item, Walk, Wrong},
+    json::{self, Item, Keep, Walk, Wrong},
 };
 use board::Board;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -83,7 +83,7 @@ impl Reading {
         }
         let mut path = key.to_owned();
         if OWN_FIELDS.contains(&key) {
-            let value = map.next_value::<Value>()?;
+            let value = map.next_value_seed(Keep)?;
             json::count(&value, &mut path, &mut self.ledger);
             self.own.insert(path, value);
             return Ok(());
@@ -181,7 +181,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut at = 0;
-        while let Some(value) = seq.next_element::<Value>()? {
+        while let Some(value) = seq.next_element_seed(Keep)? {
             let taken = self.reading.element(self.key, at, &value);
             taken.map_err(|wrong| self.reading.stop::<A::Error>(wrong))?;
             at += 1;

@@ -224,7 +224,8 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<AddressBook, String> {
+/// Reads the file's bytes. What is more than a book holds is left out.
+pub fn parse(bytes: &[u8]) -> Result<AddressBook, String> {
     let mut book: AddressBook = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if book.version != VERSION {
         return Err(format!("it is of version {}, and this program knows {VERSION}", book.version));

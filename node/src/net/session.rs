@@ -11,7 +11,7 @@
 //!
 //! Absent on purpose: no reconnecting (see `dialer`), no meaning of frames (see the protocol crate).
 
-mod frame;
+pub(crate) mod frame;
 mod handler;
 mod links;
 

@@ -121,7 +121,7 @@ struct Files {
 
 impl Files {
     fn path(&self, file: u32) -> PathBuf {
-        self.dir.join(format!("{file:06}.vlog"))
+        self.dir.join(open::name(file))
     }
 
     /// Exists while a read met damage: the next opening then looks at everything.

@@ -62,8 +62,8 @@ pub struct Builder<'source, S> {
     workspace: WorkspaceId,
     check_seals: bool,
     locals: BTreeMap<u32, Local>,
-    /// Extents that start before this offset of the present file are not made longer: damage lies
-    /// between.
+    /// Extents that start before this offset of the present file are not made longer: damage, or a
+    /// record without a place, lies between.
     barrier: u64,
     /// Damage that was reported when it was found.
     pub known: Vec<Place>,
@@ -145,6 +145,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
             let place = Place { file, offset: start + at as u64, len: raw.len as u64 };
             if !raw.decode().map_or(Ok(false), |record| self.record(place, record))? {
                 self.loose.push(place);
+                self.barrier = place.offset + place.len;
             }
             at += raw.len;
         }
@@ -163,6 +164,10 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
 
     fn define(&mut self, definition: Definition) -> Result<bool, StoreError> {
         let local = definition.local;
+        if self.locals.contains_key(&local) {
+            // A file gives each number once. What the old one stands for is read by it.
+            return Ok(false);
+        }
         let what = if let Some(no) = self.table.ending_at(definition.log, definition.from.head) {
             Local::Chain(no)
         } else if definition.from == definition.base && self.base_is_held(&definition)? {

@@ -6,7 +6,7 @@
 
 #[cfg(feature = "testing")]
 mod memory;
-mod sled_state;
+pub(crate) mod sled_state;
 
 #[cfg(feature = "testing")]
 pub use memory::MemoryState;

@@ -323,7 +323,7 @@ struct Walk {
 
 impl Walk {
     fn take(&mut self, stored: &StoredRun, wanted: u64, up_to: u64) -> Result<(), StoreError> {
-        let last = stored.after + u64::from(stored.entries);
+        let last = stored.after.saturating_add(u64::from(stored.entries));
         if stored.after == self.reached && self.head.position == wanted && last <= up_to {
             self.bytes.extend_from_slice(&stored.bytes);
             self.reached = last;

@@ -44,7 +44,14 @@ const ACCENTS: &[(&str, i64)] = &[
 pub(super) fn build(board: &Board, ledger: Ledger, target: Target) -> Import {
     let derived = || EntityId::derived(&[&target.workspace.0, b"trello", b"board", board.id.as_bytes()]);
     let project = target.project.unwrap_or_else(derived);
-    let mut build = Build { target, project, ledger, changes: Vec::new(), done: Imported::default() };
+    let mut build = Build {
+        target,
+        project,
+        ledger,
+        changes: Vec::new(),
+        made: BTreeSet::new(),
+        done: Imported::default(),
+    };
     build.project(board);
     let known = Known {
         contacts: build.contacts(board),
@@ -87,6 +94,8 @@ struct Build {
     project: EntityId,
     ledger: Ledger,
     changes: Vec<Change>,
+    /// Parts of cards, of which the file may have several with one id.
+    made: BTreeSet<EntityId>,
     done: Imported,
 }
 
@@ -126,6 +135,16 @@ impl Build {
     fn create(&mut self, kind: Kind, id: EntityId, fields: Fields) -> EntityId {
         self.changes.push(Change::Create { key: EntityKey::new(kind, id), fields: fields.0 });
         id
+    }
+
+    /// Whether this part of a card is the first with its id. Of a second one, which in Velo would be
+    /// the same thing, the report says that it is left out.
+    fn is_first(&mut self, id: EntityId, path: &str, shown: &str) -> bool {
+        let first = self.made.insert(id);
+        if !first {
+            self.ledger.instead(path, Dropped, "another one has the same id", shown);
+        }
+        first
     }
 
     /// A name of at most `max` characters out of `source`, which stood at `path`.
@@ -262,6 +281,11 @@ impl Build {
         let fractional = fractional(board);
         let mut fields = BTreeMap::new();
         for source in &board.custom_fields {
+            if source.id == tasks::MARKED_COMPLETE {
+                let note = "Velo has a field of its own with this id";
+                self.ledger.instead("customFields[].name", Dropped, note, &source.name);
+                continue;
+            }
             let ty = match &*source.kind {
                 "number" if !fractional.contains(&*source.id) => FieldType::Number,
                 "checkbox" => FieldType::YesNo,

@@ -23,6 +23,10 @@ use velo_protocol::{
 
 /// Of the index; another one is not read.
 const INDEX_VERSION: u16 = 1;
+/// Files in a row that may be missing. Each is noted, so a stray file must not make up millions.
+const MISSING: u32 = 10_000;
+/// Numbers of chains in one file. A file with a greater one is not continued: new ones could run out.
+const LOCALS: u32 = u32::MAX / 2;
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,12 @@ pub enum OpenError {
     /// A file that belongs to another workspace.
     #[error("{path} belongs to another workspace: move it back to where it came from", path = .path.display())]
     Foreign {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Its number has nothing to do with those of the other files.
+    #[error("{path} is not a file of this log, whose other files end long before it: move it away", path = .path.display())]
+    Stray {
         /// Which file.
         path: PathBuf,
     },
@@ -154,18 +164,32 @@ fn parse_index(bytes: &[u8], workspace: WorkspaceId) -> Option<Index<ChainTable<
     (index.version == INDEX_VERSION && index.workspace == workspace).then_some(index)
 }
 
+/// What the file with this number is called.
+pub(super) fn name(file: u32) -> String {
+    format!("{file:06}.vlog")
+}
+
+/// The number of a file of this name. A copy that somebody called `1.vlog` is none of the log's.
+fn number_of(name_found: &str) -> Option<u32> {
+    let number = name_found.strip_suffix(".vlog")?.parse().ok()?;
+    (number > 0 && name_found == name(number)).then_some(number)
+}
+
 /// Numbers and lengths of the log files in `dir`.
 fn list(dir: &Path) -> Result<BTreeMap<u32, u64>, OpenError> {
     let mut files = BTreeMap::new();
     for item in fs::read_dir(dir).map_err(at(dir))? {
         let item = item.map_err(at(dir))?;
-        let name = item.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".vlog")?.parse().ok());
-        if let Some(number) = number {
+        if let Some(number) = item.file_name().to_str().and_then(number_of) {
             files.insert(number, item.metadata().map_err(at(&item.path()))?.len());
         }
     }
-    Ok(files)
+    let before = std::iter::once(0).chain(files.keys().copied());
+    let stray = before.zip(files.keys()).find(|(before, number)| *number - before > MISSING);
+    match stray {
+        Some((_, number)) => Err(OpenError::Stray { path: dir.join(name(*number)) }),
+        None => Ok(files),
+    }
 }
 
 pub(super) fn open(
@@ -233,7 +257,9 @@ fn scan(files: &Files, workspace: WorkspaceId, index: Option<&[u8]>) -> Result<S
     let mut known_damage = std::mem::take(&mut builder.known);
     report.damaged = builder.damage.iter().filter(|place| !known_damage.contains(place)).copied().collect();
     known_damage.extend(&report.damaged);
-    let locals = builder.locals();
+    // A file with records without a place is not continued: they would be read with what follows.
+    let tidy = builder.loose.iter().all(|place| last.is_none_or(|(number, _)| place.file != number));
+    let locals = builder.locals().filter(|_| tidy);
     Ok(Scanned { report, table: builder.table, locals, known_damage, last })
 }
 
@@ -337,8 +363,9 @@ impl FileLog {
         }
         // After a crash of this program alone, the bytes found may be in the kernel's cache only.
         self.options.disk.sync(&file)?;
-        if let Some(locals) = locals.filter(|_| report.damaged.is_empty()) {
-            let next_local = locals.values().max().map_or(0, |last| last + 1);
+        let next_local =
+            locals.iter().flat_map(BTreeMap::values).max().map_or(0, |last| last.saturating_add(1));
+        if let Some(locals) = locals.filter(|_| report.damaged.is_empty() && next_local < LOCALS) {
             let room_end = end.good + end.room;
             self.active = Some(Active { file, len: end.good, room_end, locals, next_local });
         }

@@ -57,7 +57,7 @@ pub struct SledState {
 
 /// Why what is on disk is not used.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+pub(crate) enum Unusable {
     #[error(transparent)]
     Sled(#[from] sled::Error),
     #[error("another process has it open")]
@@ -243,7 +243,8 @@ fn keyed(prefix: u8, no: u32) -> [u8; 5] {
     [prefix, a, b, c, d]
 }
 
-fn pack(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StateError> {
+/// A value as it is stored under `key`.
+pub fn pack(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StateError> {
     let packed = zstd::bulk::compress(bytes, 1).map_err(StateError::Compress)?;
     let mut value = vec![0; 4];
     value.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
@@ -287,14 +288,14 @@ fn get_parts(db: &sled::Db, prefix: u8) -> Result<(Vec<u8>, usize), Unusable> {
     Ok((bytes, count))
 }
 
-struct Loaded {
-    state: SavedState,
+pub(crate) struct Loaded {
+    pub(crate) state: SavedState,
     checksums: BTreeMap<u32, u32>,
     parts: [usize; 3],
 }
 
 /// Everything saved; `None` if nothing was yet.
-fn load(db: &sled::Db, workspace: WorkspaceId) -> Result<Option<Loaded>, Unusable> {
+pub(crate) fn load(db: &sled::Db, workspace: WorkspaceId) -> Result<Option<Loaded>, Unusable> {
     match db.get(b"v")? {
         None if db.is_empty() => return Ok(None),
         Some(found) if *found == *version(workspace) => {}

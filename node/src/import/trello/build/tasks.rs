@@ -19,7 +19,7 @@ const HEADING: usize = 64;
 /// Where the custom field for completed cards stands: after those of the board.
 const LAST: f64 = 1e15;
 /// The source id of that field; Trello's own ids are hexadecimal.
-const MARKED_COMPLETE: &str = "dueComplete";
+pub(super) const MARKED_COMPLETE: &str = "dueComplete";
 
 impl Build {
     /// Makes the tasks, then what refers to them.
@@ -130,11 +130,14 @@ impl Build {
                 fields = fields.element(task::ASSIGNEES, *id, Value::Bool(true));
             }
         }
+        let mut given = BTreeSet::new();
         for custom in &card.custom {
             let field = known.fields.get(&*custom.field);
             match field.and_then(|field| Some((field.id, self.custom_value(field, custom)?))) {
-                Some((id, value)) => fields = fields.element(task::CUSTOM, id, value),
-                None => self.lost_value(custom, field.is_some()),
+                Some((id, value)) if given.insert(id) => fields = fields.element(task::CUSTOM, id, value),
+                Some(_) => self.lost_value(custom, "the card has another value in this custom field"),
+                None if field.is_some() => self.lost_value(custom, "not among what the custom field takes"),
+                None => self.lost_value(custom, "no such custom field in the file"),
             }
         }
         fields
@@ -157,18 +160,13 @@ impl Build {
         }
     }
 
-    fn lost_value(&mut self, custom: &CustomValue, field_known: bool) {
+    fn lost_value(&mut self, custom: &CustomValue, note: &str) {
         let example = match &custom.value {
             // An empty text is no value, and nothing is lost with it.
             CustomContent::Text(text) | CustomContent::Number(text) if text.is_empty() => return,
             CustomContent::Text(text) | CustomContent::Number(text) | CustomContent::Choice(text) => text,
             CustomContent::Checked(_) | CustomContent::Date(_) => "",
             CustomContent::Other => return,
-        };
-        let note = if field_known {
-            "not among what the custom field takes"
-        } else {
-            "no such custom field in the file"
         };
         self.ledger.instead(path_of(&custom.value), Dropped, note, example);
     }
@@ -242,6 +240,10 @@ impl Build {
     fn checklist(&mut self, list: &Checklist, task: EntityId, heading: &Value) {
         for item in &list.items {
             let path = "checklists[].checkItems[].name";
+            let id = self.id("check item", &item.id);
+            if !self.is_first(id, path, &item.name) {
+                continue;
+            }
             let title = text::line(&item.name, limits::TITLE_CHARS, "Untitled");
             if let Some(note) = title.note {
                 let note = format!("a line of the task's checklist, {note}");
@@ -254,7 +256,7 @@ impl Build {
                 .set(checklist_item::DONE, Value::Bool(item.complete))
                 .set(checklist_item::LIST, heading.clone());
             self.done.checklist_items += 1;
-            self.create(Kind::ChecklistItem, self.id("check item", &item.id), fields);
+            self.create(Kind::ChecklistItem, id, fields);
         }
     }
 
@@ -272,15 +274,18 @@ impl Build {
             self.ledger.instead(path, Mapped, "several comments, being longer than 24 KiB", &source.text);
         }
         for (at, part) in parts.iter().enumerate() {
+            let id = match at {
+                0 => self.id("comment", &source.id),
+                _ => self.id("comment", &format!("{} {at}", source.id)),
+            };
+            if !self.is_first(id, path, part) {
+                continue;
+            }
             let fields = Fields::default()
                 .set(comment::TASK, Value::Entity(*task))
                 .set(comment::TEXT, Value::text(*part))
                 .set_some(comment::AUTHOR, author.map(|author| Value::Entity(*author)))
                 .set_some(comment::WRITTEN_AT, written.map(|ms| text::date(ms + at as i64)));
-            let id = match at {
-                0 => self.id("comment", &source.id),
-                _ => self.id("comment", &format!("{} {at}", source.id)),
-            };
             self.done.comments += 1;
             self.create(Kind::Comment, id, fields);
         }
@@ -288,6 +293,10 @@ impl Build {
 
     fn attachment(&mut self, source: &Attachment, task: EntityId) {
         let name = if source.name.is_empty() { &source.url } else { &source.name };
+        let id = self.id("attachment", &source.id);
+        if !self.is_first(id, "cards[].attachments[].name", name) {
+            return;
+        }
         let name = self.line("cards[].attachments[].name", name, limits::TITLE_CHARS, "Untitled");
         let path = "cards[].attachments[].mimeType";
         let media_type = (!source.media_type.is_empty())
@@ -299,7 +308,7 @@ impl Build {
             .set_some(attachment::SIZE, source.bytes.map(Value::Int))
             .set_some(attachment::URL, self.long_text("cards[].attachments[].url", &source.url));
         self.done.attachments += 1;
-        self.create(Kind::Attachment, self.id("attachment", &source.id), fields);
+        self.create(Kind::Attachment, id, fields);
     }
 }
 

@@ -1,0 +1,123 @@
+//! The seeds of the fuzz targets whose input is not text: made here, and small. Fuzzing starts from
+//! them, so it does not have to guess what a log file or a key file looks like.
+//!
+//! `VELO_NEW_SEEDS=1 cargo test -p velo-node --test fuzz_seeds` writes them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking, in its helpers too")]
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+use velo_node::{
+    data_dir::{DataDir, Records},
+    keystore::Keys,
+    store::{
+        disk::OsDisk,
+        log_files::{FileLog, LogOptions},
+    },
+};
+use velo_protocol::{
+    codec,
+    crypto::{LinkCert, SecretKey},
+    id::{LogId, PersonId, WorkspaceId},
+    message::Message,
+    store::{
+        ChainNo, LogStore,
+        conformance::{Author, WORKSPACE, batch},
+    },
+    workspace::Workspace,
+};
+
+/// Fails if `bytes` are not those of the seed.
+fn assert_seed(target: &str, name: &str, bytes: &[u8]) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
+    let path = folder.join(name);
+    if std::env::var_os("VELO_NEW_SEEDS").is_some() {
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
+    let seed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(seed == bytes, "{} is not what is made of it now", path.display());
+}
+
+/// The golden vector of the protocol crate.
+fn golden(name: &str) -> Vec<u8> {
+    let path = format!("{}/../protocol/tests/golden/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    data_encoding::HEXLOWER.decode(fs::read_to_string(path).unwrap().trim().as_bytes()).unwrap()
+}
+
+#[test]
+fn messages_bodies_and_tickets() {
+    let mut stream = vec![5];
+    for name in ["hello", "auth", "digest", "heads", "ops", "bye"] {
+        let frame = golden(name);
+        assert!(Message::decode(&frame).is_ok(), "{name}");
+        assert_seed("message", name, &frame);
+        stream.extend((frame.len() as u32).to_le_bytes());
+        stream.extend(frame);
+    }
+    assert_seed("frames", "every-message", &stream);
+    assert_seed("body", "data", &[vec![33], golden("data-body")].concat());
+    assert_seed("ticket", "ticket", &golden("ticket"));
+    assert_seed("run", "three-entries", &Author::new(1).write(ChainNo(0), 3, 9).run.bytes);
+}
+
+/// A part of an input to target `log_files`.
+fn part(which: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[which][..], &(bytes.len() as u16).to_le_bytes(), bytes].concat()
+}
+
+#[test]
+fn log_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions { file_bytes: 400, disk: Arc::new(OsDisk) };
+    let (mut log, _) = FileLog::open_with(dir.path(), WORKSPACE, None, options).unwrap();
+    let mut author = Author::new(1);
+    for _ in 0..3 {
+        log.append(&batch(vec![author.write(ChainNo(0), 1, 9)])).unwrap();
+    }
+    let files = ["000001.vlog", "000002.vlog"].map(|name| fs::read(dir.path().join(name)).unwrap());
+    let [first, second] = &files;
+    let index = log.index();
+    let index = &index[..index.len() - 4];
+    let mut damaged = first.clone();
+    damaged[300] ^= 1;
+    for (name, mend, parts) in [
+        ("one-file", 1, vec![part(1, first)]),
+        ("two-files", 1, vec![part(1, first), part(2, second)]),
+        ("an-index", 3, vec![part(0, index), part(1, first), part(2, second)]),
+        ("the-first-file-lost", 1, vec![part(2, second)]),
+        ("damage-between", 0, vec![part(1, &damaged), part(2, second)]),
+    ] {
+        assert_seed("log_files", name, &[vec![mend], parts.concat()].concat());
+    }
+}
+
+#[test]
+fn a_saved_state() {
+    let pages = Workspace::new(WorkspaceId([1; 32])).take_pages();
+    let item =
+        |kind: u8, bytes: &[u8]| [&[kind, 0, 2][..], &(bytes.len() as u16).to_le_bytes(), bytes].concat();
+    let first = pages.pages.iter().map(|(_, page)| item(1, page)).next().unwrap_or_default();
+    let items = [item(0, b""), first, item(2, &pages.meta), item(3, b"index"), item(4, b"")];
+    assert_seed("saved_state", "an-empty-workspace", &items.concat());
+}
+
+#[test]
+fn a_key_file() {
+    let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let person = PersonId(root.public());
+    let chain = vec![LinkCert::issue(person, &root, &device, [3; 32])];
+    let keys = codec::encode(&(Some([1_u8; 32]), [2_u8; 32], [3_u8; 32], person, chain));
+    let content = [b"VELOKEY1", &*keys].concat();
+    let home = tempfile::tempdir().unwrap();
+    let dir = DataDir::open(home.path()).unwrap();
+    let path = dir.keys().join("device.key");
+    fs::write(&path, [&*content, blake3::hash(&content).as_bytes()].concat()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(Keys::of_device(&dir, &Records::default()).unwrap().identity().person, person);
+    assert_seed("keystore", "a-first-device", &[vec![1], content].concat());
+}
+
+#[test]
+fn a_marker() {
+    let content = [&LogId([3; 32]).0[..], &7_u64.to_le_bytes()].concat();
+    assert_seed("data_dir", "marker", &[vec![b'5'], content].concat());
+}
