@@ -24,7 +24,7 @@ use tokio::{io, sync::Semaphore};
 use velo_protocol::id::WorkspaceId;
 
 /// How long the control socket waits, which it need not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the control socket answers to a client that sends `bytes` and is gone in the middle of its
 /// next request. A request that is understood is answered with `{"ok": …}` and itself.
