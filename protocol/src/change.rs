@@ -22,7 +22,7 @@ pub use pack::pack;
 
 use crate::{
     describe,
-    id::EntityId,
+    id::{EntityId, OpId},
     limits,
     model::{self, ALIVE, EntityKey, Field, SchemaError, Slot},
     op::Group,
@@ -53,6 +53,18 @@ pub enum Change {
         slot: Slot,
         /// The value.
         value: Value,
+    },
+    /// Sets a field over the values that its author saw: others stay beside it, as a conflict. For
+    /// who was writing when a value came that was not shown.
+    SetOver {
+        /// Of what.
+        key: EntityKey,
+        /// Which register.
+        slot: Slot,
+        /// The new value.
+        value: Value,
+        /// The operations that were live when writing began.
+        seen: Vec<OpId>,
     },
     /// Puts an entity among its siblings: sets its order and, if given, its container.
     Place {
@@ -162,6 +174,12 @@ fn play(draft: &mut Draft<'_>, change: &Change, suffix: [u8; 2]) -> Result<(), C
             }
             check::must_be_shown(draft, *key)?;
             set(draft, *key, slot, value)
+        }
+        Change::SetOver { key, slot, value, seen } => {
+            check::must_be_shown(draft, *key)?;
+            set(draft, *key, slot, value)?;
+            draft.limit_to(*key, slot, seen);
+            Ok(())
         }
     }
 }

@@ -108,6 +108,11 @@ impl SecretKey {
         self.0.verifying_key().to_bytes()
     }
 
+    /// The public half, ready to verify with.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
     /// Signs `bytes` for one purpose.
     pub fn sign(&self, domain: Domain, bytes: &[u8]) -> Sig {
         Sig(self.0.sign(&domain.message(bytes)).to_bytes())

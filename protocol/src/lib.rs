@@ -35,6 +35,8 @@ pub mod history;
 pub mod message;
 pub mod session;
 pub mod replica;
+#[cfg(feature = "workload")]
+pub mod dice;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "workload")]

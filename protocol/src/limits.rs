@@ -19,6 +19,8 @@ pub const CHECKPOINT_BYTES: u32 = 24 * 1024;
 pub const RUN_BYTES: usize = CHECKPOINT_BYTES as usize + HEADER + BODY;
 /// What one `Ops` message carries: a run of full size fits.
 pub const OPS_BYTES: usize = 64 * 1024;
+/// What a run takes in a message besides its entries: log, origin, where it continues, seal.
+pub const RUN_FRAME_BYTES: usize = 256;
 /// How far another device's clock may lie ahead and still be followed.
 pub const CLOCK_AHEAD_MS: u64 = 5 * 60 * 1000;
 
@@ -91,6 +93,8 @@ pub const HEADS_DEBOUNCE_MS: u64 = 50;
 pub const LIVE_BYTES: usize = 16 * 1024;
 /// A transfer is forwarded only after the peer's heads stood still for this long.
 pub const FORWARD_DELAY_MS: u64 = 250;
+/// But after this long in any case: heads may move for other reasons without end.
+pub const FORWARD_LATEST_MS: u64 = 2_000;
 /// What the network has written is not sent again for this long, whatever the peer announces
 /// meanwhile; nor is everything we hold announced again, unless a person asks.
 pub const RESEND_MS: u64 = 3_000;
@@ -104,6 +108,8 @@ pub const SYNC_NOW_MS: u64 = 30_000;
 
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
+/// Peers of which is remembered when they were last here, beside those that are.
+pub const PEERS_SEEN: usize = 256;
 /// Bytes of a ticket's text form.
 pub const TICKET_CHARS: usize = 4 * 1024;
 /// Links in a certificate chain.

@@ -586,8 +586,7 @@ mod tests {
         assert!(writer.push(ack(0), &vec![0; limits::BODY]).is_ok(), "now a checkpoint is due");
         assert_eq!(writer.push(ack(0), &[]), Err(LogError::PastCheckpoint(2)));
         let run = writer.seal(workspace, &key).unwrap();
-        let key = PublicKey::parse(&key.public()).unwrap();
-        assert!(verify_run(workspace, &key, start, run.run().clone()).is_ok());
+        assert!(verify_run(workspace, &key.public_key(), start, run.run().clone()).is_ok());
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Digest {
     pub workspace: WorkspaceId,
     /// BLAKE3 over all durable heads, in order.
     pub hash: [u8; 32],
+    /// Whether the sender waits for the peer's in return: a person wants to know.
+    pub asks: bool,
 }
 
 /// See [`Message::Heads`].

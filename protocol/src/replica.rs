@@ -12,7 +12,7 @@ use crate::{
     id::{DeviceId, EntityId, WorkspaceId},
     limits,
     log_set::{Rejected, Taken},
-    message::{Digest, Heads, Message, Ops},
+    message::Ops,
     session::{Fault, Request, Session},
     store::{BatchRun, ChainNo, EntryAt, LogReader, StoreError},
     ticket::SessionSecret,
@@ -24,6 +24,7 @@ use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, VecDeque};
 
 mod commands;
+mod compare;
 mod holding;
 mod io;
 mod revert;
@@ -280,76 +281,6 @@ impl Replica {
         }
     }
 
-    /// Both have the workspace: compare.
-    fn shared(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let Some(holding) = self.holdings.get(&workspace) else { return };
-        let secret = holding.record.secret.clone();
-        self.last_seen.insert(peer, now.wall_ms);
-        self.offer(now, peer, workspace, &secret);
-        self.say_digest(now, peer, workspace);
-        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
-    }
-
-    fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let (Some(session), Some(holding)) =
-            (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
-        else {
-            return;
-        };
-        if holding.syncs(now) {
-            session.say(&Message::Digest(Digest { workspace, hash: holding.digest() }));
-        }
-    }
-
-    /// Says what is due of the heads we hold.
-    fn say_heads(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
-        else {
-            return;
-        };
-        let Some(copy) = session.copies.get_mut(&workspace) else { return };
-        if holding.syncs(now) {
-            let heads = copy.due_heads(now, workspace, &holding.logs);
-            session.say_all(&heads);
-        } else {
-            copy.stay_silent();
-        }
-    }
-
-    fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest) {
-        let (Some(session), Some(holding)) =
-            (self.sessions.get_mut(&peer), self.holdings.get_mut(&digest.workspace))
-        else {
-            return;
-        };
-        let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
-        let equal = holding.digest() == digest.hash;
-        let news = equal && !copy.synced(&holding.logs);
-        copy.on_digest(equal, &holding.logs);
-        if !equal {
-            copy.announce_all(now);
-            self.say_heads(now, peer, digest.workspace);
-        }
-        if news {
-            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
-        }
-    }
-
-    fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
-        let (Some(session), Some(holding)) =
-            (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
-        else {
-            return;
-        };
-        let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
-        if copy.on_heads(now, heads, &holding.logs) && holding.syncs(now) {
-            let answer = copy.full_heads(now, heads.workspace, &holding.logs);
-            session.say_all(&answer);
-        }
-        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
-        self.push(now, peer, logs);
-    }
-
     /// Verifies received runs, and hands what is news to the disk.
     fn ops(&mut self, now: Now, peer: DeviceId, ops: Ops, logs: &dyn Logs) -> Result<(), Fault> {
         if self.read_only.is_some() {
@@ -429,16 +360,14 @@ impl Replica {
         let Some(done) = self.in_flight.remove(&batch) else { return };
         let Some(holding) = self.holdings.get_mut(&done.workspace) else { return };
         let reader = reader_of(logs, done.workspace);
-        let applied = holding.persisted(&done.ends, reader);
+        let (entities, failure) = holding.persisted(&done.ends, reader);
         let chains: Vec<ChainNo> = done.ends.iter().map(|end| end.chain).collect();
-        match applied {
-            Ok(entities) if entities.is_empty() => {}
-            Ok(entities) => self.outputs.push_back(Output::Event(Event::Changed {
-                workspace: done.workspace,
-                entities,
-                own: false,
-            })),
-            Err(error) => self.store_failed(done.workspace, None, &error),
+        if !entities.is_empty() {
+            let event = Event::Changed { workspace: done.workspace, entities, own: false };
+            self.outputs.push_back(Output::Event(event));
+        }
+        if let Some(error) = failure {
+            self.store_failed(done.workspace, None, &error);
         }
         if let Some((request, reply)) = done.reply {
             self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
@@ -569,7 +498,7 @@ impl Replica {
         for (workspace, digest_due) in shared {
             self.say_heads(now, peer, workspace);
             if digest_due {
-                self.say_digest(now, peer, workspace);
+                self.say_digest(now, peer, workspace, false);
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::{
 };
 use imbl::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
 /// those of programs with another [`model::SCHEMA`].
@@ -247,13 +247,15 @@ impl Workspace {
         count: u32,
         pages: impl IntoIterator<Item = (PageNo, Vec<u8>)>,
     ) -> Result<Vec<(EntityKey, Arc<Entity>)>, SnapshotError> {
-        let mut read: Vec<Option<Page>> = vec![None; count as usize];
+        // Grows with what is there, whatever a damaged count says.
+        let mut read: BTreeMap<u32, Page> = BTreeMap::new();
         let chains = &self.chains;
         let origin = |chain| chains.get(&chain).map(|chain: &Chain| &chain.origin);
         let mut entities = Vec::new();
         for (number, bytes) in pages {
-            let place = read.get_mut(number.0 as usize).filter(|place| place.is_none());
-            let place = place.ok_or(SnapshotError::ForeignPage(number.0))?;
+            if number.0 >= count || read.contains_key(&number.0) {
+                return Err(SnapshotError::ForeignPage(number.0));
+            }
             let start = entities.len();
             let mut rest = bytes.as_slice();
             while !rest.is_empty() {
@@ -264,10 +266,10 @@ impl Workspace {
                 entities.push((key, Arc::new(entity)));
             }
             let members = entities.iter().skip(start).map(|(key, _)| *key).collect();
-            *place = Some(Page { members, bytes: bytes.len() });
+            read.insert(number.0, Page { members, bytes: bytes.len() });
         }
-        for (number, page) in read.into_iter().enumerate() {
-            let page = page.ok_or(SnapshotError::MissingPage(number as u32))?;
+        for number in 0..count {
+            let page = read.remove(&number).ok_or(SnapshotError::MissingPage(number))?;
             self.layout.pages.push_back(Arc::new(page));
         }
         Ok(entities)

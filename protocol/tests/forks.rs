@@ -15,7 +15,7 @@ use velo_protocol::{
     change::Change,
     id::{EntityId, EntryId, WorkspaceId},
     limits,
-    log::Run,
+    log::{EntryKind, Run},
     log_set::{LogSet, Received, Rejected},
     model::{EntityKey, Kind, task},
     replica::{Command, Reply},
@@ -338,6 +338,70 @@ fn a_flood_of_logs_keeps_nobody_from_working_and_splits_nobody() {
     assert_quiet(&mut net);
     let shown = |node: usize| net.nodes[node].replica.workspace(workspace).unwrap().shown(Kind::Task).count();
     assert_eq!((shown(0), shown(1)), (1, 1));
+}
+
+#[test]
+fn a_longer_branch_that_is_refused_hides_nothing_that_the_peer_lacks() {
+    let (mut net, workspace) = pair();
+    let mut mallory = Author::new(workspace, MALLORY);
+    let link = mallory.link();
+    let shared = branches(&mallory, 5);
+    let mut long = mallory.clone();
+    let missing = std::iter::once((EntryKind::ACK, vec![EntryId([5; 32])], Vec::new()));
+    let long = long.run(missing.chain((1..200).map(|_| (EntryKind::ACK, Vec::new(), Vec::new()))));
+    let mut runs = vec![link];
+    runs.extend(shared.iter().map(|(_, run)| run.clone()));
+    net.plant(0, workspace, &runs);
+    runs.truncate(4);
+    runs.push(long);
+    net.plant(1, workspace, &runs);
+    // It names four branches, of which the other has three, and in the place of the fourth the long one.
+    net.command(0, create(workspace, 1)).unwrap();
+    net.connect(0, 1);
+    net.run(60_000);
+    assert_agree(&net, workspace);
+}
+
+#[test]
+fn what_no_digest_counts_is_sent_when_somebody_names_it() {
+    let (mut net, workspace) = pair();
+    let mut mallory = Author::new(workspace, MALLORY);
+    let link = mallory.link();
+    let mut all = branches(&mallory, 5);
+    let mut runs = vec![link];
+    runs.extend(all.iter().map(|(_, run)| run.clone()));
+    net.plant(0, workspace, &runs);
+    net.plant(1, workspace, &runs);
+    net.command(0, create(workspace, 1)).unwrap();
+    net.connect(0, 1);
+    net.run(30_000);
+    assert_agree(&net, workspace);
+    net.disconnect(0, 1);
+    // Unnamed, and so without a part in the digests, which are equal when they meet again.
+    let more = all[0].0.task("more", &[]);
+    net.plant(0, workspace, &[more]);
+    net.connect(0, 1);
+    net.run(1_000);
+    net.command(0, create(workspace, 2)).unwrap();
+    net.run(30_000);
+    assert_agree(&net, workspace);
+}
+
+#[test]
+fn thousands_of_tiny_runs_fit_into_frames() {
+    let (mut net, workspace) = pair();
+    let per_device = limits::LOGS_PER_DEVICE as u64;
+    let devices = (20..50).map(|seed| Author::new(workspace, seed));
+    let mut logs: Vec<Author> =
+        devices.flat_map(|device| (0..per_device).map(move |number| device.incarnation(number))).collect();
+    let links: Vec<Run> = logs.iter_mut().map(Author::link).collect();
+    net.plant(0, workspace, &links);
+    net.plant(1, workspace, &links);
+    let acks: Vec<Run> = logs.iter_mut().map(|log| log.ack(&[])).collect();
+    net.plant(0, workspace, &acks);
+    net.connect(0, 1);
+    net.run(30_000);
+    assert_agree(&net, workspace);
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn message_bytes_are_frozen() {
     let messages = [
         ("hello", Message::Hello(Hello { version: 1, nonce: [3; 32] })),
         ("auth", Message::Auth(Auth { tag: [1; 32], mac: [2; 32] })),
-        ("digest", Message::Digest(Digest { workspace, hash: [4; 32] })),
+        ("digest", Message::Digest(Digest { workspace, hash: [4; 32], asks: false })),
         (
             "heads",
             Message::Heads(Heads { workspace, more: false, full: true, heads: vec![(LogId([5; 32]), head)] }),

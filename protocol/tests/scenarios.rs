@@ -1,12 +1,13 @@
 //! What people do to each other's work, one story a test.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "state/world.rs"]
 #[allow(dead_code, reason = "the random worlds are for the laws in `state.rs`")]
 mod world;
 
 use velo_protocol::{
+    change::{self, Change},
     id::{EntityId, OpId, PersonId, WorkspaceId},
     log::EntryKind,
     model::{ALIVE, EntityKey, Field, Kind, SCHEMA, Slot, column, comment, profile, task},
@@ -232,6 +233,16 @@ fn the_latest_edge_of_a_cycle_of_parents_is_cut_until_one_moves_away() {
     assert!(state.subtasks(id(3)).is_empty());
     let conflicts = state.conflicts();
     assert_eq!((conflicts.len(), conflicts[0].key), (1, key(Kind::Task, 2)));
+    // What can be chosen is taken, and ends it.
+    let [choice] = &conflicts[0].values[..] else { panic!("{conflicts:?}") };
+    let (key_cut, slot) = (conflicts[0].key, conflicts[0].slot.clone());
+    let change = Change::Resolve { key: key_cut, slot, value: choice.value.clone() };
+    let unresolved = pen.entries.clone();
+    for group in change::build(&state, &[change], [0; 2]).unwrap() {
+        pen.write(BEN, EntryKind::DATA, group.key, group.ops);
+    }
+    assert_eq!((pen.state().parent_of(id(2)), pen.state().conflict_count()), (None, 0));
+    pen.entries = unresolved;
     // A task of the cycle is deleted: nothing closes it any more.
     let before = pen.entries.clone();
     pen.delete(BEN, key(Kind::Task, 1));
@@ -400,4 +411,7 @@ fn a_cache_that_does_not_fit_is_refused() {
     let mut cut = page();
     cut[0].1.pop();
     assert!(matches!(open(&disk.meta, cut), Some(SnapshotError::Codec(_))));
+    // The number of pages stands last. Room is made for those that are there.
+    let many = [&disk.meta[..disk.meta.len() - 1], &[252], &u32::MAX.to_le_bytes()].concat();
+    assert_eq!(open(&many, page()), Some(SnapshotError::MissingPage(disk.pages.len() as u32)));
 }

@@ -8,7 +8,7 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
-use velo_protocol::sim::Dice;
+use velo_protocol::dice::Dice;
 use velo_tests::device::Device;
 
 fn number(name: &str, default: u64) -> u64 {

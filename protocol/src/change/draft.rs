@@ -24,6 +24,8 @@ pub(super) struct Draft<'a> {
     /// The same, with whether the entity is to be shown, if that was said.
     touched: BTreeMap<EntityKey, Option<bool>>,
     values: BTreeMap<(EntityKey, Slot), Value>,
+    /// Of what was set over certain values only: those.
+    seen: BTreeMap<(EntityKey, Slot), Vec<OpId>>,
     siblings: Siblings,
     members: Option<BTreeSet<PersonId>>,
 }
@@ -35,6 +37,7 @@ impl<'a> Draft<'a> {
             order: Vec::new(),
             touched: BTreeMap::new(),
             values: BTreeMap::new(),
+            seen: BTreeMap::new(),
             siblings: Siblings::default(),
             members: None,
         }
@@ -86,9 +89,15 @@ impl<'a> Draft<'a> {
     pub(super) fn set(&mut self, key: EntityKey, slot: &Slot, value: Value) {
         self.touch(key);
         self.values.insert((key, slot.clone()), value);
+        self.seen.remove(&(key, slot.clone()));
         if key.kind.order() == Some(slot.field) || key.kind.containment(slot.field).is_some() {
             self.place_again(key);
         }
+    }
+
+    /// What was just set leaves alone the values that are not among these.
+    pub(super) fn limit_to(&mut self, key: EntityKey, slot: &Slot, seen: &[OpId]) {
+        self.seen.insert((key, slot.clone()), seen.to_vec());
     }
 
     pub(super) fn show(&mut self, key: EntityKey) {
@@ -217,12 +226,15 @@ impl<'a> Draft<'a> {
         let alive = Slot::from(ALIVE.field);
         let live = self.workspace.live(key, &alive);
         if wanted == Some(true) && live.iter().all(|value| value.listed) {
-            ops.extend(replacing(&alive, &Value::Bool(true), live));
+            ops.extend(replacing(&alive, &Value::Bool(true), ops_of(live)));
         }
         for (slot, value) in self.wanted_of(key) {
             let live = self.workspace.live(key, slot);
             if !says_already(key.kind, slot, value, live) {
-                ops.extend(replacing(slot, value, live));
+                let seen = self.seen.get(&(key, slot.clone()));
+                let mut names = ops_of(live);
+                names.retain(|name| seen.is_none_or(|seen| seen.contains(name)));
+                ops.extend(replacing(slot, value, names));
             }
         }
         ops
@@ -245,11 +257,14 @@ fn says_already(kind: Kind, slot: &Slot, value: &Value, live: Lives<'_>) -> bool
         && (absent(value) || !live.is_empty())
 }
 
-/// A value that replaces all of `live`: one operation, or several where that is too many names.
-fn replacing(slot: &Slot, value: &Value, live: Lives<'_>) -> Vec<Op> {
+fn ops_of(live: Lives<'_>) -> Vec<OpId> {
+    live.iter().map(|value| value.op).collect()
+}
+
+/// A value that replaces these: one operation, or several where that is too many names.
+fn replacing(slot: &Slot, value: &Value, names: Vec<OpId>) -> Vec<Op> {
     let set = |replaces| Op::Set { slot: slot.clone(), value: value.clone(), replaces };
     let room = limits::BODY - AROUND_NAMES - value.as_text().map_or(0, str::len);
-    let names: Vec<OpId> = live.iter().map(|value| value.op).collect();
     if names.is_empty() {
         return vec![set(names)];
     }

@@ -171,6 +171,11 @@ impl LogSet {
         self.durable_head(number)
     }
 
+    /// How far the digest counts a chain; 0 if it does not.
+    pub fn counted_position(&self, number: ChainNo) -> u64 {
+        self.counted_head(number).map_or(0, |(_, head)| head.position)
+    }
+
     /// What the digest counts, sorted.
     pub(super) fn counted_heads(&self) -> Vec<(LogId, Head)> {
         let mut heads: Vec<_> = self.chains().filter_map(|(number, _)| self.counted_head(number)).collect();

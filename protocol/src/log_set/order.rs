@@ -46,19 +46,24 @@ pub(super) struct Recent {
     bytes: usize,
 }
 
+/// Bytes that a run takes in memory: small entries take more than on the wire.
+fn memory_of(run: &ReadRun) -> usize {
+    run.run().bytes.len() + size_of_val(run.entries())
+}
+
 impl Recent {
     pub(super) fn add(&mut self, chain: ChainNo, run: Arc<ReadRun>) {
         let key = (chain, run.run().after.position + 1);
-        self.bytes += run.run().bytes.len();
+        self.bytes += memory_of(&run);
         if let Some(old) = self.runs.insert(key, run) {
-            self.bytes -= old.run().bytes.len();
+            self.bytes -= memory_of(&old);
         } else {
             self.order.push_back(key);
         }
         while self.bytes > limits::RECENT_RUN_BYTES {
             let Some(oldest) = self.order.pop_front() else { break };
             if let Some(old) = self.runs.remove(&oldest) {
-                self.bytes -= old.run().bytes.len();
+                self.bytes -= memory_of(&old);
             }
         }
     }

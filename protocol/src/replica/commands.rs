@@ -12,6 +12,7 @@ use crate::{
     id::{EntityId, Incarnation, OpId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
     log_set::EntryReader,
+    message::{Digest, Message},
     model::{self, ALIVE, EntityKey, Kind, Slot},
     op::{DataBody, Genesis, Group, Invite, Join, Op, Reverts},
     replica::{Logs, reader_of},
@@ -273,10 +274,13 @@ impl Replica {
     fn sync_now(&mut self, now: Now, workspace: WorkspaceId) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         holding.sync_until = now.mono_ms + crate::limits::SYNC_NOW_MS;
-        for session in self.sessions.values_mut() {
+        let digest = Message::Digest(Digest { workspace, hash: holding.digest(), asks: true });
+        for (peer, session) in &mut self.sessions {
             let Some(copy) = session.copies.get_mut(&workspace) else { continue };
-            let heads = copy.full_heads(now, workspace, &holding.logs);
+            let heads = copy.ask(now, workspace, &holding.logs);
             session.say_all(&heads);
+            session.say(&digest);
+            self.outputs.push_back(Output::Event(Event::PeerChanged { peer: *peer }));
         }
     }
 }

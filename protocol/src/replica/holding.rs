@@ -131,24 +131,29 @@ impl Holding {
         }
     }
 
-    /// Runs are durable up to `ends`: applies what can be applied now.
+    /// Runs are durable up to `ends`: applies what can be applied now. Returns what changed, and the
+    /// first of the errors, each of which is about one chain.
     pub fn persisted(
         &mut self,
         ends: &[EntryAt],
         reader: &dyn LogReader,
-    ) -> Result<Vec<EntityKey>, StoreError> {
+    ) -> (Vec<EntityKey>, Option<StoreError>) {
         self.digest = None;
         // The chain noted last is tried first, and causes come first in a batch.
         for end in ends.iter().rev() {
             self.logs.persisted(end.chain, end.position);
         }
-        let mut changed = Vec::new();
-        while let Some(ready) = self.logs.next_ready(reader)? {
-            changed.extend(self.apply(&ready));
+        let (mut changed, mut failure) = (Vec::new(), None);
+        loop {
+            match self.logs.next_ready(reader) {
+                Ok(Some(ready)) => changed.extend(self.apply(&ready)),
+                Ok(None) => break,
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
         changed.sort_unstable();
         changed.dedup();
-        Ok(changed)
+        (changed, failure)
     }
 
     /// Applies an entry whose turn has come. Returns what changed.

@@ -3,7 +3,6 @@
 use super::{Holding, Identity, Replica, Reply, RequestId, io::Event, io::Output};
 use crate::{
     codec,
-    crypto::PublicKey,
     id::{EntryId, Incarnation, WorkspaceId},
     limits,
     log::{EntryKind, HEADER_VERSION, Header, RunWriter},
@@ -39,11 +38,7 @@ impl Holding {
     /// Appends entries to the own log, applies them, and seals them. They are visible at once and
     /// leave the device only when durable.
     pub fn write(&mut self, now: Now, identity: &Identity, drafts: Vec<Draft>) -> Written {
-        let Ok(key) = PublicKey::parse(&identity.device.public()) else {
-            // Unreachable: the key was made from a secret one.
-            return Written::default();
-        };
-        let own = self.logs.open_own(self.record.origin, key);
+        let own = self.logs.open_own(self.record.origin, identity.device.public_key());
         self.own = Some(own);
         let mut written = Written::default();
         let mut writer = self.writer(own);

@@ -16,6 +16,15 @@ use std::collections::BTreeMap;
 mod backlog;
 mod marks;
 
+/// What the peer has said of all that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    None,
+    Given,
+    /// A person wants to know how it stands there now.
+    AskedAgain,
+}
+
 /// See the module. Positions are by our chain numbers.
 #[derive(Debug)]
 pub struct PeerCopy {
@@ -25,7 +34,7 @@ pub struct PeerCopy {
     /// Announced heads that we have not, with their positions.
     unknown: BTreeMap<(LogId, EntryId), u64>,
     backlog: Backlog,
-    heads_seen: bool,
+    word: Word,
     /// Entries came while nothing was taken. The peer takes them for delivered.
     ignored: bool,
     /// Whether more of a full announcement is to come.
@@ -44,7 +53,7 @@ impl PeerCopy {
             told: BTreeMap::new(),
             unknown: BTreeMap::new(),
             backlog: Backlog::default(),
-            heads_seen: false,
+            word: Word::None,
             ignored: false,
             collecting: false,
             last_full: None,
@@ -60,13 +69,11 @@ impl PeerCopy {
         due.into_iter().flatten().fold(self.digest_at, u64::min)
     }
 
-    /// Entries of ours that the peer has not acknowledged.
+    /// Entries of ours that the peer has not acknowledged, of those that digests count.
     pub fn lacks(&self, logs: &LogSet) -> u64 {
-        let lacking = logs.chains().filter_map(|(number, _)| {
-            let (_, head) = logs.durable_head(number)?;
-            Some(head.position.saturating_sub(self.marks.acked(logs, number)))
-        });
-        lacking.sum()
+        let lacking =
+            |(number, _)| logs.counted_position(number).saturating_sub(self.marks.acked(logs, number));
+        logs.chains().map(lacking).sum()
     }
 
     /// Entries that the peer announced and we have not.
@@ -75,12 +82,29 @@ impl PeerCopy {
             let ours = logs.chains_of(*log).iter().filter_map(|number| logs.chain(*number));
             position.saturating_sub(ours.map(|chain| chain.durable).max().unwrap_or(0)).max(1)
         });
-        behind.sum()
+        // Positions are the peer's word.
+        behind.fold(0, u64::saturating_add)
     }
 
     /// Whether both hold the same, by the peer's own word.
     pub fn synced(&self, logs: &LogSet) -> bool {
-        self.heads_seen && self.unknown.is_empty() && self.lacks(logs) == 0
+        self.word == Word::Given && self.seems_equal(logs)
+    }
+
+    fn seems_equal(&self, logs: &LogSet) -> bool {
+        self.word != Word::None && self.unknown.is_empty() && self.lacks(logs) == 0
+    }
+
+    /// A person wants to know how it stands there: nothing counts as equal until the peer has said
+    /// so anew. Gives our heads if a digest alone would not do.
+    pub fn ask(&mut self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> Vec<Message> {
+        if self.word == Word::Given {
+            self.word = Word::AskedAgain;
+        }
+        if self.seems_equal(logs) && !self.ignored {
+            return Vec::new();
+        }
+        self.full_heads(now, workspace, logs)
     }
 
     /// The peer's digest came: `true` if it equals ours.
@@ -88,12 +112,14 @@ impl PeerCopy {
         if !equal {
             return;
         }
-        self.heads_seen = true;
+        self.word = Word::Given;
         self.full_at = None;
         self.unknown.clear();
         self.backlog.clear();
         for (number, chain) in logs.chains() {
-            self.marks.set_acked(number, chain.durable);
+            // What no digest counts may be missing there: its next announcement tells.
+            self.marks.set_acked(number, logs.counted_position(number));
+            self.marks.presume(number, chain.durable);
             raise(&mut self.told, number, chain.durable);
         }
     }
@@ -113,7 +139,7 @@ impl PeerCopy {
         if !heads.full || heads.more {
             return false;
         }
-        self.heads_seen = true;
+        self.word = Word::Given;
         self.find_lagging(logs);
         self.last_full.is_none_or(|at| now.mono_ms >= at + limits::RESEND_MS)
     }
@@ -131,14 +157,14 @@ impl PeerCopy {
     }
 
     /// A head beyond ours most likely continues what we have. One that does not is of a fork, and
-    /// then everything of that log is offered from its start: the peer finds where it parts.
+    /// then everything of that log is offered from its start: the peer finds where it parts. Of a log
+    /// with branches nothing is presumed: the head may continue any of them, or none, and a run that
+    /// is refused would never set that right.
     fn presume(&mut self, logs: &LogSet, log: LogId, head: Head) {
-        let ends = |number: &ChainNo| logs.chain(*number).map(|chain| chain.end.head.position);
-        let chains = logs.chains_of(log);
-        if chains.iter().filter_map(ends).max().is_some_and(|end| head.position > end) {
-            for number in chains {
-                self.marks.presume(*number, ends(number).unwrap_or(0));
-            }
+        let &[number] = logs.chains_of(log) else { return };
+        let end = logs.chain(number).map_or(0, |chain| chain.end.head.position);
+        if head.position > end {
+            self.marks.presume(number, end);
         }
     }
 
@@ -183,7 +209,7 @@ impl PeerCopy {
                 // The peer's announced head may have been the one we just stored.
                 self.resolve(now, logs, chain.log);
             }
-            if self.heads_seen && self.lacks_of(logs, *number) {
+            if self.word != Word::None && self.lacks_of(logs, *number) {
                 self.backlog.arrived(now, *number, *live);
             }
         }
@@ -271,7 +297,7 @@ impl PeerCopy {
         logs: &LogSet,
         reader: &dyn LogReader,
     ) -> Option<Message> {
-        if !self.heads_seen {
+        if self.word == Word::None {
             return None;
         }
         let (mut runs, mut bytes) = (Vec::new(), 0);
@@ -280,7 +306,7 @@ impl PeerCopy {
             let Some((number, ahead)) = self.backlog.next(room, &self.marks, logs, reader) else { break };
             self.marks.send(logs, number, ahead.last, queued);
             raise(&mut self.told, number, ahead.last);
-            bytes += ahead.run.bytes.len();
+            bytes += ahead.size();
             runs.push(ahead.run);
         }
         (!runs.is_empty()).then_some(Message::Ops(Ops { workspace, runs }))

@@ -1,8 +1,8 @@
 //! Random things that people do.
 
-use super::Dice;
 use crate::{
     change::Change,
+    dice::Dice,
     id::{EntityId, PersonId, WorkspaceId},
     model::{self, ALIVE, EntityKey, Kind, Slot},
     replica::Command,

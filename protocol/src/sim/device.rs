@@ -1,8 +1,9 @@
 //! One simulated device: a replica, and a disk that survives its crashes.
 
-use super::{Dice, Plan};
+use super::Plan;
 use crate::{
     crypto::{LinkCert, SecretKey},
+    dice::Dice,
     id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
     replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
     snapshot::PageNo,

@@ -1,7 +1,8 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{Coverage, Dice, Plan, Report, actions, device::Device};
+use super::{Coverage, Plan, Report, actions, device::Device};
 use crate::{
+    dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
     replica::{BatchId, Command, Event, Input, Output, Reply, RequestId},
     store::Batch,
@@ -395,15 +396,16 @@ impl World {
         self.start(device)
     }
 
-    /// What nobody else has is lost with the disk; the person knows that backups are of the past.
+    /// What nobody else has on disk is lost with the old one; the person knows that backups are of
+    /// the past.
     fn forget_what_only_it_had(&mut self, device: usize) {
         let workspace = self.workspace;
-        let held = |id: EntryId| {
-            self.devices.iter().any(|other| {
-                let logs = other.replica.as_ref().and_then(|replica| replica.logs(workspace?));
-                logs.is_some_and(|logs| logs.find(id).is_some())
-            })
+        let has = |other: &Device, id: EntryId| {
+            let logs = other.replica.as_ref()?.logs(workspace?)?;
+            let at = logs.find(id)?;
+            Some(at.position <= logs.chain(at.chain)?.durable)
         };
+        let held = |id: EntryId| self.devices.iter().any(|other| has(other, id) == Some(true));
         let kept: Vec<_> =
             self.devices[device].acknowledged.iter().copied().filter(|(_, id)| held(*id)).collect();
         self.devices[device].acknowledged = kept;

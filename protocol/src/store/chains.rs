@@ -130,6 +130,14 @@ impl<P: Clone> ChainTable<P> {
         self.chains.is_empty()
     }
 
+    /// Whether every branch leaves a chain before it, as in each table that was built run by run. One
+    /// that was read from a file may be anything, and in a circle of branches nobody finds an entry.
+    pub fn is_sound(&self) -> bool {
+        let numbered = self.chains.iter().zip(0..);
+        let mut left = numbered.filter_map(|(chain, no)| Some((chain.left?.0, no)));
+        left.all(|(left, no)| left < no)
+    }
+
     /// Every chain, by number.
     pub fn infos(&self) -> Vec<ChainInfo> {
         let info = |chain: &Chain<P>| ChainInfo {
@@ -380,5 +388,29 @@ impl<P: Clone> RunPlan<P> {
         }
         let origin = (position == 0).then_some(origin);
         Ok(Run { origin, log, after: walk.head, bytes: walk.bytes, seal: walk.seal })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{DeviceId, Incarnation, PersonId};
+
+    #[test]
+    fn a_circle_of_branches_is_not_sound() {
+        let log = LogId([1; 32]);
+        let origin = Origin {
+            person: PersonId([2; 32]),
+            device: DeviceId([3; 32]),
+            incarnation: Incarnation([4; 8]),
+            founder: false,
+        };
+        let mut table = ChainTable::<()>::default();
+        let mut start = |left| {
+            table.start_chain(log, origin, ChainEnd::start(log), left);
+            table.is_sound()
+        };
+        assert!(start(None) && start(Some(ChainNo(0))));
+        assert!(!start(Some(ChainNo(2))));
     }
 }

@@ -75,7 +75,12 @@ impl Workspace {
             });
         }
         for register in entity.registers().filter(|register| self.is_conflict(key, register)) {
-            let values = register.live().iter().map(|live| self.conflict_value(live)).collect();
+            let mut values: Vec<_> = register.live().iter().map(|live| self.conflict_value(live)).collect();
+            // One value, and still a conflict: the edge of a cycle that is cut. Choosing it again
+            // would be refused, so the choice is what is shown.
+            if let [cut] = &mut values[..] {
+                cut.value = Value::Unset;
+            }
             conflicts.push(Conflict { key, slot: register.slot(), values });
         }
         conflicts

@@ -11,7 +11,8 @@ use crate::{
     time::Hlc,
     value::{Element, Value},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 
 /// When and by whom something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,7 @@ struct Rare {
     listed: Names,
     /// The latest deletion.
     deletion: Option<Stamp>,
+    #[serde(deserialize_with = "read_voids")]
     voids: Voids,
 }
 
@@ -188,6 +190,12 @@ impl Entity {
 }
 
 /// Names values in a register, and what void operations among the names name themselves.
+/// imbl's own reading makes room for as many as a damaged page claims.
+fn read_voids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Voids, D::Error> {
+    let read: BTreeMap<OpId, Vec<OpId>> = Deserialize::deserialize(deserializer)?;
+    Ok(read.into_iter().collect())
+}
+
 fn name(register: &mut Register, voids: Option<&Voids>, names: &[OpId], tell: Tell<'_>) {
     let Some(voids) = voids.filter(|voids| !voids.is_empty()) else {
         for op in names {

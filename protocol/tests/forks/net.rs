@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use velo_protocol::{
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, PersonId, WorkspaceId},
+    limits,
     log::Run,
     log_set::{LogSet, Received, Rejected},
     replica::{
@@ -132,6 +133,15 @@ impl Net {
         }
     }
 
+    pub fn disconnect(&mut self, a: usize, b: usize) {
+        self.links.retain(|link| *link != (a, b));
+        self.frames.clear();
+        for (node, other) in [(a, b), (b, a)] {
+            let peer = self.id(other);
+            self.input(node, Input::PeerDown { peer });
+        }
+    }
+
     /// Lets time pass.
     pub fn run(&mut self, ms: u64) {
         let end = self.now_ms + ms;
@@ -174,6 +184,7 @@ impl Net {
             }
             Output::Send { peer, frame } => {
                 let bytes = frame.len();
+                assert!(bytes <= limits::FRAME, "a frame of {bytes} bytes");
                 self.nodes[node].sent += usize::from(frame.first() != Some(&2));
                 let to = (0..self.nodes.len()).find(|other| self.id(*other) == peer);
                 let linked =

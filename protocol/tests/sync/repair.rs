@@ -6,7 +6,7 @@ use velo_protocol::{
     limits,
     log::Head,
     message::{Digest, Message, Ops},
-    replica::{Event, Input},
+    replica::{Command, Event, Input},
 };
 
 #[test]
@@ -91,13 +91,40 @@ fn all_heads_are_announced_once_in_a_while_however_often_digests_differ() {
     let wire = Wire::member(50, &mut anna, workspace);
     wire.heard(&mut anna);
     for _ in 0..20 {
-        wire.say(&mut anna, &Message::Digest(Digest { workspace, hash: [0; 32] }));
+        wire.say(&mut anna, &Message::Digest(Digest { workspace, hash: [0; 32], asks: false }));
         anna.pass(100);
     }
     assert_eq!(wire.heard(&mut anna).iter().filter(|message| is_full(message)).count(), 1);
     // The last one is not forgotten.
     anna.pass(limits::RESEND_MS);
     assert_eq!(wire.heard(&mut anna).iter().filter(|message| is_full(message)).count(), 1);
+}
+
+#[test]
+fn a_sync_with_nothing_to_do_says_a_digest() {
+    let (mut anna, _, workspace) = pair();
+    let wire = Wire::member(50, &mut anna, workspace);
+    let held = anna.heads(workspace);
+    wire.announce(&mut anna, workspace, held, true);
+    wire.heard(&mut anna);
+    let synced = |anna: &Device| {
+        let peers = anna.replica.peers();
+        peers.iter().flat_map(|peer| &peer.workspaces).all(|copy| copy.synced)
+    };
+    assert!(synced(&anna));
+    anna.command(Command::SyncNow).unwrap();
+    let [Message::Digest(digest)] = wire.heard(&mut anna)[..] else { panic!("not a digest alone") };
+    // Equal is only what the peer has confirmed since it was asked.
+    assert!(digest.asks && !synced(&anna));
+    wire.say(&mut anna, &Message::Digest(Digest { asks: false, ..digest }));
+    assert!(synced(&anna) && wire.heard(&mut anna).is_empty());
+    wire.say(&mut anna, &Message::Digest(digest));
+    assert!(matches!(wire.heard(&mut anna)[..], [Message::Digest(answer)] if !answer.asks));
+    // With something to do, everything is compared at once.
+    anna.edit(workspace, 1);
+    wire.heard(&mut anna);
+    anna.command(Command::SyncNow).unwrap();
+    assert!(is_full(&wire.heard(&mut anna)[0]));
 }
 
 #[test]

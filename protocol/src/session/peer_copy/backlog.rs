@@ -19,8 +19,9 @@ pub(super) struct Backlog {
     /// Chains of a transfer, which the peer most likely gets from where we have it from. Live edits
     /// of other chains do not wait for them.
     delayed: BTreeSet<ChainNo>,
-    /// When they are sent after all.
+    /// When they are sent after all, and until when that may be put off.
     forward_at: Option<u64>,
+    forward_by: u64,
     /// Chains that could not be read. They are tried again when the peer announces all it holds.
     unreadable: BTreeSet<ChainNo>,
     failures: Vec<(ChainNo, StoreError)>,
@@ -32,6 +33,13 @@ pub(super) struct Ahead {
     pub run: Run,
     pub last: u64,
     hlc: Hlc,
+}
+
+impl Ahead {
+    /// Bytes that it takes in a message, at most.
+    pub fn size(&self) -> usize {
+        self.run.bytes.len() + limits::RUN_FRAME_BYTES
+    }
 }
 
 impl Backlog {
@@ -52,7 +60,10 @@ impl Backlog {
         if live {
             self.delayed.remove(&number);
         } else if !self.lagging.contains(&number) && self.delayed.insert(number) {
-            self.forward_at = Some(now.mono_ms + limits::FORWARD_DELAY_MS);
+            if self.forward_at.is_none() {
+                self.forward_by = now.mono_ms + limits::FORWARD_LATEST_MS;
+            }
+            self.delay(now);
         }
         self.add(number);
     }
@@ -60,8 +71,12 @@ impl Backlog {
     /// The peer's heads move: it gets the delayed chains from elsewhere.
     pub fn postpone(&mut self, now: Now) {
         if self.forward_at.is_some() {
-            self.forward_at = Some(now.mono_ms + limits::FORWARD_DELAY_MS);
+            self.delay(now);
         }
+    }
+
+    fn delay(&mut self, now: Now) {
+        self.forward_at = Some(self.forward_by.min(now.mono_ms + limits::FORWARD_DELAY_MS));
     }
 
     /// Sends the delayed chains if their time has come.
@@ -98,7 +113,7 @@ impl Backlog {
     ) -> Option<(ChainNo, Ahead)> {
         self.read_ahead(marks, logs, reader);
         let (number, ahead) = self.ahead.iter().min_by_key(|(number, ahead)| (ahead.hlc, **number))?;
-        if room.is_some_and(|room| ahead.run.bytes.len() > room) {
+        if room.is_some_and(|room| ahead.size() > room) {
             return None;
         }
         let number = *number;

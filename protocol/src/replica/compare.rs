@@ -1,0 +1,96 @@
+//! Comparing with peers who holds what: digests, and heads where digests differ.
+
+use super::{Logs, Output, Replica, io::Event};
+use crate::{
+    id::{DeviceId, WorkspaceId},
+    limits,
+    message::{Digest, Heads, Message},
+    time::Now,
+};
+
+impl Replica {
+    /// Both have the workspace: compare.
+    pub(super) fn shared(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let secret = holding.record.secret.clone();
+        self.note_seen(now, peer);
+        self.offer(now, peer, workspace, &secret);
+        self.say_digest(now, peer, workspace, false);
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+    }
+
+    /// A peer shares a workspace. Of those that are gone only the last are remembered.
+    fn note_seen(&mut self, now: Now, peer: DeviceId) {
+        self.last_seen.insert(peer, now.wall_ms);
+        if self.last_seen.len() > limits::PEERS_SEEN {
+            let gone = self.last_seen.iter().filter(|(peer, _)| !self.sessions.contains_key(peer));
+            let oldest = gone.min_by_key(|(_, seen)| **seen).map(|(peer, _)| *peer);
+            oldest.map(|peer| self.last_seen.remove(&peer));
+        }
+    }
+
+    pub(super) fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId, asks: bool) {
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
+        else {
+            return;
+        };
+        if holding.syncs(now) {
+            session.say(&Message::Digest(Digest { workspace, hash: holding.digest(), asks }));
+        }
+    }
+
+    /// Says what is due of the heads we hold.
+    pub(super) fn say_heads(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return };
+        if holding.syncs(now) {
+            let heads = copy.due_heads(now, workspace, &holding.logs);
+            session.say_all(&heads);
+        } else {
+            copy.stay_silent();
+        }
+    }
+
+    pub(super) fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest) {
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&digest.workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
+        let equal = holding.digest() == digest.hash;
+        let news = equal && !copy.synced(&holding.logs);
+        copy.on_digest(equal, &holding.logs);
+        // Who can take nothing asks for nothing: the peer would send everything again and again.
+        let announces = !equal && self.read_only.is_none();
+        if announces {
+            copy.announce_all(now);
+            self.say_heads(now, peer, digest.workspace);
+        } else if equal && digest.asks {
+            self.say_digest(now, peer, digest.workspace, false);
+        }
+        if news {
+            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+        }
+    }
+
+    pub(super) fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
+        else {
+            return;
+        };
+        let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
+        let answers = self.read_only.is_none() && holding.syncs(now);
+        if copy.on_heads(now, heads, &holding.logs) && answers {
+            let answer = copy.full_heads(now, heads.workspace, &holding.logs);
+            session.say_all(&answer);
+        }
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
+        self.push(now, peer, logs);
+    }
+}
