@@ -35,26 +35,32 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
+fn name(kind: u8, number: u8) -> [u8; 5] {
+    [kind, 0, 0, 0, if kind == b'p' { number } else { 0 }]
+}
+
+/// The first part of a page; of the others any part.
 fn key(kind: u8, number: u8) -> Vec<u8> {
-    if kind == b'v' { vec![kind] } else { vec![kind, 0, 0, 0, number] }
+    let part = if kind == b'p' { 0 } else { number };
+    if kind == b'v' { vec![kind] } else { [&name(kind, number)[..], &[0, 0, 0, part]].concat() }
 }
 
 fn value(kind: u8, number: u8, how: u8, bytes: &[u8], before: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let name = if kind == b'p' { key(kind, number) } else { vec![kind] };
+    let name = name(kind, number);
     match (how, kind) {
         (0, _) => bytes.to_vec(),
-        (_, b'v') => [&[1, 0], &WORKSPACE.0[..]].concat(),
+        (_, b'v') => [&[2, 0], &WORKSPACE.0[..]].concat(),
         (1, _) => {
             let sum = crc32c::crc32c_append(crc32c::crc32c(&name), bytes);
             [&sum.to_le_bytes()[..], bytes].concat()
         }
-        (_, b'c') => pack(&name, &codec::encode(&checksums(before))).expect("compressed"),
-        _ => pack(&name, bytes).expect("compressed"),
+        (_, b'c') => pack(name, &codec::encode(&checksums(before))).expect("compressed"),
+        _ => pack(name, bytes).expect("compressed"),
     }
 }
 
-/// Those of the pages so far.
-fn checksums(items: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<u32, u32> {
+/// Parts and checksums of the pages so far.
+fn checksums(items: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<u32, (u32, u32)> {
     let pages = items.iter().filter(|(key, _)| key[0] == b'p');
-    pages.map(|(key, value)| (u32::from(key[4]), crc32c::crc32c(value))).collect()
+    pages.map(|(key, value)| (u32::from(key[4]), (1, crc32c::crc32c(value)))).collect()
 }

@@ -217,8 +217,7 @@ fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
         Action::Network(network::Request::Sync(_)) => {
             |json| read::<network::SyncAnswer>(json).is_ok_and(|answer| answer.synced)
         }
-        // The name is the first that arrives from another device.
-        Action::Join(_) => |json| read::<workspace::WorkspaceRow>(json).is_ok_and(|row| !row.name.is_empty()),
+        Action::Join(_) => |json| read::<workspace::JoinAnswer>(json).is_ok_and(|answer| answer.arrived),
         _ => |_| true,
     }
 }

@@ -335,3 +335,25 @@ fn a_copied_directory_opens_a_new_log() {
     add_project(&node, workspace, "on the original");
     assert_eq!(node.status().workspaces[0].logs, 1);
 }
+
+#[test]
+fn a_workspace_whose_log_is_missing_is_kept_and_filled_by_peers() {
+    let (anna_home, ben_home) = (Device::new(true), Device::new(true));
+    let anna = anna_home.start();
+    let workspace = found(&anna);
+    add_project(&anna, workspace, "known to Ben");
+    let ben = ben_home.start();
+    join(&ben, invite(&anna, workspace));
+    converge(&anna, &ben, workspace);
+    anna.shutdown().unwrap();
+    // Copied elsewhere, by something that has not brought the log files yet.
+    let copied = Device::new(true);
+    copy(&anna_home.data(), &copied.data());
+    let folder = copied.data().join("workspaces").join(workspace.to_string());
+    fs::remove_dir_all(folder.join("log")).unwrap();
+    let anna = copied.start();
+    assert!(folder.join("record.json").exists(), "nothing is thrown away");
+    assert_eq!(anna.unopened(), Vec::<String>::new());
+    converge(&anna, &ben, workspace);
+    assert_eq!(names(&anna, workspace), ["known to Ben"]);
+}

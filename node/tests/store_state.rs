@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{fs, path::Path};
-use velo_node::store::state::{MemoryState, SavedState, SledState, StateStore};
+use velo_node::store::state::{MemoryState, SEGMENT, SavedState, SledState, StateStore};
 use velo_protocol::{
     id::WorkspaceId,
     snapshot::{PageNo, Pages},
@@ -112,6 +112,27 @@ fn a_damaged_database_is_begun_anew() {
 }
 
 #[test]
+fn garbage_does_not_pile_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    // Left by a compaction that was cut off.
+    fs::create_dir(dir.path().join("state.fresh")).unwrap();
+    let (mut state, _) = open(&path);
+    assert!(!dir.path().join("state.fresh").exists());
+    let mut live = 0;
+    for round in 0..40 {
+        let saved = fill(&mut state, 3 + round % 2);
+        live = saved.pages.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let allowed = live + live / 2 + 8 * SEGMENT as u64;
+        assert!(state.size() <= allowed, "round {round}: {} bytes on disk for {live}", state.size());
+    }
+    assert!(live > 10 * SEGMENT as u64);
+    let saved = fill(&mut state, 4);
+    drop(state);
+    assert!(open(&path).1 == Some(saved), "and all is there");
+}
+
+#[test]
 fn another_version_or_workspace_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
@@ -167,7 +188,7 @@ fn a_locked_state_is_waited_for_and_never_put_aside() {
 
 /// The database itself. sled's threads may hold its lock for a moment after the last handle is gone.
 fn raw(path: &Path) -> sled::Db {
-    let config = sled::Config::new().path(path).segment_size(8 * 1024 * 1024);
+    let config = sled::Config::new().path(path).segment_size(SEGMENT);
     for _ in 0..500 {
         if let Ok(db) = config.open() {
             return db;

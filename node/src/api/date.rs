@@ -20,7 +20,7 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Date, ApiError> {
         word => weekday(word)
             .and_then(|weekday| now.date().nth_weekday(1, weekday).ok())
             .or_else(|| in_days(word).and_then(|days| now.date().checked_add(days.days()).ok()))
-            .or_else(|| word.parse().ok().filter(|_| !word.contains('t'))),
+            .or_else(|| word.parse().ok().filter(|_| !word.contains(['t', ' ']))),
     };
     if let Some(day) = day {
         return Ok(Date::Day(days_since_epoch(day)));
@@ -122,6 +122,7 @@ mod tests {
         assert_eq!(read("2w"), "2026-12-06");
         assert_eq!(read("1969-12-31"), "1969-12-31");
         assert_eq!(read("2026-12-01T14:30"), "2026-12-01 14:30 Europe/Zurich");
+        assert_eq!(read("2026-12-01 14:30"), "2026-12-01 14:30 Europe/Zurich");
     }
 
     #[test]

@@ -103,9 +103,10 @@ impl PeerRow {
             address: info.link.address,
             last_seen: Some(info.status.last_seen_ms).filter(|ms| *ms > 0).map(date::moment),
             shares: !shared.is_empty(),
-            synced: !shared.is_empty() && shared.iter().all(|one| one.synced && one.lacks + one.we_lack == 0),
+            synced: !shared.is_empty()
+                && shared.iter().all(|one| one.synced && one.lacks == 0 && one.we_lack == 0),
             lacks: shared.iter().map(|one| one.lacks).sum(),
-            we_lack: shared.iter().map(|one| one.we_lack).sum(),
+            we_lack: shared.iter().map(|one| one.we_lack).fold(0, u64::saturating_add),
             trouble: info.link.trouble,
         }
     }

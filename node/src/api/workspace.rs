@@ -129,6 +129,16 @@ pub struct WorkspaceRow {
     pub conflicts: usize,
 }
 
+/// What joining led to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JoinAnswer {
+    /// What is there of it.
+    #[serde(flatten)]
+    pub workspace: WorkspaceRow,
+    /// Whether that is all that a peer has.
+    pub arrived: bool,
+}
+
 /// A workspace with its members.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkspaceDetail {
@@ -217,7 +227,7 @@ async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, Api
 }
 
 /// Joins with a ticket. Returns when the joining is durable here and, if a peer was reached in
-/// time, its content has begun to arrive.
+/// time, all that it holds has arrived.
 pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError> {
     let ticket: Ticket = join.ticket.parse().map_err(|error| ApiError::Invalid(format!("{error}")))?;
     ticket.check_expiry(date::wall_ms()).map_err(|error| ApiError::Invalid(error.to_string()))?;
@@ -226,12 +236,9 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let reply = node.submit(Command::Join { ticket, person_name }).await?;
     let Reply::Workspace(id) = reply else { return founded(&reply, node) };
     let arrived = async {
-        while node.workspace(id).is_none_or(|workspace| workspace.name().is_empty()) {
-            if events
-                .recv()
-                .await
-                .is_err_and(|error| error == tokio::sync::broadcast::error::RecvError::Closed)
-            {
+        while !has_arrived(node, id) {
+            let closed = tokio::sync::broadcast::error::RecvError::Closed;
+            if events.recv().await.is_err_and(|error| error == closed) {
                 break;
             }
         }
@@ -239,7 +246,15 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
     let wait = std::time::Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
     let _ = tokio::time::timeout(wait, arrived).await;
-    founded(&reply, node)
+    scope::remember_last(node.data_dir(), id);
+    let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
+    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), arrived: has_arrived(node, id) })
+}
+
+/// Whether a peer holds nothing more than this device.
+fn has_arrived(node: &NodeHandle, id: WorkspaceId) -> bool {
+    let named = node.workspace(id).is_some_and(|workspace| !workspace.name().is_empty());
+    named && network::rows(node, Some(id)).iter().any(|peer| peer.synced)
 }
 
 fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {

@@ -8,6 +8,7 @@ use crate::{
     },
     data_dir::DataDir,
     demo::{Stage, live, peer::Peer, report::Latency},
+    store::log_files::{FileLog, FileReader},
 };
 use serde_json::Value as Json;
 use std::{
@@ -16,7 +17,12 @@ use std::{
     path::Path,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use velo_protocol::{model::Kind, workload::Trace};
+use velo_protocol::{
+    log,
+    model::Kind,
+    store::{ChainNo, LogReader, LogStore, StoreError},
+    workload::Trace,
+};
 
 /// How long the new device may take to catch up.
 const CATCH_UP: Duration = Duration::from_mins(10);
@@ -43,6 +49,8 @@ pub(super) struct Pair {
     pub rss_bytes: Option<u64>,
     /// Bytes of the new device's data directory.
     pub disk_bytes: u64,
+    /// Bytes of all entries in it: those of the trace, and the edits since.
+    pub entry_bytes: u64,
 }
 
 /// Measures `old`, which holds the trace, and a new device beside it.
@@ -73,9 +81,26 @@ pub(super) async fn measure(
     new.options.clear();
     let (open, rss_bytes) = open(&mut new).await?;
     new.stop().await?;
-    let disk_bytes =
-        DataDir::open(&new.data_dir).map_err(|error| ApiError::Failed(error.to_string()))?.size();
-    Ok(Pair { catchup, wire_bytes, live, idle_bytes, open, rss_bytes, disk_bytes })
+    let failed = |error: &dyn std::fmt::Display| ApiError::Failed(format!("measuring the disk: {error}"));
+    let dir = DataDir::open(&new.data_dir).map_err(|error| failed(&error))?;
+    let disk_bytes = dir.size();
+    let id = trace.record.id;
+    let (log, _) = FileLog::open(&dir.log(id), id, None).map_err(|error| failed(&error))?;
+    let entry_bytes = entry_bytes(&log.reader()).map_err(|error| failed(&error))?;
+    Ok(Pair { catchup, wire_bytes, live, idle_bytes, open, rss_bytes, disk_bytes, entry_bytes })
+}
+
+fn entry_bytes(reader: &FileReader) -> Result<u64, StoreError> {
+    let mut bytes = 0;
+    for (number, chain) in (0..).map(ChainNo).zip(reader.chains()) {
+        let mut position = chain.base.position;
+        while let Some(run) = reader.read_run(number, position)? {
+            let (count, _) = log::survey(&run.bytes).map_err(|error| StoreError::Read(error.to_string()))?;
+            bytes += run.bytes.len() as u64;
+            position += count;
+        }
+    }
+    Ok(bytes)
 }
 
 /// A port of loopback that was free a moment ago.

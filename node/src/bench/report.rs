@@ -30,7 +30,7 @@ impl Report {
     }
 
     fn disk_ratio(&self) -> f64 {
-        self.pair.disk_bytes as f64 / self.trace.bytes.max(1) as f64
+        self.pair.disk_bytes as f64 / self.pair.entry_bytes.max(1) as f64
     }
 
     fn durable_ratio(&self) -> f64 {

@@ -11,7 +11,7 @@ use crate::api::{
     import::Report,
     network::{self, PeerRow, SyncAnswer},
     status::Status,
-    workspace::{self, TicketAnswer, WorkspaceDetail, WorkspaceRow},
+    workspace::{self, JoinAnswer, TicketAnswer, WorkspaceDetail, WorkspaceRow},
 };
 use serde_json::{Error, Value as Json};
 
@@ -76,13 +76,18 @@ pub(super) fn invite(json: &Json) -> Result<String, Error> {
 
 /// What joining led to.
 pub(super) fn join(json: &Json) -> Result<String, Error> {
-    let row: WorkspaceRow = read(json)?;
+    let JoinAnswer { workspace: row, arrived } = read(json)?;
     if row.name.is_empty() {
         let told = "Joined. No peer was reached yet: the workspace arrives as soon as one is, while `velo node` or the app runs.";
         return Ok(format!("{}\n", styled(NOTICE, told)));
     }
     let (projects, tasks) = (count(row.projects, "project"), count(row.tasks, "task"));
-    Ok(format!("Joined \"{}\": {projects}, {tasks}\n", row.name))
+    let joined = format!("Joined \"{}\": {projects}, {tasks}", row.name);
+    if arrived {
+        return Ok(format!("{joined}\n"));
+    }
+    let told = "so far. More is on its way: it arrives while `velo node` or the app runs.";
+    Ok(format!("{joined} {}\n", styled(NOTICE, told)))
 }
 
 /// How the answer to a request on the network is laid out.

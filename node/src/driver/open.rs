@@ -259,7 +259,8 @@ pub(super) struct Stored {
     pub marker: Marker,
     pub cache: SledState,
     state: Option<Workspace>,
-    in_doubt: bool,
+    /// Entries that somebody was told of may be gone.
+    lost: bool,
 }
 
 impl Stored {
@@ -279,7 +280,13 @@ impl Stored {
         } else {
             cache
         };
-        Ok(Self { log, reader, marker, cache, state, in_doubt: report.in_doubt() })
+        let lost = if reader.chains().is_empty() {
+            // A first write that was cut off lost nothing that anybody was told of.
+            had_saved || !report.is_blank()
+        } else {
+            report.in_doubt()
+        };
+        Ok(Self { log, reader, marker, cache, state, lost })
     }
 
     /// Whether the own log may have lost entries that it once had. If so, it stays so until
@@ -288,9 +295,7 @@ impl Stored {
         let chains = self.reader.chains();
         let ends = chains.iter().filter(|chain| chain.log == own).map(|chain| chain.end.head);
         let stored = ends.max().unwrap_or(Head::start(own));
-        // A first write that was cut off lost nothing that anybody was told of.
-        let lost = self.in_doubt && !chains.is_empty();
-        let doubt = lost || self.marker.tells_cut_back(own, stored);
+        let doubt = self.lost || self.marker.tells_cut_back(own, stored);
         if doubt {
             tracing::warn!(log = %own.short(), "the own log may have been cut back: the next change opens a new one");
             if let Err(error) = self.marker.doubt(own) {

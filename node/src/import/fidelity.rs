@@ -167,7 +167,7 @@ fn lines<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Line<'a>> {
         match lines.get_mut(place) {
             Some(line) => {
                 line.more += 1;
-                line.count += said;
+                line.count = line.count.saturating_add(said);
             }
             None => lines.push(Line { first: row, more: 0, count: said }),
         }

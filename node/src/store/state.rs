@@ -10,7 +10,7 @@ pub(crate) mod sled_state;
 
 #[cfg(feature = "testing")]
 pub use memory::MemoryState;
-pub use sled_state::SledState;
+pub use sled_state::{SEGMENT, SledState};
 
 use velo_protocol::snapshot::{PageNo, Pages};
 
@@ -34,6 +34,12 @@ pub enum StateError {
     /// Compressing failed.
     #[error("compressing a page: {0}")]
     Compress(std::io::Error),
+    /// A compacted database could not take the place of the old one.
+    #[error("moving the compacted state: {0}")]
+    Move(std::io::Error),
+    /// It took its place, and cannot be opened.
+    #[error("opening the compacted state: {0}")]
+    Reopen(String),
     /// It could not even be opened.
     #[error("the state database cannot be opened; the state is rebuilt from the log at each start")]
     Closed,

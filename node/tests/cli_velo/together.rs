@@ -1,7 +1,7 @@
 //! Several devices.
 
 use crate::device::Device;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 #[test]
 fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
@@ -154,4 +154,22 @@ fn the_bench_measures_everything_it_promises() {
     }
     assert!(report["ops"].as_u64().unwrap() >= 2000);
     assert!(report["rss_mb"].as_f64().is_none_or(|mb| mb > 1.0), "{report}");
+}
+
+#[test]
+fn a_join_waits_until_everything_has_arrived() {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    let cards: Vec<Json> = (0..1_500)
+        .map(|n| json!({ "id": format!("c{n}"), "name": format!("Card {n}"), "idList": "l", "pos": n, "desc": "x".repeat(300) }))
+        .collect();
+    let list = json!({ "id": "l", "name": "To do", "pos": 1 });
+    let board = json!({ "id": "b", "name": "Large", "lists": [list], "cards": cards }).to_string();
+    anna.ok(&["import", "trello", &anna.file("large.json", &board)]);
+    let annas = anna.start_node();
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    // No node runs at Ben's: the command alone brings the workspace.
+    let joined = ben.json(&["join", &ticket, "--wait", "60"]);
+    assert_eq!((&joined["arrived"], &joined["tasks"]), (&Json::Bool(true), &Json::from(1_500)));
+    assert!(annas.stop().success());
+    assert_eq!(ben.json(&["status"])["workspaces"][0]["tasks"], 1_500);
 }

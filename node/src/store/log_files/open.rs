@@ -91,6 +91,11 @@ impl OpenReport {
         self.shortened || self.cut.is_some() || !self.damaged.is_empty()
     }
 
+    /// Nothing was ever here but, at most, a first write that was cut off.
+    pub fn is_blank(&self) -> bool {
+        !self.shortened && self.damaged.is_empty() && self.loose == 0
+    }
+
     /// The state may know entries that the log has lost, or number chains differently: it must be
     /// rebuilt from the log.
     pub fn must_rebuild(&self) -> bool {
@@ -161,7 +166,8 @@ fn parse_index(bytes: &[u8], workspace: WorkspaceId) -> Option<Index<ChainTable<
         return None;
     }
     let index: Index<ChainTable<Extent>> = codec::decode_own(body).ok()?;
-    (index.version == INDEX_VERSION && index.workspace == workspace).then_some(index)
+    let ours = index.version == INDEX_VERSION && index.workspace == workspace;
+    (ours && index.table.is_sound()).then_some(index)
 }
 
 /// What the file with this number is called.

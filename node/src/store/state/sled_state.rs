@@ -1,22 +1,32 @@
 //! Pages in sled 0.34.7.
 //!
-//! One tree, since a batch is atomic within a tree only. The first byte of a key says what it is:
+//! One tree, since a batch is atomic within a tree only. Beside the version it holds **records**, each
+//! cut into parts under keys of their own:
 //!
 //! ```text
-//! v           format version (2) | workspace (32)
-//! p page      a page; its number is four bytes, big-endian
-//! m, i, c     followed by a count: parts of meta, of the log's index, and of the checksums of all
-//!             pages; together they tell whether what is there belongs together
-//! value       CRC32C of the rest and the key (4) | length before compression (4) | zstd
+//! v                       format version (2) | workspace (32)
+//! what | number | part    a part of a record; number and part are four bytes each, big-endian
+//! record                  CRC32C of the rest, what and number (4) | length unpacked (4) | zstd
+//! what                    p: the page of this number; m: meta, i: the log's index, c: number of
+//!                         parts and checksum of every page, which tell whether all belongs together
 //! ```
 //!
 //! sled is beta by its own word. It may leave a half-written snapshot behind that it then refuses
-//! to open, panic on damaged files, or fail on a full disk; and values above a quarter of a
-//! segment go to files that it does not sync. So segments are large and values small, every value
-//! has a checksum, and everything that goes wrong ends the same way: the folder is put aside, a new
-//! one is begun, and the caller rebuilds the state from the log.
+//! to open, panic on damaged files, or fail on a full disk; and leaves above a quarter of a segment
+//! go to files that it does not sync. Segments in turn are what its files grow by, so large ones are
+//! mostly empty. So parts are small, every record has a checksum, and everything that goes wrong
+//! ends the same way: the folder is put aside, a new one is begun, and the caller rebuilds the
+//! state from the log.
+//!
+//! A leaf that is split is written anew with all its values, so filling a tree writes each of them
+//! two or three times, and the space comes back only much later. So the keys of new parts are put in
+//! their places first, with empty values: a **placeholder** is nothing, and leaves of them split
+//! cheaply. sled's own cleaning lets half of a file be garbage, and doubles the file first while it
+//! works. So its thread is off, and a file with too much garbage is written anew in another folder,
+//! which then takes the place of the first.
 
 use super::{SavedState, StateError, StateStore};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -32,12 +42,16 @@ use velo_protocol::{
 };
 
 /// Of the layout above. Another one is put aside, since a rebuild is the migration.
-const FORMAT: u16 = 1;
-/// Keeps leaves of 16 values inside the log; the greatest that sled allows is 16 MiB.
-const SEGMENT: usize = 8 * 1024 * 1024;
+const FORMAT: u16 = 2;
+/// By how many bytes the files grow. A power of two.
+pub const SEGMENT: usize = 64 * 1024;
 const CACHE: u64 = 8 * 1024 * 1024;
-/// Compressed bytes in one value: 16 of them are well below a quarter of a segment.
-const PART: usize = 48 * 1024;
+/// Bytes in one value. A leaf has 16 of them, and up to 20 for a moment, which together stay below a
+/// quarter of a segment.
+const PART: usize = SEGMENT / 4 / 24;
+/// Garbage that is left alone: a third of what is live, and some segments.
+const GARBAGE: u64 = 3;
+const GARBAGE_SEGMENTS: u64 = 3;
 /// How long to wait for sled's lock, and between attempts.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 const LOCK_POLL: Duration = Duration::from_millis(10);
@@ -50,9 +64,17 @@ pub struct SledState {
     path: PathBuf,
     /// `None` if even an empty one could not be opened.
     db: Option<sled::Db>,
-    checksums: BTreeMap<u32, u32>,
+    pages: BTreeMap<u32, Written>,
     /// Parts written of meta, index and checksums.
-    parts: [usize; 3],
+    parts: [u32; 3],
+}
+
+/// What is known of a page that was written.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Written {
+    parts: u32,
+    /// CRC32C of the record.
+    checksum: u32,
 }
 
 /// Why what is on disk is not used.
@@ -80,6 +102,7 @@ impl SledState {
     pub fn open(path: &Path, workspace: WorkspaceId) -> (Self, Option<SavedState>) {
         let opened = guarded(|| {
             remove_half_written_snapshots(path);
+            remove_folder(&fresh_folder(path)).map_err(sled::Error::Io)?;
             let db = open_db(path)?;
             let saved = load(&db, workspace)?;
             Ok((db, saved))
@@ -87,7 +110,7 @@ impl SledState {
         match opened {
             Ok((db, Some(saved))) => {
                 let mut state = Self::new(path, Some(db));
-                (state.checksums, state.parts) = (saved.checksums, saved.parts);
+                (state.pages, state.parts) = (saved.pages, saved.parts);
                 (state, Some(saved.state))
             }
             Ok((db, None)) => (Self::begin(path, db, workspace), None),
@@ -104,7 +127,7 @@ impl SledState {
     }
 
     fn new(path: &Path, db: Option<sled::Db>) -> Self {
-        Self { path: path.to_owned(), db, checksums: BTreeMap::new(), parts: [0; 3] }
+        Self { path: path.to_owned(), db, pages: BTreeMap::new(), parts: [0; 3] }
     }
 
     fn begin(path: &Path, db: sled::Db, workspace: WorkspaceId) -> Self {
@@ -129,33 +152,62 @@ impl SledState {
         self.db.as_ref().and_then(|db| db.size_on_disk().ok()).unwrap_or(0)
     }
 
-    fn batch(&mut self, pages: &Pages, log_index: &[u8]) -> Result<sled::Batch, StateError> {
-        let mut batch = sled::Batch::default();
+    /// Bytes of what is there, at most.
+    fn live(&self) -> u64 {
+        let parts = self.pages.values().map(|page| page.parts).chain(self.parts);
+        parts.map(|parts| u64::from(parts) * PART as u64).sum()
+    }
+
+    /// Writes everything anew, without the garbage. If the process ends in the middle, the old
+    /// folder is still there, or nothing, and then the state is rebuilt.
+    fn compact(&mut self) -> Result<(), StateError> {
+        let Some(old) = self.db.take() else { return Ok(()) };
+        let fresh = fresh_folder(&self.path);
+        if let Err(error) = copy(&old, &fresh) {
+            // Garbage harms nobody.
+            tracing::debug!(%error, "the state could not be compacted");
+            self.db = Some(old);
+            return Ok(());
+        }
+        drop(old);
+        fs::remove_dir_all(&self.path).map_err(StateError::Move)?;
+        fs::rename(&fresh, &self.path).map_err(StateError::Move)?;
+        self.db = Some(open_db(&self.path).map_err(|error| StateError::Reopen(error.to_string()))?);
+        Ok(())
+    }
+
+    fn changes(&mut self, pages: &Pages, log_index: &[u8]) -> Result<Changes, StateError> {
+        let mut changes = Changes::default();
         for (no, bytes) in &pages.pages {
-            let key = page_key(no.0);
-            let value = pack(&key, bytes)?;
-            self.checksums.insert(no.0, crc32c::crc32c(&value));
-            batch.insert(&key, value);
+            let name = name(b'p', no.0);
+            let record = pack(name, bytes)?;
+            let before = self.pages.get(&no.0).map_or(0, |page| page.parts);
+            let parts = changes.put(name, &record, before);
+            self.pages.insert(no.0, Written { parts, checksum: crc32c::crc32c(&record) });
         }
-        let checksums = codec::encode(&self.checksums);
-        for (slot, bytes) in [&pages.meta, log_index, &checksums].into_iter().enumerate() {
-            let written = put_parts(&mut batch, SINGLES[slot], bytes)?;
-            for gone in written..self.parts[slot] {
-                batch.remove(&part_key(SINGLES[slot], gone));
-            }
-            self.parts[slot] = written;
+        let checksums = codec::encode(&self.pages);
+        let singles = SINGLES.into_iter().zip([&pages.meta, log_index, &checksums]);
+        for ((what, bytes), parts) in singles.zip(&mut self.parts) {
+            let name = name(what, 0);
+            *parts = changes.put(name, &pack(name, bytes)?, *parts);
         }
-        Ok(batch)
+        Ok(changes)
     }
 }
 
 impl StateStore for SledState {
     fn save(&mut self, pages: &Pages, log_index: &[u8]) -> Result<(), StateError> {
-        let batch = self.batch(pages, log_index)?;
+        let changes = self.changes(pages, log_index)?;
         let db = self.db.as_ref().ok_or(StateError::Closed)?;
-        db.apply_batch(batch)?;
+        for key in changes.new_keys {
+            db.insert(key, &[])?;
+        }
+        db.apply_batch(changes.batch)?;
         // Not for durability, which sled does not give: to hear of a full disk now.
         db.flush()?;
+        if self.size() > self.live() + self.live() / GARBAGE + GARBAGE_SEGMENTS * SEGMENT as u64 {
+            self.compact()?;
+        }
         Ok(())
     }
 
@@ -171,9 +223,33 @@ impl StateStore for SledState {
     }
 }
 
+fn fresh_folder(path: &Path) -> PathBuf {
+    path.with_extension("fresh")
+}
+
+/// Copies all records to a new database, which is closed again.
+fn copy(old: &sled::Db, to: &Path) -> Result<(), Unusable> {
+    remove_folder(to).map_err(sled::Error::Io)?;
+    let new = open_db(to)?;
+    for item in old.iter() {
+        new.insert(item?.0, &[])?;
+    }
+    for item in old.iter() {
+        let (key, value) = item?;
+        new.insert(key, value)?;
+    }
+    new.flush()?;
+    Ok(())
+}
+
+fn remove_folder(path: &Path) -> io::Result<()> {
+    if path.exists() { fs::remove_dir_all(path) } else { Ok(()) }
+}
+
 /// Waits for the lock: sled's threads may hold it for a moment after the last handle was dropped.
 fn open_db(path: &Path) -> Result<sled::Db, Unusable> {
     let config = sled::Config::new().path(path).segment_size(SEGMENT).cache_capacity(CACHE);
+    let config = config.flush_every_ms(None);
     let give_up = Instant::now() + LOCK_WAIT;
     loop {
         match config.open() {
@@ -230,68 +306,103 @@ fn version(workspace: WorkspaceId) -> Vec<u8> {
     [&FORMAT.to_le_bytes()[..], &workspace.0].concat()
 }
 
-fn page_key(no: u32) -> [u8; 5] {
-    keyed(b'p', no)
-}
-
-fn part_key(prefix: u8, part: usize) -> [u8; 5] {
-    keyed(prefix, part as u32)
-}
-
-fn keyed(prefix: u8, no: u32) -> [u8; 5] {
+/// Of a record: how the keys of its parts begin.
+fn name(what: u8, no: u32) -> [u8; 5] {
     let [a, b, c, d] = no.to_be_bytes();
-    [prefix, a, b, c, d]
+    [what, a, b, c, d]
 }
 
-/// A value as it is stored under `key`.
-pub fn pack(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StateError> {
+fn part_key(name: [u8; 5], part: u32) -> [u8; 9] {
+    let mut key = [0; 9];
+    key[..5].copy_from_slice(&name);
+    key[5..].copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// A record as it is stored in parts.
+pub fn pack(name: [u8; 5], bytes: &[u8]) -> Result<Vec<u8>, StateError> {
     let packed = zstd::bulk::compress(bytes, 1).map_err(StateError::Compress)?;
-    let mut value = vec![0; 4];
-    value.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    value.extend_from_slice(&packed);
-    let crc = crc32c::crc32c_append(crc32c::crc32c(key), &value[4..]);
-    value[..4].copy_from_slice(&crc.to_le_bytes());
-    Ok(value)
+    let mut record = vec![0; 4];
+    record.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    record.extend_from_slice(&packed);
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&name), &record[4..]);
+    record[..4].copy_from_slice(&crc.to_le_bytes());
+    Ok(record)
 }
 
-fn unpack(key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    let (crc, rest) = value.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*crc) != crc32c::crc32c_append(crc32c::crc32c(key), rest) {
+fn unpack(name: [u8; 5], record: &[u8]) -> Option<Vec<u8>> {
+    let (crc, rest) = record.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*crc) != crc32c::crc32c_append(crc32c::crc32c(&name), rest) {
         return None;
     }
     let (len, packed) = rest.split_first_chunk::<4>()?;
     zstd::bulk::decompress(packed, u32::from_le_bytes(*len) as usize).ok()
 }
 
-/// Writes `bytes` in parts; returns how many.
-fn put_parts(batch: &mut sled::Batch, prefix: u8, bytes: &[u8]) -> Result<usize, StateError> {
-    let whole = pack(&[prefix], bytes)?;
-    let parts = whole.chunks(PART);
-    let count = parts.len();
-    for (no, part) in parts.enumerate() {
-        batch.insert(&part_key(prefix, no), part);
-    }
-    Ok(count)
+/// What one save does.
+#[derive(Default)]
+struct Changes {
+    /// Get placeholders before the batch.
+    new_keys: Vec<[u8; 9]>,
+    batch: sled::Batch,
 }
 
-fn get_parts(db: &sled::Db, prefix: u8) -> Result<(Vec<u8>, usize), Unusable> {
-    let (mut whole, mut count) = (Vec::new(), 0);
-    for item in db.scan_prefix([prefix]) {
-        let (key, part) = item?;
-        if *key != part_key(prefix, count) {
+impl Changes {
+    /// Writes a record in place of one that had `before` parts; returns how many it has.
+    fn put(&mut self, name: [u8; 5], record: &[u8], before: u32) -> u32 {
+        let mut count = 0;
+        for part in record.chunks(PART) {
+            let key = part_key(name, count);
+            self.batch.insert(&key, part);
+            if count >= before {
+                self.new_keys.push(key);
+            }
+            count += 1;
+        }
+        for gone in count..before {
+            self.batch.remove(&part_key(name, gone));
+        }
+        count
+    }
+}
+
+type Item = (sled::IVec, sled::IVec);
+
+/// The parts of all records of a kind, in order.
+fn parts_of(db: &sled::Db, what: u8) -> impl Iterator<Item = sled::Result<Item>> {
+    let is_part = |item: &sled::Result<Item>| item.as_ref().map_or(true, |(_, value)| !value.is_empty());
+    db.scan_prefix([what]).filter(is_part)
+}
+
+/// The next of these records, all of whose parts have to be there.
+fn next_record(
+    items: &mut impl Iterator<Item = sled::Result<Item>>,
+    name: [u8; 5],
+    parts: u32,
+) -> Result<Vec<u8>, Unusable> {
+    let mut record = Vec::new();
+    for part in 0..parts {
+        let (key, bytes) = items.next().ok_or(Unusable::Damaged)??;
+        if *key != part_key(name, part) {
             return Err(Unusable::Damaged);
         }
-        whole.extend_from_slice(&part);
-        count += 1;
+        record.extend_from_slice(&bytes);
     }
-    let bytes = unpack(&[prefix], &whole).ok_or(Unusable::Damaged)?;
-    Ok((bytes, count))
+    Ok(record)
+}
+
+/// A record of which there is only one, and how many parts it has.
+fn single(db: &sled::Db, what: u8) -> Result<(Vec<u8>, u32), Unusable> {
+    let name = name(what, 0);
+    let parts = parts_of(db, what).count() as u32;
+    let record = next_record(&mut parts_of(db, what), name, parts)?;
+    Ok((unpack(name, &record).ok_or(Unusable::Damaged)?, parts))
 }
 
 pub(crate) struct Loaded {
     pub(crate) state: SavedState,
-    checksums: BTreeMap<u32, u32>,
-    parts: [usize; 3],
+    pages: BTreeMap<u32, Written>,
+    parts: [u32; 3],
 }
 
 /// Everything saved; `None` if nothing was yet.
@@ -301,27 +412,28 @@ pub(crate) fn load(db: &sled::Db, workspace: WorkspaceId) -> Result<Option<Loade
         Some(found) if *found == *version(workspace) => {}
         _ => return Err(Unusable::Version),
     }
-    if db.scan_prefix(b"m").next().is_none() && db.len() == 1 {
+    if SINGLES.iter().chain(b"p").all(|what| parts_of(db, *what).next().is_none()) {
         return Ok(None);
     }
-    let (meta, meta_parts) = get_parts(db, SINGLES[0])?;
-    let (log_index, index_parts) = get_parts(db, SINGLES[1])?;
-    let (checksums, checksum_parts) = get_parts(db, SINGLES[2])?;
-    let checksums: BTreeMap<u32, u32> = codec::decode_own(&checksums).map_err(|_| Unusable::Damaged)?;
-    let pages = load_pages(db, &checksums)?;
+    let (meta, meta_parts) = single(db, SINGLES[0])?;
+    let (log_index, index_parts) = single(db, SINGLES[1])?;
+    let (checksums, checksum_parts) = single(db, SINGLES[2])?;
+    let written: BTreeMap<u32, Written> = codec::decode_own(&checksums).map_err(|_| Unusable::Damaged)?;
+    let pages = load_pages(db, &written)?;
     let parts = [meta_parts, index_parts, checksum_parts];
-    Ok(Some(Loaded { state: SavedState { meta, pages, log_index }, checksums, parts }))
+    Ok(Some(Loaded { state: SavedState { meta, pages, log_index }, pages: written, parts }))
 }
 
-fn load_pages(db: &sled::Db, checksums: &BTreeMap<u32, u32>) -> Result<Vec<(PageNo, Vec<u8>)>, Unusable> {
-    let mut pages = Vec::with_capacity(checksums.len());
-    let mut found = db.scan_prefix(b"p");
-    for (&no, &checksum) in checksums {
-        let (key, value) = found.next().ok_or(Unusable::Damaged)??;
-        if *key != page_key(no) || crc32c::crc32c(&value) != checksum {
+fn load_pages(db: &sled::Db, written: &BTreeMap<u32, Written>) -> Result<Vec<(PageNo, Vec<u8>)>, Unusable> {
+    let mut pages = Vec::with_capacity(written.len());
+    let mut items = parts_of(db, b'p');
+    for (&no, page) in written {
+        let name = name(b'p', no);
+        let record = next_record(&mut items, name, page.parts)?;
+        if crc32c::crc32c(&record) != page.checksum {
             return Err(Unusable::Damaged);
         }
-        pages.push((PageNo(no), unpack(&key, &value).ok_or(Unusable::Damaged)?));
+        pages.push((PageNo(no), unpack(name, &record).ok_or(Unusable::Damaged)?));
     }
-    if found.next().is_some() { Err(Unusable::Damaged) } else { Ok(pages) }
+    if items.next().is_some() { Err(Unusable::Damaged) } else { Ok(pages) }
 }
