@@ -2,6 +2,7 @@
 
 mod answer;
 mod carry;
+mod save;
 
 use crate::{
     bridge::{Bridge, Request},
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, time::Duration};
 use velo_protocol::{
     id::{EntityId, WorkspaceId},
     replica::RequestId,
+    workspace::Workspace,
 };
 
 /// How long the first key of a sequence is remembered, in milliseconds.
@@ -47,7 +49,8 @@ impl VeloApp {
     /// An app in front of a bridge.
     pub fn new(bridge: Box<dyn Bridge>) -> Self {
         let model = Model::new(&*bridge);
-        let view = View { preferences: bridge.preferences(), ..View::default() };
+        let mut view = View { preferences: bridge.preferences(), ..View::default() };
+        view.onboarding.name = model.name.clone().unwrap_or_default();
         Self {
             bridge,
             model,
@@ -85,6 +88,7 @@ impl VeloApp {
             ctx.request_repaint();
             return;
         }
+        let asked = self.next_request;
         self.take_answers();
         self.renew();
         self.read_keys(&ctx);
@@ -95,7 +99,7 @@ impl VeloApp {
         for command in out {
             self.carry_out(&ctx, command);
         }
-        if acted {
+        if acted || self.next_request != asked {
             ctx.request_repaint();
         }
         self.plan_repaint(&ctx);
@@ -114,10 +118,22 @@ impl VeloApp {
     /// Takes the newest snapshot, and what follows from it.
     fn renew(&mut self) {
         let changed = self.model.renew(&*self.bridge, self.view.preferences.workspace);
-        let Some(workspace) = &self.model.workspace else {
+        if !self.view.is_covered() {
+            self.view.dialog = self.view.returned.pop().unwrap_or_default();
+        }
+        // A clone of a snapshot shares everything with it.
+        let Some(workspace) = self.model.workspace.clone() else {
             self.shown = None;
             return;
         };
+        self.show(&workspace, changed);
+        self.follow_detail(&workspace);
+        if let Some(of) = self.view.story.ask(&workspace, self.view.open) {
+            self.send(Request::Story(of.workspace, of.task), Pending::Told(of));
+        }
+    }
+
+    fn show(&mut self, workspace: &Workspace, changed: bool) {
         if self.shown != Some(workspace.id()) {
             self.shown = Some(workspace.id());
             self.view.cards.clear();
@@ -135,14 +151,6 @@ impl VeloApp {
         // What somebody else has deleted cannot stay open.
         self.view.open = self.view.open.filter(|id| workspace.task(*id).is_some());
         self.view.cursor = self.view.cursor.filter(|id| workspace.task(*id).is_some());
-        let leaving = self.view.detail.task != self.view.open;
-        let typed = if leaving { self.view.detail.save() } else { Vec::new() };
-        self.view.detail.follow(workspace, self.view.open);
-        let bridge = &*self.bridge;
-        self.view.story.renew(workspace, self.view.open, &|at| bridge.entry(workspace.id(), at));
-        if !typed.is_empty() {
-            self.edit(typed, String::new());
-        }
     }
 
     fn read_keys(&mut self, ctx: &Context) {
@@ -210,7 +218,7 @@ impl VeloApp {
     }
 
     fn workspace_id(&self) -> Option<WorkspaceId> {
-        self.model.workspace.as_ref().map(velo_protocol::workspace::Workspace::id)
+        self.model.workspace.as_ref().map(Workspace::id)
     }
 
     /// Opens a task, in its project.
@@ -247,6 +255,10 @@ impl VeloApp {
 }
 
 impl eframe::App for VeloApp {
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.finish();
+    }
+
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.frame(ui);
     }

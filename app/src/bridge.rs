@@ -1,14 +1,13 @@
 //! What the app needs from the world: snapshots, peers, the time, and a way to ask for changes.
 //!
 //! Everything behind [`Bridge`] may use threads, files and clocks; nothing in front of it does. No
-//! method blocks. Whoever implements it calls `request_repaint` when something has changed.
+//! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
-use crate::view::{date::Moment, state::Preferences};
+use crate::view::{date::Moment, state::Preferences, story::Told};
 use velo_protocol::{
-    history::LoggedEntry,
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
-    replica::{Command, PeerStatus, RequestId},
-    store::EntryAt,
+    model::EntityKey,
+    replica::{Command, PeerStatus, Reply, RequestId},
     workspace::Workspace,
 };
 
@@ -16,6 +15,10 @@ use velo_protocol::{
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
+#[cfg(not(target_arch = "wasm32"))]
+mod troubles;
+#[cfg(not(target_arch = "wasm32"))]
+mod worker;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,19 @@ pub enum Request {
     Dial(String),
     /// Puts the sample board into a workspace.
     Sample(WorkspaceId),
+    /// What happened to a task.
+    Story(WorkspaceId, EntityId),
+    /// Brings something deleted back, with what was deleted together with it.
+    Restore(WorkspaceId, EntityKey),
+}
+
+/// What is answered to a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It is done.
+    Reply(Reply),
+    /// What was asked for with [`Request::Story`].
+    Story(Vec<Told>),
 }
 
 /// What became of a request.
@@ -34,7 +50,7 @@ pub struct Answer {
     /// Of which request.
     pub request: RequestId,
     /// What became of it, or a sentence for people.
-    pub result: Result<velo_protocol::replica::Reply, String>,
+    pub result: Result<Answered, String>,
 }
 
 /// A peer, and the way to it.
@@ -71,14 +87,20 @@ pub trait Bridge {
     fn peers(&self) -> Vec<Peer>;
     /// Where this device can be reached, as multiaddresses.
     fn addresses(&self) -> Vec<String>;
-    /// An entry as it is stored, for the history of a task.
-    fn entry(&self, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry>;
+    /// What keeps this device from showing or saving everything, a sentence each.
+    fn troubles(&self) -> Vec<String>;
+    /// The name of whoever is here, if one was given.
+    fn name(&self) -> Option<String>;
+    /// Notes the name of whoever is here.
+    fn introduce(&mut self, name: &str);
     /// A new id.
     fn new_id(&mut self) -> EntityId;
     /// Asks for something. The answer comes with [`Self::answers`].
     fn send(&mut self, id: RequestId, request: Request);
     /// Answers that have come since the last call.
     fn answers(&mut self) -> Vec<Answer>;
+    /// Waits a moment for answers: about a hundredth of a second. Only for the end of the app.
+    fn pause(&self);
     /// What the person preferred last time.
     fn preferences(&self) -> Preferences;
     /// Keeps what the person prefers.

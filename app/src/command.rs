@@ -15,7 +15,7 @@ use egui::{Key, Modifiers};
 use std::fmt;
 use velo_protocol::{
     change::Change,
-    id::{EntityId, WorkspaceId},
+    id::{EntityId, OpId, WorkspaceId},
     model::EntityKey,
     ticket::Ticket,
 };
@@ -60,13 +60,24 @@ pub enum AppCommand {
     },
     /// Makes a task.
     AddTask {
-        /// What was typed.
+        /// What was understood.
         draft: Draft,
+        /// What was typed.
+        text: String,
         /// The column; the first of the project if `None`.
         column: Option<EntityId>,
     },
-    /// Makes something that has a name.
-    AddNamed(NamePurpose, String),
+    /// Makes something that has a name, or renames it.
+    AddNamed {
+        /// What for.
+        purpose: NamePurpose,
+        /// The name.
+        name: String,
+        /// The operations behind the name it replaces.
+        seen: Vec<OpId>,
+    },
+    /// Saves what has been typed into the open task.
+    SaveTyped,
     /// Moves a task.
     Move(EntityId, Place),
     /// Brings something deleted back.
@@ -79,7 +90,7 @@ pub enum AppCommand {
     Found {
         /// Its name.
         workspace: String,
-        /// The person's.
+        /// The person's; empty if they did not say.
         person: String,
         /// Whether to fill it with the sample board.
         sample: bool,
@@ -262,12 +273,12 @@ pub static NAMED: &[Named] = &[
     named(AppCommand::ShowPage(Page::Conflicts), "Conflicts", Keys::after_g(Key::X), icons::GIT_MERGE),
     named(AppCommand::ShowPage(Page::Peers), "Peers", Keys::after_g(Key::P), icons::MONITOR),
     unbound(
-        AppCommand::OpenDialog(Dialog::Name { purpose: NamePurpose::Project, text: String::new() }),
+        AppCommand::OpenDialog(Dialog::name(NamePurpose::Project, String::new())),
         "New project",
         icons::FOLDER_KANBAN,
     ),
     unbound(
-        AppCommand::OpenDialog(Dialog::Name { purpose: NamePurpose::Workspace, text: String::new() }),
+        AppCommand::OpenDialog(Dialog::name(NamePurpose::Workspace, String::new())),
         "New workspace",
         icons::PLUS,
     ),

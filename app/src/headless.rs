@@ -1,10 +1,10 @@
 //! Without a display: the same peer, and a sample to try when there is nothing yet.
 
 use std::{path::Path, process::ExitCode};
-use velo_app::bridge::sample;
+use velo_app::{bridge::sample, view::onboarding::UNNAMED};
 use velo_node::{
     api::workspace::Introduction,
-    handle::{Node, NodeConfig},
+    handle::{Node, NodeConfig, NodeHandle},
 };
 use velo_protocol::replica::{Command, Reply};
 
@@ -27,7 +27,7 @@ pub fn run(data_dir: &Path, reason: &str) -> ExitCode {
 fn prepare(data_dir: &Path) -> Result<(), String> {
     let person = introduce(data_dir)?;
     let node = Node::start(NodeConfig::offline(data_dir.to_owned())).map_err(|error| error.to_string())?;
-    let made = if node.workspaces().is_empty() { fill(&node, person).map(|()| true) } else { Ok(false) };
+    let made = if is_new(&node) { fill(&node, person).map(|()| true) } else { Ok(false) };
     node.shutdown().map_err(|error| error.to_string())?;
     if made? {
         let program = std::env::args().next().unwrap_or_else(|| "velo-app".to_owned());
@@ -39,14 +39,21 @@ fn prepare(data_dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The name of whoever is here; the login name if none was given before.
+/// Whether there is nothing on the device yet. A workspace that cannot be opened is something, and
+/// the node tells of it.
+fn is_new(node: &NodeHandle) -> bool {
+    node.workspaces().is_empty() && node.unopened().is_empty()
+}
+
+/// The name of whoever is here; the login name if none was given before. Where there is none either,
+/// nothing is noted: it is asked for later.
 fn introduce(data_dir: &Path) -> Result<String, String> {
     if let Some(known) = Introduction::read(data_dir).map_err(|error| error.to_string())? {
         return Ok(known.name);
     }
     let login = std::env::var("USER").ok().filter(|name| !name.trim().is_empty());
-    let new =
-        Introduction::new(&login.unwrap_or_else(|| "Me".to_owned())).map_err(|error| error.to_string())?;
+    let Some(login) = login else { return Ok(UNNAMED.to_owned()) };
+    let new = Introduction::new(&login).map_err(|error| error.to_string())?;
     new.write(data_dir).map_err(|error| error.to_string())?;
     Ok(new.name)
 }
@@ -60,4 +67,30 @@ fn fill(node: &Node, person_name: String) -> Result<(), String> {
     let changes = sample::changes(workspace, today).map_err(|error| error.to_string())?;
     let edit = Command::Edit { workspace, changes };
     node.submit_blocking(edit).map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(dir: &Path) -> Node {
+        let config = NodeConfig::offline(dir.join("data"));
+        Node::start(NodeConfig { state_dir: Some(dir.join("state")), ..config }).unwrap()
+    }
+
+    #[test]
+    fn a_workspace_that_cannot_be_opened_is_not_a_first_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = start(dir.path());
+        assert!(is_new(&node));
+        fill(&node, "Anna".to_owned()).unwrap();
+        assert!(!is_new(&node));
+        node.shutdown().unwrap();
+        for workspace in std::fs::read_dir(dir.path().join("data/workspaces")).unwrap() {
+            std::fs::write(workspace.unwrap().path().join("record.json"), "{").unwrap();
+        }
+        let node = start(dir.path());
+        assert!(node.workspaces().is_empty() && !is_new(&node), "{:?}", node.unopened());
+        node.shutdown().unwrap();
+    }
 }

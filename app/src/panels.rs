@@ -16,6 +16,7 @@ pub mod picker_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;
 pub mod toast_ui;
+pub mod troubles_ui;
 
 use crate::{
     command::AppCommand,

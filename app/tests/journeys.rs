@@ -7,6 +7,7 @@ mod screen;
 mod world;
 
 use egui::{Key, Theme, Vec2};
+use egui_kittest::kittest::Queryable;
 use screen::Screen;
 use velo_protocol::{
     change::Change,
@@ -312,4 +313,74 @@ fn a_deleted_task_is_restored_from_the_palette() {
     screen.click("Fix pump");
     let workspace = screen.device.borrow().workspace(id);
     task_titled(&workspace, "Fix pump");
+}
+
+#[test]
+fn a_workspace_that_cannot_be_opened_is_no_first_start() {
+    let device = Device::new(1);
+    device.borrow_mut().troubles.push("A workspace could not be opened: record.json is damaged".into());
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    assert!(!screen.shows("Welcome to Velo"));
+    assert!(screen.shows("Your work cannot be shown") && screen.shows_part("record.json is damaged"));
+    assert!(screen.unnamed().is_empty());
+    screen.click("Begin another workspace");
+    assert!(screen.shows("Welcome to Velo"));
+}
+
+#[test]
+fn what_cannot_be_saved_is_said_as_long_as_it_lasts() {
+    let (mut screen, _) = small_board();
+    let words = "Saving failed: the disk is full";
+    screen.device.borrow_mut().troubles.push(words.into());
+    screen.harness.run();
+    assert!(screen.shows(words));
+    screen.click("Peers");
+    assert!(screen.shows(words));
+    screen.device.borrow_mut().troubles.clear();
+    screen.harness.run();
+    assert!(!screen.shows(words));
+}
+
+#[test]
+fn nobody_is_called_me_for_good() {
+    let device = Device::new(1);
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    screen.click("Try with a sample board");
+    assert_eq!(device.borrow().name, None);
+    screen.control(Key::K);
+    screen.fill_in("Type a command, or the name of a task or project", "new workspace");
+    screen.press(Key::Enter);
+    screen.fill_in("Name", "Workshop");
+    screen.press(Key::Enter);
+    assert!(screen.shows("Your name"), "it is asked for");
+    screen.fill_in("Your name", "Anna Berg");
+    screen.click("Create workspace");
+    assert_eq!(device.borrow().name.as_deref(), Some("Anna Berg"));
+    let workspace = screen.harness.state().model().workspace.clone().unwrap();
+    assert_eq!((workspace.name(), workspace.members()[0].name.as_str()), ("Workshop", "Anna Berg"));
+}
+
+#[test]
+fn a_name_that_is_known_is_filled_in() {
+    let device = Device::new(1);
+    device.borrow_mut().name = Some("Anna Berg".into());
+    let mut screen = Screen::new(&device, SIZE, Theme::Dark);
+    assert_eq!(screen.harness.state().view().onboarding.name, "Anna Berg");
+    screen.click("Try with a sample board");
+    screen.control(Key::K);
+    screen.fill_in("Type a command, or the name of a task or project", "join by");
+    screen.press(Key::Enter);
+    assert!(screen.shows("Ticket") && !screen.shows("Your name"));
+}
+
+#[test]
+fn the_window_does_not_wait_for_the_story_of_a_task() {
+    let (mut screen, _) = small_board();
+    screen.device.borrow_mut().slow = 1;
+    screen.harness.get_by_label("Fix pump").click();
+    screen.harness.run_steps(4);
+    assert!(screen.shows("Delete task") && screen.harness.state().view().story.told.is_empty());
+    screen.device.borrow_mut().slow = 0;
+    screen.harness.run();
+    assert!(!screen.harness.state().view().story.told.is_empty());
 }

@@ -20,6 +20,11 @@ use world::{Device, join, meet, part};
 
 const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
 
+const DAMAGED: &str = "A workspace could not be opened: \
+    /home/anna/.local/share/velo/workspaces/3f9a6c1e2b7d/record.json is damaged (EOF while parsing an object)";
+const FULL: &str =
+    "Saving failed, and nothing can be changed until Velo is started again: no space left on device";
+
 fn nth_task(workspace: &Workspace, at: usize) -> EntityId {
     let project = workspace.projects()[0];
     let tasks = workspace.columns(project).into_iter().flat_map(|column| workspace.tasks(column));
@@ -54,6 +59,26 @@ fn workshop(theme: Theme) -> (Screen, world::Shared, velo_protocol::id::Workspac
 #[test]
 fn first_start() {
     in_both_themes("first_start", |theme| Screen::new(&Device::new(1), SIZE, theme));
+}
+
+#[test]
+fn troubles() {
+    in_both_themes("troubles", |theme| {
+        let device = Device::new(1);
+        device.borrow_mut().troubles.push(DAMAGED.into());
+        Screen::new(&device, SIZE, theme)
+    });
+}
+
+#[test]
+fn troubles_over_the_board() {
+    in_both_themes("troubles_banner", |theme| {
+        let screen = workshop(theme).0;
+        screen.device.borrow_mut().troubles.extend([FULL.to_owned(), DAMAGED.to_owned()]);
+        let mut screen = screen;
+        screen.harness.run();
+        screen
+    });
 }
 
 #[test]

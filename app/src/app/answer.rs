@@ -1,12 +1,17 @@
 //! What becomes of requests, told to the person.
+//!
+//! Fields and dialogs are cleared when their content is sent. It is held here until the answer
+//! comes: what is refused goes back to where it was typed.
 
 use super::VeloApp;
 use crate::{
-    bridge::Request,
+    bridge::{Answered, Request},
     panels::dialog_ui::sentence,
     view::{
+        detail::{Line, Of, Part},
         edit,
         state::{Dialog, Page},
+        story,
         toast::Tone,
     },
 };
@@ -22,21 +27,36 @@ const FIRST_PROJECT: &str = "First project";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pending {
     /// A workspace.
-    Found { sample: bool },
+    Found { sample: bool, from: Dialog },
     /// To join one.
-    Joined,
+    Joined { from: Dialog },
     /// The content of the sample board or of a first project.
     Filled,
     /// An edit, and what to say when it is done.
-    Edited { done: String },
+    Edited { done: String, typed: Source },
+    /// To save a text of a task.
+    Saved(Of, Part),
     /// Undo or redo.
     Undone { again: bool },
     /// A ticket.
     Invited,
     /// A connection.
-    Dialled,
+    Dialled { from: Dialog },
     /// To compare with every peer.
     Compared,
+    /// What happened to a task.
+    Told(story::Of),
+}
+
+/// Where the words of an edit were typed, and the words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It has none.
+    None,
+    /// In a dialog.
+    Dialog(Dialog),
+    /// In the detail of a task.
+    Line(Of, Line, String),
 }
 
 impl VeloApp {
@@ -44,23 +64,34 @@ impl VeloApp {
         for answer in self.bridge.answers() {
             let Some(pending) = self.pending.remove(&answer.request) else { continue };
             match answer.result {
-                Ok(reply) => self.answered(pending, reply),
-                Err(problem) => self.refused(&pending, &problem),
+                Ok(Answered::Reply(reply)) => self.answered(pending, reply),
+                Ok(Answered::Story(told)) => {
+                    if let Pending::Told(of) = pending {
+                        self.view.story.take(of, told);
+                    }
+                }
+                Err(problem) => self.refused(pending, &problem),
             }
         }
     }
 
     fn answered(&mut self, pending: Pending, reply: Reply) {
         match (pending, reply) {
-            (Pending::Found { sample }, Reply::Workspace(id)) => self.founded(id, sample),
-            (Pending::Joined, Reply::Workspace(id)) => {
+            (Pending::Found { sample, .. }, Reply::Workspace(id)) => self.founded(id, sample),
+            (Pending::Joined { .. }, Reply::Workspace(id)) => {
                 self.enter(id);
                 self.say("Joined. Content arrives as soon as a member is near.", Tone::Done, false);
             }
-            (Pending::Edited { done }, Reply::Edited { operations, .. })
+            (Pending::Edited { done, .. }, Reply::Edited { operations, .. })
                 if operations > 0 && !done.is_empty() =>
             {
                 self.say(done, Tone::Done, true);
+            }
+            (Pending::Saved(of, part), _) => {
+                let workspace = self.bridge.workspace(of.0);
+                if self.view.detail.saved(of, part, workspace.as_ref()) {
+                    self.save(of);
+                }
             }
             (Pending::Undone { again }, Reply::Edited { kept, .. }) => self.undone(again, &kept),
             (Pending::Invited, Reply::Ticket(ticket)) => {
@@ -68,7 +99,7 @@ impl VeloApp {
                     self.view.dialog = Dialog::Invite { ticket: Some(ticket) };
                 }
             }
-            (Pending::Dialled, _) => {
+            (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
             (Pending::Compared, _) => {
@@ -78,25 +109,43 @@ impl VeloApp {
         }
     }
 
-    fn refused(&mut self, pending: &Pending, problem: &str) {
+    fn refused(&mut self, pending: Pending, problem: &str) {
         let problem = sentence(problem);
         self.view.onboarding.waiting = false;
         let first_start = self.model.workspace.is_none();
         match pending {
-            Pending::Found { .. } | Pending::Joined if first_start => {
+            Pending::Found { .. } | Pending::Joined { .. } if first_start => {
                 self.view.onboarding.problem = Some(problem);
+            }
+            Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {
+                self.ask_again(from, problem);
             }
             Pending::Invited => {
                 self.view.dialog = Dialog::None;
                 self.say(problem, Tone::Problem, false);
             }
-            // What could not be saved is shown as it was before.
-            Pending::Edited { .. } => {
-                self.view.detail.title.reset();
-                self.view.detail.description.reset();
+            Pending::Saved(of, part) => {
+                self.view.detail.refused(of, part, &problem);
                 self.say(problem, Tone::Problem, false);
             }
+            Pending::Edited { typed: Source::Dialog(dialog), .. } => self.ask_again(dialog, problem),
+            Pending::Edited { typed: Source::Line(of, line, words), .. } => {
+                self.view.detail.give_back(of, line, &words);
+                self.say(problem, Tone::Problem, false);
+            }
+            // The story is asked for again when the task changes.
+            Pending::Told(of) => self.view.story.failed(of),
             _ => self.say(problem, Tone::Problem, false),
+        }
+    }
+
+    /// Opens a dialog again whose content was refused.
+    fn ask_again(&mut self, mut dialog: Dialog, problem: String) {
+        if !dialog.complain(&problem) {
+            self.say(problem, Tone::Problem, false);
+        }
+        if dialog != Dialog::None {
+            self.view.returned.push(dialog);
         }
     }
 

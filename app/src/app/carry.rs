@@ -1,11 +1,13 @@
 //! Carrying out commands.
 
-use super::{Pending, VeloApp};
+use super::{Pending, VeloApp, answer::Source};
 use crate::{
     bridge::Request,
     command::{AppCommand, TaskCommand},
     view::{
+        detail::Line,
         edit,
+        onboarding::UNNAMED,
         picker::{Picker, Subject},
         quick_add::Draft,
         state::{Dialog, Layout, NamePurpose, Page},
@@ -15,10 +17,10 @@ use crate::{
 use egui::Context;
 use velo_protocol::{
     change::Change,
-    history,
-    id::EntityId,
+    id::{EntityId, OpId},
     model::{EntityKey, Kind},
     replica::Command,
+    ticket::Ticket,
 };
 
 /// How long an invitation can be used: a week.
@@ -35,8 +37,9 @@ impl VeloApp {
             }
             AppCommand::ForTask(task, command) => self.for_task(ctx, task, command),
             AppCommand::Edit { changes, done } => self.edit(changes, done),
-            AppCommand::AddTask { draft, column } => self.add_task(&draft, column),
-            AppCommand::AddNamed(purpose, name) => self.add_named(purpose, name),
+            AppCommand::AddTask { draft, text, column } => self.add_task(&draft, text, column),
+            AppCommand::AddNamed { purpose, name, seen } => self.add_named(purpose, name, seen),
+            AppCommand::SaveTyped => self.save_typed(),
             AppCommand::Move(task, place) => self.edit(vec![place.of(task)], String::new()),
             AppCommand::Shift(across, down) => self.shift(across, down),
             AppCommand::Restore(key) => self.restore(key),
@@ -74,43 +77,72 @@ impl VeloApp {
             AppCommand::Pick(subject, at) => {
                 self.view.picker = Some(Picker::new(subject, at.map(|(x, y)| (x as f32, y as f32))));
             }
-            AppCommand::OpenDialog(dialog) => self.view.dialog = dialog,
+            AppCommand::OpenDialog(dialog) => self.open_dialog(dialog),
             AppCommand::Dismiss(at) => self.view.toasts.dismiss(at),
             other => self.connect(other),
         }
+    }
+
+    /// Opens a dialog; that for a new name over the name there is now.
+    fn open_dialog(&mut self, mut dialog: Dialog) {
+        if let (Dialog::Name { purpose, seen, .. }, Some(workspace)) = (&mut dialog, &self.model.workspace) {
+            match purpose {
+                NamePurpose::RenameProject(id) => *seen = edit::behind_name(workspace, Kind::Project, *id),
+                NamePurpose::RenameColumn(id) => *seen = edit::behind_name(workspace, Kind::Column, *id),
+                _ => {}
+            }
+        }
+        self.view.dialog = dialog;
     }
 
     fn connect(&mut self, command: AppCommand) {
         match command {
             AppCommand::Found { workspace, person, sample } => {
                 self.view.onboarding.waiting = true;
-                let command = Command::CreateWorkspace { name: workspace, person_name: person };
-                self.send(Request::Replica(command), Pending::Found { sample });
+                self.found(workspace, &person, Pending::Found { sample, from: Dialog::None });
             }
-            AppCommand::Join { ticket, person } => {
-                self.view.onboarding.waiting = true;
-                let command = Command::Join { ticket, person_name: person };
-                self.send(Request::Replica(command), Pending::Joined);
-            }
+            AppCommand::Join { ticket, person } => self.join(ticket, person),
             AppCommand::Invite => self.invite(),
-            AppCommand::Dial(address) => self.send(Request::Dial(address), Pending::Dialled),
+            AppCommand::Dial(address) => {
+                let from = Dialog::AddPeer { text: address.clone(), problem: None };
+                self.send(Request::Dial(address), Pending::Dialled { from });
+            }
             AppCommand::SyncNow => self.send(Request::Replica(Command::SyncNow), Pending::Compared),
             _ => {}
         }
     }
 
+    /// Founds a workspace. A name that was not given is not noted, so that it is asked for later.
+    fn found(&mut self, name: String, person: &str, pending: Pending) {
+        if !person.is_empty() {
+            self.bridge.introduce(person);
+        }
+        let person_name = if person.is_empty() { UNNAMED } else { person }.to_owned();
+        self.send(Request::Replica(Command::CreateWorkspace { name, person_name }), pending);
+    }
+
+    fn join(&mut self, ticket: Ticket, person_name: String) {
+        self.view.onboarding.waiting = true;
+        self.bridge.introduce(&person_name);
+        let from = Dialog::Join { text: ticket.to_string(), problem: None };
+        self.send(Request::Replica(Command::Join { ticket, person_name }), Pending::Joined { from });
+    }
+
     pub(super) fn edit(&mut self, changes: Vec<Change>, done: String) {
+        self.edit_from(Source::None, changes, done);
+    }
+
+    /// An edit with words that go back to where they were typed if it is refused.
+    fn edit_from(&mut self, typed: Source, changes: Vec<Change>, done: String) {
         let Some(workspace) = self.workspace_id() else { return };
-        self.send(Request::Replica(Command::Edit { workspace, changes }), Pending::Edited { done });
+        self.send(Request::Replica(Command::Edit { workspace, changes }), Pending::Edited { done, typed });
     }
 
     /// Brings back an entity with what was deleted together with it.
     fn restore(&mut self, key: EntityKey) {
-        let Some(workspace) = &self.model.workspace else { return };
-        let bridge = &*self.bridge;
-        let read = |at| bridge.entry(workspace.id(), at);
-        let changes = history::with_contents(workspace, &[Change::Restore { key }], &read);
-        self.edit(changes, "Restored".to_owned());
+        let Some(workspace) = self.workspace_id() else { return };
+        let pending = Pending::Edited { done: "Restored".to_owned(), typed: Source::None };
+        self.send(Request::Restore(workspace, key), pending);
     }
 
     fn undo(&mut self, again: bool) {
@@ -187,39 +219,45 @@ impl VeloApp {
         let id = self.bridge.new_id();
         let me = crate::view::directory::element_of(self.model.me.person);
         let Some(workspace) = &self.model.workspace else { return };
-        let changes = match command {
-            TaskCommand::AssignMe => edit::toggle_assignee(workspace, task, me),
-            TaskCommand::NewLabel(name) => edit::add_label_to(task, id, &name),
-            TaskCommand::AddItem(words) => edit::add_item(workspace, task, id, &words),
-            TaskCommand::AddComment(words) => edit::add_comment(task, id, &words),
+        let of = (workspace.id(), task);
+        let (changes, typed) = match command {
+            TaskCommand::AssignMe => (edit::toggle_assignee(workspace, task, me), Source::None),
+            TaskCommand::NewLabel(name) => (edit::add_label_to(task, id, &name), Source::None),
+            TaskCommand::AddItem(words) => {
+                (edit::add_item(workspace, task, id, &words), Source::Line(of, Line::Item, words))
+            }
+            TaskCommand::AddComment(words) => {
+                (edit::add_comment(task, id, &words), Source::Line(of, Line::Comment, words))
+            }
             _ => return,
         };
-        self.edit(changes, String::new());
+        self.edit_from(typed, changes, String::new());
     }
 
-    fn add_task(&mut self, draft: &Draft, column: Option<EntityId>) {
+    fn add_task(&mut self, draft: &Draft, text: String, column: Option<EntityId>) {
         let Some(workspace) = &self.model.workspace else { return };
+        let from = Dialog::QuickAdd { column, text };
         let elsewhere =
             draft.project.as_ref().and_then(|(project, _)| workspace.columns(*project).first().copied());
         let here = column.or(self.view.board.columns.first().map(|column| column.id));
         let Some(column) = elsewhere.or(here) else {
             let name = draft.project.as_ref().map_or("This project", |(_, name)| name);
-            let text = format!("{name} has no column yet: add one first");
-            self.say(text, Tone::Problem, false);
+            self.say(format!("{name} has no column yet: add one first"), Tone::Problem, false);
+            self.view.returned.push(from);
             return;
         };
         let id = self.bridge.new_id();
         let changes = edit::add_task(workspace, id, column, draft, || self.bridge.new_id());
         self.view.cursor = Some(id);
         self.view.reveal = true;
-        self.edit(changes, String::new());
+        self.edit_from(Source::Dialog(from), changes, String::new());
     }
 
-    fn add_named(&mut self, purpose: NamePurpose, name: String) {
+    fn add_named(&mut self, purpose: NamePurpose, name: String, seen: Vec<OpId>) {
+        let from = Dialog::Name { purpose, text: name.clone(), seen: seen.clone() };
         if purpose == NamePurpose::Workspace {
-            let person = self.model.workspace.as_ref().map(|ws| ws.person_name(self.model.me.person));
-            let command = Command::CreateWorkspace { name, person_name: person.unwrap_or_default() };
-            self.send(Request::Replica(command), Pending::Found { sample: false });
+            let person = self.view.onboarding.person(&self.model);
+            self.found(name, &person, Pending::Found { sample: false, from });
             return;
         }
         let id = self.bridge.new_id();
@@ -227,13 +265,13 @@ impl VeloApp {
         let changes = match purpose {
             NamePurpose::Project => edit::add_project(workspace, id, &name, || self.bridge.new_id()),
             NamePurpose::Column(project) => edit::add_column(workspace, project, id, &name),
-            NamePurpose::RenameColumn(column) => edit::rename(Kind::Column, column, &name),
-            NamePurpose::RenameProject(project) => edit::rename(Kind::Project, project, &name),
+            NamePurpose::RenameColumn(column) => edit::rename(Kind::Column, column, &name, seen),
+            NamePurpose::RenameProject(project) => edit::rename(Kind::Project, project, &name, seen),
             NamePurpose::Workspace => return,
         };
         if purpose == NamePurpose::Project {
             self.show_project(id);
         }
-        self.edit(changes, String::new());
+        self.edit_from(Source::Dialog(from), changes, String::new());
     }
 }

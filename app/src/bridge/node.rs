@@ -1,26 +1,58 @@
 //! The bridge to a node that runs in threads of its own.
 
-use super::{Answer, Bridge, Me, Peer, Request, sample};
-use crate::view::{date::Moment, state::Preferences};
+use super::{Answer, Answered, Bridge, Me, Peer, Request, sample, troubles::Troubles, worker::Worker};
+use crate::view::{
+    date::Moment,
+    state::Preferences,
+    story::{self, Told},
+};
 use egui::Context;
-use std::path::{Path, PathBuf};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use velo_node::{
     api::workspace::Introduction,
-    handle::{NodeError, NodeHandle},
+    handle::{NodeError, NodeEvent, NodeHandle},
 };
 use velo_protocol::{
-    history::LoggedEntry,
+    change::Change,
+    history::{self, LoggedEntry},
     id::{EntityId, WorkspaceId},
+    model::EntityKey,
     replica::{Command, Reply, RequestId},
     store::EntryAt,
     workspace::Workspace,
 };
 
-type Waiting = oneshot::Receiver<Result<Reply, NodeError>>;
-
 /// Where the person's preferences are kept, in the data directory.
 const PREFERENCES: &str = "app.json";
+/// How long [`Bridge::pause`] takes.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// An answer that is on its way.
+enum Waiting {
+    /// From the node.
+    Node(Receiver<Result<Reply, NodeError>>),
+    /// From the worker.
+    Worker(Receiver<Result<Answered, NodeError>>),
+}
+
+impl Waiting {
+    /// The answer, if it has come.
+    fn take(&mut self) -> Option<Result<Answered, NodeError>> {
+        let taken = match self {
+            Self::Node(waiting) => waiting.try_recv().map(|result| result.map(Answered::Reply)),
+            Self::Worker(waiting) => waiting.try_recv(),
+        };
+        match taken {
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Closed) => Some(Err(NodeError::Stopped)),
+            Ok(result) => Some(result),
+        }
+    }
+}
 
 /// See the module.
 pub struct NodeBridge {
@@ -28,39 +60,89 @@ pub struct NodeBridge {
     waiting: Vec<(RequestId, Waiting)>,
     ready: Vec<Answer>,
     data_dir: PathBuf,
+    name: Option<String>,
+    troubles: Troubles,
+    worker: Worker,
 }
 
 impl NodeBridge {
     /// A bridge to a node; every event of the node has the window painted again.
     pub fn new(node: NodeHandle, data_dir: &Path, ctx: Context) -> std::io::Result<Self> {
         let mut events = node.subscribe();
+        let troubles = Troubles::of(&node);
+        let (heard, asked) = (troubles.clone(), node.clone());
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
-            while !matches!(events.blocking_recv(), Err(RecvError::Closed)) {
+            let mut goes_on = true;
+            while goes_on {
+                match events.blocking_recv() {
+                    Ok(event) => {
+                        heard.hear(&event);
+                        goes_on = !matches!(event, NodeEvent::Stopped);
+                    }
+                    Err(RecvError::Lagged(_)) => heard.renew(&asked),
+                    Err(RecvError::Closed) => goes_on = false,
+                }
                 ctx.request_repaint();
             }
         })?;
-        Ok(Self { node, waiting: Vec::new(), ready: Vec::new(), data_dir: data_dir.to_owned() })
+        let name = Introduction::read(data_dir).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the name cannot be read");
+            None
+        });
+        Ok(Self {
+            node,
+            waiting: Vec::new(),
+            ready: Vec::new(),
+            data_dir: data_dir.to_owned(),
+            name: name.map(|known| known.name),
+            troubles,
+            worker: Worker::start("velo-app-worker")?,
+        })
     }
 
     fn submit(&mut self, id: RequestId, command: Command) {
         match self.node.send(command) {
-            Ok(waiting) => self.waiting.push((id, waiting)),
+            Ok(waiting) => self.waiting.push((id, Waiting::Node(waiting))),
             Err(error) => self.answer(id, Err(error)),
         }
     }
 
-    /// Notes the person's name, so that the command line knows it too. Without the note it asks.
-    fn introduce(&self, name: &str) {
-        let noted = Introduction::new(name).and_then(|new| new.write(&self.data_dir));
-        if let Err(error) = noted {
-            tracing::warn!(%error, "the name was not noted");
-        }
+    /// Has the worker find an answer.
+    fn work(
+        &mut self,
+        id: RequestId,
+        job: impl FnOnce(&NodeHandle) -> Result<Answered, NodeError> + Send + 'static,
+    ) {
+        let (answer, answered) = oneshot::channel();
+        let node = self.node.clone();
+        self.waiting.push((id, Waiting::Worker(answered)));
+        // The app may have ended meanwhile.
+        self.worker.give(move || drop(answer.send(job(&node))));
     }
 
-    fn answer(&mut self, request: RequestId, result: Result<Reply, NodeError>) {
+    fn answer(&mut self, request: RequestId, result: Result<Answered, NodeError>) {
         self.ready.push(Answer { request, result: result.map_err(|error| error.to_string()) });
     }
+}
+
+fn entry(node: &NodeHandle, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
+    let stored = node.read_entry(workspace, at).ok()??;
+    let (prefix, header) = (stored.entry.id.prefix(), stored.entry.header);
+    Some(LoggedEntry { prefix, origin: stored.origin, header, body: stored.body })
+}
+
+fn tell(node: &NodeHandle, id: WorkspaceId, task: EntityId) -> Vec<Told> {
+    let workspace = node.workspace(id);
+    workspace.map(|workspace| story::tell(&workspace, task, &|at| entry(node, id, at))).unwrap_or_default()
+}
+
+fn restore(node: &NodeHandle, id: WorkspaceId, key: EntityKey) -> Result<Reply, NodeError> {
+    let restore = [Change::Restore { key }];
+    let with_contents =
+        |workspace: Workspace| history::with_contents(&workspace, &restore, &|at| entry(node, id, at));
+    let changes = node.workspace(id).map_or_else(|| restore.to_vec(), with_contents);
+    node.submit_blocking(Command::Edit { workspace: id, changes })
 }
 
 impl Bridge for NodeBridge {
@@ -95,10 +177,29 @@ impl Bridge for NodeBridge {
         self.node.listen_addresses()
     }
 
-    fn entry(&self, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
-        let stored = self.node.read_entry(workspace, at).ok()??;
-        let (prefix, header) = (stored.entry.id.prefix(), stored.entry.header);
-        Some(LoggedEntry { prefix, origin: stored.origin, header, body: stored.body })
+    fn troubles(&self) -> Vec<String> {
+        self.troubles.list()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.name.clone()
+    }
+
+    /// The command line knows the name by this too. Without the note it asks.
+    fn introduce(&mut self, name: &str) {
+        match Introduction::new(name) {
+            Ok(new) if self.name.as_ref() == Some(&new.name) => {}
+            Ok(new) => {
+                self.name = Some(new.name.clone());
+                let data_dir = self.data_dir.clone();
+                self.worker.give(move || {
+                    if let Err(error) = new.write(&data_dir) {
+                        tracing::warn!(%error, "the name was not noted");
+                    }
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the name was not noted"),
+        }
     }
 
     fn new_id(&mut self) -> EntityId {
@@ -107,37 +208,36 @@ impl Bridge for NodeBridge {
 
     fn send(&mut self, id: RequestId, request: Request) {
         match request {
-            Request::Replica(command) => {
-                if let Command::CreateWorkspace { person_name, .. } | Command::Join { person_name, .. } =
-                    &command
-                {
-                    self.introduce(person_name);
-                }
-                self.submit(id, command);
-            }
+            Request::Replica(command) => self.submit(id, command),
             Request::Dial(address) => {
-                let result = self.node.add_peer(&address).map(|()| Reply::Done);
+                let result = self.node.add_peer(&address).map(|()| Answered::Reply(Reply::Done));
                 self.answer(id, result);
             }
             Request::Sample(workspace) => match sample::changes(workspace, self.moment().today()) {
                 Ok(changes) => self.submit(id, Command::Edit { workspace, changes }),
                 Err(error) => self.ready.push(Answer { request: id, result: Err(error.to_string()) }),
             },
+            Request::Story(workspace, task) => {
+                self.work(id, move |node| Ok(Answered::Story(tell(node, workspace, task))));
+            }
+            Request::Restore(workspace, key) => {
+                self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
+            }
         }
     }
 
     fn answers(&mut self) -> Vec<Answer> {
         let mut ready = std::mem::take(&mut self.ready);
         self.waiting.retain_mut(|(request, waiting)| {
-            let result = match waiting.try_recv() {
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Closed) => Err(NodeError::Stopped),
-                Ok(result) => result,
-            };
+            let Some(result) = waiting.take() else { return true };
             ready.push(Answer { request: *request, result: result.map_err(|error| error.to_string()) });
             false
         });
         ready
+    }
+
+    fn pause(&self) {
+        std::thread::sleep(PAUSE);
     }
 
     fn preferences(&self) -> Preferences {
@@ -149,8 +249,10 @@ impl Bridge for NodeBridge {
     fn keep_preferences(&mut self, preferences: &Preferences) {
         let text = serde_json::to_vec_pretty(preferences).unwrap_or_default();
         let path = self.data_dir.join(PREFERENCES);
-        if let Err(error) = std::fs::write(&path, text) {
-            tracing::warn!(path = %path.display(), %error, "preferences were not kept");
-        }
+        self.worker.give(move || {
+            if let Err(error) = std::fs::write(&path, text) {
+                tracing::warn!(path = %path.display(), %error, "preferences were not kept");
+            }
+        });
     }
 }

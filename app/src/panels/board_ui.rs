@@ -152,7 +152,7 @@ fn column_name(ui: &Ui, rect: Rect, column: &Column, tokens: &Tokens) {
 fn column_menu(ui: &mut Ui, cx: &mut Cx<'_>, column: &Column) {
     if button::words(ui, Weight::Quiet, icons::PENCIL, "Rename column").clicked() {
         let purpose = NamePurpose::RenameColumn(column.id);
-        cx.say(AppCommand::OpenDialog(Dialog::Name { purpose, text: column.name.clone() }));
+        cx.say(AppCommand::OpenDialog(Dialog::name(purpose, column.name.clone())));
     }
     if button::words(ui, Weight::Quiet, icons::TRASH_2, "Delete column").clicked() {
         let key = velo_protocol::model::EntityKey::new(velo_protocol::model::Kind::Column, column.id);
@@ -331,7 +331,7 @@ fn add_column(ui: &mut Ui, cx: &mut Cx<'_>) {
             && let Some(project) = cx.view.board.project
         {
             let purpose = NamePurpose::Column(project);
-            cx.say(AppCommand::OpenDialog(Dialog::Name { purpose, text: String::new() }));
+            cx.say(AppCommand::OpenDialog(Dialog::name(purpose, String::new())));
         }
     });
 }
@@ -346,7 +346,7 @@ pub fn no_project(ui: &mut Ui, cx: &mut Cx<'_>) {
         |ui| {
             if button::words(ui, Weight::Primary, icons::PLUS, "New project").clicked() {
                 let purpose = NamePurpose::Project;
-                cx.say(AppCommand::OpenDialog(Dialog::Name { purpose, text: String::new() }));
+                cx.say(AppCommand::OpenDialog(Dialog::name(purpose, String::new())));
             }
         },
     );

@@ -115,7 +115,7 @@ fn write(ui: &mut Ui, cx: &mut Cx<'_>, task: EntityId, tokens: &Tokens) {
         .stroke(egui::Stroke::new(1.0, tokens.border_strong))
         .corner_radius(CornerRadius::same(radius::M));
     frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
-        let draft = &mut cx.view.detail.comment;
+        let draft = &mut cx.view.detail.typed.comment;
         let edit = TextEdit::multiline(draft).desired_rows(2);
         let response = field::bare(ui, Id::new(("comment", task.0)), "New comment", "Leave a comment", edit);
         let sent =

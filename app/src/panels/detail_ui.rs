@@ -104,7 +104,7 @@ fn conflict_banner(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
 fn title(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
     let detail = &mut cx.view.detail;
     let widget = Id::new(("title", id.0));
-    let edit = TextEdit::multiline(&mut detail.title.text)
+    let edit = TextEdit::multiline(&mut detail.typed.title.text)
         .font(fonts::semibold(size::TITLE))
         .desired_rows(1)
         .return_key(None);
@@ -116,16 +116,20 @@ fn title(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
     if enter {
         response.surrender_focus();
     }
+    if let Some(problem) = detail.typed.title.problem() {
+        field::problem(ui, &not_saved(problem));
+    }
     save_when_left(cx, &response, enter);
+}
+
+fn not_saved(problem: &str) -> String {
+    format!("Not saved yet: {problem}")
 }
 
 /// What has been typed is saved when the field is left.
 fn save_when_left(cx: &mut Cx<'_>, response: &Response, now: bool) {
     if response.lost_focus() || now {
-        let changes = cx.view.detail.save();
-        if !changes.is_empty() {
-            cx.say(AppCommand::Edit { changes, done: String::new() });
-        }
+        cx.say(AppCommand::SaveTyped);
     }
 }
 
@@ -250,29 +254,37 @@ fn read(cx: &mut Cx<'_>, id: EntityId) -> Option<std::rc::Rc<card::Card>> {
 fn description(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
     let tokens = tokens(ui.ctx());
     let detail = &mut cx.view.detail;
+    if let Some(problem) = detail.typed.description.problem() {
+        field::problem(ui, &not_saved(problem));
+    }
     let widget = Id::new(("description", id.0));
-    if !detail.editing_description && !detail.description.text.is_empty() {
+    if !detail.editing_description && !detail.typed.description.text.is_empty() {
         let start = ui.cursor().min;
         let shown = ui.scope_builder(UiBuilder::new(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
-            CommonMarkViewer::new().show(ui, cx.markdown, &detail.description.text);
+            CommonMarkViewer::new().show(ui, cx.markdown, &detail.typed.description.text);
         });
         let rect = Rect::from_min_max(start, pos2(ui.max_rect().right(), shown.response.rect.bottom()));
         let response = ui.interact(rect, widget.with("read"), Sense::click());
         response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Edit description"));
         focus_ring(ui, &response, rect.expand(4.0), radius::M);
         if response.on_hover_cursor(CursorIcon::Text).clicked() {
+            // The field is there in the next frame, and can have the focus only then.
             detail.editing_description = true;
-            ui.memory_mut(|memory| memory.request_focus(widget));
+            detail.focus_description = true;
+            ui.ctx().request_repaint();
         }
         return;
     }
     let frame = Frame::new().fill(tokens.app).corner_radius(CornerRadius::same(radius::M));
     let shown = frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
-        let rows = if detail.description.text.is_empty() { 2 } else { 4 };
-        let edit = TextEdit::multiline(&mut detail.description.text).desired_rows(rows);
+        let rows = if detail.typed.description.text.is_empty() { 2 } else { 4 };
+        let edit = TextEdit::multiline(&mut detail.typed.description.text).desired_rows(rows);
         field::bare(ui, widget, "Description", "Add a description, in Markdown", edit)
     });
+    if std::mem::take(&mut detail.focus_description) {
+        shown.inner.request_focus();
+    }
     if shown.inner.lost_focus() {
         detail.editing_description = false;
     }
@@ -298,15 +310,15 @@ fn checklist(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) 
     for item in &items {
         checklist_item(ui, cx, workspace, *item, ticked(item));
     }
-    let detail = &mut cx.view.detail;
+    let typed = &mut cx.view.detail.typed;
     ui.horizontal(|ui| {
         mark::icon_ui(ui, icons::PLUS, 14.0, tokens(ui.ctx()).muted);
-        let edit = TextEdit::singleline(&mut detail.new_item);
+        let edit = TextEdit::singleline(&mut typed.new_item);
         let response =
             field::bare(ui, Id::new(("new item", id.0)), "New checklist item", "Add an item", edit);
         let enter = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        if enter && !detail.new_item.trim().is_empty() {
-            let text = std::mem::take(&mut detail.new_item);
+        if enter && !typed.new_item.trim().is_empty() {
+            let text = std::mem::take(&mut typed.new_item);
             cx.out.push(AppCommand::ForTask(id, TaskCommand::AddItem(text.trim().to_owned())));
             response.request_focus();
         }

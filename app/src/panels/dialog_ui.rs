@@ -18,7 +18,7 @@ use egui::{
     Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
     Stroke, Ui,
 };
-use velo_protocol::ticket::Ticket;
+use velo_protocol::{id::OpId, ticket::Ticket};
 
 /// Paints the open dialog.
 pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
@@ -29,7 +29,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
     let kept = match &mut dialog {
         Dialog::None => false,
         Dialog::QuickAdd { column, text } => quick_add_ui::show(ctx, cx, *column, text),
-        Dialog::Name { purpose, text } => name(ctx, cx, *purpose, text),
+        Dialog::Name { purpose, text, seen } => name(ctx, cx, *purpose, text, seen),
         Dialog::Invite { ticket } => invite(ctx, cx, ticket.as_ref()),
         Dialog::Join { text, problem } => join(ctx, cx, text, problem),
         Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
@@ -89,7 +89,18 @@ pub fn sentence(text: &str) -> String {
     format!("{}{}", crate::view::conflict::capital(text), if ends { "" } else { "." })
 }
 
-fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String) -> bool {
+/// Asks for the person's name, while none was given. Returns whether there is one.
+fn person(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
+    if cx.model.name.is_some() {
+        return true;
+    }
+    ui.add_space(space::S);
+    field::heading(ui, "Your name, as the others will see it");
+    field::single(ui, "Your name", "Anna", &mut cx.view.onboarding.name);
+    !cx.view.onboarding.name.trim().is_empty()
+}
+
+fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String, seen: &[OpId]) -> bool {
     let (heading, hint, done) = match purpose {
         NamePurpose::Project => ("New project", "Garden shed", "Create project"),
         NamePurpose::RenameProject(_) => ("Rename project", "Garden shed", "Rename"),
@@ -102,12 +113,13 @@ fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String)
         let response = field::single(ui, "Name", hint, text);
         let enter = entered(ui, &response);
         focus_first(ui, &response);
-        let ready = !text.trim().is_empty();
+        let named = purpose != NamePurpose::Workspace || person(ui, cx);
+        let ready = named && !text.trim().is_empty();
         let (done, cancelled) = foot(ui, done, ready);
         (done || (enter && ready), cancelled)
     });
     if done {
-        cx.say(AppCommand::AddNamed(purpose, text.trim().to_owned()));
+        cx.say(AppCommand::AddNamed { purpose, name: text.trim().to_owned(), seen: seen.to_vec() });
     }
     !(done || cancelled || close)
 }
@@ -159,13 +171,14 @@ fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<
         if let Some(problem) = problem {
             field::problem(ui, problem);
         }
-        foot(ui, "Join", !text.trim().is_empty())
+        let named = person(ui, cx);
+        foot(ui, "Join", named && !text.trim().is_empty())
     });
     if done {
         match onboarding::read_ticket(text, cx.model.moment.wall_ms) {
             Ok(ticket) => {
-                let person = cx.model.workspace.as_ref().map(|ws| ws.person_name(cx.model.me.person));
-                cx.say(AppCommand::Join { ticket, person: person.unwrap_or_default() });
+                let person = cx.view.onboarding.person(cx.model);
+                cx.say(AppCommand::Join { ticket, person });
                 return false;
             }
             Err(error) => *problem = Some(sentence(&error.to_string())),
@@ -181,6 +194,9 @@ fn add_peer(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Opt
         let response = field::single(ui, "Address", "/ip4/192.168.1.7/tcp/4001", text);
         let enter = entered(ui, &response);
         focus_first(ui, &response);
+        if response.changed() {
+            *problem = None;
+        }
         if let Some(problem) = problem {
             field::problem(ui, problem);
         }

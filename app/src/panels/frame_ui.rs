@@ -2,7 +2,7 @@
 
 use super::{
     Cx, board_ui, conflicts_ui, detail_ui, dialog_ui, header_ui, list_ui, onboarding_ui, peers_ui, picker_ui,
-    sidebar_ui, toast_ui,
+    sidebar_ui, toast_ui, troubles_ui,
 };
 use crate::{
     theme::{measure, tokens},
@@ -12,10 +12,14 @@ use egui::{CentralPanel, Frame, Panel, Stroke, Ui};
 
 /// Paints the window.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
-    if cx.model.workspace.is_none() {
-        onboarding_ui::show(ui, cx);
-    } else {
+    let troubled = !cx.model.troubles.is_empty();
+    if cx.model.workspace.is_some() {
         working(ui, cx);
+    } else if troubled && !cx.view.onboarding.anyway {
+        // What is there but cannot be opened must not look like a first start.
+        troubles_ui::page(ui, cx);
+    } else {
+        onboarding_ui::show(ui, cx);
     }
     toast_ui::show(ui.ctx(), cx);
 }
@@ -29,6 +33,7 @@ fn working(ui: &mut Ui, cx: &mut Cx<'_>) {
         .show_separator_line(false)
         .frame(Frame::new())
         .show(ui, |ui| sidebar_ui::show(ui, cx));
+    troubles_ui::banner(ui, cx.model);
     let page = Frame::new().fill(tokens.app);
     if cx.view.open.is_some() && cx.view.page == Page::Project {
         if narrow {

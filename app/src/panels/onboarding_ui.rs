@@ -178,8 +178,7 @@ fn sample(ui: &mut Ui, cx: &mut Cx<'_>, tokens: &Tokens) {
                     button::words(ui, Weight::Plain, "", "Try with a sample board")
                 });
                 if sample.inner.clicked() {
-                    let name = cx.view.onboarding.name.trim();
-                    let person = if name.is_empty() { "Me" } else { name }.to_owned();
+                    let person = cx.view.onboarding.name.trim().to_owned();
                     cx.say(AppCommand::Found {
                         workspace: "Sample workshop".to_owned(),
                         person,

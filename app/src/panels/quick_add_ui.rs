@@ -44,7 +44,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>, column: Option<EntityId>, text: &mut
         (done || (enter && ready), cancelled)
     });
     if done {
-        cx.say(AppCommand::AddTask { draft, column });
+        cx.say(AppCommand::AddTask { draft, text: text.clone(), column });
     }
     !(done || cancelled || close)
 }

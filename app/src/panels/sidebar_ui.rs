@@ -112,7 +112,7 @@ fn workspace_menu(ui: &mut Ui, cx: &mut Cx<'_>) {
     let dialogs = [
         AppCommand::Invite,
         AppCommand::OpenDialog(Dialog::Join { text: String::new(), problem: None }),
-        AppCommand::OpenDialog(Dialog::Name { purpose: NamePurpose::Workspace, text: String::new() }),
+        AppCommand::OpenDialog(Dialog::name(NamePurpose::Workspace, String::new())),
         AppCommand::ToggleTheme,
         AppCommand::OpenDialog(Dialog::Shortcuts),
     ];
@@ -161,7 +161,7 @@ fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if button::icon(ui, icons::PLUS, "Add project", None).clicked() {
                 let purpose = NamePurpose::Project;
-                cx.say(AppCommand::OpenDialog(Dialog::Name { purpose, text: String::new() }));
+                cx.say(AppCommand::OpenDialog(Dialog::name(purpose, String::new())));
             }
         });
     });
@@ -184,7 +184,7 @@ fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn project_menu(ui: &mut Ui, out: &mut Vec<AppCommand>, id: EntityId, name: &str) {
     if button::words(ui, Weight::Quiet, icons::PENCIL, "Rename project").clicked() {
         let purpose = NamePurpose::RenameProject(id);
-        out.push(AppCommand::OpenDialog(Dialog::Name { purpose, text: name.to_owned() }));
+        out.push(AppCommand::OpenDialog(Dialog::name(purpose, name.to_owned())));
     }
     if button::words(ui, Weight::Quiet, icons::TRASH_2, "Delete project").clicked() {
         let changes = vec![Change::Delete { key: EntityKey::new(Kind::Project, id) }];

@@ -86,6 +86,7 @@ fn side(
         keep: match (&conflict.slot.field, value.value.is_true()) {
             (field, true) if *field == ALIVE.field => format!("Keep the {}", conflict.key.kind.name()),
             (field, false) if *field == ALIVE.field => "Delete it".to_owned(),
+            _ if is_cycle(conflict) => "Leave at top level".to_owned(),
             _ if mine => "Keep mine".to_owned(),
             _ => format!("Keep {author}’s"),
         },
@@ -113,6 +114,12 @@ fn sentence(conflict: &Conflict, sides: &[Side]) -> String {
     if conflict.slot.field == ALIVE.field {
         return deletion_sentence(conflict, sides, kind);
     }
+    if let [one] = sides {
+        return format!(
+            "{} put this {kind} inside one of its own parts. It is shown at top level.",
+            one.author
+        );
+    }
     let field = field_name(conflict);
     let mut authors: Vec<&str> = sides.iter().map(|side| side.author.as_str()).collect();
     authors.sort_by_key(|author| *author != "You");
@@ -123,6 +130,11 @@ fn sentence(conflict: &Conflict, sides: &[Side]) -> String {
         ["You", rest @ ..] => format!("You and {} changed the {field} at the same time.", rest.join(" and ")),
         all => format!("{} changed the {field} at the same time.", all.join(" and ")),
     }
+}
+
+/// One value alone is in conflict if it would close a cycle of parents.
+fn is_cycle(conflict: &Conflict) -> bool {
+    conflict.values.len() == 1 && conflict.slot.field != ALIVE.field
 }
 
 fn deletion_sentence(conflict: &Conflict, sides: &[Side], kind: &str) -> String {

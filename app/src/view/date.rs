@@ -60,8 +60,22 @@ pub fn urgency(date: &Date, moment: Moment) -> Urgency {
     }
 }
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+/// Letters of a month's short name, and the fewest that name it.
+const MONTH_LETTERS: usize = 3;
 const WEEKDAYS: [(&str, &str); 7] = [
     ("monday", "Mon"),
     ("tuesday", "Tue"),
@@ -94,7 +108,7 @@ pub fn day_text(day: i32, today: i32) -> String {
         _ => {}
     }
     let (date, now) = (civil(day), civil(today));
-    let month = MONTHS[(date.month() - 1) as usize];
+    let month = &MONTHS[(date.month() - 1) as usize][..MONTH_LETTERS];
     if date.year() == now.year() || (day - today).abs() < 90 {
         format!("{} {} {month}", weekday(date).1, date.day())
     } else {
@@ -145,7 +159,7 @@ pub fn parse_day(text: &str, today: i32) -> Option<i32> {
     }
     relative(&text, today)
         .or_else(|| named_weekday(&text, today))
-        .or_else(|| text.parse::<civil::Date>().ok().map(number))
+        .or_else(|| iso(&text))
         .or_else(|| dotted(&text, today))
         .or_else(|| day_and_month(&text, today))
 }
@@ -174,6 +188,15 @@ fn named_weekday(text: &str, today: i32) -> Option<i32> {
     Some(next_weekday(Weekday::from_monday_zero_offset(at as i8).ok()?, today))
 }
 
+/// A day and nothing else: jiff also takes days with a time, and would drop that.
+fn iso(text: &str) -> Option<i32> {
+    let signs = text.bytes().enumerate();
+    let shaped =
+        signs.filter(|(at, sign)| if matches!(at, 4 | 7) { *sign == b'-' } else { sign.is_ascii_digit() });
+    let whole = text.len() == 10 && shaped.count() == 10;
+    text.parse::<civil::Date>().ok().filter(|_| whole).map(number)
+}
+
 fn dotted(text: &str, today: i32) -> Option<i32> {
     let mut parts = text.strip_suffix('.').unwrap_or(text).split('.');
     let (day, month) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -184,10 +207,20 @@ fn dotted(text: &str, today: i32) -> Option<i32> {
 fn day_and_month(text: &str, today: i32) -> Option<i32> {
     let mut words = text.split_whitespace();
     let day = words.next()?.parse().ok()?;
-    let name: String = words.next()?.chars().take(3).collect();
-    let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(&name))? as i8 + 1;
+    let month = month(words.next()?)?;
     let year = words.next().map(str::parse).transpose().ok()?;
+    if words.next().is_some() {
+        return None;
+    }
     in_year(day, month, year, today)
+}
+
+/// A month by its name or the beginning of it: "decking" is none.
+fn month(text: &str) -> Option<i8> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let begins = |month: &&str| month.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    let at = MONTHS.iter().position(begins).filter(|_| text.len() >= MONTH_LETTERS)?;
+    Some(at as i8 + 1)
 }
 
 fn in_year(day: i8, month: i8, year: Option<i16>, today: i32) -> Option<i32> {
@@ -223,10 +256,14 @@ mod tests {
             ("30.11.2026", 8),
             ("30 Nov", 8),
             ("30 november 2026", 8),
+            ("30 Nove", 8),
+            ("30 Nov.", 8),
         ] {
             assert_eq!(parse_day(text, SUNDAY), Some(SUNDAY + days), "{text}");
         }
-        for text in ["", "someday", "32.1.", "2026-13-01", "in a while", "+x", "3 foo"] {
+        let none = ["", "someday", "32.1.", "2026-13-01", "in a while", "+x", "3 foo", "5 decking", "5 de"];
+        let more = ["2026-12-04 14:30", "2026-12-04 12", "2026-12-04t14:30", "20261204", "4 dec 2026 12"];
+        for text in none.iter().chain(&more) {
             assert_eq!(parse_day(text, SUNDAY), None, "{text}");
         }
     }

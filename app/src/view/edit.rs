@@ -7,7 +7,7 @@ use super::{
 };
 use velo_protocol::{
     change::Change,
-    id::EntityId,
+    id::{EntityId, OpId},
     model::{EntityKey, Field, Kind, Slot, checklist_item, column, comment, label, project, task},
     value::{Date, Element, Value},
     workspace::Workspace,
@@ -125,10 +125,22 @@ pub fn add_comment(task: EntityId, id: EntityId, words: &str) -> Vec<Change> {
     vec![Change::Create { key: EntityKey::new(Kind::Comment, id), fields }]
 }
 
-/// A new name for a project or column.
-pub fn rename(kind: Kind, id: EntityId, name: &str) -> Vec<Change> {
+/// The name of a project or column: the entity and the register.
+fn name_of(kind: Kind, id: EntityId) -> (EntityKey, Slot) {
     let field = if kind == Kind::Project { project::NAME } else { column::NAME };
-    vec![Change::Set { key: EntityKey::new(kind, id), slot: field.into(), value: Value::text(name) }]
+    (EntityKey::new(kind, id), field.into())
+}
+
+/// The operations behind the name of a project or column.
+pub fn behind_name(workspace: &Workspace, kind: Kind, id: EntityId) -> Vec<OpId> {
+    let (key, slot) = name_of(kind, id);
+    workspace.live(key, &slot).iter().map(|live| live.op).collect()
+}
+
+/// A new name for a project or column, over the one that was `seen`.
+pub fn rename(kind: Kind, id: EntityId, name: &str, seen: Vec<OpId>) -> Vec<Change> {
+    let (key, slot) = name_of(kind, id);
+    vec![Change::SetOver { key, slot, value: Value::text(name), seen }]
 }
 
 /// Puts somebody on a task, or takes them off.

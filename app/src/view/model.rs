@@ -5,6 +5,7 @@ use super::{
     conflict,
     date::Moment,
     directory::Directory,
+    onboarding::UNNAMED,
     peers::{self, Chip, Row},
     quick_add::NamedProject,
 };
@@ -36,6 +37,10 @@ pub struct Model {
     pub addresses: Vec<String>,
     /// Who is at this device.
     pub me: Me,
+    /// Their name, if they gave one.
+    pub name: Option<String>,
+    /// What keeps this device from showing or saving everything, a sentence each.
+    pub troubles: Vec<String>,
     /// Now.
     pub moment: Moment,
     statuses: Vec<Peer>,
@@ -55,6 +60,8 @@ impl Model {
             chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
             addresses: Vec::new(),
             me: bridge.me(),
+            name: name(bridge, None),
+            troubles: bridge.troubles(),
             moment: bridge.moment(),
             statuses: Vec::new(),
             of: None,
@@ -64,9 +71,11 @@ impl Model {
     /// Takes what is new. Returns whether the workspace's content changed.
     pub fn renew(&mut self, bridge: &dyn Bridge, wanted: Option<WorkspaceId>) -> bool {
         self.moment = bridge.moment();
+        self.troubles = bridge.troubles();
         let all = bridge.workspaces();
         let id = wanted.filter(|id| all.contains(id)).or(all.first().copied());
         self.workspace = id.and_then(|id| bridge.workspace(id));
+        self.name = name(bridge, self.workspace.as_ref());
         let Some(workspace) = &self.workspace else {
             self.of = None;
             return false;
@@ -92,6 +101,13 @@ impl Model {
         }
         changed
     }
+}
+
+/// The person's name: as it was noted, or as the workspace has it.
+fn name(bridge: &dyn Bridge, workspace: Option<&Workspace>) -> Option<String> {
+    let shown = || workspace.map(|workspace| workspace.person_name(bridge.me().person));
+    let given = |name: &String| !name.is_empty() && name != UNNAMED;
+    bridge.name().filter(given).or_else(|| shown().filter(given))
 }
 
 fn name_of(bridge: &dyn Bridge, id: WorkspaceId) -> String {

@@ -1,6 +1,11 @@
 //! The first start: a name, then a workspace of one's own, somebody else's, or a sample to try.
 
+use super::model::Model;
 use velo_protocol::ticket::{Ticket, TicketError};
+
+/// What somebody is called who looks at the sample board without saying their name. It is never
+/// noted as one: the name is asked for as soon as others would see it.
+pub const UNNAMED: &str = "Me";
 
 /// Which way to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,10 +28,19 @@ pub struct Onboarding {
     pub ticket: String,
     /// Which way.
     pub way: Way,
+    /// Whether to begin although workspaces of this device cannot be shown.
+    pub anyway: bool,
     /// What is wrong, for people.
     pub problem: Option<String>,
     /// Whether the answer is being waited for.
     pub waiting: bool,
+}
+
+impl Onboarding {
+    /// The person's name: the one that is known, or what has been entered.
+    pub fn person(&self, model: &Model) -> String {
+        model.name.clone().unwrap_or_else(|| self.name.trim().to_owned())
+    }
 }
 
 /// Reads a ticket that somebody pasted.

@@ -259,6 +259,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_before_words_are_no_days() {
+        for text in ["Order 5 decking boards", "Buy 2 junction boxes", "Visit 3 markets", "Part 20261204"] {
+            let draft = read(text);
+            assert_eq!((draft.title.as_str(), draft.due), (text, None));
+        }
+        let due = |text| read(text).due;
+        assert_eq!(due("Order boards 5 dec"), due("Order boards 2026-12-05"));
+    }
+
+    #[test]
+    fn what_follows_a_day_stays_in_the_title() {
+        for (text, title) in [
+            ("Call Ben 2026-12-04 14:30", "Call Ben 14:30"),
+            ("Buy by 2026-12-04 12 eggs", "Buy by 12 eggs"),
+            ("Call at 2026-12-04T14:30", "Call at 2026-12-04T14:30"),
+        ] {
+            assert_eq!(read(text).title, title);
+        }
+        assert_eq!(read("Call Ben 2026-12-04 14:30").due, Some(SUNDAY + 12));
+    }
+
+    #[test]
     fn any_text_can_be_read() {
         for text in ["", "\"", "@", "@\"", "#\"\"", "!\"2", "ü@ö \"ß", "+", "  \t "] {
             read(text);

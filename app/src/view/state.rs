@@ -11,7 +11,7 @@ use super::{
 };
 use std::rc::Rc;
 use velo_protocol::{
-    id::{EntityId, WorkspaceId},
+    id::{EntityId, OpId, WorkspaceId},
     ticket::Ticket,
 };
 
@@ -57,6 +57,8 @@ pub enum Dialog {
         purpose: NamePurpose,
         /// What has been typed.
         text: String,
+        /// The operations behind the name that was shown when typing began.
+        seen: Vec<OpId>,
     },
     /// Shows an invitation, once it is made.
     Invite {
@@ -157,6 +159,8 @@ pub struct View {
     pub onboarding: Onboarding,
     /// The dialog over everything.
     pub dialog: Dialog,
+    /// Dialogs whose content was refused: they open again as soon as nothing else is open.
+    pub returned: Vec<Dialog>,
     /// A list to choose from, over everything.
     pub picker: Option<Picker>,
     /// The card being dragged.
@@ -165,6 +169,24 @@ pub struct View {
     pub toasts: Toasts,
     /// The first key of a sequence such as G B, and when it was pressed.
     pub lead: Option<(egui::Key, u64)>,
+}
+
+impl Dialog {
+    /// Asks for a name.
+    pub const fn name(purpose: NamePurpose, text: String) -> Self {
+        Self::Name { purpose, text, seen: Vec::new() }
+    }
+
+    /// The same dialog, saying why what was typed was refused. Whether it has room for that.
+    pub fn complain(&mut self, words: &str) -> bool {
+        match self {
+            Self::Join { problem, .. } | Self::AddPeer { problem, .. } => {
+                *problem = Some(words.to_owned());
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 impl View {

@@ -2,18 +2,18 @@
 //! them. Time stands still unless a test moves it, and nothing is random: pictures stay equal.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
     rc::Rc,
 };
 use velo_app::{
-    bridge::{Answer, Bridge, Me, Peer, Request, sample},
-    view::{date::Moment, state::Preferences},
+    bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
+    view::{date::Moment, state::Preferences, story},
 };
 use velo_protocol::{
     change::Change,
     crypto::{LinkCert, SecretKey},
-    history::LoggedEntry,
+    history::{self, LoggedEntry},
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     replica::{Command, Identity, Input, Logs, Output, Replica, Reply, RequestId},
     store::{
@@ -47,6 +47,16 @@ pub struct Device {
     sent: VecDeque<(DeviceId, Vec<u8>)>,
     now: Now,
     preferences: Preferences,
+    /// The name that was noted for whoever is here.
+    pub name: Option<String>,
+    /// What it says it cannot show or save.
+    pub troubles: Vec<String>,
+    /// Whether nothing can be written.
+    pub full: bool,
+    /// How many pauses of the app an answer takes.
+    pub slow: usize,
+    /// How many it has made.
+    pub pauses: Cell<usize>,
 }
 
 /// A device that several hold on to: the app's bridge, and the test.
@@ -67,6 +77,11 @@ impl Device {
             sent: VecDeque::new(),
             now: Now { wall_ms: MORNING_MS, mono_ms: 1_000 },
             preferences: Preferences::default(),
+            name: None,
+            troubles: Vec::new(),
+            full: false,
+            slow: 0,
+            pauses: Cell::new(0),
         }))
     }
 
@@ -89,15 +104,18 @@ impl Device {
             }
             Output::Persist { workspace, id, batch } => {
                 let log = self.logs.entry(workspace).or_default();
-                let input = match log.append(&batch) {
+                let full = || Err("the disk is full".to_owned());
+                let done =
+                    if self.full { full() } else { log.append(&batch).map_err(|error| error.to_string()) };
+                let input = match done {
                     Ok(()) => Input::Persisted { batch: id },
-                    Err(error) => Input::PersistFailed { batch: id, reason: error.to_string() },
+                    Err(reason) => Input::PersistFailed { batch: id, reason },
                 };
                 self.handle(input);
             }
             Output::Send { peer, frame } => self.sent.push_back((peer, frame)),
             Output::Reply { request, result } => {
-                let result = result.map_err(|refusal| refusal.to_string());
+                let result = result.map(Answered::Reply).map_err(|refusal| refusal.to_string());
                 self.answers.push(Answer { request, result });
             }
             Output::Disconnect { .. } | Output::WakeAt(_) | Output::Event(_) => {}
@@ -114,7 +132,10 @@ impl Device {
     pub fn run(&mut self, command: Command) -> Reply {
         self.handle(Input::Command { request: OWN_REQUEST, command });
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
-        self.answers.remove(at).result.unwrap()
+        match self.answers.remove(at).result.unwrap() {
+            Answered::Reply(reply) => reply,
+            other @ Answered::Story(_) => panic!("{other:?}"),
+        }
     }
 
     /// Founds a workspace.
@@ -144,6 +165,16 @@ impl Device {
     /// A new id.
     pub fn id(&mut self) -> EntityId {
         self.replica.new_entity_id(self.now)
+    }
+
+    fn entry(&self, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
+        let reader = self.logs.get(&workspace)?.reader();
+        let origin = reader.chains().into_iter().nth(at.chain.0 as usize)?.origin;
+        let run = reader.read_run(at.chain, at.position.checked_sub(1)?).ok()??;
+        let entries = velo_protocol::log::parse_entries(run.after, &run.bytes).ok()?;
+        let entry = entries.first()?;
+        let body = entry.body(&run.bytes).to_vec();
+        Some(LoggedEntry { prefix: entry.id.prefix(), origin, header: entry.header.clone(), body })
     }
 
     /// This device.
@@ -188,6 +219,7 @@ pub fn talk(one: &Shared, other: &Shared) {
 }
 
 /// Cuts the connection.
+#[allow(dead_code, reason = "each test program uses a part of it")]
 pub fn part(one: &Shared, other: &Shared) {
     let (first, second) = (one.borrow().device(), other.borrow().device());
     one.borrow_mut().handle(Input::PeerDown { peer: second });
@@ -236,15 +268,16 @@ impl Bridge for TestBridge {
         vec!["/ip4/192.168.1.7/tcp/4001".to_owned()]
     }
 
-    fn entry(&self, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
-        let device = self.0.borrow();
-        let reader = device.logs.get(&workspace)?.reader();
-        let origin = reader.chains().into_iter().nth(at.chain.0 as usize)?.origin;
-        let run = reader.read_run(at.chain, at.position.checked_sub(1)?).ok()??;
-        let entries = velo_protocol::log::parse_entries(run.after, &run.bytes).ok()?;
-        let entry = entries.first()?;
-        let body = entry.body(&run.bytes).to_vec();
-        Some(LoggedEntry { prefix: entry.id.prefix(), origin, header: entry.header.clone(), body })
+    fn troubles(&self) -> Vec<String> {
+        self.0.borrow().troubles.clone()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.0.borrow().name.clone()
+    }
+
+    fn introduce(&mut self, name: &str) {
+        self.0.borrow_mut().name = Some(name.to_owned());
     }
 
     fn new_id(&mut self) -> EntityId {
@@ -261,12 +294,29 @@ impl Bridge for TestBridge {
                 device.answers.push(Answer { request: id, result });
                 return;
             }
+            Request::Story(workspace, task) => {
+                let shown = device.workspace(workspace);
+                let told = story::tell(&shown, task, &|at| device.entry(workspace, at));
+                device.answers.push(Answer { request: id, result: Ok(Answered::Story(told)) });
+                return;
+            }
+            Request::Restore(workspace, key) => {
+                let (shown, restore) = (device.workspace(workspace), [Change::Restore { key }]);
+                let changes = history::with_contents(&shown, &restore, &|at| device.entry(workspace, at));
+                Command::Edit { workspace, changes }
+            }
         };
         device.handle(Input::Command { request: id, command });
     }
 
     fn answers(&mut self) -> Vec<Answer> {
-        std::mem::take(&mut self.0.borrow_mut().answers)
+        let mut device = self.0.borrow_mut();
+        if device.pauses.get() < device.slow { Vec::new() } else { std::mem::take(&mut device.answers) }
+    }
+
+    fn pause(&self) {
+        let device = self.0.borrow();
+        device.pauses.set(device.pauses.get() + 1);
     }
 
     fn preferences(&self) -> Preferences {
