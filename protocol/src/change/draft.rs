@@ -17,12 +17,23 @@ const AROUND_NAMES: usize = 512;
 /// What one name takes at most: eight bytes and a three-byte index.
 const NAME_BYTES: usize = 11;
 
+/// Whether an entity is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Nothing was said about that.
+    AsItIs,
+    Shown,
+    Hidden,
+    /// It was made by these changes and deleted by them: it never was.
+    Undone,
+}
+
 pub(super) struct Draft<'a> {
     workspace: &'a Workspace,
     /// Entities in the order in which they were first touched.
     order: Vec<EntityKey>,
-    /// The same, with whether the entity is to be shown, if that was said.
-    touched: BTreeMap<EntityKey, Option<bool>>,
+    /// The same, by key.
+    touched: BTreeMap<EntityKey, Wanted>,
     values: BTreeMap<(EntityKey, Slot), Value>,
     /// Of what was set over certain values only: those.
     seen: BTreeMap<(EntityKey, Slot), Vec<OpId>>,
@@ -60,13 +71,18 @@ impl<'a> Draft<'a> {
     pub(super) fn is_shown(&self, key: EntityKey) -> bool {
         // The workspace and the people are there before anybody has written about them.
         let always = key.kind == Kind::Profile || key == self.workspace_key();
-        let wanted = self.touched.get(&key).copied().flatten();
-        always || wanted.unwrap_or_else(|| self.workspace.is_shown(key))
+        always
+            || match self.touched.get(&key) {
+                Some(Wanted::Shown) => true,
+                Some(Wanted::Hidden | Wanted::Undone) => false,
+                Some(Wanted::AsItIs) | None => self.workspace.is_shown(key),
+            }
     }
 
     /// Whether anything was ever said of it, here or before.
     pub(super) fn is_known(&self, key: EntityKey) -> bool {
-        self.is_shown(key) || self.touched.contains_key(&key) || self.workspace.has_values(key)
+        let said = self.touched.get(&key).is_some_and(|wanted| *wanted != Wanted::Undone);
+        self.is_shown(key) || said || self.workspace.has_values(key)
     }
 
     fn workspace_key(&self) -> EntityKey {
@@ -102,14 +118,16 @@ impl<'a> Draft<'a> {
 
     pub(super) fn show(&mut self, key: EntityKey) {
         self.touch(key);
-        self.touched.insert(key, Some(true));
+        self.touched.insert(key, Wanted::Shown);
         self.place_again(key);
     }
 
-    /// Takes back what was wanted of its fields: they stay as they were when it was deleted.
+    /// Takes back what was wanted of its fields: they stay as they were when it was deleted. What
+    /// these changes made has no fields then, so it cannot be restored either.
     pub(super) fn hide(&mut self, key: EntityKey) {
         self.touch(key);
-        self.touched.insert(key, Some(false));
+        let before = self.workspace.has_values(key);
+        self.touched.insert(key, if before { Wanted::Hidden } else { Wanted::Undone });
         let slots: Vec<_> = self.wanted_of(key).map(|(slot, _)| slot.clone()).collect();
         for slot in slots {
             self.values.remove(&(key, slot));
@@ -121,7 +139,7 @@ impl<'a> Draft<'a> {
         let order = &mut self.order;
         self.touched.entry(key).or_insert_with(|| {
             order.push(key);
-            None
+            Wanted::AsItIs
         });
     }
 
@@ -218,14 +236,14 @@ impl<'a> Draft<'a> {
     }
 
     fn ops(&self, key: EntityKey) -> Vec<Op> {
-        let wanted = self.touched.get(&key).copied().flatten();
-        if wanted == Some(false) {
+        let wanted = self.touched.get(&key);
+        if matches!(wanted, Some(Wanted::Hidden | Wanted::Undone)) {
             return if self.workspace.is_shown(key) { deletion(self.workspace, key) } else { Vec::new() };
         }
         let mut ops = Vec::new();
         let alive = Slot::from(ALIVE.field);
         let live = self.workspace.live(key, &alive);
-        if wanted == Some(true) && live.iter().all(|value| value.listed) {
+        if wanted == Some(&Wanted::Shown) && live.iter().all(|value| value.listed) {
             ops.extend(replacing(&alive, &Value::Bool(true), ops_of(live)));
         }
         for (slot, value) in self.wanted_of(key) {

@@ -333,3 +333,18 @@ fn a_set_that_names_too_many_values_is_several() {
     let [Op::Set { replaces, .. }] = &*groups[0].ops else { panic!("one operation") };
     assert_eq!(replaces.len(), 2);
 }
+
+#[test]
+fn what_one_command_makes_and_deletes_never_was() {
+    let mut peer = Peer::new(0);
+    let made = [new_project(1), delete(Kind::Project, 1)];
+    assert_eq!(peer.edit(&made), Ok(0));
+    // Brought back it would have no name.
+    let back = [&made[..], &[restore(Kind::Project, 1)]].concat();
+    assert_eq!(peer.edit(&back), Err(ChangeError::NotFound(EntityKey::new(Kind::Project, id(1)))));
+    let nameless = [&made[..], &[create(Kind::Project, 1, &[])]].concat();
+    assert!(peer.edit(&nameless).is_err());
+    let again = [&made[..], &[new_project(1)]].concat();
+    assert!(peer.edit(&again).is_ok_and(|operations| operations > 0));
+    assert_eq!(peer.undo(), Some(Vec::new()));
+}
