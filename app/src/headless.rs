@@ -25,7 +25,8 @@ pub fn run(data_dir: &Path, reason: &str) -> ExitCode {
 
 /// Makes a sample workspace where there is none, and says what to try.
 fn prepare(data_dir: &Path) -> Result<(), String> {
-    let person = introduce(data_dir)?;
+    let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+    let person = introduce(data_dir, login)?;
     let node = Node::start(NodeConfig::offline(data_dir.to_owned())).map_err(|error| error.to_string())?;
     let made = if is_new(&node) { fill(&node, person).map(|()| true) } else { Ok(false) };
     node.shutdown().map_err(|error| error.to_string())?;
@@ -45,15 +46,14 @@ fn is_new(node: &NodeHandle) -> bool {
     node.workspaces().is_empty() && node.unopened().is_empty()
 }
 
-/// The name of whoever is here; the login name if none was given before. Where there is none either,
-/// nothing is noted: it is asked for later.
-fn introduce(data_dir: &Path) -> Result<String, String> {
+/// The name of whoever is here; the login name if none was given before. The node needs one, so
+/// where there is none either, as in a container, it is one that the app takes for none.
+fn introduce(data_dir: &Path, login: Option<String>) -> Result<String, String> {
     if let Some(known) = Introduction::read(data_dir).map_err(|error| error.to_string())? {
         return Ok(known.name);
     }
-    let login = std::env::var("USER").ok().filter(|name| !name.trim().is_empty());
-    let Some(login) = login else { return Ok(UNNAMED.to_owned()) };
-    let new = Introduction::new(&login).map_err(|error| error.to_string())?;
+    let name = login.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| UNNAMED.to_owned());
+    let new = Introduction::new(&name).map_err(|error| error.to_string())?;
     new.write(data_dir).map_err(|error| error.to_string())?;
     Ok(new.name)
 }
@@ -76,6 +76,14 @@ mod tests {
     fn start(dir: &Path) -> Node {
         let config = NodeConfig::offline(dir.join("data"));
         Node::start(NodeConfig { state_dir: Some(dir.join("state")), ..config }).unwrap()
+    }
+
+    #[test]
+    fn somebody_without_a_login_name_is_introduced_too() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(introduce(dir.path(), Some(" ".to_owned())), Ok(UNNAMED.to_owned()));
+        assert!(Introduction::read(dir.path()).unwrap().is_some(), "the node starts");
+        assert_eq!(introduce(dir.path(), Some("anna".to_owned())), Ok(UNNAMED.to_owned()));
     }
 
     #[test]

@@ -167,7 +167,10 @@ fn named(
         }
         format!("{id}  {name}")
     };
-    let hint = format!("see `velo {} list`", kind.name());
+    let hint = match kind {
+        Kind::Contact => "see `velo workspace show` for who is in it".to_owned(),
+        kind => format!("see `velo {} list`", kind.name()),
+    };
     if names.whole.is_empty() {
         let found: Vec<_> = all.into_iter().filter(|id| starts(&id.to_string(), text)).collect();
         if !found.is_empty() {
