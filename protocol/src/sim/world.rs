@@ -517,9 +517,16 @@ impl World {
         Ok(())
     }
 
+    /// A device that a late fault keeps from it right now is asked again.
     fn switch_sync_on(&mut self, device: usize) -> Result<(), String> {
-        let off = self.devices[device].disk.record.as_ref().filter(|record| !record.auto_sync);
-        let Some(workspace) = off.map(|record| record.id) else { return Ok(()) };
-        self.command(device, Command::SetAutoSync { workspace, on: true }).map(drop)
+        let is_off = |device: &Device| device.disk.record.as_ref().is_some_and(|record| !record.auto_sync);
+        let Some(workspace) = self.workspace.filter(|_| is_off(&self.devices[device])) else { return Ok(()) };
+        if self.devices[device].replica.is_some() {
+            self.command(device, Command::SetAutoSync { workspace, on: true })?;
+        }
+        if is_off(&self.devices[device]) {
+            self.at(self.now_ms + REDIAL_MS, Happening::SyncOn { device });
+        }
+        Ok(())
     }
 }
