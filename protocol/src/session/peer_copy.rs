@@ -96,10 +96,13 @@ impl PeerCopy {
     }
 
     /// A person wants to know how it stands there: nothing counts as equal until the peer has said
-    /// so anew. Gives our heads.
+    /// so anew. Gives our heads if a digest alone would not do.
     pub fn ask(&mut self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> Vec<Message> {
         if self.word == Word::Given {
             self.word = Word::AskedAgain;
+        }
+        if self.seems_equal(logs) && !self.ignored {
+            return Vec::new();
         }
         self.full_heads(now, workspace, logs)
     }

@@ -101,7 +101,7 @@ fn all_heads_are_announced_once_in_a_while_however_often_digests_differ() {
 }
 
 #[test]
-fn what_a_person_asks_for_counts_once_the_peer_has_answered() {
+fn a_sync_with_nothing_to_do_says_a_digest() {
     let (mut anna, _, workspace) = pair();
     let wire = Wire::member(50, &mut anna, workspace);
     let held = anna.heads(workspace);
@@ -113,13 +113,18 @@ fn what_a_person_asks_for_counts_once_the_peer_has_answered() {
     };
     assert!(synced(&anna));
     anna.command(Command::SyncNow).unwrap();
-    let Some(Message::Digest(digest)) = wire.heard(&mut anna).pop() else { panic!("no digest") };
+    let [Message::Digest(digest)] = wire.heard(&mut anna)[..] else { panic!("not a digest alone") };
     // Equal is only what the peer has confirmed since it was asked.
     assert!(digest.asks && !synced(&anna));
     wire.say(&mut anna, &Message::Digest(Digest { asks: false, ..digest }));
     assert!(synced(&anna) && wire.heard(&mut anna).is_empty());
     wire.say(&mut anna, &Message::Digest(digest));
     assert!(matches!(wire.heard(&mut anna)[..], [Message::Digest(answer)] if !answer.asks));
+    // With something to do, everything is compared at once.
+    anna.edit(workspace, 1);
+    wire.heard(&mut anna);
+    anna.command(Command::SyncNow).unwrap();
+    assert!(is_full(&wire.heard(&mut anna)[0]));
 }
 
 #[test]
