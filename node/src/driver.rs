@@ -32,13 +32,14 @@ use saver::{Saved, Saver};
 use saving::Unsaved;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    pin::Pin,
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Instant,
+    time::{Instant, Sleep},
 };
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
@@ -104,6 +105,7 @@ impl Driver {
     /// that can meet nobody any more had better start it again.
     async fn run(mut self) {
         self.drain(false);
+        let mut alarm = Alarm::new(self.started);
         loop {
             while let Some(committed) = self.committed_here.pop_front() {
                 self.take_committed(committed);
@@ -122,7 +124,7 @@ impl Driver {
                     None => self.lose_committer(),
                 },
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
-                () = until(self.started, timer) => self.wake_if_due(),
+                () = alarm.at(timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
                 event = next_event(&mut self.net_events), if accepts => {
                     let Some(event) = event else {
@@ -457,10 +459,28 @@ impl Driver {
     }
 }
 
-async fn until(started: Instant, mono_ms: Option<u64>) {
-    match mono_ms {
-        Some(at) => tokio::time::sleep_until(started + Duration::from_millis(at)).await,
-        None => std::future::pending().await,
+/// Rings at a time of the monotonic clock. It is kept and set anew, since each new timer wakes the
+/// thread that watches the timers, which an edit would pay for twice.
+struct Alarm {
+    started: Instant,
+    set_ms: Option<u64>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    fn new(started: Instant) -> Self {
+        Self { started, set_ms: None, sleep: Box::pin(tokio::time::sleep_until(started)) }
+    }
+
+    /// Waits until `mono_ms`; for ever without one.
+    async fn at(&mut self, mono_ms: Option<u64>) {
+        let Some(at) = mono_ms else { return std::future::pending().await };
+        if self.set_ms != Some(at) {
+            self.set_ms = Some(at);
+            self.sleep.as_mut().reset(self.started + Duration::from_millis(at));
+        }
+        self.sleep.as_mut().await;
+        self.set_ms = None;
     }
 }
 

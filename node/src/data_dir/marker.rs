@@ -17,7 +17,8 @@
 use super::{DataDirError, create_private_dir, failed};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, Write},
+    io::{self, Read},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 use velo_protocol::{
@@ -98,8 +99,7 @@ impl Marker {
         bytes[32..40].copy_from_slice(&position.to_le_bytes());
         let sum = crc32c::crc32c(&bytes[..40]);
         bytes[40..].copy_from_slice(&sum.to_le_bytes());
-        self.file.rewind()?;
-        self.file.write_all(&bytes)?;
+        self.file.write_all_at(&bytes, 0)?;
         self.reached = Some(Reached { log, position });
         Ok(())
     }
