@@ -75,10 +75,10 @@ fuzz_target!(|input: &[u8]| {
     if report.used_index {
         // It may promise anything. What it promises is checked when it is read.
         let _ = read(&log);
-        let _ = log.reader().verify_all();
+        let _ = log.reader().verify_all(None);
     } else {
         read(&log).expect("everything can be read");
-        let found = log.reader().verify_all().expect("everything can be read");
+        let found = log.reader().verify_all(None).expect("everything can be read");
         assert_eq!(found.short_chains, 0, "{found:?}");
         goes_on(&dir, log);
     }

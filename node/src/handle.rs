@@ -35,6 +35,7 @@ use std::{
 };
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use velo_protocol::{
+    crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     log::{self, Entry, LogError, Origin},
     model::EntityKey,
@@ -311,6 +312,8 @@ pub(crate) struct Request {
 pub(crate) struct Shared {
     pub person: PersonId,
     pub device: DeviceId,
+    /// For checking what this device wrote.
+    pub key: SecretKey,
     pub data_dir: PathBuf,
     pub requests: mpsc::Sender<Request>,
     pub stop: Notify,
@@ -494,7 +497,7 @@ impl NodeHandle {
     /// its time: seconds for large logs.
     pub fn verify(&self, workspace: WorkspaceId) -> Option<Result<VerifyReport, OpenError>> {
         let reader = self.shared.read().readers.get(&workspace).cloned()?;
-        Some(reader.verify_all())
+        Some(reader.verify_all(Some(&self.shared.key)))
     }
 
     /// An entry as it is stored, for history; read from the disk. `None` if it is not there.

@@ -160,7 +160,7 @@ fn check(dir: &Path, acknowledged: usize, what: &str) -> bool {
     }
     log.append(&batch([authors[0].write(ChainNo(0), 2, 30)])).unwrap();
     authors[0].assert_held(&reader, ChainNo(0));
-    assert!(reader.verify_all().unwrap().is_good(), "{what}");
+    assert!(reader.verify_all(None).unwrap().is_good(), "{what}");
     // Two saves are acknowledged long before the last append.
     saved.is_none() && acknowledged > 4
 }

@@ -13,9 +13,10 @@ use velo_node::store::{
     record::{self, FILE_HEADER, Record},
 };
 use velo_protocol::{
+    crypto::SecretKey,
     id::WorkspaceId,
     store::{
-        ChainNo, LogReader, LogStore, StoreError,
+        Batch, ChainNo, LogReader, LogStore, StoreError,
         conformance::{self, Author, WORKSPACE, batch},
     },
 };
@@ -105,7 +106,7 @@ fn opens_again_with_and_without_index() {
     let run = authors[2].write(ChainNo(2), 2, 50);
     log.append(&batch([run])).unwrap();
     assert_all_held(&log, &authors);
-    assert!(log.reader().verify_all().unwrap().is_good());
+    assert!(log.reader().verify_all(None).unwrap().is_good());
 }
 
 #[test]
@@ -199,8 +200,23 @@ fn damage_is_put_aside_reported_once_and_pulled_again() {
     let (log, report) = open_small(dir.path(), None);
     assert!(!report.in_doubt(), "reported once: {report:?}");
     assert_all_held(&log, &authors);
-    let verified = log.reader().verify_all().unwrap();
+    let verified = log.reader().verify_all(None).unwrap();
     assert!(verified.is_good() && verified.known == 1, "{verified:?}");
+}
+
+#[test]
+fn local_seals_count_for_their_own_device_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut log, _) = open(dir.path(), None);
+    let (mut own, other) = (Author::new(1), Author::new(2));
+    let runs = vec![own.write(ChainNo(0), 1, 10), own.write_locally(ChainNo(0), 10)];
+    log.append(&Batch { runs }).unwrap();
+    let verified = |key: Option<&SecretKey>| log.reader().verify_all(key).unwrap();
+    assert!(verified(Some(own.key())).is_good());
+    for stranger in [None, Some(other.key())] {
+        let report = verified(stranger);
+        assert_eq!((report.is_good(), report.bad_seals.len(), report.entries), (false, 1, 2));
+    }
 }
 
 #[test]
@@ -231,7 +247,7 @@ fn damage_met_by_a_reader_is_repaired_at_the_next_opening() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert!(!log.reader().verify_all().unwrap().is_good());
+    assert!(!log.reader().verify_all(None).unwrap().is_good());
     let read = |no| log.reader().read_run(ChainNo(no), 0);
     assert!((0..3).any(|no| matches!(read(no), Err(StoreError::Read(_)))));
     drop(log);
@@ -406,7 +422,7 @@ fn room_is_left_by_a_crash_alone_and_used_again() {
     let roomy = length(&name(dir.path()));
     log.append(&batch([author.write(ChainNo(0), 1, 60)])).unwrap();
     assert_eq!(length(&name(dir.path())), roomy, "the second append found room");
-    assert!(log.reader().verify_all().unwrap().is_good());
+    assert!(log.reader().verify_all(None).unwrap().is_good());
     fs::copy(name(dir.path()), crashed.path().join("000001.vlog")).unwrap();
     drop(log);
     let exact = length(&name(dir.path()));

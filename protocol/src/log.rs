@@ -9,6 +9,9 @@
 //! A **run** is consecutive entries with the seal that covers them, the unit that is verified,
 //! stored and sent. It never crosses a due checkpoint.
 //!
+//! What a device writes itself is closed by a local seal first, and signed when somebody is to receive
+//! it: see [`Signer`].
+//!
 //! Bytes are hashed, signed, stored and forwarded as received; nothing is re-encoded except to
 //! check that a header is canonical.
 
@@ -21,6 +24,10 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
+
+mod local;
+
+pub use local::{Signer, is_local_seal};
 
 /// The layout version written by this program.
 pub const HEADER_VERSION: u8 = 1;
@@ -199,18 +206,18 @@ pub fn entry_id(previous: EntryId, header: &[u8], body: &[u8]) -> EntryId {
     EntryId(*hasher.finalize().as_bytes())
 }
 
-fn seal_bytes(workspace: WorkspaceId, log: LogId, position: u64, id: EntryId) -> [u8; 104] {
+fn seal_bytes(workspace: WorkspaceId, log: LogId, head: Head) -> [u8; 104] {
     let mut bytes = [0; 104];
     bytes[..32].copy_from_slice(&workspace.0);
     bytes[32..64].copy_from_slice(&log.0);
-    bytes[64..72].copy_from_slice(&position.to_le_bytes());
-    bytes[72..].copy_from_slice(&id.0);
+    bytes[64..72].copy_from_slice(&head.position.to_le_bytes());
+    bytes[72..].copy_from_slice(&head.id.0);
     bytes
 }
 
 /// Signs the head of an own log.
-pub fn seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, position: u64, id: EntryId) -> Sig {
-    key.sign(Domain::Seal, &seal_bytes(workspace, log, position, id))
+pub fn seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, head: Head) -> Sig {
+    key.sign(Domain::Seal, &seal_bytes(workspace, log, head))
 }
 
 /// Checks a seal.
@@ -221,7 +228,7 @@ pub fn verify_seal(
     head: Head,
     sig: &Sig,
 ) -> Result<(), LogError> {
-    key.verify(Domain::Seal, &seal_bytes(workspace, log, head.position, head.id), sig)
+    key.verify(Domain::Seal, &seal_bytes(workspace, log, head), sig)
         .map_err(|source| LogError::Seal { position: head.position, source })
 }
 
@@ -332,7 +339,7 @@ pub struct Run {
     /// Headers and bodies, one after the other, at most [`limits::RUN_BYTES`].
     #[serde(with = "bytes_field")]
     pub bytes: Vec<u8>,
-    /// Over the last entry.
+    /// Over the last entry. In the own store it may be local: see [`Signer`].
     pub seal: Sig,
 }
 
@@ -531,10 +538,21 @@ impl RunWriter {
         Ok(id)
     }
 
-    /// Seals what was written. `None` if nothing was.
-    pub fn seal(mut self, workspace: WorkspaceId, key: &SecretKey) -> Option<VerifiedRun> {
+    /// Signs what was written. `None` if nothing was.
+    pub fn seal(self, workspace: WorkspaceId, key: &SecretKey) -> Option<VerifiedRun> {
+        self.close(|log, head| seal(key, workspace, log, head))
+    }
+
+    /// Closes what was written for the own store: a due checkpoint is signed, anything else gets a
+    /// local seal (see [`Signer`]). `None` if nothing was written.
+    pub fn seal_locally(self, workspace: WorkspaceId, key: &SecretKey) -> Option<VerifiedRun> {
+        let close = if self.end.checkpoint_due() { seal } else { local::local_seal };
+        self.close(|log, head| close(key, workspace, log, head))
+    }
+
+    fn close(mut self, seal: impl FnOnce(LogId, Head) -> Sig) -> Option<VerifiedRun> {
         let head = self.entries.last().map(|last| Head { position: last.position, id: last.id })?;
-        self.run.seal = seal(key, workspace, self.run.log, head.position, head.id);
+        self.run.seal = seal(self.run.log, head);
         let read = Arc::new(ReadRun { run: self.run, entries: self.entries });
         Some(VerifiedRun { read, end: self.end })
     }

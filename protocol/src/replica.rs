@@ -461,10 +461,11 @@ impl Replica {
             let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else {
                 continue;
             };
+            let source = holding.source(&self.identity, reader_of(logs, workspace));
             while session.has_room() {
                 let queued = session.queued();
                 let Some(copy) = session.copies.get_mut(&workspace) else { break };
-                let next = copy.next_ops(queued, workspace, &holding.logs, reader_of(logs, workspace));
+                let next = copy.next_ops(queued, workspace, &source);
                 failures.extend(copy.take_failures().into_iter().map(|failure| (workspace, failure)));
                 let Some(message) = next else { break };
                 session.say(&message);

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 mod peer_copy;
 
-pub use peer_copy::PeerCopy;
+pub use peer_copy::{PeerCopy, Source};
 
 /// Why a session ends. A fault of the other side is data, never our error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

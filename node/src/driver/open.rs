@@ -103,6 +103,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let shared = Arc::new(Shared {
         person,
         device,
+        key: parts.replica.identity().device.clone(),
         data_dir: dir.path().to_owned(),
         requests,
         stop: Notify::new(),

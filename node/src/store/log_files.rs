@@ -19,7 +19,7 @@
 use super::{
     disk::{Disk, OsDisk},
     record::{self, Definition, Place},
-    scan::Extent,
+    scan::{Extent, SealCheck},
 };
 use std::{
     collections::BTreeMap,
@@ -30,6 +30,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 use velo_protocol::{
+    crypto::SecretKey,
     id::{EntryId, WorkspaceId},
     log::Run,
     store::{
@@ -402,8 +403,9 @@ impl LogReader for FileReader {
 
 impl FileReader {
     /// Reads every byte of the log as if it were opened for the first time, and checks every
-    /// checksum, chain and seal.
-    pub fn verify_all(&self) -> Result<VerifyReport, OpenError> {
-        open::verify(&self.shared)
+    /// checksum, chain and seal. `own` is the key of this device: what it wrote last may have a local
+    /// seal instead of a signature.
+    pub fn verify_all(&self, own: Option<&SecretKey>) -> Result<VerifyReport, OpenError> {
+        open::verify(&self.shared, SealCheck { own })
     }
 }

@@ -4,9 +4,9 @@ use super::record::{self, Definition, Place, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use velo_protocol::{
-    crypto::PublicKey,
-    id::WorkspaceId,
-    log::{ChainEnd, Head, parse_entries, verify_seal},
+    crypto::{PublicKey, SecretKey, Sig},
+    id::{DeviceId, LogId, WorkspaceId},
+    log::{ChainEnd, Head, is_local_seal, parse_entries, verify_seal},
     store::{
         ChainNo, StoreError,
         chains::{ChainTable, PieceSource, StoredRun},
@@ -55,12 +55,29 @@ enum Local {
     Unknown,
 }
 
+/// Whose seals count besides signatures.
+#[derive(Debug, Clone, Copy)]
+pub struct SealCheck<'a> {
+    /// The key of this device, which closes its own entries with local seals; `None` counts none.
+    pub own: Option<&'a SecretKey>,
+}
+
+impl SealCheck<'_> {
+    fn fits(self, workspace: WorkspaceId, log: LogId, device: DeviceId, head: Head, seal: &Sig) -> bool {
+        let own = self.own.filter(|key| key.public() == device.0);
+        let signed = || {
+            PublicKey::parse(&device.0).is_ok_and(|key| verify_seal(&key, workspace, log, head, seal).is_ok())
+        };
+        own.is_some_and(|key| is_local_seal(key, workspace, log, head, seal)) || signed()
+    }
+}
+
 /// Builds a table from records.
 pub struct Builder<'source, S> {
     pub table: ChainTable<Extent>,
     source: &'source S,
     workspace: WorkspaceId,
-    check_seals: bool,
+    seals: Option<SealCheck<'source>>,
     locals: BTreeMap<u32, Local>,
     /// Extents that start before this offset of the present file are not made longer: damage, or a
     /// record without a place, lies between.
@@ -86,12 +103,12 @@ pub struct FileEnd {
 }
 
 impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
-    pub fn new(workspace: WorkspaceId, source: &'source S, check_seals: bool) -> Self {
+    pub fn new(workspace: WorkspaceId, source: &'source S, seals: Option<SealCheck<'source>>) -> Self {
         Self {
             table: ChainTable::default(),
             source,
             workspace,
-            check_seals,
+            seals,
             locals: BTreeMap::new(),
             barrier: 0,
             known: Vec::new(),
@@ -196,7 +213,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
             return Ok(false);
         };
         let no = self.number(local)?;
-        if self.check_seals && !self.seal_fits(no, next, run) {
+        if self.seals.is_some_and(|seals| !self.seal_fits(seals, no, next, run)) {
             self.bad_seals.push(place);
         }
         let extent = Extent { file: place.file, offset: place.offset as u32, len: place.len as u32, local };
@@ -222,12 +239,11 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         Ok(no)
     }
 
-    fn seal_fits(&self, no: ChainNo, end: ChainEnd, run: &StoredRun) -> bool {
-        let Some((log, origin, _)) = self.table.definition(no) else {
-            return false;
-        };
-        PublicKey::parse(&origin.device.0)
-            .is_ok_and(|key| verify_seal(&key, self.workspace, log, end.head, &run.seal).is_ok())
+    fn seal_fits(&self, seals: SealCheck<'_>, no: ChainNo, end: ChainEnd, run: &StoredRun) -> bool {
+        let definition = self.table.definition(no);
+        definition.is_some_and(|(log, origin, _)| {
+            seals.fits(self.workspace, log, origin.device, end.head, &run.seal)
+        })
     }
 }
 

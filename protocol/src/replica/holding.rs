@@ -1,20 +1,22 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::WorkspaceRecord;
+use super::{Identity, WorkspaceRecord};
 use crate::{
     causality::Frontier,
-    id::{Incarnation, LogId},
+    crypto::Sig,
+    id::{EntryId, Incarnation, LogId},
     limits,
-    log::{Origin, Run},
+    log::{Origin, Run, Signer},
     log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
     model::{ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
+    session::Source,
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
     undo::Journal,
     workspace::Workspace,
 };
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 /// See the module.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Holding {
     pub damaged: BTreeSet<Option<ChainNo>>,
     /// [`LogSet::digest`], until something becomes durable.
     digest: Option<[u8; 32]>,
+    /// The last signature over own entries.
+    last_signed: Cell<Option<(EntryId, Sig)>>,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -52,6 +56,7 @@ impl Holding {
             fresh_incarnation: false,
             damaged: BTreeSet::new(),
             digest: None,
+            last_signed: Cell::new(None),
             sync_until: 0,
         }
     }
@@ -100,6 +105,12 @@ impl Holding {
     /// What peers compare.
     pub fn digest(&mut self) -> [u8; 32] {
         *self.digest.get_or_insert_with(|| self.logs.digest())
+    }
+
+    /// What peers are served from.
+    pub fn source<'a>(&'a self, identity: &'a Identity, reader: &'a dyn LogReader) -> Source<'a> {
+        let signer = Signer { key: &identity.device, workspace: self.record.id, last: &self.last_signed };
+        Source { logs: &self.logs, reader, signer }
     }
 
     /// Leaves the own log as it is and opens another one.

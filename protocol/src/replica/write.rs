@@ -35,8 +35,8 @@ pub(super) struct Written {
 }
 
 impl Holding {
-    /// Appends entries to the own log, applies them, and seals them. They are visible at once and
-    /// leave the device only when durable.
+    /// Appends entries to the own log, applies them, and seals them locally. They are visible at once,
+    /// leave the device only when durable, and are signed then.
     pub fn write(&mut self, now: Now, identity: &Identity, drafts: Vec<Draft>) -> Written {
         let own = self.logs.open_own(self.record.origin, identity.device.public_key());
         self.own = Some(own);
@@ -73,7 +73,7 @@ impl Holding {
     /// Ends a run, and applies it while it is at hand: what people did is visible before it is
     /// durable, however much it is.
     fn seal(&mut self, own: ChainNo, writer: RunWriter, identity: &Identity, written: &mut Written) {
-        let Some(run) = writer.seal(self.record.id, &identity.device) else { return };
+        let Some(run) = writer.seal_locally(self.record.id, &identity.device) else { return };
         self.logs.take_own(own, &run);
         while let Some(next) = self.logs.next_own(own, &run) {
             written.changed.extend(self.apply(&next));

@@ -3,7 +3,7 @@
 use crate::{
     id::{EntryId, LogId, WorkspaceId},
     limits,
-    log::Head,
+    log::{Head, Signer},
     log_set::LogSet,
     message::{Heads, Message, Ops},
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -23,6 +23,17 @@ enum Word {
     Given,
     /// A person wants to know how it stands there now.
     AskedAgain,
+}
+
+/// Where the entries that a peer lacks come from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What there is.
+    pub logs: &'a LogSet,
+    /// The bytes of what is durable.
+    pub reader: &'a dyn LogReader,
+    /// Signs what this device wrote.
+    pub signer: Signer<'a>,
 }
 
 /// See the module. Positions are by our chain numbers.
@@ -290,21 +301,15 @@ impl PeerCopy {
 
     /// The next message of entries that the peer lacks. `queued`: bytes given to the network in
     /// this session so far.
-    pub fn next_ops(
-        &mut self,
-        queued: u64,
-        workspace: WorkspaceId,
-        logs: &LogSet,
-        reader: &dyn LogReader,
-    ) -> Option<Message> {
+    pub fn next_ops(&mut self, queued: u64, workspace: WorkspaceId, source: &Source<'_>) -> Option<Message> {
         if self.word == Word::None {
             return None;
         }
         let (mut runs, mut bytes) = (Vec::new(), 0);
         loop {
             let room = (bytes > 0).then(|| limits::OPS_BYTES.saturating_sub(bytes));
-            let Some((number, ahead)) = self.backlog.next(room, &self.marks, logs, reader) else { break };
-            self.marks.send(logs, number, ahead.last, queued);
+            let Some((number, ahead)) = self.backlog.next(room, &self.marks, source) else { break };
+            self.marks.send(source.logs, number, ahead.last, queued);
             raise(&mut self.told, number, ahead.last);
             bytes += ahead.size();
             runs.push(ahead.run);

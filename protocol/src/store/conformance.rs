@@ -49,11 +49,26 @@ impl Author {
         &self.written
     }
 
+    /// The device's key.
+    pub fn key(&self) -> &SecretKey {
+        &self.key
+    }
+
     /// Writes one run of up to `entries` entries of `body` bytes each. It ends at a checkpoint.
     pub fn write(&mut self, chain: ChainNo, entries: usize, body: usize) -> BatchRun {
+        let verified = self.entries(entries, body).seal(WORKSPACE, &self.key);
+        self.taken(chain, verified)
+    }
+
+    /// Writes one entry as its device stores it at first: under a local seal.
+    pub fn write_locally(&mut self, chain: ChainNo, body: usize) -> BatchRun {
+        let verified = self.entries(1, body).seal_locally(WORKSPACE, &self.key);
+        self.taken(chain, verified)
+    }
+
+    fn entries(&self, entries: usize, body: usize) -> RunWriter {
         let mut writer = RunWriter::new(self.log, self.origin, self.end);
-        for _ in 0..entries.max(1) {
-            let position = self.end.head.position + 1;
+        for position in (self.end.head.position + 1..).take(entries.max(1)) {
             let text = format!("{}.{position} ", self.log.short());
             let body: Vec<u8> = text.bytes().cycle().take(body).collect();
             writer.push(header(position), &body).unwrap_or_else(|error| fail(&error));
@@ -61,13 +76,11 @@ impl Author {
                 break;
             }
         }
-        match writer.seal(WORKSPACE, &self.key) {
-            Some(verified) => self.taken(chain, &verified),
-            None => unreachable!("at least one entry was pushed"),
-        }
+        writer
     }
 
-    fn taken(&mut self, chain: ChainNo, verified: &VerifiedRun) -> BatchRun {
+    fn taken(&mut self, chain: ChainNo, verified: Option<VerifiedRun>) -> BatchRun {
+        let Some(verified) = verified else { unreachable!("at least one entry was pushed") };
         self.end = verified.end();
         self.written.extend_from_slice(verified.entries());
         BatchRun { chain, origin: self.origin, run: verified.run().clone(), end: verified.end() }

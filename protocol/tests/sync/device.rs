@@ -1,11 +1,14 @@
 //! A device with a disk in memory, and a peer whose messages a test makes by hand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, VecDeque},
+};
 use velo_protocol::{
     change::Change,
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
-    log::{Head, Run},
+    log::{Head, Run, Signer},
     message::{Heads, Message, Ops},
     model::{EntityKey, Kind, project, task},
     replica::{
@@ -181,10 +184,16 @@ impl Device {
             let mut position = chain.base.position;
             while let Some(run) = reader.read_run(ChainNo(number as u32), position).unwrap() {
                 position += velo_protocol::log::survey(&run.bytes).unwrap().0;
-                runs.push(run);
+                runs.push(self.signed(workspace, run));
             }
         }
         runs
+    }
+
+    /// As they leave the device.
+    fn signed(&self, workspace: WorkspaceId, mut run: Run) -> Run {
+        Signer { key: &self.identity.device, workspace, last: &Cell::new(None) }.sign(&mut run).unwrap();
+        run
     }
 
     /// The own log of a workspace from `after` on.
@@ -195,7 +204,7 @@ impl Device {
         let (mut runs, mut position) = (Vec::new(), after);
         while let Some(run) = reader.read_run(ChainNo(number as u32), position).unwrap() {
             position += velo_protocol::log::survey(&run.bytes).unwrap().0;
-            runs.push(run);
+            runs.push(self.signed(workspace, run));
         }
         runs
     }

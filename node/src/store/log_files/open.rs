@@ -4,7 +4,7 @@ use super::{Active, Encoded, FileLog, Files, LogOptions, Shared};
 use crate::store::{
     disk::Disk,
     record::{self, FILE_HEADER, FileHeader, Place},
-    scan::{Builder, Extent, FileEnd},
+    scan::{Builder, Extent, FileEnd, SealCheck},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -251,7 +251,7 @@ fn scan(files: &Files, workspace: WorkspaceId, index: Option<&[u8]>) -> Result<S
     let index = index.filter(|index| reaches(index) && !files.suspect().exists());
     let mut report = OpenReport { shortened, used_index: index.is_some(), ..OpenReport::default() };
 
-    let mut builder = Builder::new(workspace, files, false);
+    let mut builder = Builder::new(workspace, files, None);
     let mut from = (0, 0);
     if let Some(index) = index {
         from = (index.file, index.offset);
@@ -411,10 +411,10 @@ impl FileLog {
     }
 }
 
-pub(super) fn verify(shared: &Shared) -> Result<VerifyReport, OpenError> {
+pub(super) fn verify(shared: &Shared, seals: SealCheck<'_>) -> Result<VerifyReport, OpenError> {
     let promised = shared.table().clone();
     let lengths = list(&shared.files.dir)?;
-    let mut builder = Builder::new(shared.workspace, &shared.files, true);
+    let mut builder = Builder::new(shared.workspace, &shared.files, Some(seals));
     let mut report = VerifyReport { files: lengths.len(), ..VerifyReport::default() };
     scan_files(&shared.files, &mut builder, shared.workspace, &lengths, (0, 0), &mut report.bytes)?;
     for info in promised.infos() {

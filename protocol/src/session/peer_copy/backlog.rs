@@ -1,11 +1,10 @@
 //! The chains that a peer lacks part of, and the run of each that is sent next.
 
-use super::marks::Marks;
+use super::{Source, marks::Marks};
 use crate::{
     limits,
-    log::{self, Run},
-    log_set::LogSet,
-    store::{ChainNo, LogReader, StoreError},
+    log::{self, LogError, Run},
+    store::{ChainNo, StoreError},
     time::{Hlc, Now},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,10 +107,9 @@ impl Backlog {
         &mut self,
         room: Option<usize>,
         marks: &Marks,
-        logs: &LogSet,
-        reader: &dyn LogReader,
+        source: &Source<'_>,
     ) -> Option<(ChainNo, Ahead)> {
-        self.read_ahead(marks, logs, reader);
+        self.read_ahead(marks, source);
         let (number, ahead) = self.ahead.iter().min_by_key(|(number, ahead)| (ahead.hlc, **number))?;
         if room.is_some_and(|room| ahead.size() > room) {
             return None;
@@ -120,13 +118,14 @@ impl Backlog {
         self.ahead.remove(&number).map(|ahead| (number, ahead))
     }
 
-    fn read_ahead(&mut self, marks: &Marks, logs: &LogSet, reader: &dyn LogReader) {
+    fn read_ahead(&mut self, marks: &Marks, source: &Source<'_>) {
+        let logs = source.logs;
         let lagging = &self.lagging;
         self.ahead.retain(|number, ahead| {
             lagging.contains(number) && ahead.run.after.position == marks.has(logs, *number)
         });
         while let Some(number) = self.unread() {
-            match read_next(number, marks.has(logs, number), logs, reader) {
+            match read_next(number, marks.has(logs, number), source) {
                 Ok(Some(ahead)) => {
                     self.ahead.insert(number, ahead);
                 }
@@ -151,12 +150,8 @@ impl Backlog {
     }
 }
 
-fn read_next(
-    number: ChainNo,
-    from: u64,
-    logs: &LogSet,
-    reader: &dyn LogReader,
-) -> Result<Option<Ahead>, StoreError> {
+fn read_next(number: ChainNo, from: u64, source: &Source<'_>) -> Result<Option<Ahead>, StoreError> {
+    let Source { logs, reader, signer } = source;
     let Some(chain) = logs.chain(number).filter(|chain| from < chain.durable) else { return Ok(None) };
     let run = match logs.latest_run(number, from) {
         None => reader.read_run(number, from)?,
@@ -164,6 +159,8 @@ fn read_next(
     };
     let Some(mut run) = run else { return Ok(None) };
     run.origin = (run.after.position == 0).then_some(chain.origin);
-    let (count, hlc) = log::survey(&run.bytes).map_err(|error| StoreError::Read(error.to_string()))?;
+    let unreadable = |error: LogError| StoreError::Read(error.to_string());
+    signer.sign(&mut run).map_err(unreadable)?;
+    let (count, hlc) = log::survey(&run.bytes).map_err(unreadable)?;
     Ok(Some(Ahead { run, last: from + count, hlc }))
 }
