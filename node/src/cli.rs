@@ -25,10 +25,13 @@ pub(crate) use client::call_running;
 pub(crate) use node::interrupted;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 /// Turns an answer into text for people.
 type Layout = fn(&Json) -> Result<String, serde_json::Error>;
+
+/// Names the workspace when no `--workspace` is given.
+const WORKSPACE_VAR: &str = "VELO_WORKSPACE";
 
 /// Project management that needs no server.
 ///
@@ -49,11 +52,24 @@ type Layout = fn(&Json) -> Result<String, serde_json::Error>;
     after_long_help = api::EXIT_CODES
 )]
 struct Cli {
-    /// Where everything is kept
-    #[arg(long, global = true, env = data_dir::DATA_DIR_VAR, value_name = "DIR", hide_env_values = true)]
+    // Clap would read the variables too, but it shows what it found in one as if it had to be typed.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = format!("Where everything is kept [env: {}]", data_dir::DATA_DIR_VAR)
+    )]
     data_dir: Option<PathBuf>,
-    /// Which workspace, by part of its name [default: the only one, or the one last changed]
-    #[arg(long, short, global = true, env = "VELO_WORKSPACE", value_name = "NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "NAME",
+        help = format!(
+            "Which workspace, by part of its name [default: the only one, or the one last changed] \
+             [env: {WORKSPACE_VAR}]"
+        )
+    )]
     workspace: Option<String>,
     /// Print one JSON value instead of text
     #[arg(long, global = true)]
@@ -182,7 +198,8 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Some(path) => path,
         None => data_dir::default_path().map_err(|error| ApiError::Failed(error.to_string()))?,
     };
-    let settings = Settings { data_dir, workspace: cli.workspace, json: cli.json };
+    let workspace = cli.workspace.or_else(|| env::var(WORKSPACE_VAR).ok().filter(|name| !name.is_empty()));
+    let settings = Settings { data_dir, workspace, json: cli.json };
     match cli.command {
         Command::Init(init) => init.run(&settings),
         Command::Node(node) => node.run(&settings),

@@ -64,7 +64,13 @@ impl Device {
 
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> Answer {
-        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        self.run_with_env(args, &[])
+    }
+
+    /// As [`Self::run`], with further variables in the environment.
+    pub fn run_with_env(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let mut command = self.command(args);
+        let Output { status, stdout, stderr } = command.envs(variables.iter().copied()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
     }

@@ -95,6 +95,33 @@ fn values_that_do_not_fit_are_explained() {
     refused(&anna, &["label", "add", "Urgent"], 1, &["already"]);
 }
 
+/// What came from the environment stood in the usage line as if it had to be typed.
+#[test]
+fn a_usage_line_names_only_what_must_be_typed() {
+    let anna = Device::with_project();
+    let variables = [("VELO_WORKSPACE", "Workshop")];
+    let answer = anna.run_with_env(&["task", "show"], &variables);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("Usage: velo task show <TASK>"), "{}", answer.err);
+    let help = anna.run_with_env(&["task", "show", "--help"], &variables).out;
+    assert!(help.contains("Usage: velo task show [OPTIONS] <TASK>"), "{help}");
+    for variable in ["[env: VELO_DATA_DIR]", "[env: VELO_WORKSPACE]"] {
+        assert!(help.contains(variable), "{help}");
+    }
+}
+
+/// The variables count, as the help says, and an option given outdoes them.
+#[test]
+fn the_environment_chooses_the_workspace() {
+    let anna = Device::with_project();
+    anna.ok(&["workspace", "create", "Club"]);
+    let shown = |args: &[&str], name| anna.run_with_env(args, &[("VELO_WORKSPACE", name)]);
+    assert!(shown(&["workspace", "show"], "Workshop").out.contains("Workshop"));
+    assert!(shown(&["workspace", "show"], "").out.contains("Club"), "an empty one chooses nothing");
+    assert!(shown(&["workspace", "show", "-w", "Club"], "Workshop").out.contains("Club"));
+    assert_eq!(shown(&["workspace", "show"], "Elsewhere").code, 3);
+}
+
 #[test]
 fn what_cannot_be_taken_back_easily_needs_a_whole_name() {
     let anna = Device::with_project();
