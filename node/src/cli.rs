@@ -83,29 +83,50 @@ enum Command {
     /// Introduce yourself on this device
     Init(init::Init),
     /// Create, list and show workspaces
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  velo workspace create Workshop\n  velo workspace list")]
     Workspace(workspace::Request),
     /// Make a ticket that lets somebody join
     Invite(workspace::Invite),
     /// Join a workspace with a ticket
     Join(workspace::Join),
     /// Add, list, show and delete projects
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  velo project add House\n  velo project show House")]
     Project(api::project::Request),
     /// Add, list, rename and delete columns
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo column add Review --project House\n  \
+            velo column list --project House"
+    )]
     Column(api::column::Request),
     /// Add, edit, move, show, list, finish, delete and restore tasks
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo task add \"Order the paint\" --due friday\n  \
+            velo task list --open\n  \
+            velo task done HOUS-1"
+    )]
     Task(api::task::Request),
     /// Add, list and delete comments
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo comment add HOUS-1 \"The shop opens at eight\"\n  \
+            velo comment list HOUS-1"
+    )]
     Comment(api::comment::Request),
     /// Add, list and delete labels
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  velo label add urgent\n  velo label list")]
     Label(api::label::Request),
     /// List and settle conflicts
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo conflicts list\n  \
+            velo conflicts resolve c4f7qa2 --pick 2"
+    )]
     Conflicts(api::conflict::Request),
     /// Show who changed what, when
     History(history::Show),
@@ -116,7 +137,12 @@ enum Command {
     #[command(after_help = "Example:\n  velo redo")]
     Redo,
     /// List other devices, or connect to one
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo peers list\n  \
+            velo peers add /ip4/192.168.1.7/tcp/4001"
+    )]
     Peers(network::Request),
     /// Compare with every peer now, and wait until all are equal
     Sync(network::Sync),
@@ -342,25 +368,41 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// The commands that have no further ones below them, with what their help ends with.
-    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
-        let path = format!("{path} {}", command.get_name());
-        let below: Vec<_> = command.get_subcommands().filter(|one| one.get_name() != "help").collect();
-        if below.is_empty() {
-            found.push((path, command.get_after_help().map(ToString::to_string).unwrap_or_default()));
-            return;
-        }
-        for one in below {
-            leaves(one, &path, found);
+    /// The commands below one, and those below these, with what their help ends with.
+    fn below(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+        for one in command.get_subcommands().filter(|one| one.get_name() != "help") {
+            let path = format!("{path} {}", one.get_name());
+            let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((path.clone(), help));
+            below(one, &path, found);
         }
     }
 
     #[test]
     fn every_command_shows_an_example() {
         let mut found = Vec::new();
-        leaves(&Cli::command(), "", &mut found);
-        assert!(found.len() > 30, "{found:?}");
+        below(&Cli::command(), "velo", &mut found);
+        assert!(found.len() > 40, "{found:?}");
         let silent: Vec<_> = found.iter().filter(|(_, help)| !help.contains("Example")).collect();
         assert!(silent.is_empty(), "{silent:?}");
+    }
+
+    /// What an example shows is a command that this program knows, with options that it has.
+    #[test]
+    fn examples_can_be_typed() {
+        let mut found = Vec::new();
+        below(&Cli::command(), "velo", &mut found);
+        let lines = found.iter().flat_map(|(path, help)| help.lines().map(move |line| (path, line.trim())));
+        for (path, line) in lines.filter(|(_, line)| line.starts_with("velo ")) {
+            // Only titles are quoted, and what they say does not matter.
+            let plain = line.split('"').enumerate().map(|(n, part)| if n % 2 == 0 { part } else { "text" });
+            let typed = plain.collect::<String>();
+            let parsed = Cli::try_parse_from(typed.split_whitespace());
+            assert!(
+                parsed.is_ok(),
+                "{path}: {line}\n{}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
     }
 }

@@ -17,6 +17,9 @@ use velo_protocol::id::EntityId;
 
 /// Brings a file in.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(
+    after_help = "Examples:\n  velo import trello board.json --dry-run\n  velo import trello board.json"
+)]
 pub struct Import {
     /// What kind of file.
     #[command(subcommand)]
