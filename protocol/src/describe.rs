@@ -33,10 +33,12 @@ pub const fn title_field(kind: Kind) -> Option<Field> {
 
 /// An entity with its kind: `task "Fix pump"`, or `task 0a1b2c3d` if it has no title here.
 pub fn entity(workspace: &Workspace, key: EntityKey) -> String {
-    match title(workspace, key) {
-        Some(title) => format!("{} {}", key.kind.name(), quote(title)),
-        None => key.to_string(),
-    }
+    entity_called(key, title(workspace, key).unwrap_or_default())
+}
+
+/// As [`entity`], of an entity that had this title then.
+pub fn entity_called(key: EntityKey, title: &str) -> String {
+    if title.trim().is_empty() { key.to_string() } else { format!("{} {}", key.kind.name(), quote(title)) }
 }
 
 /// The title of an entity in quotes, or its kind and first digits: for sentences in which the kind

@@ -8,7 +8,7 @@ mod deleted;
 mod sentence;
 
 pub use deleted::with_contents;
-pub use sentence::describe;
+pub use sentence::{created, describe};
 
 use crate::{
     id::{DeviceId, OpId, PersonId},

@@ -165,7 +165,13 @@ fn words(workspace: &Workspace, group: &Group) -> String {
         return format!("deleted {what}");
     }
     match group.ops.iter().find_map(alive) {
-        Some(true) => return format!("created {what}"),
+        Some(true) => {
+            let first = group.ops.iter().filter_map(|op| match op {
+                Op::Set { slot, value, .. } => Some((slot, value)),
+                Op::Delete { .. } => None,
+            });
+            return format!("created {}", history::created(workspace, group.key, first));
+        }
         Some(false) => return format!("restored {what}"),
         None => {}
     }

@@ -228,6 +228,17 @@ fn history_tells_who_changed_what() {
 }
 
 #[test]
+fn history_calls_what_was_made_by_the_name_it_was_made_with() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    for args in [&["history"][..], &["history", "HOUS-1"]] {
+        let told = anna.ok(args);
+        assert!(told.contains("Anna created task \"Order the paint\""), "velo {args:?}\n{told}");
+    }
+}
+
+#[test]
 fn an_import_is_shown_first_done_once_and_taken_back_whole() {
     let anna = Device::with_project();
     let file = anna.file("board.json", BOARD);

@@ -8,13 +8,17 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What happened, in one sentence without a full stop. Titles and names are those of now.
+/// What happened, in one sentence without a full stop. Titles and names are those of now, but for
+/// what was created: it is called as it was then.
 pub fn describe(workspace: &Workspace, key: EntityKey, item: &HistoryItem) -> String {
     let who = workspace.person_name(item.person);
     let what = describe::short(workspace, key);
     let entity = describe::entity(workspace, key);
     let sentence = match &item.happened {
-        Happened::Created { .. } => format!("{who} created {entity}"),
+        Happened::Created { fields } => {
+            let first = fields.iter().map(|(_, slot, value)| (slot, value));
+            format!("{who} created {}", created(workspace, key, first))
+        }
         Happened::Deleted => format!("{who} deleted {entity}"),
         Happened::Restored => format!("{who} restored {entity}"),
         Happened::Void { reason } => format!("a change by {who} to {what} has no effect: {reason}"),
@@ -24,6 +28,20 @@ pub fn describe(workspace: &Workspace, key: EntityKey, item: &HistoryItem) -> St
         None => sentence,
         Some(false) => format!("{sentence} (undo)"),
         Some(true) => format!("{sentence} (redo)"),
+    }
+}
+
+/// An entity as it was made with these first values: by the title among them, else by that of now.
+pub fn created<'a>(
+    workspace: &Workspace,
+    key: EntityKey,
+    first: impl IntoIterator<Item = (&'a Slot, &'a Value)>,
+) -> String {
+    let title = describe::title_field(key.kind).map(Slot::from);
+    let set = first.into_iter().find(|(slot, _)| Some(*slot) == title.as_ref());
+    match set.and_then(|(_, value)| value.as_text()) {
+        Some(title) => describe::entity_called(key, title),
+        None => describe::entity(workspace, key),
     }
 }
 

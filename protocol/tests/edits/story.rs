@@ -31,7 +31,7 @@ fn a_task_tells_its_story() {
     assert_eq!(
         without_order,
         [
-            "Anna created task \"Fix pump\"",
+            "Anna created task \"Task 10\"",
             "Anna renamed \"Task 10\" to \"Fix pump\"",
             "Ben moved \"Fix pump\" from Todo to Doing",
             "Ben added urgent to the labels of \"Fix pump\"",
