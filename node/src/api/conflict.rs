@@ -87,13 +87,47 @@ pub struct OptionRow {
     pub set: Stamp,
 }
 
+/// A conflict that was settled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settled {
+    /// The id it had.
+    pub id: String,
+    /// What it was about.
+    pub entity: EntityKey,
+    /// The task's short id, if it was about one.
+    pub short: Option<String>,
+    /// What the entity is called now.
+    pub name: String,
+    /// The field's name; "alive" for a deletion beside an edit.
+    pub field: String,
+    /// The value that remains, in words.
+    pub value: String,
+    /// How it stands now, in a plain sentence.
+    pub sentence: String,
+}
+
+impl Settled {
+    /// A conflict that ended with this value.
+    fn of(scope: &Scope<'_>, conflict: &Conflict, value: &Value) -> Self {
+        Self {
+            id: id(conflict),
+            entity: conflict.key,
+            short: short(scope, conflict),
+            name: show::name(&scope.workspace, conflict.key),
+            field: field_name(conflict).to_owned(),
+            value: value_words(scope, conflict, value),
+            sentence: outcome(scope, conflict, value),
+        }
+    }
+}
+
 impl ConflictRow {
     /// The conflict as it is now.
     pub fn of(scope: &Scope<'_>, conflict: &Conflict) -> Self {
         Self {
             id: id(conflict),
             entity: conflict.key,
-            short: (conflict.key.kind == Kind::Task).then(|| scope.short().show(conflict.key.id)),
+            short: short(scope, conflict),
             name: show::name(&scope.workspace, conflict.key),
             field: field_name(conflict).to_owned(),
             sentence: sentence(scope, conflict),
@@ -111,13 +145,21 @@ fn id(conflict: &Conflict) -> String {
     format!("c{}", &letters[..LETTERS])
 }
 
+fn short(scope: &Scope<'_>, conflict: &Conflict) -> Option<String> {
+    (conflict.key.kind == Kind::Task).then(|| scope.short().show(conflict.key.id))
+}
+
 fn option(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> OptionRow {
-    let value = match &one.value {
+    let value = value_words(scope, conflict, &one.value);
+    OptionRow { value, set: Stamp::of(&scope.workspace, one.hlc, one.author) }
+}
+
+fn value_words(scope: &Scope<'_>, conflict: &Conflict, value: &Value) -> String {
+    match value {
         Value::Bool(true) if is_deletion(conflict) => "keep it".to_owned(),
         Value::Bool(false) if is_deletion(conflict) => "delete it".to_owned(),
         value => describe::value(&scope.workspace, conflict.key.kind, &conflict.slot, value),
-    };
-    OptionRow { value, set: Stamp::of(&scope.workspace, one.hlc, one.author) }
+    }
 }
 
 fn is_deletion(conflict: &Conflict) -> bool {
@@ -143,6 +185,28 @@ fn sentence(scope: &Scope<'_>, conflict: &Conflict) -> String {
             let said: Vec<_> = values.iter().map(said).collect();
             format!("{} of {what}: {}", field_words(scope, conflict), said.join(", "))
         }
+    }
+}
+
+/// How things stand once a value remains.
+fn outcome(scope: &Scope<'_>, conflict: &Conflict, value: &Value) -> String {
+    let Conflict { key, slot, .. } = conflict;
+    let what = describe::entity(&scope.workspace, *key);
+    let field = field_words(scope, conflict);
+    match (&slot.element, value) {
+        (_, value) if is_deletion(conflict) => {
+            format!("{what} {}", if value.is_true() { "stays" } else { "is deleted" })
+        }
+        (Some(_), Value::Bool(on)) => {
+            let set = describe::field(key.kind, slot.field);
+            format!("{field} is {}among the {set} of {what}", if *on { "" } else { "not " })
+        }
+        (_, Value::Unset) => format!("the {field} of {what} is empty"),
+        // Its name says it already.
+        _ if describe::title_field(key.kind) == Some(slot.field) => {
+            format!("the {field} of the {} is {}", key.kind.name(), value_words(scope, conflict, value))
+        }
+        _ => format!("the {field} of {what} is {}", value_words(scope, conflict, value)),
     }
 }
 
@@ -176,10 +240,9 @@ async fn resolve(request: &Resolve, mut scope: Scope<'_>) -> Result<Json, ApiErr
             return Err(ApiError::Invalid("say which value remains: --pick N or --value TEXT".into()));
         }
     };
-    let row = ConflictRow::of(&scope, &conflict);
-    let Conflict { key, slot, .. } = conflict;
-    scope.edit(vec![Change::Resolve { key, slot, value }]).await?;
-    answer(&row)
+    let (key, slot) = (conflict.key, conflict.slot.clone());
+    scope.edit(vec![Change::Resolve { key, slot, value: value.clone() }]).await?;
+    answer(&Settled::of(&scope, &conflict, &value))
 }
 
 fn picked(conflict: &Conflict, place: usize) -> Result<Value, ApiError> {

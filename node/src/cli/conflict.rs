@@ -1,7 +1,7 @@
 //! `velo conflicts`: how conflicts are laid out.
 
 use super::{Layout, output, read};
-use crate::api::conflict::{ConflictRow, OptionRow, Request};
+use crate::api::conflict::{ConflictRow, OptionRow, Request, Settled};
 
 /// How the answer to a request is laid out.
 pub(super) fn layout(request: &Request) -> Layout {
@@ -15,8 +15,8 @@ pub(super) fn layout(request: &Request) -> Layout {
             Ok(format!("{text}Settle one with `velo conflicts resolve ID --pick NUMBER`.\n"))
         },
         Request::Resolve(_) => |json| {
-            let row: ConflictRow = read(json)?;
-            Ok(format!("Settled: {} of {} \"{}\"\n", row.field, row.entity.kind.name(), row.name))
+            let settled: Settled = read(json)?;
+            Ok(format!("Settled: {}\n", settled.sentence))
         },
     }
 }

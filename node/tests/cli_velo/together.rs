@@ -3,6 +3,29 @@
 use crate::device::Device;
 use serde_json::{Value as Json, json};
 
+/// Anna's workshop with two tasks, which Ben has joined. No node runs.
+fn workshop_of_two() -> (Device, Device) {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    anna.ok(&["task", "add", "Order the paint"]);
+    anna.ok(&["task", "add", "Clean the brushes"]);
+    let annas = anna.start_node();
+    let ticket = anna.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    assert_eq!(ben.json(&["join", &ticket])["tasks"], 2);
+    assert!(annas.stop().success());
+    (anna, ben)
+}
+
+/// Both run for as long as it takes until they have the same.
+fn meet(anna: &Device, ben: &Device) {
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    for device in [anna, ben] {
+        assert_eq!(device.json(&["sync", "--wait", "20"])["synced"], true);
+    }
+    assert_eq!(anna.state_hash(), ben.state_hash());
+    assert!(annas.stop().success() && bens.stop().success());
+}
+
 #[test]
 fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     let (anna, ben) = (Device::with_project(), Device::of("Ben"));
@@ -38,11 +61,45 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     ben.ok(&["conflicts", "resolve", id, "--pick", "2"]);
     assert_eq!(ben.run(&["conflicts", "resolve", id, "--pick", "1"]).code, 3, "it is settled");
     ben.ok(&["undo"]);
-    ben.ok(&["conflicts", "resolve", "HOUS-1", "--value", "Order any paint"]);
+    assert_eq!(
+        ben.ok(&["conflicts", "resolve", "HOUS-1", "--value", "Order any paint"]),
+        "Settled: the title of the task is \"Order any paint\"\n"
+    );
     assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
     assert_eq!(anna.json(&["task", "show", "HOUS-1"])["title"], "Order any paint");
     assert_eq!(anna.json(&["conflicts", "list"]), Json::Array(Vec::new()));
     assert!(annas.stop().success() && bens.stop().success());
+}
+
+/// It told the old conflict, and the field by the name that programs know it by: "alive".
+#[test]
+fn settling_a_conflict_says_what_remains() {
+    let (anna, ben) = workshop_of_two();
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    ben.ok(&["task", "delete", "HOUS-1"]);
+    anna.ok(&["task", "edit", "HOUS-2", "--priority", "high"]);
+    ben.ok(&["task", "edit", "HOUS-2", "--priority", "low"]);
+    meet(&anna, &ben);
+    let conflicts = anna.json(&["conflicts", "list"]);
+    let id = |field: &str| {
+        let row = conflicts.as_array().unwrap().iter().find(|row| row["field"] == field);
+        row.unwrap_or_else(|| panic!("{conflicts}"))["id"].as_str().unwrap()
+    };
+    let (alive, priority) = (id("alive"), id("priority"));
+    assert_eq!(
+        anna.ok(&["conflicts", "resolve", alive, "--pick", "1"]),
+        "Settled: task \"Order green paint\" stays\n"
+    );
+    let settled = ben.json(&["conflicts", "resolve", alive, "--pick", "2"]);
+    assert_eq!(settled["sentence"], "task \"Order green paint\" is deleted");
+    assert_eq!((&settled["id"], &settled["value"]), (&json!(alive), &json!("delete it")));
+    assert_eq!(settled["options"], Json::Null, "what could be picked is over");
+
+    let both = anna.json(&["conflicts", "list"])[0]["options"].clone();
+    let settled = anna.json(&["conflicts", "resolve", priority, "--pick", "2"]);
+    assert_eq!((&settled["field"], &settled["value"]), (&json!("priority"), &both[1]["value"]));
+    let value = both[1]["value"].as_str().unwrap();
+    assert_eq!(settled["sentence"], format!("the priority of task \"Clean the brushes\" is {value}"));
 }
 
 /// All that the ticket said was where the inviter is, and that was forgotten with the command.
