@@ -96,10 +96,17 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The workspaces of that name, whatever its case.
+pub(super) fn called(node: &NodeHandle, name: &str) -> Vec<Workspace> {
+    let wanted = name.to_lowercase();
+    let all = node.workspaces().into_iter().filter_map(|id| node.workspace(id));
+    all.filter(|workspace| workspace.name().to_lowercase() == wanted).collect()
+}
+
 fn find(node: &NodeHandle, all: &[WorkspaceId], text: &str) -> Result<WorkspaceId, ApiError> {
     let wanted = text.to_lowercase();
     let name = |id: &WorkspaceId| node.workspace(*id).map(|w| w.name().to_lowercase()).unwrap_or_default();
-    let exact: Vec<_> = all.iter().filter(|id| name(id) == wanted).copied().collect();
+    let exact: Vec<_> = called(node, text).iter().map(Workspace::id).collect();
     let part = |id: &&WorkspaceId| name(id).contains(&wanted) || reference::starts(&id.to_string(), text);
     let found = if exact.is_empty() { all.iter().filter(part).copied().collect() } else { exact };
     match found.as_slice() {

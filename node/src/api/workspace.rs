@@ -76,10 +76,17 @@ pub enum Request {
 
 /// Founds a workspace.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
-#[command(after_help = "Example:\n  velo workspace create Workshop")]
+#[command(
+    after_help = "Examples:\n  velo workspace create Workshop\n  velo workspace create Workshop --another\n\n\
+    A workspace is made once and shared: whoever works in it joins with a ticket of `velo invite`."
+)]
 pub struct Create {
     /// What the team calls it
     pub name: String,
+    /// Also if there is one of that name on this device
+    #[arg(long)]
+    #[serde(default)]
+    pub another: bool,
 }
 
 /// Makes a ticket.
@@ -221,9 +228,26 @@ pub(super) async fn execute(
 }
 
 async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, ApiError> {
-    let command =
-        Command::CreateWorkspace { name: create.name.trim().to_owned(), person_name: person_name(node)? };
+    let (name, person_name) = (create.name.trim().to_owned(), person_name(node)?);
+    if !create.another && !name.is_empty() {
+        check_new(node, &name)?;
+    }
+    let command = Command::CreateWorkspace { name, person_name };
     founded(&node.submit(command).await?, node)
+}
+
+/// Refuses a name that a workspace of this device has: who meant that one would go on working in an
+/// empty one, of which nobody else knows.
+fn check_new(node: &NodeHandle, name: &str) -> Result<(), ApiError> {
+    let (how, named) = match scope::called(node, name).as_slice() {
+        [] => return Ok(()),
+        [only] => (format!("--workspace \"{}\"", only.name()), only.name().to_owned()),
+        [first, ..] => (format!("--workspace {}", first.id().short()), first.name().to_owned()),
+    };
+    Err(ApiError::Refused(format!(
+        "there is a workspace \"{named}\" on this device already: commands use it with {how}; \
+         `velo workspace create \"{name}\" --another` starts one more of that name"
+    )))
 }
 
 /// Joins with a ticket. Returns when the joining is durable here and, if a peer was reached in

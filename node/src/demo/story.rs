@@ -142,7 +142,7 @@ fn introduce(cast: &Cast, stage: &Stage) {
 
 /// Returns when the board has reached the others, and how long it took from their joining on.
 async fn share_board(cast: &Cast, demo: &Demo, stage: &Stage) -> Result<Agreement, ApiError> {
-    let create = workspace::Create { name: "Workshop".into() };
+    let create = workspace::Create { name: "Workshop".into(), another: false };
     cast.anna.ask::<Json>(Action::Workspace(workspace::Request::Create(create))).await?;
     let file = board_file(demo.board.as_deref(), cast.home.path())?;
     let source = import::Source { file, dry_run: false, into: None };

@@ -122,6 +122,31 @@ fn the_environment_chooses_the_workspace() {
     assert_eq!(shown(&["workspace", "show"], "Elsewhere").code, 3);
 }
 
+/// A second one was made without a word, and what followed went there.
+#[test]
+fn a_second_workspace_of_one_name_must_be_asked_for() {
+    let anna = Device::with_project();
+    for name in ["Workshop", " workshop "] {
+        let parts = ["\"Workshop\"", "--workspace \"Workshop\"", "--another"];
+        refused(&anna, &["workspace", "create", name], 1, &parts);
+    }
+    let ids = || {
+        let all = anna.json(&["workspace", "list"]);
+        all.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().len(), 1);
+    anna.ok(&["workspace", "create", "Workshop", "--another"]);
+    assert_eq!(ids().len(), 2);
+    // The name alone would not do any more.
+    let answer = anna.run(&["workspace", "create", "Workshop"]);
+    assert_eq!(answer.code, 1, "{}", answer.err);
+    let named = answer.err.split("--workspace ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    assert!(
+        ids().contains(&anna.json(&["workspace", "show", "-w", named])["id"].as_str().unwrap().to_owned())
+    );
+    anna.ok(&["workspace", "create", "Club"]);
+}
+
 #[test]
 fn what_cannot_be_taken_back_easily_needs_a_whole_name() {
     let anna = Device::with_project();
