@@ -241,14 +241,21 @@ fn ask(command: Command, settings: &Settings) -> Result<ExitCode, ApiError> {
     let Some((action, layout)) = request(command) else {
         return Err(ApiError::Failed("this command asks nothing".into()));
     };
-    let came_true = what_was_asked(&action);
+    let (came_true, doubtful) = (what_was_asked(&action), what_is_doubtful(&action));
     // Lives as long as the answer is waited for.
     let (action, _copy) = with_readable_file(action)?;
+    if client::needs_listener(&action) {
+        client::let_node_start(&settings.data_dir);
+    }
     let client = Client::open(&settings.data_dir, client::needs_network(&action))?;
     let answer = client.call(Request { workspace: settings.workspace.clone(), action });
     client.close()?;
     let answer = answer?;
     print(&answer, layout, settings.json)?;
+    // JSON says it in the answer itself.
+    if let Some(warning) = doubtful(&answer).filter(|_| !settings.json) {
+        output::complain(format!("{} {warning}", output::styled(output::NOTICE, "warning:")));
+    }
     let not_yet = ApiError::NotYet(String::new()).exit_code();
     Ok(if came_true(&answer) { ExitCode::SUCCESS } else { ExitCode::from(not_yet) })
 }
@@ -262,6 +269,14 @@ fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
         }
         Action::Join(_) => |json| read::<workspace::JoinAnswer>(json).is_ok_and(|answer| answer.arrived),
         _ => |_| true,
+    }
+}
+
+/// Tells from the answer to an action what people should know before they rely on it.
+fn what_is_doubtful(action: &Action) -> fn(&Json) -> Option<String> {
+    match action {
+        Action::Invite(_) => device::invite_warning,
+        _ => |_| None,
     }
 }
 

@@ -47,3 +47,11 @@ pub const LOCK_POLL_MS: u64 = 20;
 pub const CONTROL_IDLE_MS: u64 = 30_000;
 /// How long a process that serves the control socket may take to say that it is there.
 pub const CONTROL_PROBE_MS: u64 = 5_000;
+/// How long a ticket waits for a node to take the data directory, where none has it: in
+/// `velo node & velo invite` the second may come first. Starting a program takes some milliseconds.
+pub const INVITE_NODE_MS: u64 = 1_000;
+/// How long a ticket waits for an address of a node that has just started. Listening takes some
+/// milliseconds; a node whose port is taken never does.
+pub const INVITE_LISTEN_MS: u64 = 2_000;
+/// How often it is looked for meanwhile.
+pub const INVITE_POLL_MS: u64 = 20;

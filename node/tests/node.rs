@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use velo_node::handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent};
+use velo_node::{
+    api::{self, Action, workspace},
+    handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
+};
 use velo_protocol::{
     change::Change,
     id::{EntityId, WorkspaceId},
@@ -156,6 +159,28 @@ fn two_nodes_join_edit_at_the_same_time_and_agree() {
     assert_eq!(peers.len(), 1);
     assert!(peers[0].link.path.is_some(), "{peers:?}");
     assert_eq!(anna.status().workspaces[0].entries, ben.status().workspaces[0].entries);
+}
+
+/// A ticket made right after the start named no address.
+#[test]
+fn a_ticket_waits_a_moment_for_the_node_to_listen() {
+    let home = Device::new(true);
+    found(&Node::start(NodeConfig { network: None, ..home.config() }).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let addresses = |node: &Node| {
+        let invite = Action::Invite(workspace::Invite { days: 1, address: Vec::new() });
+        let request = api::Request { workspace: None, action: invite };
+        let answer = runtime.block_on(api::execute(request, node.handle())).unwrap();
+        answer["addresses"].as_array().unwrap().len()
+    };
+    for _ in 0..5 {
+        assert_eq!(addresses(&home.start()), 1);
+    }
+    let nowhere = NetOptions { listen: Vec::new(), ..NetOptions::loopback() };
+    let deaf = Node::start(NodeConfig { network: Some(nowhere), ..home.config() }).unwrap();
+    let start = Instant::now();
+    assert_eq!(addresses(&deaf), 0, "it does not wait for ever");
+    assert!(start.elapsed() >= Duration::from_secs(1), "it gives up at once");
 }
 
 #[test]

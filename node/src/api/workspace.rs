@@ -4,13 +4,18 @@ use super::{
     ApiError, Json, answer, date, network,
     scope::{self, Scope},
 };
-use crate::{data_dir, handle::NodeHandle};
+use crate::{data_dir, handle::NodeHandle, limits};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::{io, path::Path};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio::sync::broadcast::error::RecvError;
 use velo_protocol::{
     id::{PersonId, WorkspaceId},
-    limits,
+    limits::TICKET_ADDRESSES,
     model::Kind,
     replica::{Command, Reply},
     ticket::Ticket,
@@ -261,14 +266,13 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let Reply::Workspace(id) = reply else { return founded(&reply, node) };
     let arrived = async {
         while !has_arrived(node, id) {
-            let closed = tokio::sync::broadcast::error::RecvError::Closed;
-            if events.recv().await.is_err_and(|error| error == closed) {
+            if matches!(events.recv().await, Err(RecvError::Closed)) {
                 break;
             }
         }
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
-    let wait = std::time::Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
+    let wait = Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
     let _ = tokio::time::timeout(wait, arrived).await;
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
@@ -298,7 +302,7 @@ fn person_name(node: &NodeHandle) -> Result<String, ApiError> {
 /// What somebody says of where this device can be reached: it must be right, since the ticket is
 /// used when nobody who could mend it is there.
 fn checked_addresses(said: &[String]) -> Result<Vec<String>, ApiError> {
-    let (found, most) = (said.len(), limits::TICKET_ADDRESSES);
+    let (found, most) = (said.len(), TICKET_ADDRESSES);
     if found > most {
         return Err(ApiError::Invalid(format!("a ticket holds at most {most} addresses, these are {found}")));
     }
@@ -309,9 +313,28 @@ fn checked_addresses(said: &[String]) -> Result<Vec<String>, ApiError> {
     checked.collect()
 }
 
+/// Gives a node that has just started a moment to listen: a ticket without an address leads only to
+/// peers on the same LAN. Returns when there are addresses and no more have come since the last look.
+async fn listening(node: &NodeHandle) {
+    let mut found = node.listen_addresses().len();
+    if found > 0 || node.status().network.is_none() {
+        return;
+    }
+    let until = Instant::now() + Duration::from_millis(limits::INVITE_LISTEN_MS);
+    while Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(limits::INVITE_POLL_MS)).await;
+        let now = node.listen_addresses().len();
+        if now > 0 && now == found {
+            return;
+        }
+        found = now;
+    }
+}
+
 /// Makes a ticket.
 pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiError> {
     let addresses = checked_addresses(&invite.address)?;
+    listening(scope.node).await;
     let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
     // The node adds those it listens on.
     let command = Command::Invite { workspace: scope.id, expires_ms, addresses };

@@ -33,6 +33,20 @@ pub(super) fn needs_network(action: &Action) -> bool {
     matches!(action, Action::Join(_) | Action::Network(Add(_) | Sync(_)))
 }
 
+/// Whether an action is worth little unless a node listens. Who names an address knows of one.
+pub(super) fn needs_listener(action: &Action) -> bool {
+    matches!(action, Action::Invite(invite) if invite.address.is_empty())
+}
+
+/// Gives a node that was started a moment ago the time to take the data directory. The command's own
+/// node would be quicker, and does not listen.
+pub(super) fn let_node_start(data_dir: &Path) {
+    let until = Instant::now() + Duration::from_millis(limits::INVITE_NODE_MS);
+    while !matches!(control::answers(data_dir), Ok(true)) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(limits::LOCK_POLL_MS));
+    }
+}
+
 impl Client {
     /// Finds who answers for a data directory. `network`: whether a node of the command's own
     /// should look for peers.

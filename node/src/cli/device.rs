@@ -63,15 +63,19 @@ fn workspaces(rows: &[WorkspaceRow]) -> String {
 /// A ticket, alone on its line so that it can be copied.
 pub(super) fn invite(json: &Json) -> Result<String, Error> {
     let TicketAnswer { ticket, expires, addresses } = read(json)?;
-    let reach = if addresses.is_empty() {
-        styled(
-            NOTICE,
-            "This device is not listening: run `velo node` and make the ticket then, or give --address.",
-        )
-    } else {
-        format!("It leads to {}.", addresses.join(", "))
-    };
-    Ok(format!("{ticket}\n\nGood until {expires}. {reach}\nThe other person runs: velo join TICKET\n"))
+    let reach =
+        if addresses.is_empty() { String::new() } else { format!(" It leads to {}.", addresses.join(", ")) };
+    Ok(format!("{ticket}\n\nGood until {expires}.{reach}\nThe other person runs: velo join TICKET\n"))
+}
+
+/// What is wrong with a ticket that was made all the same.
+pub(super) fn invite_warning(json: &Json) -> Option<String> {
+    let leads_nowhere = read::<TicketAnswer>(json).is_ok_and(|answer| answer.addresses.is_empty());
+    leads_nowhere.then(|| {
+        "this device is not listening, so the ticket leads to no address. Make another one beside `velo node`, \
+         once that says where it listens, or give --address."
+            .to_owned()
+    })
 }
 
 /// What joining led to.

@@ -9,7 +9,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -148,4 +148,53 @@ fn alone_there_is_nobody_to_sync_with() {
     assert_eq!(answer.code, 4, "{}{}", answer.out, answer.err);
     assert!(answer.out.contains("No peer was reached"), "{}", answer.out);
     assert!(node.stop().success());
+}
+
+/// The command was quicker than the node, and made a ticket on its own that led nowhere.
+#[test]
+fn a_ticket_leads_to_the_node_that_is_just_starting() {
+    let anna = Device::with_project();
+    thread::scope(|scope| {
+        let invited = scope.spawn(|| anna.json(&["invite"]));
+        thread::sleep(Duration::from_millis(100));
+        let node = anna.start_node();
+        assert_eq!(invited.join().unwrap()["addresses"], node.addresses);
+        assert!(node.stop().success());
+    });
+}
+
+/// The warning stood between the lines of the answer, where scripts do not look for it.
+#[test]
+fn a_ticket_that_leads_nowhere_comes_with_a_warning() {
+    let anna = Device::with_project();
+    let warned = |args: &[&str]| {
+        let answer = anna.run(args);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        answer.err.contains("warning:")
+            && answer.err.contains("velo node")
+            && answer.err.contains("--address")
+    };
+    assert!(warned(&["invite"]), "nobody listens");
+    assert!(!warned(&["invite", "--address", "/ip4/192.168.1.7/tcp/4001"]));
+    let answer = anna.run(&["invite", "--json"]);
+    assert_eq!(answer.err, "");
+    assert!(answer.out.contains("\"addresses\":[]"), "{}", answer.out);
+
+    let mut offline = anna.spawn(&["node", "--offline"]);
+    eventually_serves(&anna);
+    assert!(warned(&["invite"]), "a node that talks to nobody");
+    offline.kill().unwrap();
+    offline.wait().unwrap();
+
+    let node = anna.start_node();
+    assert!(!warned(&["invite"]));
+    assert!(node.stop().success());
+}
+
+fn eventually_serves(device: &Device) {
+    let start = Instant::now();
+    while !device.data_dir().join("control.sock").exists() {
+        assert!(start.elapsed() < PATIENCE, "no node came up");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
