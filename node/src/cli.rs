@@ -320,7 +320,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Sync(sync) => (Action::Network(network::Request::Sync(sync)), device::synced),
         Command::History(show) => (Action::History(show), device::history),
         Command::Undo => (Action::Undo, device::undone),
-        Command::Redo => (Action::Redo, device::undone),
+        Command::Redo => (Action::Redo, device::redone),
         Command::Status => (Action::Status, device::status),
         Command::Import(import) => (Action::Import(import), device::import),
         Command::Init(_) | Command::Node(_) | Command::Demo(_) | Command::Bench(_) | Command::Doctor(_) => {

@@ -55,3 +55,6 @@ pub const INVITE_NODE_MS: u64 = 1_000;
 pub const INVITE_LISTEN_MS: u64 = 2_000;
 /// How often it is looked for meanwhile.
 pub const INVITE_POLL_MS: u64 = 20;
+/// Entries of a log that history reads backwards to say what an undo without effect was about. Most
+/// follow close upon what they undo.
+pub const UNDO_LOOK_BACK: u64 = 256;

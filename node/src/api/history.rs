@@ -9,7 +9,7 @@ use super::{
     scope::Scope,
     show,
 };
-use crate::handle::StoredEntry;
+use crate::{handle::StoredEntry, limits};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -18,7 +18,7 @@ use velo_protocol::{
     id::EntityId,
     log::EntryKind,
     model::{ALIVE, EntityKey, Kind, Slot},
-    op::{self, DataBody, Group, Op},
+    op::{self, DataBody, Group, Op, Reverts},
     replica::{Command, Reply},
     store::{ChainNo, EntryAt},
     time::Hlc,
@@ -94,10 +94,11 @@ fn latest(scope: &Scope<'_>, limit: usize) -> Result<Vec<Dated>, ApiError> {
     for chain in (0..).map(ChainNo).take_while(|chain| workspace.author(*chain).is_some()) {
         let end = workspace.applied(chain);
         for position in end.saturating_sub(limit as u64) + 1..=end {
-            let Some(stored) = scope.node.read_entry(scope.id, EntryAt { chain, position })? else {
+            let at = EntryAt { chain, position };
+            let Some(stored) = scope.node.read_entry(scope.id, at)? else {
                 continue;
             };
-            rows.push((stored.entry.header.hlc, HistoryRow::of_entry(workspace, &stored)));
+            rows.push((stored.entry.header.hlc, HistoryRow::of_entry(scope, at, &stored)));
         }
     }
     Ok(rows)
@@ -112,11 +113,11 @@ impl HistoryRow {
         }
     }
 
-    fn of_entry(workspace: &Workspace, stored: &StoredEntry) -> Self {
-        let header = &stored.entry.header;
+    fn of_entry(scope: &Scope<'_>, at: EntryAt, stored: &StoredEntry) -> Self {
+        let (workspace, header) = (&scope.workspace, &stored.entry.header);
         let who = workspace.person_name(stored.origin.person);
         let what = if op::has_data_body(header.kind) {
-            sentences(workspace, &who, &stored.body)
+            sentences(scope, at, &who, &stored.body)
         } else {
             vec![format!("{who} {}", control_words(header.kind))]
         };
@@ -137,8 +138,8 @@ fn control_words(kind: EntryKind) -> &'static str {
     }
 }
 
-/// One sentence for each entity that an entry changed.
-fn sentences(workspace: &Workspace, who: &str, body: &[u8]) -> Vec<String> {
+/// One sentence for each entity that an entry changed; one for an entry that changed nothing.
+fn sentences(scope: &Scope<'_>, at: EntryAt, who: &str, body: &[u8]) -> Vec<String> {
     let body = match DataBody::read(body) {
         Ok(body) => body,
         Err(reason) => return vec![format!("a change by {who} has no effect: {reason}")],
@@ -148,8 +149,34 @@ fn sentences(workspace: &Workspace, who: &str, body: &[u8]) -> Vec<String> {
         Some(reverts) if reverts.redo => " (redo)",
         Some(_) => " (undo)",
     };
+    if body.groups.is_empty() {
+        return vec![without_effect(scope, at, who, body.reverts)];
+    }
     let groups = body.groups.iter();
-    groups.map(|group| format!("{who} {}{ending}", words(workspace, group))).collect()
+    groups.map(|group| format!("{who} {}{ending}", words(&scope.workspace, group))).collect()
+}
+
+/// An entry without operations: an undo or redo of what others had changed since. It is written all
+/// the same, so that the next one goes a step further.
+fn without_effect(scope: &Scope<'_>, at: EntryAt, who: &str, reverts: Option<Reverts>) -> String {
+    let Some(Reverts { transaction, redo }) = reverts else {
+        return format!("{who} changed nothing");
+    };
+    let nothing = format!("{who} found nothing left to {}", if redo { "redo" } else { "undo" });
+    match action(scope, at, transaction) {
+        Some(words) => format!("{nothing} of: {words}"),
+        None => nothing,
+    }
+}
+
+/// What the first entry of an action did. It is looked for in the same log, not far before `at`.
+fn action(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<String> {
+    let near = at.position.saturating_sub(limits::UNDO_LOOK_BACK).max(1)..at.position;
+    let entries = near.rev().filter_map(|position| scope.logged(EntryAt { position, ..at }));
+    let body = DataBody::read(&entries.into_iter().find(|entry| entry.prefix == first)?.body).ok()?;
+    let said = words(&scope.workspace, body.groups.first()?);
+    let more = body.groups.len() - 1;
+    Some(if more == 0 { said } else { format!("{said} (and {more} more)") })
 }
 
 /// What an author did to one entity.

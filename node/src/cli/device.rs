@@ -178,12 +178,31 @@ pub(super) fn history(json: &Json) -> Result<String, Error> {
     Ok(table.show("Nothing happened yet."))
 }
 
-/// What undo or redo changed.
+/// What undo changed.
 pub(super) fn undone(json: &Json) -> Result<String, Error> {
+    let told = turned(json, "Taken back", "take back: everything is as it was before")?;
+    let went_nowhere = read::<Undone>(json)?.operations == 0;
+    let further = if went_nowhere { "The next `velo undo` goes one step further back.\n" } else { "" };
+    Ok(format!("{told}{further}"))
+}
+
+/// What redo changed.
+pub(super) fn redone(json: &Json) -> Result<String, Error> {
+    turned(json, "Made again", "make again: all that the undo had changed is back")
+}
+
+/// What was done, and what was left alone. `nothing`: what was not left to be done, and why.
+fn turned(json: &Json, done: &str, nothing: &str) -> Result<String, Error> {
     let Undone { operations, changed, kept } = read(json)?;
-    let kept = lines(kept.iter().map(|line| styled(NOTICE, line)));
+    let told = match (operations, kept.as_slice()) {
+        (0, []) => format!("Nothing was left to {nothing} already."),
+        (0, _) => styled(NOTICE, "Nothing was changed."),
+        (written, _) => format!("{done} with {}:", count(written, "operation")),
+    };
     let changed = lines(changed.iter().take(10).map(|line| format!("  {line}")));
-    Ok(format!("{}\n{changed}{kept}", count(operations, "operation")))
+    let left = if kept.is_empty() { String::new() } else { "Left as it is:\n".to_owned() };
+    let kept = lines(kept.iter().map(|line| format!("  {}", styled(NOTICE, line))));
+    Ok(format!("{told}\n{changed}{left}{kept}"))
 }
 
 /// The fidelity report.

@@ -102,6 +102,42 @@ fn settling_a_conflict_says_what_remains() {
     assert_eq!(settled["sentence"], format!("the priority of task \"Clean the brushes\" is {value}"));
 }
 
+/// It said "0 operations", and left an empty row in history.
+#[test]
+fn an_undo_of_what_somebody_changed_since_says_so() {
+    let (anna, ben) = workshop_of_two();
+    anna.ok(&["label", "add", "urgent"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    meet(&anna, &ben);
+    ben.ok(&["task", "edit", "HOUS-1", "--title", "Order blue paint"]);
+    meet(&anna, &ben);
+    let told = anna.ok(&["undo"]);
+    for part in
+        ["Nothing was changed", "Ben changed the title of \"Order blue paint\" since", "one step further"]
+    {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    let told = anna.ok(&["redo"]);
+    assert!(told.contains("Nothing was left to make again"), "{told}");
+    let again = anna.json(&["undo"]);
+    assert_eq!((&again["operations"], again["kept"].as_array().unwrap().len()), (&json!(0), 1));
+    assert_eq!(anna.json(&["label", "list"]).as_array().unwrap().len(), 1);
+    let told = anna.ok(&["undo"]);
+    assert!(told.starts_with("Taken back with 1 operation:\n"), "{told}");
+    assert_eq!(anna.json(&["label", "list"]), json!([]), "the step before");
+
+    let about = "of: changed task \"Order blue paint\": title → \"Order green paint\"";
+    for device in [&anna, &ben] {
+        let rows = device.json(&["history"]);
+        let silent = |row: &&Json| row["what"].as_array().unwrap().iter().all(|what| what == "");
+        assert_eq!(rows.as_array().unwrap().iter().find(silent), None);
+        meet(&anna, &ben);
+        let told = device.ok(&["history"]);
+        assert_eq!(told.matches(&format!("Anna found nothing left to undo {about}")).count(), 2, "{told}");
+        assert_eq!(told.matches(&format!("Anna found nothing left to redo {about}")).count(), 1, "{told}");
+    }
+}
+
 /// All that the ticket said was where the inviter is, and that was forgotten with the command.
 #[test]
 fn whoever_joins_while_the_inviter_is_away_meets_them_later() {
