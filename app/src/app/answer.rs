@@ -93,7 +93,9 @@ impl VeloApp {
                     self.save(of);
                 }
             }
-            (Pending::Undone { again }, Reply::Edited { kept, .. }) => self.undone(again, &kept),
+            (Pending::Undone { again }, Reply::Edited { operations, kept, .. }) => {
+                self.say(edit::undone(again, operations > 0, &kept), Tone::Done, false);
+            }
             (Pending::Invited, Reply::Ticket(ticket)) => {
                 if matches!(self.view.dialog, Dialog::Invite { .. }) {
                     self.view.dialog = Dialog::Invite { ticket: Some(ticket) };
@@ -167,15 +169,5 @@ impl VeloApp {
         let project = self.bridge.new_id();
         let changes = edit::add_project(&workspace, project, FIRST_PROJECT, || self.bridge.new_id());
         self.send(Request::Replica(Command::Edit { workspace: id, changes }), Pending::Filled);
-    }
-
-    fn undone(&mut self, again: bool, kept: &[String]) {
-        let done = if again { "Made again" } else { "Undone" };
-        let text = match kept {
-            [] => done.to_owned(),
-            [one] => format!("{done}, except where somebody changed it since: {one}"),
-            several => format!("{done}, except {} changes that somebody changed since", several.len()),
-        };
-        self.say(text, Tone::Done, false);
     }
 }

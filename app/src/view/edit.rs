@@ -150,3 +150,36 @@ pub fn toggle_assignee(workspace: &Workspace, task: EntityId, who: Element) -> V
     let slot = Slot::element(task::ASSIGNEES, who);
     vec![Change::Set { key, slot, value: Value::Bool(!assigned) }]
 }
+
+/// What became of an undo, or of a redo (`again`): whether it changed anything, and what was left
+/// alone.
+pub fn undone(again: bool, changed: bool, kept: &[String]) -> String {
+    match (changed, kept) {
+        (true, []) => (if again { "Made again" } else { "Undone" }).to_owned(),
+        (true, [one]) => format!("{}, but {one}", undone(again, true, &[])),
+        (true, several) => {
+            format!(
+                "{}, but {} changes were left as others made them since",
+                undone(again, true, &[]),
+                several.len()
+            )
+        }
+        (false, []) => format!("Nothing was left to {}", if again { "make again" } else { "undo" }),
+        (false, [one, ..]) => format!("Nothing was changed: {one}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_undo_says_what_it_did_not_do() {
+        let kept = ["Ben changed the title since".to_owned(), "Ben moved it since".to_owned()];
+        assert_eq!(undone(false, true, &[]), "Undone");
+        assert_eq!(undone(true, true, &kept[..1]), "Made again, but Ben changed the title since");
+        assert_eq!(undone(false, true, &kept), "Undone, but 2 changes were left as others made them since");
+        assert_eq!(undone(false, false, &kept[..1]), "Nothing was changed: Ben changed the title since");
+        assert_eq!(undone(true, false, &[]), "Nothing was left to make again");
+    }
+}
