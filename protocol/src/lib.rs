@@ -1,7 +1,8 @@
 //! The pure core of Velo: logs, merging and synchronisation of a project-management workspace.
 //!
 //! Peers without a server must agree on three things: which bytes belong to whom ([`log`]), which
-//! operations count, and what the counted operations mean together ([`register`], [`workspace`]).
+//! operations count ([`access`]), and what the counted operations mean together ([`register`],
+//! [`workspace`]).
 //! Each of the three is a pure function of the *set* of stored entries, never of arrival order,
 //! wall clocks or which peer brought them.
 //!
@@ -24,6 +25,7 @@ pub mod op;
 pub mod ticket;
 pub mod store;
 pub mod causality;
+pub mod access;
 pub mod log_set;
 pub mod register;
 pub mod workspace;

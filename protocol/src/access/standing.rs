@@ -1,0 +1,61 @@
+//! How things stand now: for screens, and for who is about to write.
+//!
+//! *Now* is what an entry would meet that has seen everything, so that no judge has seen it.
+
+use super::{Access, ActKind, ActNo, Role};
+use crate::{
+    id::{DeviceId, PersonId},
+    store::{ChainNo, EntryAt},
+};
+
+impl Access {
+    /// The role somebody has now. `None`: no member.
+    pub fn role_of(&self, person: PersonId) -> Option<Role> {
+        let grants = self.effective_grants(person);
+        grants.filter_map(|grant| self.carried_now(grant)).max()
+    }
+
+    /// Everybody who has a role now.
+    pub fn members(&self) -> impl Iterator<Item = (PersonId, Role)> + '_ {
+        self.people.keys().filter_map(|person| Some((*person, self.role_of(*person)?)))
+    }
+
+    /// The grant to cite for what needs the role `need`: the strongest that carries it now. `None`
+    /// if there is none, or the device is not linked.
+    pub fn best_auth(&self, person: PersonId, device: DeviceId, need: Role) -> Option<EntryAt> {
+        let allowing = self.effective_grants(person).filter(|grant| {
+            // Whoever ends one log ends every log: any will do to ask whether somebody does.
+            self.end(ChainNo(0), person, device, self.acts[*grant].act.at, need).is_none()
+        });
+        let strength =
+            |grant: &ActNo| (self.grant(*grant).map(|grant| grant.depth), self.acts[*grant].act.at);
+        allowing.min_by_key(strength).map(|grant| self.acts[grant].act.at)
+    }
+
+    /// The devices that can act for somebody now, the root key among them.
+    pub fn devices(&self, person: PersonId) -> impl Iterator<Item = DeviceId> + '_ {
+        let devices = self.people.get(&person).into_iter().flat_map(|person| person.devices.linked());
+        devices.filter(move |device| self.best_auth(person, *device, Role::Viewer).is_some())
+    }
+
+    /// The tickets with which one can join now, and the role they give.
+    pub fn invites(&self) -> impl Iterator<Item = (EntryAt, Role)> + '_ {
+        self.invites.iter().filter_map(|no| {
+            let invite = &self.acts[*no];
+            let revoked = invite.revoked_by.iter().any(|no| self.acts[*no].verdict.is_effective());
+            let inviter = invite.cites.and_then(|grant| self.carried_now(grant));
+            let open = invite.verdict.is_effective() && !revoked && inviter >= Some(Role::Admin);
+            let ActKind::Invite { role } = invite.act.kind else { return None };
+            open.then_some((invite.act.at, role))
+        })
+    }
+
+    fn effective_grants(&self, person: PersonId) -> impl Iterator<Item = ActNo> + '_ {
+        let grants = self.people.get(&person).map_or(&[][..], |person| &person.grants);
+        grants.iter().copied().filter(|grant| self.acts[*grant].verdict.is_effective())
+    }
+
+    fn carried_now(&self, grant: ActNo) -> Option<Role> {
+        self.lowest(grant, self.caps_on(grant, true)).role
+    }
+}
