@@ -102,7 +102,7 @@ impl Devices {
             if key == upper {
                 return rank < self.rank(lower);
             }
-            if self.rank(key) > rank && seen.insert(key) {
+            if self.rank(key) >= rank && seen.insert(key) {
                 let parents = self.keys.get(&key).into_iter().flat_map(|key| key.parents.keys());
                 open.extend(parents.copied());
             }
