@@ -177,7 +177,8 @@ impl Access {
 
     /// Why a stored act is void. `None` if it is effective, or not stored.
     pub fn why_void(&self, at: EntryAt) -> Option<Why> {
-        match self.acts[*self.numbers.get(&at)?].verdict {
+        // What is void stays so whatever else would void it, so only now is the reason looked for.
+        match self.judge(*self.numbers.get(&at)?) {
             Verdict::Void(why) => Some(why),
             Verdict::Effective(_) => None,
         }

@@ -110,10 +110,13 @@ impl Devices {
         false
     }
 
-    /// Whether every certificate by `device` was brought by entries that `seen` holds.
-    pub fn all_below(&self, device: DeviceId, seen: impl Fn(EntryAt) -> bool) -> bool {
+    /// The keys with a certificate by `device`: until where they are linked at most, and who brought it.
+    pub fn below(&self, device: DeviceId) -> impl Iterator<Item = (Option<Depth>, &[EntryAt])> {
         let children = self.keys.get(&device).into_iter().flat_map(|key| &key.children);
-        children.flat_map(|child| self.bringers(device, *child)).all(|at| seen(*at))
+        children.map(move |child| {
+            let until = [Walk::Unlink, Walk::Other].map(|walk| self.until(walk, *child));
+            (until.into_iter().max().flatten(), self.bringers(device, *child))
+        })
     }
 
     fn bringers(&self, parent: DeviceId, child: DeviceId) -> &[EntryAt] {

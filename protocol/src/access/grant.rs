@@ -82,17 +82,48 @@ impl Access {
     }
 
     /// The owner at `depth` among those above `no`.
-    fn owner_above(&self, mut no: ActNo, depth: u32) -> ActNo {
-        loop {
-            let (here, jump) = self.step(no, |grant| grant.jump);
-            if here <= depth {
-                return no;
-            }
-            no = if self.step(jump, |_| jump).0 >= depth {
-                jump
-            } else {
-                self.step(no, |grant| grant.grantor).1
-            };
+    fn owner_above(&self, no: ActNo, depth: u32) -> ActNo {
+        self.way_up(no, depth).last().unwrap_or(no)
+    }
+
+    fn way_up(&self, no: ActNo, depth: u32) -> impl Iterator<Item = ActNo> + '_ {
+        std::iter::successors(Some(no), move |no| {
+            let (here, jump) = self.step(*no, |grant| grant.jump);
+            let (there, _) = self.step(jump, |grant| grant.jump);
+            let next = if there >= depth { jump } else { self.step(*no, |grant| grant.grantor).1 };
+            (here > depth).then_some(next)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Act, ActKind},
+        causality::Frontier,
+        id::DeviceId,
+        store::{ChainNo, EntryAt},
+    };
+
+    #[test]
+    fn the_way_up_is_short() {
+        let (mut access, count) = (Access::new(), 10_000);
+        for owner in 0..count {
+            let auth = EntryAt { chain: ChainNo(0), position: u64::from(owner) };
+            let subject = PersonId([1; 32]);
+            let kind =
+                if owner == 0 { ActKind::Genesis } else { ActKind::Grant { subject, role: Role::Owner } };
+            let at = EntryAt { chain: ChainNo(0), position: auth.position + 1 };
+            let act = Act { at, device: DeviceId([1; 32]), person: subject, auth: Some(auth), kind };
+            let mut past = Frontier::default();
+            past.raise(auth);
+            access.add(act, &[], past);
+        }
+        for owner in (1..count).step_by(97) {
+            let lowest = ActNo(count - 1);
+            assert_eq!(access.owner_above(lowest, owner), ActNo(owner));
+            assert!(access.way_up(lowest, owner).count() < 40, "{owner}");
         }
     }
 }

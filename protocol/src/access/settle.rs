@@ -13,7 +13,7 @@
 //! | not an unlink, not a leave | leaves as strong | they come before all but unlinks |
 //! | a join | invite, revokes, caps | all are of admins and owners, and a join gives less |
 
-use super::{Access, Act, ActKind, ActNo, Changes, Depth, Stored};
+use super::{Access, Act, ActKind, ActNo, Changes, Depth, Stored, Verdict};
 use crate::id::PersonId;
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ impl Access {
                 changes.acts.push(self.acts[no].act.at);
             }
             if before.weight() != verdict.weight() {
-                self.spread(no, turn, &mut open);
+                self.spread(no, turn, !before.is_effective(), &mut open);
                 changes.people.extend(self.whose_entries(no).filter(|_| no != new || self.is_judge(no)));
             }
         }
@@ -80,39 +80,62 @@ impl Access {
         judged.into_iter()
     }
 
-    /// Queues the acts that a changed verdict may concern.
-    fn spread(&mut self, no: ActNo, turn: Turn, open: &mut Queue) {
-        if let ActKind::Unlink { .. } = self.acts[no].act.kind
-            && !self.saw_all_below(&self.acts[no])
-        {
+    /// Queues the acts that a changed verdict may concern. `rises` says that it was void before.
+    fn spread(&mut self, no: ActNo, turn: Turn, rises: bool, open: &mut Queue) {
+        let cuts = self.cuts(&self.acts[no], rises);
+        if cuts {
             self.reach(self.acts[no].act.person);
         }
-        let concerned = self.concerned(no).map(|no| (self.turn(no), no));
-        open.extend(concerned.filter(|(later, _)| *later > turn));
-    }
-
-    /// Whether an unlink knew of all that the device it unlinks had linked.
-    fn saw_all_below(&self, unlink: &Stored) -> bool {
-        let ActKind::Unlink { device } = unlink.act.kind else { return true };
-        let devices = self.people.get(&unlink.act.person).map(|person| &person.devices);
-        devices.is_none_or(|devices| devices.all_below(device, |at| unlink.saw(at)))
-    }
-
-    /// The acts that are judged by the verdict on `no`, and some more.
-    fn concerned(&self, no: ActNo) -> impl Iterator<Item = ActNo> + '_ {
         let judge = &self.acts[no];
-        let (acts, joins, all): (&[ActNo], &[ActNo], bool) = match judge.act.kind {
+        let turned = self.concerned(judge).filter(|other| {
+            let other = &self.acts[*other];
+            (cuts || !judge.saw(other.act.at)) && may_turn(judge, other, rises)
+        });
+        let later = turned.map(|other| (self.turn(other), other)).filter(|(later, _)| *later > turn);
+        open.extend(later.collect::<Vec<_>>());
+    }
+
+    /// Whether an unlink may change how far devices below its target are linked: it had not seen
+    /// who brought their certificates, and no other unlink as strong does the same.
+    fn cuts(&self, unlink: &Stored, rises: bool) -> bool {
+        let ActKind::Unlink { device } = unlink.act.kind else { return false };
+        let Some(person) = self.people.get(&unlink.act.person) else { return false };
+        let depth = self.depth(unlink);
+        person.devices.below(device).any(|(until, brought)| {
+            (!rises || until > Some(depth)) && brought.iter().any(|at| !unlink.saw(*at))
+        })
+    }
+
+    /// The acts that are judged by the verdict on `judge`, and some more.
+    fn concerned<'a>(&'a self, judge: &Stored) -> impl Iterator<Item = ActNo> + use<'a> {
+        let (acts, joins): (&[ActNo], &[ActNo]) = match judge.act.kind {
             ActKind::Cap { subject, .. } => {
-                let joins = self.people.get(&subject).map_or(&[][..], |person| &person.joins);
-                (self.acts_of(subject), joins, false)
+                (self.acts_of(subject), self.people.get(&subject).map_or(&[], |person| &person.joins))
             }
-            ActKind::Unlink { .. } => (self.acts_of(judge.act.person), &[], !self.saw_all_below(judge)),
+            ActKind::Unlink { .. } => (self.acts_of(judge.act.person), &[]),
             ActKind::Revoke { invite } => {
                 let invite = self.numbers.get(&invite).map(|no| &self.acts[*no]);
-                (&[], invite.map_or(&[], |invite| &invite.cited_by), false)
+                (invite.map_or(&[], |invite| &invite.cited_by), &[])
             }
-            _ => (&judge.cited_by, &[], true),
+            _ => {
+                let cited = self.numbers.get(&judge.act.at).map(|no| &self.acts[*no]);
+                (cited.map_or(&[], |cited| &cited.cited_by), &[])
+            }
         };
-        acts.iter().chain(joins).copied().filter(move |no| all || !judge.saw(self.acts[*no].act.at))
+        acts.iter().chain(joins).copied()
+    }
+}
+
+/// Whether the verdict on `other` can turn when that on `judge` does. A judge that begins to count
+/// leaves alone what is void, and a cap what is as low already; so nobody makes the same acts be
+/// judged again and again by many judges that do the same.
+fn may_turn(judge: &Stored, other: &Stored, rises: bool) -> bool {
+    match (judge.act.kind, other.verdict) {
+        (ActKind::Cap { role, .. }, Verdict::Effective(carried)) => {
+            !rises || role < Some(carried) || other.act.kind == ActKind::Join
+        }
+        (ActKind::Cap { .. }, Verdict::Void(_)) => !rises,
+        (ActKind::Unlink { .. } | ActKind::Revoke { .. }, verdict) => verdict.is_effective() == rises,
+        _ => true,
     }
 }

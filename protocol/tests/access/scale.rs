@@ -157,3 +157,31 @@ fn many_caps_on_many_people_cost_what_they_concern() {
     }
     assert_eq!(access.members().count(), 1001);
 }
+
+#[test]
+fn judging_the_same_again_and_again_costs_nothing_more() {
+    // A member who forks writes 500 links unseen by 500 caps on himself, and devices that 500
+    // unlinks of his own had not seen.
+    let mut access = Access::new();
+    access.add(act(0, 1, None, ActKind::Genesis), &[], Frontier::default());
+    let (genesis, member) = (in_log(0, 1), PersonId(id(1)));
+    let auth = in_log(0, 2);
+    let kind = ActKind::Grant { subject: member, role: Role::Member };
+    access.add(act(0, 2, Some(genesis), kind), &[], seen([genesis]));
+    let mut judged = 0;
+    let mut by_member = |log: u32, kind, links: &[Link]| {
+        let act = Act { at: in_log(log, 1), ..act(1, 1, Some(auth), kind) };
+        judged += access.add(act, links, seen([auth])).judged;
+    };
+    let root = DeviceId(id(1));
+    for log in 0..500 {
+        let link = Link { parent: root, child: DeviceId(id(1000 + log)) };
+        by_member(1000 + log, ActKind::Link, &[link]);
+    }
+    for log in 0..500 {
+        by_member(2000 + log, ActKind::Cap { subject: member, role: Some(Role::Viewer) }, &[]);
+        by_member(3000 + log, ActKind::Unlink { device: root }, &[]);
+    }
+    assert!(judged < 4 * 1500, "{judged}");
+    assert_eq!(access.devices(member).count(), 0);
+}
