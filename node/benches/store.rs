@@ -21,7 +21,7 @@ fn durable_edit(c: &mut Criterion) {
     let mut author = Author::new(1);
     let (mut log, _) = FileLog::open(&dir.path().join("log"), WORKSPACE, None).unwrap();
     group.bench_function("append to the log", |b| {
-        b.iter(|| log.append(&batch([author.write(ChainNo(0), 1, BODY)])).unwrap());
+        b.iter(|| log.append(&batch([author.write_locally(ChainNo(0), BODY)])).unwrap());
     });
 
     // As many bytes as a record of the log has.
@@ -36,7 +36,7 @@ fn durable_edit(c: &mut Criterion) {
 
     let mut author = Author::new(2);
     group.bench_function("writing and sealing the entry alone", |b| {
-        b.iter(|| author.write(ChainNo(0), 1, BODY));
+        b.iter(|| author.write_locally(ChainNo(0), BODY));
     });
     group.finish();
 }

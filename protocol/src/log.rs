@@ -28,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 mod local;
 mod writer;
 
-pub use local::{Signer, is_local_seal};
+pub use local::{Signer, is_own_seal};
 pub use writer::RunWriter;
 
 /// The layout version written by this program.

@@ -128,6 +128,7 @@ impl Replica {
         }
         let workspace = record.id;
         let holding = Holding::open(record, state, log, fresh_incarnation)?;
+        holding.check_own_seals(&self.identity, log)?;
         self.holdings.insert(workspace, holding);
         self.renew(workspace);
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));

@@ -16,7 +16,7 @@ use velo_protocol::{
     codec,
     crypto::{LinkCert, SecretKey, Sig},
     id::{DeviceId, EntityId, EntryId, Incarnation, LogId, OpId, PersonId, WorkspaceId},
-    log::{EntryKind, HEADER_VERSION, Head, Header, Origin, Run},
+    log::{ChainEnd, EntryKind, HEADER_VERSION, Head, Header, Origin, Run, RunWriter},
     message::{Auth, Digest, Heads, Hello, Message, Ops},
     model::{EntityKey, Kind, Slot, task},
     op::{DataBody, Group, Invite, Op, Reverts},
@@ -179,4 +179,18 @@ fn certificates_and_tickets_are_frozen() {
         addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
     };
     assert_golden("ticket", ticket.to_string().as_bytes());
+}
+
+#[test]
+fn local_seals_are_frozen() {
+    let (key, workspace) = (SecretKey::from_seed(&[1; 32]), WorkspaceId([9; 32]));
+    let mut writer = RunWriter::new(LogId([5; 32]), run().origin.unwrap(), ChainEnd::start(LogId([5; 32])));
+    writer.push(header(), b"body").unwrap();
+    let written = writer.seal_locally(workspace, &key).unwrap();
+    let (seal, head) = (written.run().seal, written.end().head);
+    assert_golden("local-seal", &seal.0);
+    let key = blake3::derive_key("velo 2026 local seal", &[1; 32]);
+    let message = [&[9; 32][..], &[5; 32], &1_u64.to_le_bytes(), &head.id.0].concat();
+    assert_eq!(seal.0[..32], *blake3::keyed_hash(&key, &message).as_bytes());
+    assert_eq!(seal.0[32..], [0; 32]);
 }

@@ -64,7 +64,7 @@ impl Verified {
         }
         for place in &report.bad_seals {
             self.troubles.push(format!(
-                "{whose}: in file {:06} at byte {} a signature does not fit: restore the log from a backup",
+                "{whose}: in file {:06} at byte {} a seal does not fit: restore the log from a backup",
                 place.file, place.offset
             ));
         }

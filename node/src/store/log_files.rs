@@ -403,8 +403,8 @@ impl LogReader for FileReader {
 
 impl FileReader {
     /// Reads every byte of the log as if it were opened for the first time, and checks every
-    /// checksum, chain and seal. `own` is the key of this device: what it wrote last may have a local
-    /// seal instead of a signature.
+    /// checksum, chain and seal. `own` is the key of this device: what it wrote may have a local seal
+    /// instead of a signature.
     pub fn verify_all(&self, own: Option<&SecretKey>) -> Result<VerifyReport, OpenError> {
         open::verify(&self.shared, SealCheck { own })
     }

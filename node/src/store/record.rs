@@ -24,7 +24,7 @@ use velo_protocol::{
 };
 
 /// Of the file format. A higher one is refused.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 /// Length of a file's header.
 pub const FILE_HEADER: usize = 46;
 const MAGIC: &[u8; 8] = b"VELOLOG\n";

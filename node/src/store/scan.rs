@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use velo_protocol::{
     crypto::{PublicKey, SecretKey, Sig},
     id::{DeviceId, LogId, WorkspaceId},
-    log::{ChainEnd, Head, is_local_seal, parse_entries, verify_seal},
+    log::{ChainEnd, Head, is_own_seal, parse_entries, verify_seal},
     store::{
         ChainNo, StoreError,
         chains::{ChainTable, PieceSource, StoredRun},
@@ -64,11 +64,11 @@ pub struct SealCheck<'a> {
 
 impl SealCheck<'_> {
     fn fits(self, workspace: WorkspaceId, log: LogId, device: DeviceId, head: Head, seal: &Sig) -> bool {
-        let own = self.own.filter(|key| key.public() == device.0);
-        let signed = || {
-            PublicKey::parse(&device.0).is_ok_and(|key| verify_seal(&key, workspace, log, head, seal).is_ok())
-        };
-        own.is_some_and(|key| is_local_seal(key, workspace, log, head, seal)) || signed()
+        match self.own.filter(|key| key.public() == device.0) {
+            Some(key) => is_own_seal(key, workspace, log, head, seal),
+            None => PublicKey::parse(&device.0)
+                .is_ok_and(|key| verify_seal(&key, workspace, log, head, seal).is_ok()),
+        }
     }
 }
 

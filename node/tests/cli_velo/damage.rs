@@ -70,32 +70,47 @@ fn the_doctor_verifies_every_workspace_and_none() {
     assert_eq!(anna.json(&["doctor", "--verify"])["healthy"], true, "nothing is wrong with an empty device");
     anna.ok(&["workspace", "create", "Workshop"]);
     anna.ok(&["workspace", "create", "Garden"]);
+    for name in ["Workshop", "Garden"] {
+        anna.ok(&["--workspace", name, "project", "add", "House"]);
+    }
     fs::remove_file(anna.data_dir().join("last-workspace")).unwrap();
     let report = anna.json(&["doctor", "--verify"]);
     assert_eq!(report["healthy"], true, "{report}");
     assert!(report.to_string().contains("of 2 workspaces are whole"), "{report}");
 
-    flip_a_seal(&workspaces(&anna)[1].join("log/000001.vlog"));
+    flip_seals(&workspaces(&anna)[1].join("log/000001.vlog"), |place| place == 0);
     let answer = anna.run(&["doctor", "--verify"]);
-    assert!(answer.code == 1 && answer.out.contains("a signature does not fit"), "{}", answer.out);
+    assert!(answer.code == 1 && answer.out.contains("a seal does not fit"), "{}", answer.out);
 }
 
-/// Flips a bit of the first run's seal and mends the record's checksum, as only malice does. The
+#[test]
+fn a_log_that_another_program_continued_is_not_gone_on_with() {
+    let anna = Device::with_project();
+    let house = workspaces(&anna)[0].clone();
+    anna.ok(&["workspace", "create", "Garden"]);
+    flip_seals(&house.join("log/000001.vlog"), |_| true);
+    assert_eq!(anna.json(&["workspace", "list"]).as_array().map(Vec::len), Some(1), "the other one is open");
+    let answer = anna.run(&["doctor"]);
+    assert!(answer.code == 1 && answer.out.contains("another program changed the files"), "{}", answer.out);
+}
+
+/// Flips a bit of the seals of some runs and mends the records' checksums, as only malice does. The
 /// layout is told in `store::record`.
-fn flip_a_seal(path: &std::path::Path) {
+fn flip_seals(path: &std::path::Path, wanted: impl Fn(usize) -> bool) {
     const FILE_HEADER: usize = 46;
     let mut bytes = fs::read(path).unwrap();
-    let mut at = FILE_HEADER;
-    loop {
+    let (mut at, mut place) = (FILE_HEADER, 0);
+    while bytes[at..].iter().any(|byte| *byte != 0) {
         let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
         let (kind, end) = (bytes[at + 8], at + 8 + len);
-        if kind == 2 {
+        if kind == 2 && wanted(place) {
             // Behind the kind three small numbers, a byte each.
             bytes[at + 8 + 1 + 3] ^= 1;
             let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[at..at + 4]), &bytes[at + 8..end]);
             bytes[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
-            return fs::write(path, bytes).unwrap();
         }
+        place += usize::from(kind == 2);
         at = end;
     }
+    fs::write(path, bytes).unwrap();
 }

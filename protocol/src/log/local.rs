@@ -4,14 +4,18 @@
 //! other devices ever check it. So what a device writes is closed by a *local seal*: a hash under a
 //! key derived from the device's own, which nobody else can make or check. When a run is about to
 //! leave the device, [`Signer`] checks the local seal and puts a signature in its place: one for a
-//! hundred edits that were made offline, one for a live edit however many peers get it. What anybody
-//! else wrote into the own log's file gets no signature. Due checkpoints are signed at once, so bulk
-//! transfer finds its seals ready.
+//! hundred edits that were made offline, one for a live edit however many peers get it. Due checkpoints
+//! are signed at once, so bulk transfer finds its seals ready.
 //!
-//! A local seal has the length of a signature and ends in 32 zero bytes. On the wire it is an
+//! Whoever can write to the disk but has not the key could otherwise have the device sign what they
+//! wrote. So the last seal of each own log is checked on opening too ([`is_own_seal`]), before anything
+//! is written behind it; a workspace with a log that something else continued is not opened.
+//!
+//! The store keeps local seals as they are; what was signed for a peer is signed again for the next. A
+//! local seal has the length of a signature and ends in 32 zero bytes. On the wire it is an
 //! invalid signature.
 
-use super::{Head, LogError, Run, parse_entries, seal, seal_bytes};
+use super::{Head, LogError, Run, parse_entries, seal, seal_bytes, verify_seal};
 use crate::{
     crypto::{CryptoError, SecretKey, Sig},
     id::{EntryId, LogId, WorkspaceId},
@@ -33,9 +37,15 @@ pub(super) fn local_seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, he
 }
 
 /// Whether `sig` is the local seal of the device with this key over `head`.
-pub fn is_local_seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, head: Head, sig: &Sig) -> bool {
+fn is_local_seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, head: Head, sig: &Sig) -> bool {
     let given = sig.0.first_chunk().map(|given| blake3::Hash::from_bytes(*given));
     has_local_form(sig) && given.is_some_and(|given| given == hash(key, workspace, log, head))
+}
+
+/// Whether `sig` is a local seal or a signature of the device with this key over `head`.
+pub fn is_own_seal(key: &SecretKey, workspace: WorkspaceId, log: LogId, head: Head, sig: &Sig) -> bool {
+    is_local_seal(key, workspace, log, head, sig)
+        || verify_seal(&key.public_key(), workspace, log, head, sig).is_ok()
 }
 
 /// The second half of a signature is a number that is 0 for none in practice.

@@ -6,7 +6,7 @@ use crate::{
     crypto::Sig,
     id::{EntryId, Incarnation, LogId},
     limits,
-    log::{Origin, Run, Signer},
+    log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
     model::{ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
@@ -76,6 +76,25 @@ impl Holding {
         }
         holding.find_own();
         Ok(holding)
+    }
+
+    /// What this device wrote ends under a seal that nobody else can make. A log that something else
+    /// continued must not be gone on with: the next seal would cover that as well.
+    pub fn check_own_seals(&self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
+        let own = self.logs.chains().filter(|(_, chain)| chain.origin.device == identity.device_id());
+        for (number, _) in own {
+            let Some((log, head)) = self.logs.durable_head(number) else { continue };
+            let Some(run) = reader.read_run(number, head.position - 1)? else { continue };
+            if !log::is_own_seal(&identity.device, self.record.id, log, head, &run.seal) {
+                return Err(StoreError::Read(format!(
+                    "the entries of this device up to {} were not all written by it: another program changed \
+                     the files of its log. Restore them from a backup, or move the workspace's folder away \
+                     and join again",
+                    head.position
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn find_own(&mut self) {

@@ -5,7 +5,7 @@ use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
     replica::{BatchId, Command, Event, Input, Output, Reply, RequestId},
-    store::Batch,
+    store::{Batch, memory},
     time::Now,
 };
 use std::collections::BTreeMap;
@@ -274,7 +274,10 @@ impl World {
                     return Err("a log was forked".into());
                 }
             }
-            Output::Event(Event::Damaged { .. }) => {
+            Output::Event(Event::Damaged { reason, .. }) => {
+                if !reason.contains(memory::FAULT) {
+                    return Err(format!("device {device} could not read what it stored: {reason}"));
+                }
                 self.coverage.count("read failed");
                 self.break_down(device);
             }

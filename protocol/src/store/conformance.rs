@@ -6,10 +6,12 @@ use crate::{
     id::{DeviceId, Incarnation, LogId, PersonId, WorkspaceId},
     limits,
     log::{
-        ChainEnd, Entry, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter, VerifiedRun, verify_run,
+        ChainEnd, Entry, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter, Signer, VerifiedRun,
+        is_own_seal, verify_run, verify_seal,
     },
     time::Hlc,
 };
+use std::cell::Cell;
 
 /// The workspace of every [`Author`].
 pub const WORKSPACE: WorkspaceId = WorkspaceId([7; 32]);
@@ -86,8 +88,10 @@ impl Author {
         BatchRun { chain, origin: self.origin, run: verified.run().clone(), end: verified.end() }
     }
 
-    /// Checks a run as a peer whose copy ends at `end` would; returns the end behind it.
-    pub fn verify(&self, end: ChainEnd, run: Run) -> Option<ChainEnd> {
+    /// Signs a run as its device does before it sends it, and checks it as a peer whose copy ends at
+    /// `end` would; returns the end behind it.
+    pub fn verify(&self, end: ChainEnd, mut run: Run) -> Option<ChainEnd> {
+        Signer { key: &self.key, workspace: WORKSPACE, last: &Cell::new(None) }.sign(&mut run).ok()?;
         let key = PublicKey::parse(&self.key.public()).ok()?;
         verify_run(WORKSPACE, &key, end, run).ok().map(|verified| verified.end())
     }
@@ -143,6 +147,7 @@ pub fn check<S: LogStore>(mut fresh: impl FnMut() -> S) {
     empty(&fresh());
     edits_are_joined_up_to_the_checkpoint(&mut fresh());
     any_position_can_be_continued(&mut fresh());
+    local_seals_stay_as_they_are(&mut fresh());
     chains_keep_apart(&mut fresh());
     large_entries(&mut fresh());
     branches(&mut fresh());
@@ -180,6 +185,29 @@ fn any_position_can_be_continued<S: LogStore>(store: &mut S) {
     let mut author = Author::new(2);
     // Runs of several lengths, so that positions fall inside stored runs.
     append(store, [3, 7, 1, 200, 90, 256, 5].map(|entries| author.write(ChainNo(0), entries, 30)));
+    continued_anywhere(store, &author);
+}
+
+/// What a device stores of its own: single entries, signed only where a checkpoint is due.
+fn local_seals_stay_as_they_are<S: LogStore>(store: &mut S) {
+    let mut author = Author::new(7);
+    for count in 1..=2 * limits::CHECKPOINT_ENTRIES as usize + 40 {
+        let signed = count % 50 == 0;
+        append(
+            store,
+            [if signed { author.write(ChainNo(0), 3, 30) } else { author.write_locally(ChainNo(0), 30) }],
+        );
+    }
+    continued_anywhere(store, &author);
+    let head = author.end.head;
+    let last = store.reader().read_run(ChainNo(0), head.position - 1).unwrap_or_else(|e| fail(&e));
+    let last = last.unwrap_or_else(|| fail(&"the last run is missing"));
+    assert!(is_own_seal(&author.key, WORKSPACE, author.log, head, &last.seal));
+    let key = author.key.public_key();
+    assert!(verify_seal(&key, WORKSPACE, author.log, head, &last.seal).is_err(), "it is a local one");
+}
+
+fn continued_anywhere<S: LogStore>(store: &S, author: &Author) {
     let reader = store.reader();
     let mut end = ChainEnd::start(author.log);
     for entry in author.written() {

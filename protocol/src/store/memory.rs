@@ -12,6 +12,9 @@ use super::{
 use crate::{id::EntryId, log::Run};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What a read says that fails because it was told to.
+pub const FAULT: &str = "a fault was injected";
+
 /// How an append fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fault {
@@ -170,7 +173,7 @@ impl LogReader for MemoryReader {
     fn read_run(&self, chain: ChainNo, position: u64) -> Result<Option<Run>, StoreError> {
         let mut shared = lock(&self.shared);
         if std::mem::take(&mut shared.read_fault) {
-            return Err(StoreError::Read("a fault was injected".into()));
+            return Err(StoreError::Read(FAULT.into()));
         }
         let plan = shared.table.plan_run(chain, position);
         plan.map(|plan| plan.carry_out(&InMemory)).transpose()

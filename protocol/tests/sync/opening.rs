@@ -4,9 +4,10 @@ use crate::device::*;
 use velo_protocol::{
     crypto::SecretKey,
     id::DeviceId,
-    replica::{Input, Opened, Output},
-    store::LogReader,
-    store::LogStore,
+    log::{EntryKind, HEADER_VERSION, Header, RunWriter},
+    replica::{Input, Opened, Output, Replica},
+    store::{Batch, BatchRun, ChainNo, LogReader, LogStore, StoreError},
+    time::Hlc,
 };
 
 #[test]
@@ -58,4 +59,45 @@ fn a_device_that_is_shown_its_own_entries_leaves_its_log_at_once() {
     assert_eq!(anna.replica.logs(workspace).unwrap().chains_of(old).len(), 1, "no fork");
     let peer = DeviceId(SecretKey::from_seed(&[50; 32]).public());
     ben.input(Input::PeerDown { peer });
+}
+
+#[test]
+fn a_log_that_something_else_continued_is_not_opened() {
+    let (_, mut ben, workspace) = pair();
+    ben.edit(workspace, 1);
+    let reader = ben.disks[&workspace].reader();
+    let own = ben.own_log(workspace);
+    let (number, chain) =
+        (0..).map(ChainNo).zip(reader.chains()).find(|(_, chain)| chain.log == own).unwrap();
+    let mut writer = RunWriter::new(own, chain.origin, chain.end);
+    let (kind, hlc, salt) = (EntryKind::ACK, Hlc(1), [0; 8]);
+    let (auth, epoch, deps) = (None, None, Vec::new());
+    let header = Header { version: HEADER_VERSION, kind, hlc, auth, deps, epoch, salt, body_len: 0 };
+    writer.push(header, &[]).unwrap();
+    let forged = writer.seal_locally(workspace, &SecretKey::from_seed(&[77; 32])).unwrap();
+    let (origin, run, end) = (chain.origin, forged.run().clone(), forged.end());
+    let runs = vec![BatchRun { chain: number, origin, run, end }];
+    ben.disks.get_mut(&workspace).unwrap().append(&Batch { runs }).unwrap();
+    let mut replica = Replica::new(ben.identity.clone(), [1; 32]);
+    let opened = replica.open_workspace(ben.records[&workspace].clone(), None, &reader, false);
+    assert!(
+        matches!(&opened, Err(StoreError::Read(reason)) if reason.contains("another program")),
+        "{opened:?}"
+    );
+    assert_eq!(replica.workspaces(), []);
+}
+
+#[test]
+fn a_local_seal_is_worth_nothing_on_the_wire() {
+    let (mut anna, mut ben, workspace) = pair();
+    ben.edit(workspace, 1);
+    let own = ben.own_log(workspace);
+    let reader = ben.disks[&workspace].reader();
+    let number = reader.chains().iter().position(|chain| chain.log == own).unwrap() as u32;
+    let unsigned = reader.read_run(ChainNo(number), ben.own_end(workspace) - 1).unwrap().unwrap();
+    let held = anna.heads(workspace);
+    let wire = Wire::member(50, &mut anna, workspace);
+    wire.say_runs(&mut anna, workspace, vec![unsigned]);
+    assert!(anna.disconnected().is_some_and(|reason| reason.contains("seal")));
+    assert_eq!(anna.heads(workspace), held);
 }
