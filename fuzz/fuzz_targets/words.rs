@@ -14,7 +14,7 @@ use velo_node::{
     fuzzing::{is_dialable, path, plain, split_peer},
     import::{DEMO_BOARD, Target, read_trello},
     net::Multiaddr,
-    short_id::{self, ShortIds},
+    short_id,
 };
 use velo_protocol::{
     change, codec,
@@ -35,7 +35,6 @@ static NOW: LazyLock<Zoned> =
 
 thread_local! {
     static BOARD: Workspace = demo_board();
-    static SHORT: ShortIds = BOARD.with(ShortIds::of);
 }
 
 fuzz_target!(|text: &str| {
@@ -72,7 +71,7 @@ fn an_address(address: Option<Multiaddr>) {
 
 fn a_name(board: &Workspace, text: &str) {
     assert!(!short_id::prefix_from(text).is_empty());
-    let found = SHORT.with(|short| short.find(text));
+    let found = board.find_short_id(text);
     assert!(found.len() < 2, "{found:?}");
     let _ = reference::who(board, text);
     for precision in [Precision::Part, Precision::Whole] {

@@ -1,14 +1,5 @@
-//! Short ids of tasks, such as `VELO-42`: the name that people say aloud, write on a note and type.
-//!
-//! A name must go on naming what it named. So a task gets its short id once, when it is created, as
-//! the text of its register [`task::SHORT_ID`], and keeps it when it moves, when its project is
-//! renamed and when older tasks arrive from devices that were offline. [`Numbering`] gives the ids
-//! out: the letters of the project, and one more than the highest number that this device knows.
-//!
-//! Two devices that have not seen each other's tasks give the same id to two tasks. Then neither has
-//! it alone any more: both are shown with letters made from the task's own id (`VELO-42kd`), and what
-//! was written down before, `VELO-42`, is refused with both offered ([`ShortIds`]). Nothing but
-//! people refers to a task by its short id.
+//! Gives short ids such as `VELO-42` out: the letters of the project, and one more than the highest
+//! number that this device knows. What they are: [`velo_protocol::workspace::short_id`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use velo_protocol::{
@@ -16,99 +7,20 @@ use velo_protocol::{
     id::{EntityId, WorkspaceId},
     model::{EntityKey, Field, Kind, Slot, column, project, task},
     value::Value,
-    workspace::Workspace,
+    workspace::{
+        Workspace,
+        short_id::{PREFIX_CHARS, parts},
+    },
 };
 
 /// The letters of tasks that stand in no project.
 const WITHOUT_PROJECT: &str = "TASK";
-/// Most letters before the number.
-const PREFIX_CHARS: usize = 16;
-/// Most digits of a number.
-const DIGITS: usize = 9;
-/// Fewest letters that tell two tasks with one id apart. Two make it rare that a third task needs
-/// those shown to be longer.
-const MIN_TAG: usize = 2;
-/// Letters there are for that; with all of them a clash would have to be made on purpose.
-const TAG: usize = 12;
 /// How far up a subtask looks for a project.
 const DEPTH: usize = 64;
-
-/// Such as `VELO` and 42. `None` for what is no short id, which a peer may have written.
-fn parts(text: &str) -> Option<(&str, u64)> {
-    let (prefix, digits) = text.rsplit_once('-')?;
-    let prefix_fits = !prefix.is_empty() && prefix.chars().count() <= PREFIX_CHARS;
-    let digits_fit = (1..=DIGITS).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let fits = prefix_fits && prefix.chars().all(char::is_alphanumeric) && digits_fit;
-    (fits && !digits.starts_with('0')).then_some(())?;
-    Some((prefix, digits.parse().ok()?))
-}
-
-/// Every short id a task has: one, or several if two devices imported it at once. The first is shown.
-fn all_of(workspace: &Workspace, id: EntityId) -> impl Iterator<Item = &str> {
-    let live = workspace.live(EntityKey::new(Kind::Task, id), &task::SHORT_ID.into());
-    live.iter().filter_map(|live| live.value.as_text()).filter(|text| parts(text).is_some())
-}
 
 /// Every task there is or was.
 fn tasks(workspace: &Workspace) -> impl Iterator<Item = EntityId> {
     workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task))
-}
-
-/// Letters that are this task's own, whatever other tasks there are.
-fn tag(id: EntityId) -> String {
-    let letter = |byte: &u8| char::from(b'a' + byte % 26);
-    blake3::hash(id.as_bytes()).as_bytes().iter().take(TAG).map(letter).collect()
-}
-
-/// The short ids of a workspace's tasks, to be shown and to be found by.
-#[derive(Debug, Clone, Default)]
-pub struct ShortIds {
-    by_task: HashMap<EntityId, String>,
-    /// In small letters; several tasks if devices gave one out at once.
-    by_text: HashMap<String, Vec<EntityId>>,
-}
-
-impl ShortIds {
-    /// Those of every task, deleted ones included. Takes time in proportion to the tasks.
-    pub fn of(workspace: &Workspace) -> Self {
-        let mut short = Self::default();
-        for id in tasks(workspace) {
-            for text in all_of(workspace, id) {
-                short.by_task.entry(id).or_insert_with(|| text.to_owned());
-                let same = short.by_text.entry(text.to_lowercase()).or_default();
-                if !same.contains(&id) {
-                    same.push(id);
-                }
-            }
-        }
-        short
-    }
-
-    /// Such as `VELO-42`, or `VELO-42kd` if another task has the same; the start of the id if the
-    /// task has none.
-    pub fn show(&self, task: EntityId) -> String {
-        let Some(text) = self.by_task.get(&task) else { return task.short() };
-        let same = self.by_text.get(&text.to_lowercase()).map_or(&[][..], Vec::as_slice);
-        let others: Vec<_> = same.iter().filter(|other| **other != task).map(|other| tag(*other)).collect();
-        if others.is_empty() {
-            return text.clone();
-        }
-        let own = tag(task);
-        let is_own = |len: &usize| !others.iter().any(|other| other.starts_with(&own[..*len]));
-        let len = (MIN_TAG..TAG).find(is_own).unwrap_or(TAG);
-        format!("{text}{}", &own[..len])
-    }
-
-    /// Every task that `text` may mean, whatever its case, by id.
-    pub fn find(&self, text: &str) -> Vec<EntityId> {
-        let text = text.to_lowercase();
-        let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-        let (text, letters) = text.split_at(end);
-        let same = self.by_text.get(text).into_iter().flatten().copied();
-        let mut found: Vec<_> = same.filter(|id| tag(*id).starts_with(letters)).collect();
-        found.sort_unstable();
-        found
-    }
 }
 
 /// The letters before the number: the project's own, or made from its name.
@@ -177,7 +89,7 @@ impl Numbering {
 }
 
 fn note(highest: &mut Highest, workspace: &Workspace, task: EntityId) {
-    for (prefix, number) in all_of(workspace, task).filter_map(parts) {
+    for (prefix, number) in workspace.short_ids(task).filter_map(parts) {
         let highest = highest.entry(prefix.to_lowercase()).or_default();
         *highest = number.max(*highest);
     }
@@ -257,46 +169,5 @@ mod tests {
         assert_eq!(prefix_from("  my new-website, again and again"), "MNWA");
         assert_eq!(prefix_from("été"), "ÉTÉ");
         assert_eq!(prefix_from("!!"), "TASK");
-    }
-
-    #[test]
-    fn what_is_no_short_id_is_not_taken_for_one() {
-        assert_eq!(parts("HOUS-7"), Some(("HOUS", 7)));
-        assert_eq!(parts("ÉTÉ2-123456789"), Some(("ÉTÉ2", 123_456_789)));
-        let long = format!("{}-1", "X".repeat(PREFIX_CHARS + 1));
-        for text in
-            ["", "HOUS", "HOUS-", "-7", "HOUS-07", "HOUS-0", "HOUS-7b", "HO US-7", "A-B-7", "HOUS-+7", &long]
-        {
-            assert_eq!(parts(text), None, "{text}");
-        }
-        assert_eq!(parts("HOUS-1234567890"), None);
-    }
-
-    fn ids(tasks: &[(u8, &str)]) -> ShortIds {
-        let mut short = ShortIds::default();
-        for (id, text) in tasks {
-            let id = EntityId([*id; 16]);
-            short.by_task.insert(id, (*text).to_owned());
-            short.by_text.entry(text.to_lowercase()).or_default().push(id);
-        }
-        short
-    }
-
-    #[test]
-    fn two_tasks_with_one_id_are_told_apart_and_neither_is_taken_for_the_other() {
-        let (one, two) = (EntityId([1; 16]), EntityId([2; 16]));
-        let short = ids(&[(1, "HOUS-7"), (2, "HOUS-7"), (3, "HOUS-70")]);
-        let (first, second) = (short.show(one), short.show(two));
-        assert_ne!(first, second);
-        assert!(first.starts_with("HOUS-7") && first.len() == "HOUS-7".len() + MIN_TAG, "{first}");
-        assert_eq!(short.find(&first.to_uppercase()), [one]);
-        assert_eq!(short.find(&second), [two]);
-        assert_eq!(short.find("hous-7"), [one, two], "what was written down before is ambiguous");
-        assert_eq!(short.show(EntityId([3; 16])), "HOUS-70");
-        // Once alone again, the longer name still names it, and no other.
-        let alone = ids(&[(1, "HOUS-7")]);
-        assert_eq!(alone.show(one), "HOUS-7");
-        assert_eq!(alone.find(&first), [one]);
-        assert_eq!(alone.find(&second), []);
     }
 }

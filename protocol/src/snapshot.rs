@@ -18,6 +18,7 @@ use crate::{
     workspace::{
         Chain, Workspace,
         entity::Entity,
+        short_id::ShortIds,
         tree::{Place, Tree},
     },
 };
@@ -282,6 +283,8 @@ impl Workspace {
         self.deleted = places.iter().filter(|(_, place)| place.deleted).map(|(key, _)| *key).collect();
         self.tree = Tree::new(places.into_iter());
         self.cut_cycles();
+        let tasks = self.entities.keys().filter(|key| key.kind == Kind::Task).map(|key| key.id);
+        self.short_ids = ShortIds::new(tasks.flat_map(|id| self.short_ids(id).map(move |text| (text, id))));
         let may_conflict = self.entities.iter().filter(|(_, entity)| entity.may_conflict());
         let keys: Vec<EntityKey> = may_conflict.map(|(key, _)| *key).collect();
         let cut: Vec<EntityKey> = self.tree.cut().map(|task| EntityKey::new(Kind::Task, task)).collect();

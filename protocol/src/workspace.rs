@@ -16,6 +16,7 @@ mod conflict;
 pub(crate) mod entity;
 mod query;
 mod registers;
+pub mod short_id;
 pub(crate) mod tree;
 
 pub use crate::store::EntryAt;
@@ -68,6 +69,7 @@ pub struct Workspace {
     pub(crate) deleted: OrdSet<EntityKey>,
     pub(crate) tree: tree::Tree,
     pub(crate) conflicts: conflict::Counts,
+    pub(crate) short_ids: short_id::ShortIds,
     pub(crate) layout: Layout,
 }
 
@@ -121,6 +123,7 @@ impl Workspace {
             deleted: OrdSet::new(),
             tree: tree::Tree::default(),
             conflicts: conflict::Counts::default(),
+            short_ids: short_id::ShortIds::default(),
             layout: Layout::default(),
         }
     }

@@ -204,8 +204,10 @@ impl VeloApp {
                 self.view.detail.focus_title = true;
             }
             TaskCommand::CopyId => {
-                ctx.copy_text(task.to_string());
-                self.say("Id copied", Tone::Done, false);
+                let Some(workspace) = &self.model.workspace else { return };
+                let id = workspace.short_id(task);
+                self.say(format!("{id} copied"), Tone::Done, false);
+                ctx.copy_text(id);
             }
             TaskCommand::Delete => {
                 let changes = vec![Change::Delete { key: EntityKey::new(Kind::Task, task) }];

@@ -71,7 +71,7 @@ fn head(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
             let project = workspace
                 .project_of(id)
                 .map(|project| workspace.text(EntityKey::new(Kind::Project, project), model::project::NAME));
-            let words = format!("{}  ·  {}", project.unwrap_or("No project"), id.short());
+            let words = format!("{}  ·  {}", project.unwrap_or("No project"), workspace.short_id(id));
             ui.label(RichText::new(words).font(fonts::regular(size::SMALL)).color(tokens.muted));
         });
     });

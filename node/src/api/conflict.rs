@@ -146,7 +146,7 @@ fn id(conflict: &Conflict) -> String {
 }
 
 fn short(scope: &Scope<'_>, conflict: &Conflict) -> Option<String> {
-    (conflict.key.kind == Kind::Task).then(|| scope.short().show(conflict.key.id))
+    (conflict.key.kind == Kind::Task).then(|| scope.workspace.short_id(conflict.key.id))
 }
 
 fn option(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> OptionRow {

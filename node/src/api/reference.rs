@@ -37,15 +37,14 @@ pub fn task(scope: &Scope<'_>, text: &str, precision: Precision) -> Result<Entit
     {
         return Ok(id);
     }
-    let short = scope.short();
-    let mut found = short.find(text);
+    let mut found = workspace.find_short_id(text);
     if found.is_empty() {
         let all = workspace.shown(Kind::Task).chain(workspace.deleted(Kind::Task));
         found = all.filter(|id| starts(&id.to_string(), text)).collect();
     }
     let name = |id: EntityId| {
         let title = workspace.text(EntityKey::new(Kind::Task, id), task::TITLE);
-        format!("{id}  {}  {title}", short.show(id))
+        format!("{id}  {}  {title}", workspace.short_id(id))
     };
     let hint = "see `velo task list`, or `velo task list --deleted`";
     if !found.is_empty() {
@@ -69,7 +68,7 @@ pub fn shown_task(scope: &Scope<'_>, text: &str, precision: Precision) -> Result
     if scope.workspace.is_shown(EntityKey::new(Kind::Task, id)) {
         return Ok(id);
     }
-    let hint = format!("it was deleted. `velo task restore {}` brings it back", scope.short().show(id));
+    let hint = format!("it was deleted. `velo task restore {}` brings it back", scope.workspace.short_id(id));
     Err(ApiError::not_found("task", text, &hint))
 }
 

@@ -1,8 +1,8 @@
 //! One workspace, as a request sees it.
 
 use super::{ApiError, reference};
-use crate::{handle::NodeHandle, short_id::ShortIds};
-use std::{path::Path, sync::OnceLock};
+use crate::handle::NodeHandle;
+use std::path::Path;
 use velo_protocol::{
     change::Change,
     history::LoggedEntry,
@@ -23,7 +23,6 @@ pub struct Scope<'a> {
     pub id: WorkspaceId,
     /// Its state when the request began, and after [`Scope::edit`] the state it led to.
     pub workspace: Workspace,
-    short: OnceLock<ShortIds>,
     /// Whether the request named the workspace.
     named: bool,
 }
@@ -41,12 +40,7 @@ impl<'a> Scope<'a> {
             }
         };
         let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
-        Ok(Self { node, id, workspace, short: OnceLock::new(), named: wanted.is_some() })
-    }
-
-    /// The short ids of its tasks.
-    pub fn short(&self) -> &ShortIds {
-        self.short.get_or_init(|| ShortIds::of(&self.workspace))
+        Ok(Self { node, id, workspace, named: wanted.is_some() })
     }
 
     /// Makes changes, as one action that can be undone. Returns when they are durable, with the
@@ -81,9 +75,8 @@ impl<'a> Scope<'a> {
         work: impl FnOnce(&Scope<'_>) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let (node, id, workspace) = (self.node.clone(), self.id, self.workspace.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            work(&Scope { node: &node, id, workspace, named: false, short: OnceLock::new() })
-        });
+        let done =
+            tokio::task::spawn_blocking(move || work(&Scope { node: &node, id, workspace, named: false }));
         done.await.map_err(|error| ApiError::Failed(format!("reading the disk: {error}")))
     }
 
@@ -91,7 +84,6 @@ impl<'a> Scope<'a> {
     pub fn refresh(&mut self) {
         if let Some(workspace) = self.node.workspace(self.id) {
             self.workspace = workspace;
-            self.short = OnceLock::new();
         }
     }
 }

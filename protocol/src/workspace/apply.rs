@@ -98,6 +98,7 @@ impl Workspace {
             applied.void.extend(indexes.map(|index| (index, VoidReason::Newer)));
             return;
         }
+        self.short_ids.note(&group);
         let update = if let Some(entity) = self.entities.get_mut(&key) {
             Update::make(Arc::make_mut(entity), &self.chains, source, first, group, applied)
         } else {

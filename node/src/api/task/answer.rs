@@ -97,7 +97,7 @@ impl TaskSummary {
         });
         Self {
             id,
-            short: scope.short().show(id),
+            short: workspace.short_id(id),
             title: workspace.text(key, task::TITLE).to_owned(),
             project: workspace.project_of(id).map(|id| named(Kind::Project, id)),
             column: column.map(|id| named(Kind::Column, id)),
@@ -124,7 +124,7 @@ impl TaskDetail {
             task: TaskSummary::of(scope, id),
             description: workspace.text(key, task::DESCRIPTION).to_owned(),
             created: workspace.created(key).map(|(hlc, person)| Stamp::of(workspace, hlc, person)),
-            parent: workspace.parent_of(id).map(|id| scope.short().show(id)),
+            parent: workspace.parent_of(id).map(|id| workspace.short_id(id)),
             subtasks: workspace.subtasks(id).into_iter().map(|id| TaskSummary::of(scope, id)).collect(),
             checklist: workspace.checklist(id).into_iter().map(|id| ChecklistRow::of(scope, id)).collect(),
             comments: workspace.comments(id).into_iter().map(|id| CommentRow::of(scope, id)).collect(),
