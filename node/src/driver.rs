@@ -33,7 +33,7 @@ use saving::Unsaved;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
 };
@@ -252,6 +252,7 @@ impl Driver {
         let alone = self.in_flight.values().all(BTreeSet::is_empty);
         self.in_flight.entry(workspace).or_default().insert(id);
         self.in_flight_bytes += batch_bytes(&batch);
+        self.tell_in_flight();
         if alone {
             self.committed_here.extend(self.committer.append_alone(workspace, id, batch, authored));
         } else {
@@ -259,9 +260,15 @@ impl Driver {
         }
     }
 
+    fn tell_in_flight(&self) {
+        let count = self.in_flight.values().map(BTreeSet::len).sum();
+        self.shared.in_flight.store(count, Ordering::Release);
+    }
+
     fn take_committed(&mut self, committed: Committed) {
         let Committed { workspace, batches, bytes, result } = committed;
         self.in_flight.entry(workspace).or_default().retain(|batch| !batches.contains(batch));
+        self.tell_in_flight();
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         match result {
             Ok(()) => {
@@ -286,6 +293,7 @@ impl Driver {
         self.committer_ended = true;
         self.fail(reason);
         self.in_flight_bytes = 0;
+        self.shared.in_flight.store(0, Ordering::Release);
         for batch in std::mem::take(&mut self.in_flight).into_values().flatten() {
             self.input(Input::PersistFailed { batch, reason: reason.to_owned() });
         }

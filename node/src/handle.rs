@@ -24,12 +24,12 @@ use crate::{
     driver,
     keystore::{self, KeystoreError},
     net::{self, NetError, NetHandle, NetStatus, TargetStage, TargetStatus},
-    store::log_files::{FileReader, OpenError, VerifyReport},
+    store::log_files::{FileReader, OpenError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -37,12 +37,15 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use velo_protocol::{
     crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
-    log::{self, Entry, LogError, Origin},
     model::EntityKey,
     replica::{Command, PeerStatus, Refusal, Reply},
-    store::{ChainInfo, EntryAt, LogReader, StoreError},
+    store::{ChainInfo, LogReader, StoreError},
     workspace::Workspace,
 };
+
+mod stored;
+
+pub use stored::StoredEntry;
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -320,6 +323,8 @@ pub(crate) struct Shared {
     pub events: broadcast::Sender<NodeEvent>,
     pub unopened: Vec<String>,
     pub published: RwLock<Published>,
+    /// Batches on their way to the disk.
+    pub in_flight: AtomicUsize,
     pub net: Option<NetHandle>,
     pub runtime: tokio::runtime::Handle,
 }
@@ -493,43 +498,11 @@ impl NodeHandle {
         }
     }
 
-    /// Reads a workspace's whole log from the disk and checks it. `None` if it is not open. Takes
-    /// its time: seconds for large logs.
-    pub fn verify(&self, workspace: WorkspaceId) -> Option<Result<VerifyReport, OpenError>> {
-        let reader = self.shared.read().readers.get(&workspace).cloned()?;
-        Some(reader.verify_all(Some(&self.shared.key)))
-    }
-
-    /// An entry as it is stored, for history; read from the disk. `None` if it is not there.
-    pub fn read_entry(&self, workspace: WorkspaceId, at: EntryAt) -> Result<Option<StoredEntry>, NodeError> {
-        let Some(reader) = self.shared.read().readers.get(&workspace).cloned() else { return Ok(None) };
-        let failed = |source| NodeError::Store { workspace, source };
-        let Some(before) = at.position.checked_sub(1) else { return Ok(None) };
-        let Some(run) = reader.read_run(at.chain, before).map_err(failed)? else { return Ok(None) };
-        let damaged = |error: LogError| failed(StoreError::Read(error.to_string()));
-        let entries = log::parse_entries(run.after, &run.bytes).map_err(damaged)?;
-        let chain = reader.chains().into_iter().nth(at.chain.0 as usize);
-        let (Some(entry), Some(chain)) = (entries.into_iter().next(), chain) else { return Ok(None) };
-        let body = entry.body(&run.bytes).to_vec();
-        Ok(Some(StoredEntry { origin: chain.origin, entry, body }))
-    }
-
     /// The runtime of the node's network, for tasks that live as long as the node does, such as
     /// [`crate::control::serve`].
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         &self.shared.runtime
     }
-}
-
-/// An entry as it is stored.
-#[derive(Debug, Clone)]
-pub struct StoredEntry {
-    /// Whose log it stands in.
-    pub origin: Origin,
-    /// Its id, position and header.
-    pub entry: Entry,
-    /// Its body, as it was written.
-    pub body: Vec<u8>,
 }
 
 /// A running node. Dropping it shuts it down.

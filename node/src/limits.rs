@@ -58,3 +58,5 @@ pub const INVITE_POLL_MS: u64 = 20;
 /// Entries of a log that history reads backwards to say what an undo without effect was about. Most
 /// follow close upon what they undo.
 pub const UNDO_LOOK_BACK: u64 = 256;
+/// How long history waits for an entry that is shown and on its way to the disk.
+pub const COMMIT_PATIENCE_MS: u64 = 2_000;

@@ -239,6 +239,40 @@ fn stored_entries_can_be_read_for_history() {
     assert!(node.read_entry(WorkspaceId([0; 32]), at(1)).unwrap().is_none());
 }
 
+/// An own change is shown before it is durable, and whoever looks at it then asks what happened.
+#[test]
+fn what_is_shown_can_be_read_although_the_disk_is_not_done() {
+    let device = Device::new(false);
+    let node = device.start();
+    let workspace = found(&node);
+    let at = |node: &Node| {
+        let chain = ChainNo(0);
+        EntryAt { chain, position: node.workspace(workspace).unwrap().applied(chain) }
+    };
+    for round in 0..20 {
+        let before = at(&node);
+        let description = "It leaks. ".repeat(2_000);
+        let create = |number: u64| Change::Create {
+            key: EntityKey::new(Kind::Project, EntityId::new(round * 1_000 + number, [0; 10])),
+            fields: vec![
+                (project::NAME.into(), Value::text("House")),
+                (project::DESCRIPTION.into(), Value::text(description.as_str())),
+            ],
+        };
+        let changes = (0..100).map(create).collect();
+        std::thread::scope(|scope| {
+            let edit = scope.spawn(|| node.submit_blocking(Command::Edit { workspace, changes }));
+            while at(&node) == before {
+                std::hint::spin_loop();
+            }
+            let shown = at(&node);
+            assert!(node.read_entry(workspace, shown).unwrap().is_some(), "round {round}, {shown:?}");
+            edit.join().unwrap().unwrap();
+        });
+    }
+    node.shutdown().unwrap();
+}
+
 #[test]
 fn a_second_node_on_a_held_directory_is_told_who_holds_it() {
     let home = Device::new(false);

@@ -17,7 +17,7 @@ use crate::{
 use marker::{Marker, Markers};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Arc, RwLock, mpsc::SyncSender},
+    sync::{Arc, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
     thread::JoinHandle,
     time::Duration,
 };
@@ -110,6 +110,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         events: broadcast::Sender::new(limits::EVENT_QUEUE),
         unopened,
         published: RwLock::new(parts.published()),
+        in_flight: AtomicUsize::new(0),
         net: net.clone(),
         runtime: runtime.handle().clone(),
     });

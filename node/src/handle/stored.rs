@@ -1,0 +1,65 @@
+//! What a workspace's log holds, read from the disk.
+
+use super::{NodeError, NodeHandle};
+use crate::{
+    limits,
+    store::log_files::{OpenError, VerifyReport},
+};
+use std::{
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
+use velo_protocol::{
+    id::WorkspaceId,
+    log::{self, Entry, LogError, Origin},
+    store::{EntryAt, LogReader, StoreError},
+};
+
+/// How often is looked whether an entry has become durable.
+const COMMIT_POLL: Duration = Duration::from_millis(2);
+
+/// An entry as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredEntry {
+    /// Whose log it stands in.
+    pub origin: Origin,
+    /// Its id, position and header.
+    pub entry: Entry,
+    /// Its body, as it was written.
+    pub body: Vec<u8>,
+}
+
+impl NodeHandle {
+    /// Reads a workspace's whole log from the disk and checks it. `None` if it is not open. Takes
+    /// its time: seconds for large logs.
+    pub fn verify(&self, workspace: WorkspaceId) -> Option<Result<VerifyReport, OpenError>> {
+        let reader = self.shared.read().readers.get(&workspace).cloned()?;
+        Some(reader.verify_all(Some(&self.shared.key)))
+    }
+
+    /// An entry as it is stored, for history; read from the disk. `None` if it is not there. Own
+    /// changes are shown before they are durable: what is on its way to the disk is waited for.
+    pub fn read_entry(&self, workspace: WorkspaceId, at: EntryAt) -> Result<Option<StoredEntry>, NodeError> {
+        let Some(reader) = self.shared.read().readers.get(&workspace).cloned() else { return Ok(None) };
+        let failed = |source| NodeError::Store { workspace, source };
+        let Some(before) = at.position.checked_sub(1) else { return Ok(None) };
+        let patience = Instant::now() + Duration::from_millis(limits::COMMIT_PATIENCE_MS);
+        let run = loop {
+            // Looked at before reading: what is committed in between is read.
+            let is_coming = self.shared.in_flight.load(Ordering::Acquire) > 0 && Instant::now() < patience;
+            let run = reader.read_run(at.chain, before).map_err(failed)?;
+            if run.is_some() || !is_coming {
+                break run;
+            }
+            thread::sleep(COMMIT_POLL);
+        };
+        let Some(run) = run else { return Ok(None) };
+        let damaged = |error: LogError| failed(StoreError::Read(error.to_string()));
+        let entries = log::parse_entries(run.after, &run.bytes).map_err(damaged)?;
+        let chain = reader.chains().into_iter().nth(at.chain.0 as usize);
+        let (Some(entry), Some(chain)) = (entries.into_iter().next(), chain) else { return Ok(None) };
+        let body = entry.body(&run.bytes).to_vec();
+        Ok(Some(StoredEntry { origin: chain.origin, entry, body }))
+    }
+}
