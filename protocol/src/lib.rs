@@ -27,6 +27,7 @@ pub mod store;
 pub mod causality;
 pub mod access;
 pub mod log_set;
+pub mod keys;
 pub mod register;
 pub mod workspace;
 pub mod snapshot;

@@ -6,6 +6,17 @@
 pub const FRAME: usize = 256 * 1024;
 /// The body of one entry. A comment or description fits; a photo is an attachment.
 pub const BODY: usize = 32 * 1024;
+/// By how much encryption lengthens a body: the tag of Poly1305.
+pub const BODY_TAG: usize = 16;
+/// What an encrypted body holds.
+pub const PLAINTEXT: usize = BODY - BODY_TAG;
+/// Recipients in one `KeyEpoch` or `KeyShare`, of 112 bytes each: 25 KiB. The rest follow in further
+/// `KeyShare`s.
+pub const WRAPS: usize = 224;
+/// Older epochs named by one `KeyEpoch`, of at most 113 bytes each: 7 KiB, and with [`WRAPS`] less
+/// than a body. There are several only after concurrent rotations; what does not fit is carried by
+/// the next ones.
+pub const OLDER_EPOCHS: usize = 64;
 /// The header of one entry: [`DEPS`] ids of 32 bytes, and room for the rest.
 pub const HEADER: usize = 3 * 1024;
 /// Heads one entry may name.
