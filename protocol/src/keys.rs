@@ -15,10 +15,10 @@
 //!
 //! A key is named by its **commitment**, a hash of it: whoever unwraps a key checks that it is the
 //! one everybody else was promised, so a member cannot give different people different keys, and a
-//! key found by whatever way is known for what it is. A ring of keys therefore depends only on
+//! key found by whatever way is known for what it is. [`ring::KeyRing`] therefore depends only on
 //! which entries it was given, never on their order.
 //!
-//! Receivers never judge which epoch a writer chose. The rule of choice (see the ring)
+//! Receivers never judge which epoch a writer chose. The rule of choice ([`ring::KeyRing::to_write`])
 //! is one of honest writers, for the sake of those who must not read.
 //!
 //! Absent on purpose: forward secrecy within an epoch, and protection from a member who passes keys
@@ -28,3 +28,4 @@ pub mod secret;
 pub mod body;
 pub mod wrap;
 pub mod epoch;
+pub mod ring;
