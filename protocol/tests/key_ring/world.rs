@@ -14,7 +14,7 @@ use velo_protocol::{
 };
 
 pub const WORKSPACE: WorkspaceId = WorkspaceId([7; 32]);
-pub const DEVICES: usize = 5;
+pub const DEVICES: usize = 4;
 
 pub fn secret(device: usize) -> ReceivingKey {
     ReceivingKey::from_seed(&[device as u8 + 1; 32])
@@ -75,6 +75,8 @@ pub enum Action {
     Join(usize),
     Remove(usize),
     Write(usize),
+    /// As after a ticket was used up, whether or not an epoch fits.
+    Rotate(usize),
     Sync(usize, usize),
 }
 
@@ -82,11 +84,12 @@ pub enum Action {
 pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         2 => (1..DEVICES).prop_map(Action::Join),
-        1 => (1..DEVICES).prop_map(Action::Remove),
+        2 => (1..DEVICES).prop_map(Action::Remove),
         3 => (0..DEVICES).prop_map(Action::Write),
+        2 => (0..DEVICES).prop_map(Action::Rotate),
         3 => (0..DEVICES, 0..DEVICES).prop_map(|(to, from)| Action::Sync(to, from)),
     ];
-    proptest::collection::vec(action, 1..16)
+    proptest::collection::vec(action, 1..30)
 }
 
 impl World {
@@ -108,6 +111,10 @@ impl World {
             Action::Remove(device) => self.remove(device),
             Action::Sync(to, from) => self.sync(to, from),
             Action::Write(device) => return self.write(device),
+            Action::Rotate(device) if self.current(device).contains(&device) => {
+                self.rotate(device, &all(self.current(device).clone()));
+            }
+            Action::Rotate(_) => {}
         }
         None
     }
