@@ -11,11 +11,25 @@ mod golden {
     pub mod reader;
 }
 
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305,
+    aead::{Aead, Payload},
+};
 use golden::reader::Reader;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::BTreeSet;
 use velo_protocol::{
     codec,
     crypto::{LinkCert, SecretKey, Sig},
     id::{DeviceId, EntityId, EntryId, Incarnation, LogId, OpId, PersonId, WorkspaceId},
+    keys::{
+        body::BodyCipher,
+        epoch::{KEYS_VERSION, KeyEpoch, KeyShare, Older, OlderKey},
+        ring::KeyRing,
+        secret::{EpochKey, SealedKey},
+        wrap::{ReceivingKey, RecipientKey, Wrap, wrap},
+    },
     log::{ChainEnd, EntryKind, HEADER_VERSION, Head, Header, Origin, Run, RunWriter},
     message::{Auth, Digest, Heads, Hello, Message, Ops},
     model::{EntityKey, Kind, Slot, task},
@@ -193,4 +207,87 @@ fn local_seals_are_frozen() {
     let message = [&[9; 32][..], &[5; 32], &1_u64.to_le_bytes(), &head.id.0].concat();
     assert_eq!(seal.0[..32], *blake3::keyed_hash(&key, &message).as_bytes());
     assert_eq!(seal.0[32..], [0; 32]);
+}
+
+/// The page's words, with the primitives alone.
+#[test]
+fn encrypted_bodies_are_frozen() {
+    let (key, log, previous) = ([1; 32], LogId([2; 32]), EntryId([3; 32]));
+    let mut header = header();
+    let sealed = BodyCipher::new(&EpochKey::from_bytes(key)).seal(log, previous, &mut header, b"Fix pump");
+    let (bytes, sealed) = (codec::encode(&header), sealed.unwrap());
+    assert_golden("encrypted-entry", &[&bytes[..], &sealed].concat());
+    let derived = |context| blake3::derive_key(context, &key);
+    let salted = [&previous.0[..], &header.hlc.0.to_le_bytes(), b"Fix pump"].concat();
+    let salt = blake3::keyed_hash(&derived("velo 2026 body salt key"), &salted);
+    assert_eq!(header.salt, salt.as_bytes()[..8]);
+    assert_eq!(header.body_len, 24);
+    let placed = [&previous.0[..], &bytes].concat();
+    let nonce = blake3::keyed_hash(&derived("velo 2026 body nonce key"), &placed);
+    let nonce = <[u8; 24]>::try_from(&nonce.as_bytes()[..24]).unwrap();
+    let cipher = XChaCha20Poly1305::new(&derived("velo 2026 body cipher key").into());
+    let payload = Payload { msg: &sealed, aad: &[&log.0[..], &placed].concat() };
+    assert_eq!(cipher.decrypt(&nonce.into(), payload).unwrap(), b"Fix pump");
+}
+
+#[test]
+fn key_entries_are_frozen() {
+    let sealed = SealedKey { text: [4; 32], tag: [5; 16] };
+    let key = EpochKey::from_bytes([1; 32]);
+    let held =
+        Older { epoch: EntryId([6; 32]), key: Some(OlderKey { commitment: key.commitment(), sealed }) };
+    let body = KeyEpoch {
+        version: KEYS_VERSION,
+        commitment: key.commitment(),
+        older: vec![held, Older { epoch: EntryId([7; 32]), key: None }],
+        wraps: vec![(RecipientKey([8; 32]), Wrap { enc: [9; 32], key: sealed })],
+    };
+    let bytes = codec::encode(&body);
+    assert_golden("key-epoch", &bytes);
+    assert_eq!(KeyEpoch::read(&bytes), Ok(body));
+    let commitment = blake3::derive_key("velo 2026 epoch key commitment", &[1; 32]);
+    let mut reader = Reader(&bytes);
+    assert_eq!((reader.byte(), reader.take(32), reader.number()), (1, &commitment[..], 2));
+    assert_eq!((reader.take(32), reader.byte(), reader.take(32)), (&[6; 32][..], 1, &commitment[..]));
+    assert_eq!((reader.take(32), reader.take(16)), (&[4; 32][..], &[5; 16][..]));
+    assert_eq!((reader.take(32), reader.byte(), reader.number()), (&[7; 32][..], 0, 1));
+    assert_eq!((reader.take(32), reader.take(32)), (&[8; 32][..], &[9; 32][..]));
+    assert_eq!((reader.take(32), reader.take(16), reader.0.len()), (&[4; 32][..], &[5; 16][..], 0));
+
+    let workspace = WorkspaceId([1; 32]);
+    let to = ReceivingKey::from_seed(&[2; 32]);
+    let mut rng = ChaCha20Rng::from_seed([3; 32]);
+    let shares = KeyShare::split(workspace, EntryId([6; 32]), &key, [to.public()], &mut rng);
+    let bytes = codec::encode(&shares[0]);
+    assert_golden("key-share", &bytes);
+    let mut rng = ChaCha20Rng::from_seed([3; 32]);
+    let again = wrap(&key, workspace, to.public(), &mut rng).unwrap();
+    let mut reader = Reader(&bytes);
+    assert_eq!((reader.byte(), reader.take(32), reader.number()), (1, &[6; 32][..], 1));
+    assert_eq!((reader.take(32), reader.take(32)), (&to.public().0[..], &again.enc[..]));
+    assert_eq!((reader.take(32), reader.take(16)), (&again.key.text[..], &again.key.tag[..]));
+    assert!(reader.0.is_empty());
+    assert!(to.unwrap(workspace, key.commitment(), &shares[0].wraps[0].1).is_ok());
+}
+
+/// The key of an older epoch under a newer one, with the primitives alone.
+#[test]
+fn older_keys_are_frozen() {
+    let (older, id) = (EpochKey::from_bytes([1; 32]), EntryId([6; 32]));
+    let mut ring = KeyRing::new(WorkspaceId([1; 32]), Vec::new());
+    let body =
+        KeyEpoch { version: KEYS_VERSION, commitment: older.commitment(), older: vec![], wraps: vec![] };
+    ring.add_epoch(id, &body, true);
+    ring.learn(older.clone());
+    let rotation = ring.rotate(&BTreeSet::new(), &mut ChaCha20Rng::from_seed([3; 32]));
+    assert_golden("key-epoch-older", &codec::encode(&rotation.body));
+    let sealed = rotation.body.older[0].key.unwrap().sealed;
+    let name = [id.0, older.commitment().0].concat();
+    let nonce = blake3::derive_key("velo 2026 older key nonce", &name);
+    let nonce = <[u8; 24]>::try_from(&nonce[..24]).unwrap();
+    let key = blake3::derive_key("velo 2026 older key cipher key", rotation.key.as_bytes());
+    let text = [&sealed.text[..], &sealed.tag].concat();
+    let opened =
+        XChaCha20Poly1305::new(&key.into()).decrypt(&nonce.into(), Payload { msg: &text, aad: &name });
+    assert_eq!(opened.unwrap(), older.as_bytes());
 }
