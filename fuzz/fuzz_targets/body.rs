@@ -1,10 +1,16 @@
-//! The body of an entry, from a member who may be hostile: applying it never panics, and its pages
-//! bring back an equal state.
+//! The body of an entry, from a member who may be hostile: reading and applying it never panics, and
+//! its pages bring back an equal state.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use velo_protocol::{
+    codec,
     id::{DeviceId, EntryId, Incarnation, PersonId, WorkspaceId},
+    keys::{
+        epoch::{KeyEpoch, KeyShare},
+        ring::KeyRing,
+        wrap::ReceivingKey,
+    },
     log::{EntryKind, HEADER_VERSION, Header, Origin},
     store::{ChainNo, EntryAt},
     time::Hlc,
@@ -13,6 +19,7 @@ use velo_protocol::{
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, body)) = bytes.split_first() else { return };
+    key_entries(EntryKind(*kind), body);
     let id = WorkspaceId([1; 32]);
     let mut workspace = Workspace::new(id);
     let origin = Origin {
@@ -38,3 +45,20 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Workspace::from_pages(id, &pages.meta, pages.pages).expect("own pages are readable");
     assert_eq!(again.state_hash(), hash);
 });
+
+fn key_entries(kind: EntryKind, body: &[u8]) {
+    let mut ring = KeyRing::new(WorkspaceId([1; 32]), vec![ReceivingKey::from_seed(&[2; 32])]);
+    match kind {
+        EntryKind::KEY_EPOCH => {
+            let Ok(epoch) = KeyEpoch::read(body) else { return };
+            assert_eq!(codec::encode(&epoch), body);
+            ring.add_epoch(EntryId([6; 32]), &epoch, true);
+        }
+        EntryKind::KEY_SHARE => {
+            let Ok(share) = KeyShare::read(body) else { return };
+            assert_eq!(codec::encode(&share), body);
+            ring.add_share(EntryId([6; 32]), &share, true);
+        }
+        _ => (),
+    }
+}

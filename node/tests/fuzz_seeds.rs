@@ -54,7 +54,11 @@ fn messages_bodies_and_tickets() {
         stream.extend(frame);
     }
     assert_seed("frames", "every-message", &stream);
-    assert_seed("body", "data", &[vec![33], golden("data-body")].concat());
+    for (name, kind, vector) in
+        [("data", 33, "data-body"), ("key-epoch", 9, "key-epoch"), ("key-share", 10, "key-share")]
+    {
+        assert_seed("body", name, &[vec![kind], golden(vector)].concat());
+    }
     assert_seed("ticket", "ticket", &golden("ticket"));
     assert_seed("run", "three-entries", &Author::new(1).write(ChainNo(0), 3, 9).run.bytes);
 }
