@@ -400,6 +400,8 @@ impl Replica {
         if holding.syncs(now) {
             copy.announce_soon(now);
         }
+        // What was announced by one peer may have come from another one.
+        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
     fn persist_failed(&mut self, batch: BatchId, reason: &str, logs: &dyn Logs) {

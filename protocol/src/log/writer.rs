@@ -66,7 +66,7 @@ impl RunWriter {
     }
 
     /// Closes what was written for the own store: a due checkpoint is signed, anything else gets a
-    /// local seal (see [`Signer`]). `None` if nothing was written.
+    /// local seal (see [`super::Signer`]). `None` if nothing was written.
     pub fn seal_locally(self, workspace: WorkspaceId, key: &SecretKey) -> Option<VerifiedRun> {
         let close = if self.end.checkpoint_due() { seal } else { local_seal };
         self.close(|log, head| close(key, workspace, log, head))

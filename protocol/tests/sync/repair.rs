@@ -6,7 +6,7 @@ use velo_protocol::{
     limits,
     log::Head,
     message::{Digest, Message, Ops},
-    replica::{Command, Event, Input},
+    replica::{Command, Event, Input, Output},
 };
 
 #[test]
@@ -228,4 +228,28 @@ fn more_heads_than_one_header_names_are_acknowledged_first() {
     assert!(logs.chains().all(|(_, chain)| chain.applied == chain.durable));
     assert_eq!(logs.chains().count(), usize::from(newcomers) + 2);
     ben.input(Input::PeerDown { peer: other.id });
+}
+
+/// The people are told how it stands with a peer when that changes, whoever brought it about.
+#[test]
+fn what_one_peer_announced_and_another_brought_is_told_of_both() {
+    let (mut anna, mut ben, workspace) = pair();
+    ben.edit(workspace, 1);
+    let (announces, brings) =
+        (Wire::member(50, &mut anna, workspace), Wire::member(51, &mut anna, workspace));
+    let behind = |device: &Device| {
+        let status = device.replica.peers().into_iter().find(|status| status.peer == announces.id);
+        status.unwrap().workspaces[0].we_lack
+    };
+    announces.announce(&mut anna, workspace, ben.heads(workspace), true);
+    assert_eq!(behind(&anna), 1);
+    anna.outputs.clear();
+    brings.say_runs(&mut anna, workspace, ben.own_runs(workspace, ben.own_end(workspace) - 1));
+    assert_eq!(behind(&anna), 0);
+    let told = |peer| {
+        anna.outputs
+            .iter()
+            .any(|output| matches!(output, Output::Event(Event::PeerChanged { peer: of }) if *of == peer))
+    };
+    assert!(told(announces.id) && told(brings.id));
 }
