@@ -10,9 +10,9 @@ use crate::{
     panels::{Cx, frame_ui},
     theme,
     view::{
-        board::Board,
+        board::{Board, Of},
         model::Model,
-        state::{Dialog, View},
+        state::{Dialog, Page, View},
         toast::{Toast, Tone},
     },
 };
@@ -141,16 +141,24 @@ impl VeloApp {
             self.view.open = None;
             self.view.cursor = None;
         }
-        let wanted =
-            self.view.preferences.project.filter(|id| self.model.projects.iter().any(|(p, _)| p == id));
-        let project = wanted.or(self.model.projects.first().map(|(id, _)| *id));
-        if changed || self.view.board.project != project {
-            self.view.board = project.map(|id| Board::read(workspace, id)).unwrap_or_default();
+        let of = match self.view.page {
+            Page::WithoutProject => Of::WithoutProject,
+            _ => self.project().map_or(Of::Nothing, Of::Project),
+        };
+        if changed || self.view.board.of != of {
+            self.view.board = Board::read(workspace, of);
         }
         self.view.cards.keep_for(workspace.revision(), self.model.moment.today());
         // What somebody else has deleted cannot stay open.
         self.view.open = self.view.open.filter(|id| workspace.task(*id).is_some());
         self.view.cursor = self.view.cursor.filter(|id| workspace.task(*id).is_some());
+    }
+
+    /// The project shown last, or the first.
+    fn project(&self) -> Option<EntityId> {
+        let there = |id: &EntityId| self.model.projects.iter().any(|(project, _)| project == id);
+        let wanted = self.view.preferences.project.filter(there);
+        wanted.or(self.model.projects.first().map(|(id, _)| *id))
     }
 
     fn read_keys(&mut self, ctx: &Context) {
@@ -224,19 +232,18 @@ impl VeloApp {
     /// Opens a task, in its project.
     fn open(&mut self, task: EntityId) {
         let Some(workspace) = &self.model.workspace else { return };
-        if let Some(project) = workspace.project_of(task)
-            && self.view.board.project != Some(project)
-        {
-            self.show_project(project);
+        match workspace.project_of(task) {
+            Some(project) if self.project() != Some(project) => self.show_project(project),
+            Some(_) => self.view.page = Page::Project,
+            None => self.view.page = Page::WithoutProject,
         }
-        self.view.page = crate::view::state::Page::Project;
         self.view.open = Some(task);
         self.view.cursor = Some(task);
         self.view.reveal = true;
     }
 
     fn show_project(&mut self, project: EntityId) {
-        self.view.page = crate::view::state::Page::Project;
+        self.view.page = Page::Project;
         self.view.preferences.project = Some(project);
         self.view.open = None;
         self.view.cursor = None;

@@ -272,6 +272,7 @@ pub static NAMED: &[Named] = &[
     named(AppCommand::ShowLayout(Layout::List), "List", Keys::after_g(Key::L), icons::ROWS_3),
     named(AppCommand::ShowPage(Page::Conflicts), "Conflicts", Keys::after_g(Key::X), icons::GIT_MERGE),
     named(AppCommand::ShowPage(Page::Peers), "Peers", Keys::after_g(Key::P), icons::MONITOR),
+    unbound(AppCommand::ShowPage(Page::WithoutProject), "Tasks without project", icons::FOLDER_X),
     unbound(
         AppCommand::OpenDialog(Dialog::name(NamePurpose::Project, String::new())),
         "New project",

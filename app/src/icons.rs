@@ -66,6 +66,8 @@ pub const REDO_2: &str = "\u{e2a0}";
 pub const TRASH_2: &str = "\u{e18e}";
 /// Lucide `archive-restore`.
 pub const ARCHIVE_RESTORE: &str = "\u{e2cd}";
+/// Lucide `folder-x`.
+pub const FOLDER_X: &str = "\u{e33e}";
 /// Lucide `git-merge`.
 pub const GIT_MERGE: &str = "\u{e0e4}";
 /// Lucide `refresh-cw`.

@@ -208,6 +208,44 @@ fn a_conflict_is_told_in_a_sentence_and_resolved() {
 }
 
 #[test]
+fn what_was_added_to_a_deleted_project_is_found_and_put_elsewhere() {
+    let (mut screen, id) = small_board();
+    let ben = ben(&screen, id);
+    part(&ben, &screen.device);
+    let project = ben.borrow().workspace(id).projects()[0];
+    ben.borrow_mut().edit(id, vec![Change::Delete { key: EntityKey::new(Kind::Project, project) }]);
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "Buy nails");
+    screen.press(Key::Enter);
+    assert!(!screen.shows("Without project"));
+    meet(&ben, &screen.device);
+    screen.harness.run();
+    screen.click("Without project");
+    let lost = task_titled(&screen.device.borrow().workspace(id), "Buy nails");
+    let short = screen.device.borrow().workspace(id).short_id(lost);
+    assert_eq!(short, "GS-3", "numbered in the project that it was added to");
+    screen.click("Buy nails");
+    assert!(screen.shows("Close"), "its detail is open");
+    screen.press(Key::Escape);
+    screen.click("Add project");
+    screen.fill_in("Name", "Fence");
+    screen.click("Create project");
+    screen.click("Without project");
+    screen.click("Buy nails");
+    screen.press(Key::S);
+    screen.press(Key::Enter);
+    let workspace = screen.device.borrow().workspace(id);
+    assert_eq!(column_name(&workspace, task_titled(&workspace, "Buy nails")), "To do");
+    assert!(screen.shows("Every task has its project"));
+    screen.press(Key::Escape);
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "Dig holes");
+    screen.press(Key::Enter);
+    assert!(screen.shows("Dig holes") && screen.shows("Buy nails"), "the project is shown");
+    assert!(!screen.shows("Without project"), "nothing is lost any more");
+}
+
+#[test]
 fn deleting_what_another_edits_is_told() {
     let (mut screen, id) = small_board();
     let ben = ben(&screen, id);

@@ -98,6 +98,27 @@ fn list() {
 }
 
 #[test]
+fn without_project() {
+    in_both_themes("without_project", |theme| {
+        let (mut screen, ben, id) = workshop(theme);
+        part(&ben, &screen.device);
+        let project = ben.borrow().workspace(id).projects()[0];
+        ben.borrow_mut().edit(id, vec![Change::Delete { key: EntityKey::new(Kind::Project, project) }]);
+        for text in ["Buy nails !3 tomorrow", "Ask about the roof"] {
+            screen.press(Key::C);
+            screen.fill_in("Describe the task", text);
+            screen.press(Key::Enter);
+        }
+        meet(&ben, &screen.device);
+        screen.harness.run();
+        screen.click("Without project");
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
 fn detail() {
     in_both_themes("detail", |theme| {
         let (mut screen, _, id) = workshop(theme);

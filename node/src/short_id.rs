@@ -118,6 +118,7 @@ fn new_tasks(workspace: &Workspace, changes: &[Change]) -> Vec<(usize, String)> 
 struct Wanted<'a> {
     workspace: &'a Workspace,
     created: HashMap<EntityKey, &'a [(Slot, Value)]>,
+    placed: HashMap<(EntityKey, Field), EntityId>,
 }
 
 impl<'a> Wanted<'a> {
@@ -126,7 +127,13 @@ impl<'a> Wanted<'a> {
             Change::Create { key, fields } => Some((*key, fields.as_slice())),
             _ => None,
         });
-        Self { workspace, created: created.collect() }
+        let placed = changes.iter().filter_map(|change| match change {
+            Change::Place { key, container: Some((field, container)), .. } => {
+                Some(((*key, *field), *container))
+            }
+            _ => None,
+        });
+        Self { workspace, created: created.collect(), placed: placed.collect() }
     }
 
     fn value(&self, key: EntityKey, field: Field) -> Option<&Value> {
@@ -139,14 +146,19 @@ impl<'a> Wanted<'a> {
         self.value(key, field).and_then(Value::as_text).unwrap_or_default()
     }
 
+    fn reference(&self, key: EntityKey, field: Field) -> Option<EntityId> {
+        let placed = self.placed.get(&(key, field)).copied();
+        placed.or_else(|| self.value(key, field)?.as_entity())
+    }
+
     fn project_of(&self, task: EntityId) -> Option<EntityId> {
         let mut next = Some(task);
         for _ in 0..DEPTH {
             let key = EntityKey::new(Kind::Task, next?);
-            if let Some(column) = self.value(key, task::COLUMN).and_then(Value::as_entity) {
-                return self.value(EntityKey::new(Kind::Column, column), column::PROJECT)?.as_entity();
+            if let Some(column) = self.reference(key, task::COLUMN) {
+                return self.reference(EntityKey::new(Kind::Column, column), column::PROJECT);
             }
-            next = self.value(key, task::PARENT).and_then(Value::as_entity);
+            next = self.reference(key, task::PARENT);
         }
         None
     }

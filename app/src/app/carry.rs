@@ -92,6 +92,10 @@ impl VeloApp {
                 _ => {}
             }
         }
+        if matches!(dialog, Dialog::QuickAdd { .. }) && self.view.page == Page::WithoutProject {
+            // A new task goes to a project: the one shown last, which is then seen.
+            self.view.page = Page::Project;
+        }
         self.view.dialog = dialog;
     }
 
@@ -241,7 +245,7 @@ impl VeloApp {
         let from = Dialog::QuickAdd { column, text };
         let elsewhere =
             draft.project.as_ref().and_then(|(project, _)| workspace.columns(*project).first().copied());
-        let here = column.or(self.view.board.columns.first().map(|column| column.id));
+        let here = column.or(self.view.board.columns.first().and_then(|column| column.id));
         let Some(column) = elsewhere.or(here) else {
             let name = draft.project.as_ref().map_or("This project", |(_, name)| name);
             self.say(format!("{name} has no column yet: add one first"), Tone::Problem, false);

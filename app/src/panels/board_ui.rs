@@ -63,7 +63,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// Measures the cards again when they may have changed.
 fn restack(ui: &Ui, cx: &mut Cx<'_>) {
     let Some(workspace) = &cx.model.workspace else { return };
-    let of = Some((workspace.revision(), cx.model.moment.today(), cx.view.board.project));
+    let of = Some((workspace.revision(), cx.model.moment.today(), cx.view.board.of));
     if cx.view.stacks.of == of {
         return;
     }
@@ -91,7 +91,7 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, at: usize, rect: Rect) {
     let mut top = body.top();
     ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
         let shown = ScrollArea::vertical()
-            .id_salt(column.id.0)
+            .id_salt(column.id.map(|id| id.0))
             .auto_shrink([false, false])
             .show_viewport(ui, |ui, viewport| cards(ui, cx, at, &column, viewport));
         top = shown.inner;
@@ -105,7 +105,7 @@ fn column_head(ui: &mut Ui, cx: &mut Cx<'_>, column: &Column) {
         ui.spacing_mut().item_spacing.x = 0.0;
         let name = format!("Add task to {}", column.name);
         if button::icon(ui, icons::PLUS, &name, None).clicked() {
-            let column = Some(column.id);
+            let column = column.id;
             cx.say(AppCommand::OpenDialog(Dialog::QuickAdd { column, text: String::new() }));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -150,12 +150,13 @@ fn column_name(ui: &Ui, rect: Rect, column: &Column, tokens: &Tokens) {
 }
 
 fn column_menu(ui: &mut Ui, cx: &mut Cx<'_>, column: &Column) {
+    let Some(id) = column.id else { return };
     if button::words(ui, Weight::Quiet, icons::PENCIL, "Rename column").clicked() {
-        let purpose = NamePurpose::RenameColumn(column.id);
+        let purpose = NamePurpose::RenameColumn(id);
         cx.say(AppCommand::OpenDialog(Dialog::name(purpose, column.name.clone())));
     }
     if button::words(ui, Weight::Quiet, icons::TRASH_2, "Delete column").clicked() {
-        let key = velo_protocol::model::EntityKey::new(velo_protocol::model::Kind::Column, column.id);
+        let key = velo_protocol::model::EntityKey::new(velo_protocol::model::Kind::Column, id);
         let changes = vec![velo_protocol::change::Change::Delete { key }];
         cx.say(AppCommand::Edit { changes, done: format!("Deleted column {}", column.name) });
     }
@@ -328,7 +329,7 @@ fn add_column(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.vertical(|ui| {
         ui.add_space(6.0);
         if button::words(ui, Weight::Quiet, icons::PLUS, "Add column").clicked()
-            && let Some(project) = cx.view.board.project
+            && let Some(project) = cx.view.board.project()
         {
             let purpose = NamePurpose::Column(project);
             cx.say(AppCommand::OpenDialog(Dialog::name(purpose, String::new())));

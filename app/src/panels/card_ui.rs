@@ -13,25 +13,26 @@ pub const GAP: f32 = 6.0;
 /// Width of a card.
 pub const WIDTH: f32 = measure::COLUMN - 16.0;
 const MARGIN: f32 = 12.0;
+const ID_LINE: f32 = 17.0;
 const TITLE_LINE: f32 = 19.0;
 const LABELS: f32 = 24.0;
 const META: f32 = 26.0;
 
 /// How high a card can be.
-pub const HIGHEST: f32 = 20.0 + 2.0 * TITLE_LINE + LABELS + META;
+pub const HIGHEST: f32 = 20.0 + ID_LINE + 2.0 * TITLE_LINE + LABELS + META;
 
 fn title_font() -> FontId {
     fonts::medium(size::BODY)
 }
 
-/// How high a card is: one or two lines of title, labels, and the line below.
+/// How high a card is: its short id, one or two lines of title, labels, and the line below.
 pub fn height(ui: &Ui, card: &Card) -> f32 {
     let title =
         text::galley(ui.painter(), &card.title, title_font(), Color32::WHITE, WIDTH - 2.0 * MARGIN, 2);
     let title = if title.rows.len() > 1 { 2.0 * TITLE_LINE } else { TITLE_LINE };
     let labels = if card.labels.is_empty() { 0.0 } else { LABELS };
     let meta = if card.has_meta() { META } else { 0.0 };
-    20.0 + title + labels + meta
+    20.0 + ID_LINE + title + labels + meta
 }
 
 /// How a card is held.
@@ -70,10 +71,13 @@ pub fn paint(painter: &Painter, rect: Rect, card: &Card, hold: Hold, tokens: &To
 fn content(painter: &Painter, rect: Rect, card: &Card, tokens: &Tokens) {
     let inner = rect.shrink2(vec2(MARGIN, 10.0));
     let ink = if card.finished { tokens.secondary } else { tokens.text };
-    let title = text::galley(painter, &card.title, title_font(), ink, inner.width(), 2);
+    let font = fonts::medium(size::TINY);
+    let width = inner.width();
+    text::line(painter, inner.min, egui::Align2::LEFT_TOP, &card.short_id, font, tokens.muted, width);
+    let title = text::galley(painter, &card.title, title_font(), ink, width, 2);
     let rows = title.rows.len().clamp(1, 2) as f32;
-    painter.galley(inner.min, title, ink);
-    let mut y = inner.top() + rows * TITLE_LINE;
+    painter.galley(inner.min + vec2(0.0, ID_LINE), title, ink);
+    let mut y = inner.top() + ID_LINE + rows * TITLE_LINE;
     if !card.labels.is_empty() {
         labels(painter, pos2(inner.left(), y + 5.0), inner.width(), card, tokens);
         y += LABELS;

@@ -35,7 +35,7 @@ fn working(ui: &mut Ui, cx: &mut Cx<'_>) {
         .show(ui, |ui| sidebar_ui::show(ui, cx));
     troubles_ui::banner(ui, cx.model);
     let page = Frame::new().fill(tokens.app);
-    if cx.view.open.is_some() && cx.view.page == Page::Project {
+    if cx.view.open.is_some() && cx.view.page.has_tasks() {
         if narrow {
             CentralPanel::default().frame(page.fill(tokens.panel)).show(ui, |ui| detail_ui::show(ui, cx));
             covers(ui, cx);
@@ -59,7 +59,8 @@ fn page_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     match cx.view.page {
         Page::Conflicts => conflicts_ui::show(ui, cx),
         Page::Peers => peers_ui::show(ui, cx),
-        Page::Project if cx.view.board.project.is_none() => board_ui::no_project(ui, cx),
+        Page::WithoutProject => list_ui::without_project(ui, cx),
+        Page::Project if cx.view.board.project().is_none() => board_ui::no_project(ui, cx),
         Page::Project if cx.view.preferences.layout == Layout::List => list_ui::show(ui, cx),
         Page::Project => board_ui::show(ui, cx),
     }

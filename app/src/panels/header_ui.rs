@@ -23,7 +23,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.spacing_mut().item_spacing.x = space::XS;
             breadcrumb(ui, cx);
             ui.add_space(space::M);
-            if cx.view.page == Page::Project && cx.view.board.project.is_some() {
+            if cx.view.page == Page::Project && cx.view.board.project().is_some() {
                 tabs(ui, cx);
             }
             ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| actions(ui, cx));
@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn breadcrumb(ui: &mut Ui, cx: &Cx<'_>) {
     let tokens = tokens(ui.ctx());
     let page = match cx.view.page {
-        Page::Project => cx.view.board.name.as_str(),
+        Page::Project | Page::WithoutProject => cx.view.board.name.as_str(),
         Page::Conflicts => "Conflicts",
         Page::Peers => "Peers",
     };

@@ -2,7 +2,7 @@
 
 use super::{
     Cx,
-    board_ui::task_menu,
+    board_ui::{self, task_menu},
     card_ui::{avatars, due_color},
 };
 use crate::{
@@ -21,6 +21,10 @@ use egui::{
     vec2,
 };
 use velo_protocol::id::EntityId;
+
+/// Room for a short id: as much as most take, so that titles stand below each other, and the most.
+const ID_LEAST: f32 = 44.0;
+const ID_WIDTH: f32 = 120.0;
 
 /// What a row shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,16 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         reveal(ui, cx, origin);
     });
+}
+
+/// The tasks that stand in no project. Nothing that lives is hidden.
+pub fn without_project(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if cx.view.board.is_empty() {
+        let note = "A task comes here when somebody deletes its project while somebody else works on it.";
+        board_ui::empty(ui, icons::FOLDER_X, "Every task has its project", note, |_| {});
+        return;
+    }
+    show(ui, cx);
 }
 
 fn reveal(ui: &Ui, cx: &mut Cx<'_>, origin: egui::Pos2) {
@@ -141,6 +155,10 @@ fn paint(ui: &Ui, rect: Rect, card: &Card, category: i64, tokens: &Tokens) {
         right -= 22.0;
     }
     let from = rect.left() + 66.0;
+    let id = pos2(from, y);
+    let font = fonts::regular(size::SMALL);
+    let id = text::line(painter, id, Align2::LEFT_CENTER, &card.short_id, font, tokens.muted, ID_WIDTH);
+    let from = id.right().max(from + ID_LEAST) + 10.0;
     let ink = if card.finished { tokens.secondary } else { tokens.text };
     let room = (right - from).max(80.0);
     let at = pos2(from, y);
@@ -166,7 +184,7 @@ mod tests {
     fn rows_are_found_by_their_place() {
         let id = |number: u8| EntityId([number; 16]);
         let column = |number: u8, tasks: Vec<EntityId>| Column {
-            id: id(number),
+            id: Some(id(number)),
             name: String::new(),
             category: 1,
             wip_limit: None,

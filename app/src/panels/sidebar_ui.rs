@@ -6,6 +6,7 @@ use crate::{
     fonts, icons,
     theme::{Tokens, measure, radius, size, space, tokens},
     view::{
+        board,
         directory::color_of,
         peers::Agreement,
         state::{Dialog, NamePurpose, Page},
@@ -146,10 +147,25 @@ fn places(ui: &mut Ui, cx: &mut Cx<'_>) {
         0 => String::new(),
         count => count.to_string(),
     };
+    without_project(ui, cx, tokens);
     let selected = cx.view.page == Page::Peers;
     let row = Row { icon: icons::MONITOR, color: tokens.secondary, text: "Peers", end: &end, selected };
     if button::row(ui, row).clicked() {
         cx.say(AppCommand::ShowPage(Page::Peers));
+    }
+}
+
+/// Only while there is something: what is lost should be seen, and then be gone.
+fn without_project(ui: &mut Ui, cx: &mut Cx<'_>, tokens: &Tokens) {
+    let selected = cx.view.page == Page::WithoutProject;
+    if cx.model.without_project == 0 && !selected {
+        return;
+    }
+    let end = cx.model.without_project.to_string();
+    let row =
+        Row { icon: icons::FOLDER_X, color: tokens.warn, text: board::WITHOUT_PROJECT, end: &end, selected };
+    if button::row(ui, row).clicked() {
+        cx.say(AppCommand::ShowPage(Page::WithoutProject));
     }
 }
 
@@ -165,7 +181,7 @@ fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     });
-    let shown = (cx.view.page == Page::Project).then_some(cx.view.board.project).flatten();
+    let shown = (cx.view.page == Page::Project).then(|| cx.view.board.project()).flatten();
     let all = &cx.model.projects;
     ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, 30.0, all.len(), |ui, rows| {
         for (id, name) in all.get(rows).unwrap_or_default() {

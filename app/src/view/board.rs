@@ -1,4 +1,5 @@
 //! The columns of a project and their tasks, in order; and where a dragged card would come to stand.
+//! Tasks that stand in no project make a board of their own, so that nothing that lives is hidden.
 
 use super::card;
 use std::rc::Rc;
@@ -10,11 +11,14 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
+/// What the board of tasks in no project is called.
+pub const WITHOUT_PROJECT: &str = "Without project";
+
 /// A column with the tasks that are not put away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Which.
-    pub id: EntityId,
+    /// Which; `None` for what stands in none, where nothing can be put.
+    pub id: Option<EntityId>,
     /// Its name.
     pub name: String,
     /// The stage of work, as a place in [`column::CATEGORIES`].
@@ -25,11 +29,23 @@ pub struct Column {
     pub tasks: Vec<EntityId>,
 }
 
-/// The board of one project at one revision.
+/// What a board is of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Of {
+    /// Nothing: there is no project yet.
+    #[default]
+    Nothing,
+    /// A project.
+    Project(EntityId),
+    /// The tasks whose project is gone, or that never had one.
+    WithoutProject,
+}
+
+/// A board at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Board {
-    /// Which project.
-    pub project: Option<EntityId>,
+    /// What it is of.
+    pub of: Of,
     /// Its name.
     pub name: String,
     /// Its columns.
@@ -37,15 +53,49 @@ pub struct Board {
 }
 
 impl Board {
+    /// Reads what there is to show.
+    pub fn read(workspace: &Workspace, of: Of) -> Self {
+        match of {
+            Of::Nothing => Self::default(),
+            Of::Project(project) => Self::of_project(workspace, project),
+            Of::WithoutProject => Self::without_project(workspace),
+        }
+    }
+
     /// Reads a project.
-    pub fn read(workspace: &Workspace, project: EntityId) -> Self {
+    pub fn of_project(workspace: &Workspace, project: EntityId) -> Self {
         let columns = workspace.columns(project).into_iter();
         let open = columns.filter(|id| !is_put_away(workspace, EntityKey::new(Kind::Column, *id)));
         Self {
-            project: Some(project),
+            of: Of::Project(project),
             name: workspace.text(EntityKey::new(Kind::Project, project), project::NAME).to_owned(),
             columns: open.map(|id| Rc::new(Column::read(workspace, id))).collect(),
         }
+    }
+
+    fn without_project(workspace: &Workspace) -> Self {
+        let tasks = Column::open(workspace, workspace.tasks_without_project());
+        let name = WITHOUT_PROJECT.to_owned();
+        let column = Column { id: None, name: name.clone(), category: 1, wip_limit: None, tasks };
+        Self { of: Of::WithoutProject, name, columns: vec![Rc::new(column)] }
+    }
+
+    /// Which project it is of.
+    pub fn project(&self) -> Option<EntityId> {
+        match self.of {
+            Of::Project(project) => Some(project),
+            Of::Nothing | Of::WithoutProject => None,
+        }
+    }
+
+    /// How many tasks it has.
+    pub fn len(&self) -> usize {
+        self.columns.iter().map(|column| column.tasks.len()).sum()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.columns.iter().all(|column| column.tasks.is_empty())
     }
 
     /// Where a task stands: the places of its column and within it.
@@ -81,28 +131,33 @@ impl Board {
         let (at, place) = self.place_of(task)?;
         if across != 0 {
             let column = self.columns.get(at.checked_add_signed(across)?)?;
-            return Some(Place { column: column.id, after: None });
+            return Some(Place { column: column.id?, after: None });
         }
         let others: Vec<EntityId> =
             self.columns.get(at)?.tasks.iter().copied().filter(|id| *id != task).collect();
         let wanted = place.checked_add_signed(down).filter(|wanted| *wanted <= others.len())?;
         let after = wanted.checked_sub(1).and_then(|before| others.get(before)).copied();
-        Some(Place { column: self.columns.get(at)?.id, after })
+        Some(Place { column: self.columns.get(at)?.id?, after })
     }
 }
 
 impl Column {
     fn read(workspace: &Workspace, id: EntityId) -> Self {
         let key = EntityKey::new(Kind::Column, id);
-        let tasks = workspace.tasks(id).into_iter();
         let wip_limit = workspace.value(key, &column::WIP_LIMIT.into()).and_then(Value::as_int);
         Self {
-            id,
+            id: Some(id),
             name: workspace.text(key, column::NAME).to_owned(),
             category: card::category(workspace, id),
             wip_limit: wip_limit.filter(|limit| *limit > 0),
-            tasks: tasks.filter(|task| workspace.task(*task).is_some_and(|task| !task.archived)).collect(),
+            tasks: Self::open(workspace, workspace.tasks(id)),
         }
+    }
+
+    /// Those that are not put away.
+    fn open(workspace: &Workspace, tasks: Vec<EntityId>) -> Vec<EntityId> {
+        let open = |task: &EntityId| workspace.task(*task).is_some_and(|task| !task.archived);
+        tasks.into_iter().filter(open).collect()
     }
 
     /// Whether it holds more than it should.
@@ -180,7 +235,7 @@ pub fn drop_at(column: &Column, gap: usize, dragged: EntityId) -> Option<Place> 
         return None;
     }
     let after = gap.checked_sub(1).and_then(|above| column.tasks.get(above)).copied();
-    Some(Place { column: column.id, after })
+    Some(Place { column: column.id?, after })
 }
 
 #[cfg(test)]
@@ -193,13 +248,13 @@ mod tests {
 
     fn column(number: u8, tasks: &[u8]) -> Column {
         let tasks = tasks.iter().map(|task| id(*task)).collect();
-        Column { id: id(number), name: String::new(), category: 1, wip_limit: Some(2), tasks }
+        Column { id: Some(id(number)), name: String::new(), category: 1, wip_limit: Some(2), tasks }
     }
 
     fn board() -> Board {
         let columns = vec![column(100, &[1, 2, 3]), column(101, &[]), column(102, &[4])];
         let columns = columns.into_iter().map(Rc::new).collect();
-        Board { project: None, name: String::new(), columns }
+        Board { of: Of::Nothing, name: String::new(), columns }
     }
 
     #[test]

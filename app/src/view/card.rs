@@ -17,6 +17,8 @@ use velo_protocol::{
 pub struct Card {
     /// The task.
     pub id: EntityId,
+    /// Its short id.
+    pub short_id: String,
     /// Its title.
     pub title: String,
     /// Place in [`task::PRIORITIES`].
@@ -45,6 +47,7 @@ impl Card {
         let finished = workspace.column_of(id).is_some_and(|column| is_finished(workspace, column));
         Some(Self {
             id,
+            short_id: workspace.short_id(id),
             title: view.title.to_owned(),
             priority: view.priority,
             due: view.due.map(|due| (date::date_text(due, moment), date::urgency(due, moment))),

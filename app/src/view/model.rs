@@ -2,6 +2,7 @@
 //! the revision, the peers or the minute have changed.
 
 use super::{
+    board::{Board, Of},
     conflict,
     date::Moment,
     directory::Directory,
@@ -27,6 +28,8 @@ pub struct Model {
     pub names: Directory,
     /// Projects, in order.
     pub projects: Vec<NamedProject>,
+    /// How many tasks stand in none.
+    pub without_project: usize,
     /// What has to be decided.
     pub conflicts: Vec<conflict::Item>,
     /// The other devices.
@@ -55,6 +58,7 @@ impl Model {
             workspaces: Vec::new(),
             names: Directory::default(),
             projects: Vec::new(),
+            without_project: 0,
             conflicts: Vec::new(),
             peers: Vec::new(),
             chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
@@ -91,6 +95,7 @@ impl Model {
             self.of = of;
             self.names = Directory::read(workspace);
             self.projects = projects(workspace);
+            self.without_project = Board::read(workspace, Of::WithoutProject).len();
             self.conflicts = conflict::read(workspace, &self.names, self.me.person, self.moment);
         }
         if changed || statuses != self.statuses {

@@ -202,7 +202,7 @@ fn projects(source: Source<'_>) -> Vec<Item> {
         tone: Tone::Accent(super::directory::color_of(&id.0[12..])),
         text: project_name(source.workspace, id),
         detail: "Project".to_owned(),
-        checked: source.board.project == Some(id),
+        checked: source.board.project() == Some(id),
         command: AppCommand::ShowProject(id),
     };
     source.workspace.projects().into_iter().map(item).collect()
@@ -251,25 +251,29 @@ pub fn priority_icon(priority: i64) -> &'static str {
 fn statuses(task: EntityId, source: Source<'_>) -> Vec<Item> {
     let ws = source.workspace;
     let current = ws.column_of(task);
-    let columns = ws.project_of(task).map(|project| Board::read(ws, project).columns).unwrap_or_default();
-    let item = |column: &super::board::Column| Item {
-        icon: category_icon(column.category),
-        tone: Tone::Category(column.category),
-        text: column.name.clone(),
-        detail: String::new(),
-        checked: current == Some(column.id),
-        command: AppCommand::Edit {
-            changes: vec![super::board::Place { column: column.id, after: None }.of(task)],
-            done: format!("Moved to {}", column.name),
-        },
+    // What stands in no project gets a status by getting a project.
+    let Some(project) = ws.project_of(task) else { return destinations(task, source) };
+    let item = |column: &super::board::Column| {
+        let id = column.id?;
+        Some(Item {
+            icon: category_icon(column.category),
+            tone: Tone::Category(column.category),
+            text: column.name.clone(),
+            detail: String::new(),
+            checked: current == Some(id),
+            command: AppCommand::Edit {
+                changes: vec![super::board::Place { column: id, after: None }.of(task)],
+                done: format!("Moved to {}", column.name),
+            },
+        })
     };
-    columns.iter().map(|column| item(column)).collect()
+    Board::of_project(ws, project).columns.iter().filter_map(|column| item(column)).collect()
 }
 
 fn destinations(task: EntityId, source: Source<'_>) -> Vec<Item> {
     let ws = source.workspace;
     let item = |project: EntityId| {
-        let column = Board::read(ws, project).columns.first()?.id;
+        let column = Board::of_project(ws, project).columns.first()?.id?;
         let name = project_name(ws, project);
         Some(Item {
             icon: icons::SQUARE_KANBAN,

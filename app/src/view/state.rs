@@ -1,7 +1,7 @@
 //! Where the person is in the app: the page, what is open, what has the cursor.
 
 use super::{
-    board::{Board, Stack},
+    board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
     onboarding::Onboarding,
@@ -21,10 +21,19 @@ pub enum Page {
     /// A project, as board or list.
     #[default]
     Project,
+    /// The tasks that stand in no project.
+    WithoutProject,
     /// Fields with several values.
     Conflicts,
     /// The other devices.
     Peers,
+}
+
+impl Page {
+    /// Whether it shows tasks, one of which can be open beside them.
+    pub const fn has_tasks(self) -> bool {
+        matches!(self, Self::Project | Self::WithoutProject)
+    }
 }
 
 /// How a project is shown.
@@ -125,7 +134,7 @@ pub struct Dragged {
 #[derive(Debug, Default)]
 pub struct Stacks {
     /// The revision and project they belong to.
-    pub of: Option<(u64, i32, Option<EntityId>)>,
+    pub of: Option<(u64, i32, Of)>,
     /// One for each column.
     pub columns: Vec<Rc<Stack>>,
 }
@@ -137,7 +146,7 @@ pub struct View {
     pub page: Page,
     /// What the person prefers.
     pub preferences: Preferences,
-    /// The project at the last frame.
+    /// The project, or the tasks in none, at the last frame.
     pub board: Board,
     /// Cards that have been read.
     pub cards: Cards,

@@ -10,6 +10,7 @@ use velo_app::{
     bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
     view::{date::Moment, state::Preferences, story},
 };
+use velo_node::short_id::Numbering;
 use velo_protocol::{
     change::Change,
     crypto::{LinkCert, SecretKey},
@@ -89,7 +90,11 @@ impl Device {
         Readers(self.logs.iter().map(|(id, log)| (*id, log.reader())).collect())
     }
 
-    fn handle(&mut self, input: Input) {
+    fn handle(&mut self, mut input: Input) {
+        // As the driver does.
+        if let Input::Command { command: Command::Edit { workspace, changes }, .. } = &mut input {
+            Numbering::default().give(&self.workspace(*workspace), changes);
+        }
         let readers = self.readers();
         self.replica.handle(self.now, input, &readers);
         while let Some(output) = self.replica.poll() {
