@@ -12,6 +12,7 @@
 pub mod column;
 pub mod comment;
 pub mod conflict;
+pub mod damage;
 pub mod date;
 mod error;
 pub mod history;
@@ -85,6 +86,8 @@ pub enum Action {
     Import(import::Import),
     /// Reads every entry of every workspace from the disk and checks it.
     Verify,
+    /// Tells what damage took from the logs, and what waits for it.
+    Damage,
 }
 
 /// Carries out a request. The answer is the JSON of the subject's own type.
@@ -96,6 +99,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
         Action::Verify => verify::execute(node).await,
+        Action::Damage => damage::execute(node).await,
         action => in_workspace(action, Scope::open(node, wanted)?).await,
     }
 }
@@ -114,9 +118,12 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Redo => history::redo(scope).await,
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,
-        Action::Workspace(_) | Action::Join(_) | Action::Network(_) | Action::Status | Action::Verify => {
-            Err(ApiError::Failed("this request needs no workspace".into()))
-        }
+        Action::Workspace(_)
+        | Action::Join(_)
+        | Action::Network(_)
+        | Action::Status
+        | Action::Verify
+        | Action::Damage => Err(ApiError::Failed("this request needs no workspace".into())),
     }
 }
 
