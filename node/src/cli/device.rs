@@ -134,8 +134,19 @@ fn peers(rows: &[PeerRow]) -> String {
             row.last_seen.clone().unwrap_or_else(|| "not yet".to_owned()),
         ]);
     }
-    table
-        .show("No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.")
+    let table = table.show(
+        "No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.",
+    );
+    let reasons = lines(rows.iter().filter_map(away_reason));
+    if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }
+}
+
+/// Why a peer is not connected, whole.
+fn away_reason(row: &PeerRow) -> Option<String> {
+    let trouble = row.trouble.as_ref().filter(|_| !row.connected)?;
+    let device = row.device.short();
+    let who = row.name.as_ref().map_or_else(|| device.clone(), |name| format!("{name} ({device})"));
+    Some(format!("{who}: {trouble}"))
 }
 
 fn peer_state(row: &PeerRow) -> String {
@@ -144,7 +155,9 @@ fn peer_state(row: &PeerRow) -> String {
         (true, true) => "synced".to_owned(),
         (true, false) if row.lacks + row.we_lack == 0 => "comparing".to_owned(),
         (true, false) => format!("lacks {} of mine, I lack {}", row.lacks, row.we_lack),
-        (false, _) => row.trouble.clone().unwrap_or_else(|| "not connected".to_owned()),
+        (false, _) if row.last_seen.is_some() => "offline".to_owned(),
+        (false, _) if row.address.is_none() => "no address known".to_owned(),
+        (false, _) => "not reached yet".to_owned(),
     }
 }
 

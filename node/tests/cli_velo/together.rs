@@ -71,6 +71,36 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert!(annas.stop().success() && bens.stop().success());
 }
 
+/// Its name was gone with it, and the state was an error of the network.
+#[test]
+fn a_peer_that_has_gone_keeps_its_name() {
+    let (anna, ben) = workshop_of_two();
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    assert!(bens.stop().success());
+    let told_away = || {
+        let row = anna.json(&["peers", "list"])[0].clone();
+        assert!(row["connected"] == false && row["name"] == "Ben" && row["last_seen"].is_string(), "{row}");
+        let trouble = row["trouble"].as_str().unwrap();
+        let told = anna.ok(&["peers", "list"]);
+        let line = told.lines().nth(1).unwrap();
+        assert!(line.starts_with("Ben ") && line.contains(" offline ") && !line.contains(';'), "{line}");
+        assert!(told.contains("\nBen (") && !trouble.is_empty(), "{told}");
+    };
+    let mut left = 400;
+    while anna.json(&["peers", "list"])[0]["connected"] == true && left > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        left -= 1;
+    }
+    told_away();
+    assert!(annas.stop().success());
+    let annas = anna.start_node();
+    // Known from the address book, before it is met again.
+    told_away();
+    assert!(annas.stop().success());
+}
+
 /// It told the old conflict, and the field by the name that programs know it by: "alive".
 #[test]
 fn settling_a_conflict_says_what_remains() {
