@@ -27,6 +27,7 @@ pub mod status;
 pub mod task;
 pub mod verify;
 pub mod workspace;
+pub mod written;
 
 pub use error::{ApiError, EXIT_CODES};
 

@@ -132,6 +132,45 @@ fn settling_a_conflict_says_what_remains() {
     assert_eq!(settled["sentence"], format!("the priority of task \"Clean the brushes\" is {value}"));
 }
 
+/// A date was refused: only texts could be typed.
+#[test]
+fn a_conflict_is_settled_with_what_an_edit_takes() {
+    let (anna, ben) = workshop_of_two();
+    let edit = |device: &Device, due: &str, priority: &str, estimate: &str| {
+        let fields = ["--due", due, "--priority", priority, "--estimate", estimate];
+        device.ok(&[&["task", "edit", "HOUS-1"][..], &fields].concat());
+    };
+    edit(&anna, "2026-12-01", "high", "30");
+    edit(&ben, "2026-12-02", "low", "60");
+    for (device, column) in [(&anna, "Doing"), (&ben, "Done")] {
+        device.ok(&["task", "move", "HOUS-1", column]);
+    }
+    meet(&anna, &ben);
+    let settle = |field: &str, value: &str| {
+        anna.run(&["conflicts", "resolve", "HOUS-1", "--field", field, "--value", value])
+    };
+    for (field, wrong, hint) in [
+        ("due", "soonish", "is not a date"),
+        ("priority", "2", "one of none, low, medium, high, urgent"),
+        ("estimate", "long", "whole number of minutes or none"),
+        ("column", "Nowhere", "there is no column"),
+    ] {
+        let answer = settle(field, wrong);
+        assert!(answer.code != 0 && answer.err.contains(hint), "{field}: {}", answer.err);
+    }
+    for (field, value) in
+        [("due", "2026-12-24T18:00"), ("priority", "Urgent"), ("estimate", "none"), ("column", "doing")]
+    {
+        let answer = settle(field, value);
+        assert_eq!(answer.code, 0, "{field}: {}", answer.err);
+    }
+    let task = anna.json(&["task", "show", "HOUS-1"]);
+    assert!(task["due"].as_str().unwrap().starts_with("2026-12-24 18:00"), "{task}");
+    assert_eq!((&task["priority"], &task["estimate"]), (&json!("urgent"), &Json::Null));
+    assert_eq!(task["column"], "Doing");
+    assert_eq!(anna.json(&["conflicts", "list"]), Json::Array(Vec::new()));
+}
+
 /// It said "0 operations", and left an empty row in history.
 #[test]
 fn an_undo_of_what_somebody_changed_since_says_so() {
