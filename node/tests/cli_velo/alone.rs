@@ -210,6 +210,29 @@ fn the_last_action_is_undone_and_made_again_also_after_a_restart() {
     assert_ne!(anna.state_hash(), before);
 }
 
+/// It only named the task: whoever undid twice did not know what was gone.
+#[test]
+fn undo_and_redo_say_what_they_turn() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--priority", "high"]);
+    let renamed = "changed task \"Order the paint\": title → \"Order green paint\"";
+    let raised = "changed task \"Order green paint\": priority → high";
+    let told = anna.ok(&["undo"]);
+    assert!(told.starts_with("Taken back with 1 operation:\n  ") && told.contains(raised), "{told}");
+    let again = anna.json(&["redo"]);
+    assert_eq!(again["what"], serde_json::json!([raised]));
+    let told = anna.ok(&["undo"]) + &anna.ok(&["undo"]);
+    assert!(told.contains(raised) && told.contains(renamed), "{told}");
+    let told = anna.ok(&["redo"]);
+    let renamed = renamed.replacen("the", "green", 1);
+    assert!(told.starts_with("Made again with 1 operation:\n  ") && told.contains(&renamed), "{told}");
+    anna.ok(&["undo"]);
+    let told = anna.ok(&["undo"]);
+    assert!(told.contains("created task \"Order the paint\""), "{told}");
+}
+
 #[test]
 fn history_tells_who_changed_what() {
     let anna = Device::with_project();
