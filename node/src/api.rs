@@ -19,6 +19,7 @@ pub mod history;
 pub mod import;
 pub mod label;
 pub mod network;
+pub mod person;
 pub mod project;
 pub mod reference;
 pub mod scope;
@@ -55,6 +56,8 @@ pub struct Request {
 pub enum Action {
     /// Workspaces, and who is in them.
     Workspace(workspace::Request),
+    /// Introduces the person of this device, or gives them another name.
+    Introduce(person::Introduce),
     /// Makes a ticket.
     Invite(workspace::Invite),
     /// Joins with a ticket.
@@ -96,6 +99,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
     let wanted = request.workspace.as_deref();
     match request.action {
         Action::Workspace(request) => workspace::execute(request, wanted, node).await,
+        Action::Introduce(introduce) => person::execute(introduce, node).await,
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
@@ -120,6 +124,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,
         Action::Workspace(_)
+        | Action::Introduce(_)
         | Action::Join(_)
         | Action::Network(_)
         | Action::Status
