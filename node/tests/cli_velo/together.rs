@@ -316,6 +316,9 @@ fn the_bench_measures_everything_it_promises() {
     }
     assert!(report["ops"].as_u64().unwrap() >= 2000);
     assert!(report["rss_mb"].as_f64().is_none_or(|mb| mb > 1.0), "{report}");
+    let wire = report["goals"].as_array().unwrap().iter().find(|goal| goal["figure"] == "wire_bytes_per_op");
+    let reached = report["wire_bytes_per_op"].as_f64().unwrap() <= 120.0;
+    assert_eq!(wire, Some(&json!({ "figure": "wire_bytes_per_op", "goal": 120.0, "reached": reached })));
 }
 
 #[test]
