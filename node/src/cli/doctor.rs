@@ -136,31 +136,42 @@ fn damage(settings: &Settings) -> Step {
 
 /// What only waits may be on its way.
 fn severity(row: &DamageRow) -> Verdict {
-    match (row.logs.as_slice(), row.places) {
-        ([], _) => Verdict::Good,
-        (_, 0) => Verdict::Notice,
-        _ => Verdict::Bad,
+    match row.logs.as_slice() {
+        [] => Verdict::Good,
+        logs if logs.iter().any(is_broken) => Verdict::Bad,
+        _ => Verdict::Notice,
     }
+}
+
+/// Whether damage took something of a log that nobody has brought back yet.
+fn is_broken(gap: &LogGap) -> bool {
+    gap.lost > 0 || gap.log.is_none()
 }
 
 fn damage_words(row: &DamageRow) -> String {
     let (places, copies) = (count(row.places, "damaged place"), row.quarantine.display());
     let logs: Vec<String> = row.logs.iter().map(gap_words).collect();
-    let said = match (logs.as_slice(), row.places) {
-        ([], _) => {
-            return format!(
-                "\"{}\": nothing waits for {places} of the past; copies lie in {copies}",
-                row.name
-            );
+    let said = match severity(row) {
+        Verdict::Good => {
+            format!("nothing waits for what {places} of the past took; copies lie in {copies}")
         }
-        (_, 0) => "They are shown as soon as a device that has them is met".to_owned(),
-        _ => format!(
-            "Copies of {places} lie in {copies}. Any other device with this workspace brings back what is lost: \
+        Verdict::Notice => {
+            format!("{}. They are shown as soon as a device that has those is met", logs.join("; "))
+        }
+        Verdict::Bad => format!(
+            "{}. Copies of {places} lie in {copies}. Any other device with this workspace brings back what is lost: \
              run `velo node` or the app on both, and `velo peers add ADDRESS` where they do not find each other; \
-             without one, restore a backup of the data directory"
+             without one, restore a backup of the data directory",
+            logs.join("; ")
         ),
     };
-    format!("\"{}\": {}. {said}", row.name, logs.join("; "))
+    // The name may be among what was lost.
+    let workspace = if row.name.is_empty() {
+        format!("workspace {}", row.workspace.short())
+    } else {
+        format!("\"{}\"", row.name)
+    };
+    format!("{workspace}: {said}")
 }
 
 fn gap_words(gap: &LogGap) -> String {
@@ -168,15 +179,17 @@ fn gap_words(gap: &LogGap) -> String {
         (Some(author), Some(device)) => format!("{author}'s log on device {}", device.short()),
         _ => "a log whose author is not known any more".to_owned(),
     };
-    let entries = |number: u64| if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") };
-    let (waiting, verb) = (entries(gap.waiting), if gap.waiting == 1 { "waits" } else { "wait" });
-    match gap.lost {
-        0 => format!("{waiting} of {whose} {verb} for others that are not here"),
-        lost => format!(
-            "{waiting} of {whose} {verb} for {} lost by damage",
-            if lost == 1 { "one".to_owned() } else { lost.to_string() }
-        ),
-    }
+    let (entries, waits) = match gap.waiting {
+        1 => ("1 entry".to_owned(), "waits"),
+        more => (format!("{more} entries"), "wait"),
+    };
+    let lost = match gap.lost {
+        _ if gap.log.is_none() => "what damage took before them".to_owned(),
+        0 => "others that are not here".to_owned(),
+        1 => "one lost by damage".to_owned(),
+        more => format!("{more} lost by damage"),
+    };
+    format!("{entries} of {whose} {waits} for {lost}")
 }
 
 /// A sign of life on a terminal, with the time it takes: seconds for large logs.

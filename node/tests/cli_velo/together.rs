@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use serde_json::{Value as Json, json};
+use std::fs;
 
 /// Anna's workshop with two tasks, which Ben has joined. No node runs.
 fn workshop_of_two() -> (Device, Device) {
@@ -99,6 +100,34 @@ fn a_peer_that_has_gone_keeps_its_name() {
     // Known from the address book, before it is met again.
     told_away();
     assert!(annas.stop().success());
+}
+
+/// What the doctor promises.
+#[test]
+fn a_peer_brings_back_what_damage_took() {
+    let (anna, ben) = workshop_of_two();
+    for n in 1..=4 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    meet(&anna, &ben);
+    let whole = anna.state_hash();
+    let workspace = fs::read_dir(anna.data_dir().join("workspaces")).unwrap().next().unwrap().unwrap();
+    let path = workspace.path().join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    // Anna's other tasks stand behind it.
+    let first = bytes.windows(6).position(|bytes| bytes == b"Task 1").unwrap();
+    bytes[first] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    // Meets the damage; the next opening copes with it.
+    anna.run(&["task", "list"]);
+    let answer = anna.run(&["doctor"]);
+    assert!(answer.code == 1 && answer.out.contains("lost by damage"), "{}", answer.out);
+    assert_ne!(anna.state_hash(), whole);
+
+    meet(&anna, &ben);
+    assert_eq!(anna.state_hash(), whole);
+    let told = anna.ok(&["doctor"]);
+    assert!(told.contains("nothing waits for what 1 damaged place of the past took"), "{told}");
 }
 
 /// It told the old conflict, and the field by the name that programs know it by: "alive".
@@ -298,7 +327,7 @@ fn the_demo_agrees() {
     assert!(report["live_ms"]["p99"].as_f64().unwrap() > 0.0);
     let hashes = report["state_hashes"].as_array().unwrap();
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{report}");
-    assert_eq!(std::fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
+    assert_eq!(fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
 }
 
 #[test]
