@@ -12,12 +12,14 @@
 pub mod column;
 pub mod comment;
 pub mod conflict;
+pub mod damage;
 pub mod date;
 mod error;
 pub mod history;
 pub mod import;
 pub mod label;
 pub mod network;
+pub mod person;
 pub mod project;
 pub mod reference;
 pub mod scope;
@@ -26,6 +28,7 @@ pub mod status;
 pub mod task;
 pub mod verify;
 pub mod workspace;
+pub mod written;
 
 pub use error::{ApiError, EXIT_CODES};
 
@@ -53,6 +56,8 @@ pub struct Request {
 pub enum Action {
     /// Workspaces, and who is in them.
     Workspace(workspace::Request),
+    /// Introduces the person of this device, or gives them another name.
+    Introduce(person::Introduce),
     /// Makes a ticket.
     Invite(workspace::Invite),
     /// Joins with a ticket.
@@ -85,6 +90,8 @@ pub enum Action {
     Import(import::Import),
     /// Reads every entry of every workspace from the disk and checks it.
     Verify,
+    /// Tells what damage took from the logs, and what waits for it.
+    Damage,
 }
 
 /// Carries out a request. The answer is the JSON of the subject's own type.
@@ -92,10 +99,12 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
     let wanted = request.workspace.as_deref();
     match request.action {
         Action::Workspace(request) => workspace::execute(request, wanted, node).await,
+        Action::Introduce(introduce) => person::execute(introduce, node).await,
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
         Action::Verify => verify::execute(node).await,
+        Action::Damage => damage::execute(node).await,
         action => in_workspace(action, Scope::open(node, wanted)?).await,
     }
 }
@@ -114,9 +123,13 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Redo => history::redo(scope).await,
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,
-        Action::Workspace(_) | Action::Join(_) | Action::Network(_) | Action::Status | Action::Verify => {
-            Err(ApiError::Failed("this request needs no workspace".into()))
-        }
+        Action::Workspace(_)
+        | Action::Introduce(_)
+        | Action::Join(_)
+        | Action::Network(_)
+        | Action::Status
+        | Action::Verify
+        | Action::Damage => Err(ApiError::Failed("this request needs no workspace".into())),
     }
 }
 

@@ -7,6 +7,7 @@
 //! to do; then it opens the workspace in a fresh process. Machines are noisy: compare figures of
 //! one run, as ratios.
 
+mod goal;
 mod local;
 mod pair;
 mod report;

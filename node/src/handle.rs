@@ -425,7 +425,8 @@ impl NodeHandle {
         let stranger = |target: &TargetStatus| {
             let peer = target.peer.filter(|peer| met.iter().all(|status| status.peer != *peer))?;
             let connected = matches!(target.stage, TargetStage::Connected { .. });
-            let status = PeerStatus { peer, connected, last_seen_ms: 0, workspaces: Vec::new() };
+            let last_seen_ms = target.last_session_ms.unwrap_or(0);
+            let status = PeerStatus { peer, connected, last_seen_ms, workspaces: Vec::new() };
             Some(PeerInfo { status, link: PeerLink::of(target) })
         };
         let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();

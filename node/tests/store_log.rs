@@ -181,8 +181,14 @@ fn damage_is_put_aside_reported_once_and_pulled_again() {
     let whole: Vec<bool> = kept.iter().zip(&authors).map(|(info, author)| info.end == author.end()).collect();
     assert_eq!(whole.iter().filter(|whole| !**whole).count(), 1, "one chain is cut back, others are whole");
 
-    // A peer sends the lost part again.
     let cut_back = whole.iter().position(|whole| !whole).unwrap();
+    let damage = log.reader().damage().unwrap();
+    let [gap] = damage.gaps[..] else { panic!("{damage:?}") };
+    assert_eq!(gap.of, Some((kept[cut_back].log, kept[cut_back].origin)));
+    let missing = authors[cut_back].end().head.position - kept[cut_back].end.head.position;
+    assert!(gap.lost > 0 && gap.lost + gap.waiting == missing, "{gap:?} of {missing}");
+
+    // A peer sends the lost part again.
     let peer_dir = tempfile::tempdir().unwrap();
     let (mut peer, _) = open(peer_dir.path(), None);
     fill(&mut peer, 100);
@@ -202,6 +208,8 @@ fn damage_is_put_aside_reported_once_and_pulled_again() {
     assert_all_held(&log, &authors);
     let verified = log.reader().verify_all(None).unwrap();
     assert!(verified.is_good() && verified.known == 1, "{verified:?}");
+    let damage = log.reader().damage().unwrap();
+    assert!(damage.places == 1 && damage.gaps.is_empty(), "nothing waits any more: {damage:?}");
 }
 
 #[test]

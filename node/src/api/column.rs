@@ -4,7 +4,7 @@ use super::{
     ApiError, Json, answer,
     reference::{self, Precision},
     scope::Scope,
-    show,
+    show, written,
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -149,11 +149,7 @@ async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
 
 /// The fields of a new column.
 pub(super) fn fields(name: &str, category: &str) -> Result<[(Slot, Value); 2], ApiError> {
-    let place = column::CATEGORIES.iter().position(|known| known.eq_ignore_ascii_case(category.trim()));
-    let wrong = || {
-        ApiError::Invalid(format!("category is one of {}, not \"{category}\"", column::CATEGORIES.join(", ")))
-    };
-    let category = Value::Int(place.ok_or_else(wrong)? as i64);
+    let category = written::choice("category", column::CATEGORIES, category)?;
     Ok([(column::NAME.into(), Value::text(name.trim())), (column::CATEGORY.into(), category)])
 }
 

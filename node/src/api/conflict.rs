@@ -13,6 +13,7 @@ use super::{
     reference::{self, Precision},
     scope::Scope,
     show::{self, Stamp},
+    written,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,8 @@ pub enum Request {
 #[command(after_help = "Examples:\n  \
     velo conflicts list\n  \
     velo conflicts resolve c4f7qa2 --pick 2\n  \
-    velo conflicts resolve HOUS-3 --field title --value \"Paint the wall green\"")]
+    velo conflicts resolve HOUS-3 --field title --value \"Paint the wall green\"\n  \
+    velo conflicts resolve HOUS-3 --field due --value friday")]
 #[command(group = ArgGroup::new("choice").required(true).args(["pick", "value"]))]
 pub struct Resolve {
     /// The conflict's id in `velo conflicts list`; with --value also the task it is about
@@ -53,8 +55,8 @@ pub struct Resolve {
     #[arg(long, value_name = "N")]
     #[serde(default)]
     pub pick: Option<usize>,
-    /// Take this text instead
-    #[arg(long, value_name = "TEXT")]
+    /// Take this instead, written as for `velo task edit`: a text, friday, high, 90, none
+    #[arg(long, value_name = "VALUE")]
     #[serde(default)]
     pub value: Option<String>,
 }
@@ -235,9 +237,9 @@ async fn resolve(request: &Resolve, mut scope: Scope<'_>) -> Result<Json, ApiErr
     let conflict = find(request, &scope)?;
     let value = match (request.pick, &request.value) {
         (Some(place), _) => picked(&conflict, place)?,
-        (None, Some(text)) => typed(&conflict, text)?,
+        (None, Some(text)) => typed(&scope, &conflict, text)?,
         (None, None) => {
-            return Err(ApiError::Invalid("say which value remains: --pick N or --value TEXT".into()));
+            return Err(ApiError::Invalid("say which value remains: --pick N or --value VALUE".into()));
         }
     };
     let (key, slot) = (conflict.key, conflict.slot.clone());
@@ -252,11 +254,16 @@ fn picked(conflict: &Conflict, place: usize) -> Result<Value, ApiError> {
     chosen.map(|one| one.value.clone()).ok_or_else(wrong)
 }
 
-/// A new value can be typed for fields that hold text.
-fn typed(conflict: &Conflict, text: &str) -> Result<Value, ApiError> {
-    let value = Value::text(text);
+/// A new value, as it is written for other commands.
+fn typed(scope: &Scope<'_>, conflict: &Conflict, text: &str) -> Result<Value, ApiError> {
+    let pick = "take one of the values with --pick";
+    if is_deletion(conflict) {
+        return Err(ApiError::Invalid(format!("whether it stays is not typed: {pick}")));
+    }
+    let like = conflict.values.iter().map(|one| &one.value).find(|value| **value != Value::Unset);
+    let value = written::value(scope, conflict.key, &conflict.slot, text, like)?;
     model::check(conflict.key.kind, &conflict.slot, &value)
-        .map_err(|error| ApiError::Invalid(format!("{error}: take one of the values with --pick")))?;
+        .map_err(|error| ApiError::Invalid(format!("{error}, or {pick}")))?;
     Ok(value)
 }
 

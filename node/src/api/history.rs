@@ -14,7 +14,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
     describe,
-    history::{self, HistoryItem},
+    history::{self, HistoryItem, LoggedEntry},
     id::EntityId,
     log::EntryKind,
     model::{ALIVE, EntityKey, Kind, Slot},
@@ -55,6 +55,10 @@ pub struct HistoryRow {
 pub struct Undone {
     /// How many operations were written.
     pub operations: usize,
+    /// What the action had done, in the words of history, a sentence for each entity; of a long one
+    /// the beginning.
+    #[serde(default)]
+    pub what: Vec<String>,
     /// What changed.
     pub changed: Vec<String>,
     /// Changes left alone because somebody changed them since.
@@ -169,14 +173,43 @@ fn without_effect(scope: &Scope<'_>, at: EntryAt, who: &str, reverts: Option<Rev
     }
 }
 
-/// What the first entry of an action did. It is looked for in the same log, not far before `at`.
+/// What the first entry of an action did, in one sentence.
 fn action(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<String> {
-    let near = at.position.saturating_sub(limits::UNDO_LOOK_BACK).max(1)..at.position;
-    let entries = near.rev().filter_map(|position| scope.logged(EntryAt { position, ..at }));
-    let body = DataBody::read(&entries.into_iter().find(|entry| entry.prefix == first)?.body).ok()?;
-    let said = words(&scope.workspace, body.groups.first()?);
-    let more = body.groups.len() - 1;
+    let said = action_words(scope, at, first)?;
+    let more = said.len().checked_sub(1)?;
+    let said = said.into_iter().next()?;
     Some(if more == 0 { said } else { format!("{said} (and {more} more)") })
+}
+
+/// What the first entry of an action did, a sentence for each entity. It is looked for in the same log,
+/// not far before `at`.
+fn action_words(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<Vec<String>> {
+    let mut entries = before(scope, at);
+    let body = DataBody::read(&entries.find(|(_, entry)| entry.prefix == first)?.1.body).ok()?;
+    Some(body.groups.iter().map(|group| words(&scope.workspace, group)).collect())
+}
+
+/// The entries of a log that come not far before `at`, the latest first.
+fn before(scope: &Scope<'_>, at: EntryAt) -> impl Iterator<Item = (EntryAt, LoggedEntry)> {
+    let near = at.position.saturating_sub(limits::UNDO_LOOK_BACK).max(1)..at.position;
+    let places = near.rev().map(move |position| EntryAt { position, ..at });
+    places.filter_map(|at| Some((at, scope.logged(at)?)))
+}
+
+/// What the action had done that this device took back last, or with `redo` made again.
+fn last_turned(scope: &Scope<'_>, redo: bool) -> Option<Vec<String>> {
+    let workspace = &scope.workspace;
+    let chains = (0..).map(ChainNo).map_while(|chain| Some((chain, workspace.author(chain)?)));
+    let own = chains.filter(|(_, origin)| origin.device == scope.node.device());
+    let turns = own.filter_map(|(chain, _)| {
+        let behind = EntryAt { chain, position: workspace.applied(chain) + 1 };
+        before(scope, behind).find_map(|(at, entry)| {
+            let reverts = DataBody::read(&entry.body).ok()?.reverts.filter(|reverts| reverts.redo == redo)?;
+            Some((entry.header.hlc, at, reverts.transaction))
+        })
+    });
+    let (_, at, transaction) = turns.max_by_key(|(hlc, ..)| *hlc)?;
+    action_words(scope, at, transaction)
 }
 
 /// What an author did to one entity.
@@ -230,20 +263,22 @@ fn set_words(workspace: &Workspace, kind: Kind, slot: &Slot, value: &Value) -> S
 /// Takes back the last own action.
 pub(super) async fn undo(scope: Scope<'_>) -> Result<Json, ApiError> {
     let workspace = scope.id;
-    revert(scope, Command::Undo { workspace }).await
+    revert(scope, Command::Undo { workspace }, false).await
 }
 
 /// Makes it again.
 pub(super) async fn redo(scope: Scope<'_>) -> Result<Json, ApiError> {
     let workspace = scope.id;
-    revert(scope, Command::Redo { workspace }).await
+    revert(scope, Command::Redo { workspace }, true).await
 }
 
-async fn revert(mut scope: Scope<'_>, command: Command) -> Result<Json, ApiError> {
+async fn revert(mut scope: Scope<'_>, command: Command, redo: bool) -> Result<Json, ApiError> {
     match scope.submit(command).await? {
         Reply::Edited { operations, changed, kept } => {
             let changed = changed.into_iter().map(|key| describe::entity(&scope.workspace, key)).collect();
-            answer(&Undone { operations, changed, kept })
+            // Without the words, such as after damage, what was done holds all the same.
+            let what = scope.apart(move |scope| last_turned(scope, redo)).await?.unwrap_or_default();
+            answer(&Undone { operations, what, changed, kept })
         }
         _ => Err(ApiError::Failed("the node answered something else".into())),
     }

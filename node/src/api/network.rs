@@ -56,7 +56,7 @@ pub struct Sync {
 pub struct PeerRow {
     /// Which device.
     pub device: DeviceId,
-    /// The person's name, if a workspace knows the device.
+    /// The person's name, if a workspace of this device knows the device, whether it is connected or not.
     pub name: Option<String>,
     /// Whether a session is open.
     pub connected: bool,
@@ -64,7 +64,7 @@ pub struct PeerRow {
     pub path: Option<String>,
     /// The address in use, or the last one that worked.
     pub address: Option<String>,
-    /// When it was last heard, RFC 3339; `None` if it was not met since the start.
+    /// When it was last heard, also before this start, RFC 3339; `None` if it never was.
     pub last_seen: Option<String>,
     /// Whether it is connected and has shown that it shares a workspace with this device.
     pub shares: bool,
@@ -74,7 +74,7 @@ pub struct PeerRow {
     pub lacks: u64,
     /// How many entries it announced that are not here yet.
     pub we_lack: u64,
-    /// Why it is not connected.
+    /// Why it is not connected, and what is being done.
     pub trouble: Option<String>,
 }
 
@@ -97,7 +97,7 @@ impl PeerRow {
         let shared: Vec<PeerWorkspace> = info.status.workspaces.into_iter().filter(counts).collect();
         Self {
             device: info.status.peer,
-            name: person_of(node, info.status.peer, shared.iter().map(|one| one.workspace)),
+            name: person_of(node, info.status.peer, scope),
             connected: info.status.connected,
             path: info.link.path,
             address: info.link.address,
@@ -112,11 +112,10 @@ impl PeerRow {
     }
 }
 
-fn person_of(
-    node: &NodeHandle,
-    device: DeviceId,
-    workspaces: impl Iterator<Item = WorkspaceId>,
-) -> Option<String> {
+/// Who uses a device, by the workspace meant or else by any: a peer that has gone shares none at the
+/// moment.
+fn person_of(node: &NodeHandle, device: DeviceId, scope: Option<WorkspaceId>) -> Option<String> {
+    let workspaces = scope.into_iter().chain(node.workspaces());
     let mut members = workspaces.filter_map(|id| node.workspace(id)).flat_map(|one| one.members());
     members.find(|member| member.devices.contains(&device)).map(|member| member.name)
 }

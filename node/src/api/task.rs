@@ -206,7 +206,7 @@ async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
         (task::TITLE.into(), Value::text(request.title.trim())),
         (task::COLUMN.into(), Value::Entity(column)),
     ];
-    fields.extend(edit::settings(&request.fields, &scope)?);
+    fields.extend(edit::settings(&request.fields, key, &scope)?);
     let after = workspace.tasks(column).last().copied();
     let place = Change::Place { key, container: Some((task::COLUMN, column)), after };
     write(scope, key, vec![Change::Create { key, fields }, place]).await
@@ -214,7 +214,7 @@ async fn add(request: Add, scope: Scope<'_>) -> Result<Json, ApiError> {
 
 async fn edit_task(request: Edit, scope: Scope<'_>) -> Result<Json, ApiError> {
     let key = find(&request.task, &scope, Precision::Part)?;
-    let settings = edit::all_settings(&request, &scope)?;
+    let settings = edit::all_settings(&request, key, &scope)?;
     if settings.is_empty() {
         return Err(ApiError::Invalid(
             "say what to change, such as --title or --due: `velo task edit --help`".into(),

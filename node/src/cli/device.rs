@@ -134,8 +134,19 @@ fn peers(rows: &[PeerRow]) -> String {
             row.last_seen.clone().unwrap_or_else(|| "not yet".to_owned()),
         ]);
     }
-    table
-        .show("No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.")
+    let table = table.show(
+        "No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.",
+    );
+    let reasons = lines(rows.iter().filter_map(away_reason));
+    if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }
+}
+
+/// Why a peer is not connected, whole.
+fn away_reason(row: &PeerRow) -> Option<String> {
+    let trouble = row.trouble.as_ref().filter(|_| !row.connected)?;
+    let device = row.device.short();
+    let who = row.name.as_ref().map_or_else(|| device.clone(), |name| format!("{name} ({device})"));
+    Some(format!("{who}: {trouble}"))
 }
 
 fn peer_state(row: &PeerRow) -> String {
@@ -144,7 +155,9 @@ fn peer_state(row: &PeerRow) -> String {
         (true, true) => "synced".to_owned(),
         (true, false) if row.lacks + row.we_lack == 0 => "comparing".to_owned(),
         (true, false) => format!("lacks {} of mine, I lack {}", row.lacks, row.we_lack),
-        (false, _) => row.trouble.clone().unwrap_or_else(|| "not connected".to_owned()),
+        (false, _) if row.last_seen.is_some() => "offline".to_owned(),
+        (false, _) if row.address.is_none() => "no address known".to_owned(),
+        (false, _) => "not reached yet".to_owned(),
     }
 }
 
@@ -191,15 +204,24 @@ pub(super) fn redone(json: &Json) -> Result<String, Error> {
     turned(json, "Made again", "make again: all that the undo had changed is back")
 }
 
+/// Most sentences about what an undo or redo changed.
+const TURNED: usize = 10;
+
 /// What was done, and what was left alone. `nothing`: what was not left to be done, and why.
 fn turned(json: &Json, done: &str, nothing: &str) -> Result<String, Error> {
-    let Undone { operations, changed, kept } = read(json)?;
+    let Undone { operations, what, changed, kept } = read(json)?;
     let told = match (operations, kept.as_slice()) {
         (0, []) => format!("Nothing was left to {nothing} already."),
         (0, _) => styled(NOTICE, "Nothing was changed."),
         (written, _) => format!("{done} with {}:", count(written, "operation")),
     };
-    let changed = lines(changed.iter().take(10).map(|line| format!("  {line}")));
+    let all = if operations == 0 { 0 } else { changed.len() };
+    // A long action has more words than fit, and a damaged one has none.
+    let told_of = if what.is_empty() { &changed } else { &what };
+    let shown = told_of.iter().take(all.min(TURNED));
+    let left_out = all.saturating_sub(shown.len());
+    let more = (left_out > 0).then(|| format!("  and {left_out} more"));
+    let changed = lines(shown.map(|line| format!("  {line}")).chain(more));
     let left = if kept.is_empty() { String::new() } else { "Left as it is:\n".to_owned() };
     let kept = lines(kept.iter().map(|line| format!("  {}", styled(NOTICE, line))));
     Ok(format!("{told}\n{changed}{left}{kept}"))

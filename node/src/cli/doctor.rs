@@ -3,10 +3,16 @@
 use super::{
     Settings,
     client::Client,
-    output::{BAD, GOOD, NOTICE, plain_lines, say, say_json, styled},
+    output::{BAD, GOOD, NOTICE, count, plain_lines, say, say_json, styled},
 };
 use crate::{
-    api::{Action, ApiError, Request, status::Status, verify::Verified, workspace::Introduction},
+    api::{
+        Action, ApiError, Request,
+        damage::{DamageRow, LogGap},
+        status::Status,
+        verify::Verified,
+        workspace::Introduction,
+    },
     data_dir,
 };
 use clap::Args;
@@ -25,7 +31,8 @@ pub(super) struct Doctor {
 }
 
 /// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// From the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
     Good,
@@ -39,14 +46,26 @@ struct Step {
     name: &'static str,
     verdict: Verdict,
     told: String,
+    /// What `told` says, for scripts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damage: Vec<DamageRow>,
+}
+
+impl Step {
+    fn new(name: &'static str, verdict: Verdict, told: String) -> Self {
+        Self { name, verdict, told, damage: Vec::new() }
+    }
 }
 
 impl Doctor {
     pub(super) fn run(&self, settings: &Settings) -> ExitCode {
         let mut steps = vec![person(settings), holder(settings)];
         match examine(settings) {
-            Ok(status) => steps.extend(of_status(&status)),
-            Err(error) => steps.push(Step { name: "open", verdict: Verdict::Bad, told: error.to_string() }),
+            Ok(status) => {
+                steps.extend(of_status(&status));
+                steps.push(damage(settings));
+            }
+            Err(error) => steps.push(Step::new("open", Verdict::Bad, error.to_string())),
         }
         if self.verify {
             let bar = waiting("Reading every entry", settings.json);
@@ -78,7 +97,7 @@ fn person(settings: &Settings) -> Step {
         Ok(None) => (Verdict::Bad, ApiError::NoIdentity.to_string()),
         Err(error) => (Verdict::Bad, error.to_string()),
     };
-    Step { name: "person", verdict, told }
+    Step::new("person", verdict, told)
 }
 
 fn holder(settings: &Settings) -> Step {
@@ -86,7 +105,7 @@ fn holder(settings: &Settings) -> Step {
         Some(holder) => format!("{holder} has {} open", settings.data_dir.display()),
         None => format!("no process has {} open", settings.data_dir.display()),
     };
-    Step { name: "process", verdict: Verdict::Good, told }
+    Step::new("process", Verdict::Good, told)
 }
 
 fn verified(settings: &Settings) -> Step {
@@ -99,7 +118,78 @@ fn verified(settings: &Settings) -> Step {
             (Verdict::Good, format!("{entries} entries of {workspaces} workspaces are whole{repaired}"))
         }
     };
-    Step { name: "entries", verdict, told }
+    Step::new("entries", verdict, told)
+}
+
+/// Whether entries wait for some that are lost.
+fn damage(settings: &Settings) -> Step {
+    let step = |verdict, told: String| Step::new("damage", verdict, told);
+    let rows: Vec<DamageRow> = match ask(settings, Action::Damage) {
+        Ok(rows) => rows,
+        Err(error) => return step(Verdict::Bad, error.to_string()),
+    };
+    let verdict = rows.iter().map(severity).max().unwrap_or(Verdict::Good);
+    let told: Vec<String> = rows.iter().map(damage_words).collect();
+    let told = if told.is_empty() { "none".to_owned() } else { told.join("; ") };
+    Step { damage: rows, ..step(verdict, told) }
+}
+
+/// What only waits may be on its way.
+fn severity(row: &DamageRow) -> Verdict {
+    match row.logs.as_slice() {
+        [] => Verdict::Good,
+        logs if logs.iter().any(is_broken) => Verdict::Bad,
+        _ => Verdict::Notice,
+    }
+}
+
+/// Whether damage took something of a log that nobody has brought back yet.
+fn is_broken(gap: &LogGap) -> bool {
+    gap.lost > 0 || gap.log.is_none()
+}
+
+fn damage_words(row: &DamageRow) -> String {
+    let (places, copies) = (count(row.places, "damaged place"), row.quarantine.display());
+    let logs: Vec<String> = row.logs.iter().map(gap_words).collect();
+    let said = match severity(row) {
+        Verdict::Good => {
+            format!("nothing waits for what {places} of the past took; copies lie in {copies}")
+        }
+        Verdict::Notice => {
+            format!("{}. They are shown as soon as a device that has those is met", logs.join("; "))
+        }
+        Verdict::Bad => format!(
+            "{}. Copies of {places} lie in {copies}. Any other device with this workspace brings back what is lost: \
+             run `velo node` or the app on both, and `velo peers add ADDRESS` where they do not find each other; \
+             without one, restore a backup of the data directory",
+            logs.join("; ")
+        ),
+    };
+    // The name may be among what was lost.
+    let workspace = if row.name.is_empty() {
+        format!("workspace {}", row.workspace.short())
+    } else {
+        format!("\"{}\"", row.name)
+    };
+    format!("{workspace}: {said}")
+}
+
+fn gap_words(gap: &LogGap) -> String {
+    let whose = match (&gap.author, &gap.device) {
+        (Some(author), Some(device)) => format!("{author}'s log on device {}", device.short()),
+        _ => "a log whose author is not known any more".to_owned(),
+    };
+    let (entries, waits) = match gap.waiting {
+        1 => ("1 entry".to_owned(), "waits"),
+        more => (format!("{more} entries"), "wait"),
+    };
+    let lost = match gap.lost {
+        _ if gap.log.is_none() => "what damage took before them".to_owned(),
+        0 => "others that are not here".to_owned(),
+        1 => "one lost by damage".to_owned(),
+        more => format!("{more} lost by damage"),
+    };
+    format!("{entries} of {whose} {waits} for {lost}")
 }
 
 /// A sign of life on a terminal, with the time it takes: seconds for large logs.
@@ -126,7 +216,7 @@ fn ask<T: serde::de::DeserializeOwned>(settings: &Settings, action: Action) -> R
 }
 
 fn of_status(status: &Status) -> Vec<Step> {
-    let step = |name, verdict, told| Step { name, verdict, told };
+    let step = Step::new;
     let (disk, told) = match &status.read_only {
         Some(reason) => (Verdict::Bad, format!("nothing can be changed: {reason}")),
         None => (Verdict::Good, "changes can be saved".to_owned()),

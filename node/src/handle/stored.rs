@@ -3,7 +3,7 @@
 use super::{NodeError, NodeHandle};
 use crate::{
     limits,
-    store::log_files::{OpenError, VerifyReport},
+    store::log_files::{Damage, OpenError, VerifyReport},
 };
 use std::{
     sync::atomic::Ordering,
@@ -13,7 +13,7 @@ use std::{
 use velo_protocol::{
     id::WorkspaceId,
     log::{self, Entry, LogError, Origin},
-    store::{EntryAt, LogReader, StoreError},
+    store::{ChainInfo, EntryAt, LogReader, StoreError},
 };
 
 /// How often is looked whether an entry has become durable.
@@ -36,6 +36,19 @@ impl NodeHandle {
     pub fn verify(&self, workspace: WorkspaceId) -> Option<Result<VerifyReport, OpenError>> {
         let reader = self.shared.read().readers.get(&workspace).cloned()?;
         Some(reader.verify_all(Some(&self.shared.key)))
+    }
+
+    /// What damage took from a workspace's log, and what waits for it. `None` if it is not open. Takes
+    /// its time if there was any damage: the whole log is read.
+    pub fn damage(&self, workspace: WorkspaceId) -> Option<Result<Damage, OpenError>> {
+        let reader = self.shared.read().readers.get(&workspace).cloned()?;
+        Some(reader.damage())
+    }
+
+    /// Every chain of a workspace's log, by number, with what is durable of it.
+    pub fn chains(&self, workspace: WorkspaceId) -> Vec<ChainInfo> {
+        let reader = self.shared.read().readers.get(&workspace).cloned();
+        reader.map(|reader| reader.chains()).unwrap_or_default()
     }
 
     /// An entry as it is stored, for history; read from the disk. `None` if it is not there. Own

@@ -182,6 +182,11 @@ impl AddressBook {
         self.wanted.retain(|wanted| wanted != address);
     }
 
+    /// When the last session with a peer was, if there was one: milliseconds of the wall clock.
+    pub fn last_session_ms(&self, peer: &DeviceId) -> Option<u64> {
+        self.peers.get(peer).map(|known| known.last_session_ms).filter(|ms| *ms > 0)
+    }
+
     /// The record of one address of a peer.
     pub fn record(&self, peer: &DeviceId, address: &Multiaddr) -> Option<&KnownAddress> {
         self.peers.get(peer)?.addresses.iter().find(|entry| entry.address == *address)

@@ -29,6 +29,8 @@ pub struct TargetStatus {
     pub failures: u32,
     /// Why the last dial or session failed.
     pub last_failure: Option<String>,
+    /// Milliseconds of the wall clock at the last session noted in the address book, if there was one.
+    pub last_session_ms: Option<u64>,
 }
 
 /// An address and its record in the address book.

@@ -39,8 +39,10 @@ use velo_protocol::{
     },
 };
 
+mod gaps;
 mod open;
 
+pub use gaps::{Damage, Gap};
 pub use open::{OpenError, OpenReport, VerifyReport};
 
 /// A new file is begun when one has grown to this.
@@ -77,7 +79,6 @@ pub struct FileLog {
     active: Option<Active>,
     /// Number of the last file, 0 if there is none.
     last_file: u32,
-    known_damage: Vec<Place>,
     /// Why nothing more is written.
     read_only: Option<String>,
 }
@@ -105,6 +106,9 @@ struct Shared {
     files: Files,
     workspace: WorkspaceId,
     table: RwLock<ChainTable<Extent>>,
+    /// Damaged places that this opening or an earlier one met. What meets further ones asks for a new
+    /// opening.
+    known_damage: Vec<Place>,
 }
 
 impl Shared {
@@ -128,6 +132,11 @@ impl Files {
     /// Exists while a read met damage: the next opening then looks at everything.
     fn suspect(&self) -> PathBuf {
         self.dir.join("suspect")
+    }
+
+    /// Where copies of damaged places lie.
+    fn quarantine(&self) -> PathBuf {
+        self.dir.join("quarantine")
     }
 
     /// A number may come to stand for another file.
@@ -407,5 +416,10 @@ impl FileReader {
     /// instead of a signature.
     pub fn verify_all(&self, own: Option<&SecretKey>) -> Result<VerifyReport, OpenError> {
         open::verify(&self.shared, SealCheck { own })
+    }
+
+    /// What damage took from the log, and what waits for it. Reads every byte if there was any.
+    pub fn damage(&self) -> Result<Damage, OpenError> {
+        gaps::damage(&self.shared)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use velo_protocol::{
     crypto::{PublicKey, SecretKey, Sig},
     id::{DeviceId, LogId, WorkspaceId},
-    log::{ChainEnd, Head, is_own_seal, parse_entries, verify_seal},
+    log::{ChainEnd, Head, Origin, is_own_seal, parse_entries, verify_seal},
     store::{
         ChainNo, StoreError,
         chains::{ChainTable, PieceSource, StoredRun},
@@ -52,7 +52,7 @@ enum Local {
     /// Defined, no run seen yet.
     Defined(Box<Definition>),
     /// Its beginning is lost.
-    Unknown,
+    Unknown(LogId, Origin),
 }
 
 /// Whose seals count besides signatures.
@@ -87,8 +87,21 @@ pub struct Builder<'source, S> {
     pub damage: Vec<Place>,
     /// Records with a good checksum that continue nothing, because what comes before them is lost.
     pub loose: Vec<Place>,
+    /// What the runs among the loose records hold.
+    pub waiting: Vec<Waiting>,
     /// Runs whose seal does not fit, if seals are checked.
     pub bad_seals: Vec<Place>,
+}
+
+/// Entries of a run that continues nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose log they are of; `None` if the record that says it is lost too.
+    pub of: Option<(LogId, Origin)>,
+    /// Position of the entry before them.
+    pub after: u64,
+    /// How many they are.
+    pub entries: u64,
 }
 
 /// What the end of a file looks like.
@@ -114,6 +127,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
             known: Vec::new(),
             damage: Vec::new(),
             loose: Vec::new(),
+            waiting: Vec::new(),
             bad_seals: Vec::new(),
         }
     }
@@ -129,7 +143,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
     pub fn locals(&self) -> Option<BTreeMap<ChainNo, u32>> {
         let chain = |(local, what): (&u32, &Local)| match what {
             Local::Chain(no) => Some((*no, *local)),
-            Local::Defined(_) | Local::Unknown => None,
+            Local::Defined(_) | Local::Unknown(..) => None,
         };
         self.locals.iter().map(chain).collect()
     }
@@ -190,9 +204,9 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         } else if definition.from == definition.base && self.base_is_held(&definition)? {
             Local::Defined(Box::new(definition))
         } else {
-            Local::Unknown
+            Local::Unknown(definition.log, definition.origin)
         };
-        let good = !matches!(what, Local::Unknown);
+        let good = !matches!(what, Local::Unknown(..));
         self.locals.insert(local, what);
         Ok(good)
     }
@@ -207,9 +221,11 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         let end = match self.locals.get(&local) {
             Some(Local::Chain(no)) => self.table.end(*no),
             Some(Local::Defined(definition)) => Some(definition.base),
-            Some(Local::Unknown) | None => None,
+            Some(Local::Unknown(..)) | None => None,
         };
         let Some(next) = end.and_then(|end| end_after(end, run)) else {
+            let entries = u64::from(run.entries);
+            self.waiting.push(Waiting { of: self.whose(local), after: run.after, entries });
             return Ok(false);
         };
         let no = self.number(local)?;
@@ -224,6 +240,15 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         Ok(true)
     }
 
+    /// Whose log a number stands for.
+    fn whose(&self, local: u32) -> Option<(LogId, Origin)> {
+        match self.locals.get(&local)? {
+            Local::Chain(no) => self.table.definition(*no).map(|(log, origin, _)| (log, origin)),
+            Local::Defined(definition) => Some((definition.log, definition.origin)),
+            Local::Unknown(log, origin) => Some((*log, *origin)),
+        }
+    }
+
     /// The chain a number stands for; it starts with its first run.
     fn number(&mut self, local: u32) -> Result<ChainNo, StoreError> {
         let no = match self.locals.get(&local) {
@@ -233,7 +258,9 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
                 let left = self.table.left_by(log, base.head, self.source)?;
                 self.table.start_chain(log, definition.origin, base, left)
             }
-            Some(Local::Unknown) | None => return Err(StoreError::Read("a run without its chain".into())),
+            Some(Local::Unknown(..)) | None => {
+                return Err(StoreError::Read("a run without its chain".into()));
+            }
         };
         self.locals.insert(local, Local::Chain(no));
         Ok(no)

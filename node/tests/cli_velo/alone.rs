@@ -210,6 +210,52 @@ fn the_last_action_is_undone_and_made_again_also_after_a_restart() {
     assert_ne!(anna.state_hash(), before);
 }
 
+/// A first start without a display makes somebody of the login name, who could not be renamed.
+#[test]
+fn a_person_takes_another_name_everywhere() {
+    let anna = Device::of("root");
+    anna.ok(&["workspace", "create", "Workshop"]);
+    anna.ok(&["workspace", "create", "Garden"]);
+    let before = anna.json(&["status"]);
+    let told = anna.ok(&["init", "--name", "Anna", "--rename"]);
+    assert_eq!(told, "root is now called Anna, in every workspace.\n");
+    let status = anna.json(&["status"]);
+    assert_eq!((&status["name"], &status["person"]), (&"Anna".into(), &before["person"]));
+    for workspace in ["Workshop", "Garden"] {
+        let shown = anna.json(&["--workspace", workspace, "workspace", "show"]);
+        assert_eq!(shown["people"][0]["name"], "Anna");
+    }
+    let node = anna.start_node();
+    let again = anna.json(&["init", "--name", "Anna Keller", "--rename"]);
+    assert_eq!((&again["name"], &again["before"]), (&"Anna Keller".into(), &"Anna".into()));
+    assert_eq!(anna.json(&["workspace", "show"])["people"][0]["name"], "Anna Keller");
+    assert!(node.stop().success());
+    assert_eq!(anna.run(&["init", "--name", " ", "--rename"]).code, 2);
+}
+
+/// It only named the task: whoever undid twice did not know what was gone.
+#[test]
+fn undo_and_redo_say_what_they_turn() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Order the paint"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--title", "Order green paint"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--priority", "high"]);
+    let renamed = "changed task \"Order the paint\": title → \"Order green paint\"";
+    let raised = "changed task \"Order green paint\": priority → high";
+    let told = anna.ok(&["undo"]);
+    assert!(told.starts_with("Taken back with 1 operation:\n  ") && told.contains(raised), "{told}");
+    let again = anna.json(&["redo"]);
+    assert_eq!(again["what"], serde_json::json!([raised]));
+    let told = anna.ok(&["undo"]) + &anna.ok(&["undo"]);
+    assert!(told.contains(raised) && told.contains(renamed), "{told}");
+    let told = anna.ok(&["redo"]);
+    let renamed = renamed.replacen("the", "green", 1);
+    assert!(told.starts_with("Made again with 1 operation:\n  ") && told.contains(&renamed), "{told}");
+    anna.ok(&["undo"]);
+    let told = anna.ok(&["undo"]);
+    assert!(told.contains("created task \"Order the paint\""), "{told}");
+}
+
 #[test]
 fn history_tells_who_changed_what() {
     let anna = Device::with_project();

@@ -11,6 +11,10 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use velo_node::{
+    api,
+    handle::{Node, NodeConfig},
+};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -129,6 +133,28 @@ fn a_killed_node_loses_nothing_and_leaves_nothing_in_the_way() {
     let again = anna.start_node();
     assert_eq!(anna.state_hash(), hash);
     assert!(again.stop().success());
+}
+
+/// The app's first page asks who is there, and holds the directory meanwhile: no command led on.
+#[test]
+fn somebody_introduces_themselves_beside_the_app_that_asks_who_they_are() {
+    let anna = Device::new();
+    let config =
+        NodeConfig { state_dir: Some(anna.path().join("state")), ..NodeConfig::offline(anna.data_dir()) };
+    let app = Node::start(config).unwrap();
+    let control = {
+        let _inside = app.runtime().enter();
+        api::serve(app.handle()).unwrap()
+    };
+    let answer = anna.run(&["workspace", "create", "Workshop"]);
+    assert!(answer.code == 5 && answer.err.contains("velo init --name"), "{}", answer.err);
+    assert!(anna.ok(&["init", "--name", "Anna"]).starts_with("Hello Anna."));
+    anna.ok(&["workspace", "create", "Workshop"]);
+    let status = anna.json(&["status"]);
+    assert_eq!((&status["name"], &status["process"]), (&"Anna".into(), &std::process::id().into()));
+    assert_eq!(anna.json(&["workspace", "show"])["people"][0]["name"], "Anna");
+    drop(control);
+    app.shutdown().unwrap();
 }
 
 #[test]

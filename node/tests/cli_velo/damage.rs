@@ -1,7 +1,12 @@
 //! A data directory that lost something: what is left can be used, and the rest is named.
 
 use crate::device::Device;
-use std::{fs, path::PathBuf};
+use serde_json::Value as Json;
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// The folders of the workspaces, by id.
 fn workspaces(device: &Device) -> Vec<PathBuf> {
@@ -83,6 +88,45 @@ fn the_doctor_verifies_every_workspace_and_none() {
     assert!(answer.code == 1 && answer.out.contains("a seal does not fit"), "{}", answer.out);
 }
 
+/// It was as good as silent: four of six tasks were gone, and every step had its tick.
+#[test]
+fn the_doctor_says_how_much_waits_for_what_a_flipped_byte_took() {
+    let anna = Device::with_project();
+    for n in 1..=6 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let whole = anna.json(&["doctor"]);
+    assert_eq!(step(&whole, "damage")["told"], "none", "{whole}");
+
+    let log = workspaces(&anna)[0].join("log");
+    let path = log.join("000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    // Three tasks were added after it.
+    let lost = runs(&bytes).into_iter().nth_back(3).unwrap();
+    bytes[lost.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    // Meets the damage; the next opening copes with it.
+    anna.run(&["task", "list"]);
+
+    for _ in 0..2 {
+        let answer = anna.run(&["doctor"]);
+        assert_eq!(answer.code, 1, "{}", answer.out);
+        let line = answer.out.lines().find(|line| line.contains("damage ")).unwrap();
+        assert!(line.starts_with('✗') && line.contains("\"Workshop\": 3 entries of Anna's log"), "{line}");
+        assert!(line.contains("wait for one lost by damage"), "{line}");
+        assert!(line.contains(log.join("quarantine").to_str().unwrap()), "{line}");
+        assert!(line.contains("Any other device with this workspace brings back what is lost"), "{line}");
+        let out = anna.run(&["doctor", "--json"]).out;
+        let report: Json = serde_json::from_str(&out).unwrap();
+        let gap = &step(&report, "damage")["damage"][0]["logs"][0];
+        assert_eq!((&gap["author"], &gap["lost"], &gap["waiting"]), (&"Anna".into(), &1.into(), &3.into()));
+    }
+}
+
+fn step<'a>(report: &'a Json, name: &str) -> &'a Json {
+    report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap()
+}
+
 #[test]
 fn a_log_that_another_program_continued_is_not_gone_on_with() {
     let anna = Device::with_project();
@@ -94,23 +138,30 @@ fn a_log_that_another_program_continued_is_not_gone_on_with() {
     assert!(answer.code == 1 && answer.out.contains("another program changed the files"), "{}", answer.out);
 }
 
-/// Flips a bit of the seals of some runs and mends the records' checksums, as only malice does. The
-/// layout is told in `store::record`.
-fn flip_seals(path: &std::path::Path, wanted: impl Fn(usize) -> bool) {
+/// Where the runs of a log file lie. The layout is told in `store::record`.
+fn runs(bytes: &[u8]) -> Vec<Range<usize>> {
     const FILE_HEADER: usize = 46;
-    let mut bytes = fs::read(path).unwrap();
-    let (mut at, mut place) = (FILE_HEADER, 0);
+    let (mut at, mut runs) = (FILE_HEADER, Vec::new());
     while bytes[at..].iter().any(|byte| *byte != 0) {
         let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-        let (kind, end) = (bytes[at + 8], at + 8 + len);
-        if kind == 2 && wanted(place) {
-            // Behind the kind three small numbers, a byte each.
-            bytes[at + 8 + 1 + 3] ^= 1;
-            let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[at..at + 4]), &bytes[at + 8..end]);
-            bytes[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
+        let end = at + 8 + len;
+        if bytes[at + 8] == 2 {
+            runs.push(at..end);
         }
-        place += usize::from(kind == 2);
         at = end;
+    }
+    runs
+}
+
+/// Flips a bit of the seals of some runs and mends the records' checksums, as only malice does.
+fn flip_seals(path: &Path, wanted: impl Fn(usize) -> bool) {
+    let mut bytes = fs::read(path).unwrap();
+    let all = runs(&bytes).into_iter().enumerate();
+    for (_, Range { start: at, end }) in all.filter(|(place, _)| wanted(*place)) {
+        // Behind the kind three small numbers, a byte each.
+        bytes[at + 8 + 1 + 3] ^= 1;
+        let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[at..at + 4]), &bytes[at + 8..end]);
+        bytes[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
     }
     fs::write(path, bytes).unwrap();
 }

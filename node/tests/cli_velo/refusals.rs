@@ -35,6 +35,7 @@ fn a_second_introduction_changes_nothing() {
     let answer = anna.run(&["init", "--name", "Ben"]);
     assert_eq!(answer.code, 1);
     assert!(answer.err.contains("Anna") && answer.err.contains("--data-dir"), "{}", answer.err);
+    assert!(answer.err.contains("`velo init --rename --name \"Ben\"`"), "{}", answer.err);
     assert_eq!(Device::new().run(&["init", "--name", " "]).code, 2);
 }
 

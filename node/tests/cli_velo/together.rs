@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use serde_json::{Value as Json, json};
+use std::fs;
 
 /// Anna's workshop with two tasks, which Ben has joined. No node runs.
 fn workshop_of_two() -> (Device, Device) {
@@ -71,6 +72,64 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert!(annas.stop().success() && bens.stop().success());
 }
 
+/// Its name was gone with it, and the state was an error of the network.
+#[test]
+fn a_peer_that_has_gone_keeps_its_name() {
+    let (anna, ben) = workshop_of_two();
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
+    assert!(bens.stop().success());
+    let told_away = || {
+        let row = anna.json(&["peers", "list"])[0].clone();
+        assert!(row["connected"] == false && row["name"] == "Ben" && row["last_seen"].is_string(), "{row}");
+        let trouble = row["trouble"].as_str().unwrap();
+        let told = anna.ok(&["peers", "list"]);
+        let line = told.lines().nth(1).unwrap();
+        assert!(line.starts_with("Ben ") && line.contains(" offline ") && !line.contains(';'), "{line}");
+        assert!(told.contains("\nBen (") && !trouble.is_empty(), "{told}");
+    };
+    let mut left = 400;
+    while anna.json(&["peers", "list"])[0]["connected"] == true && left > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        left -= 1;
+    }
+    told_away();
+    assert!(annas.stop().success());
+    let annas = anna.start_node();
+    // Known from the address book, before it is met again.
+    told_away();
+    assert!(annas.stop().success());
+}
+
+/// What the doctor promises.
+#[test]
+fn a_peer_brings_back_what_damage_took() {
+    let (anna, ben) = workshop_of_two();
+    for n in 1..=4 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    meet(&anna, &ben);
+    let whole = anna.state_hash();
+    let workspace = fs::read_dir(anna.data_dir().join("workspaces")).unwrap().next().unwrap().unwrap();
+    let path = workspace.path().join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    // Anna's other tasks stand behind it.
+    let first = bytes.windows(6).position(|bytes| bytes == b"Task 1").unwrap();
+    bytes[first] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    // Meets the damage; the next opening copes with it.
+    anna.run(&["task", "list"]);
+    let answer = anna.run(&["doctor"]);
+    assert!(answer.code == 1 && answer.out.contains("lost by damage"), "{}", answer.out);
+    assert_ne!(anna.state_hash(), whole);
+
+    meet(&anna, &ben);
+    assert_eq!(anna.state_hash(), whole);
+    let told = anna.ok(&["doctor"]);
+    assert!(told.contains("nothing waits for what 1 damaged place of the past took"), "{told}");
+}
+
 /// It told the old conflict, and the field by the name that programs know it by: "alive".
 #[test]
 fn settling_a_conflict_says_what_remains() {
@@ -100,6 +159,45 @@ fn settling_a_conflict_says_what_remains() {
     assert_eq!((&settled["field"], &settled["value"]), (&json!("priority"), &both[1]["value"]));
     let value = both[1]["value"].as_str().unwrap();
     assert_eq!(settled["sentence"], format!("the priority of task \"Clean the brushes\" is {value}"));
+}
+
+/// A date was refused: only texts could be typed.
+#[test]
+fn a_conflict_is_settled_with_what_an_edit_takes() {
+    let (anna, ben) = workshop_of_two();
+    let edit = |device: &Device, due: &str, priority: &str, estimate: &str| {
+        let fields = ["--due", due, "--priority", priority, "--estimate", estimate];
+        device.ok(&[&["task", "edit", "HOUS-1"][..], &fields].concat());
+    };
+    edit(&anna, "2026-12-01", "high", "30");
+    edit(&ben, "2026-12-02", "low", "60");
+    for (device, column) in [(&anna, "Doing"), (&ben, "Done")] {
+        device.ok(&["task", "move", "HOUS-1", column]);
+    }
+    meet(&anna, &ben);
+    let settle = |field: &str, value: &str| {
+        anna.run(&["conflicts", "resolve", "HOUS-1", "--field", field, "--value", value])
+    };
+    for (field, wrong, hint) in [
+        ("due", "soonish", "is not a date"),
+        ("priority", "2", "one of none, low, medium, high, urgent"),
+        ("estimate", "long", "whole number of minutes or none"),
+        ("column", "Nowhere", "there is no column"),
+    ] {
+        let answer = settle(field, wrong);
+        assert!(answer.code != 0 && answer.err.contains(hint), "{field}: {}", answer.err);
+    }
+    for (field, value) in
+        [("due", "2026-12-24T18:00"), ("priority", "Urgent"), ("estimate", "none"), ("column", "doing")]
+    {
+        let answer = settle(field, value);
+        assert_eq!(answer.code, 0, "{field}: {}", answer.err);
+    }
+    let task = anna.json(&["task", "show", "HOUS-1"]);
+    assert!(task["due"].as_str().unwrap().starts_with("2026-12-24 18:00"), "{task}");
+    assert_eq!((&task["priority"], &task["estimate"]), (&json!("urgent"), &Json::Null));
+    assert_eq!(task["column"], "Doing");
+    assert_eq!(anna.json(&["conflicts", "list"]), Json::Array(Vec::new()));
 }
 
 /// It said "0 operations", and left an empty row in history.
@@ -229,7 +327,7 @@ fn the_demo_agrees() {
     assert!(report["live_ms"]["p99"].as_f64().unwrap() > 0.0);
     let hashes = report["state_hashes"].as_array().unwrap();
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{report}");
-    assert_eq!(std::fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
+    assert_eq!(fs::read_dir(device.path()).unwrap().count(), 0, "it leaves nothing at home");
 }
 
 #[test]
@@ -247,6 +345,9 @@ fn the_bench_measures_everything_it_promises() {
     }
     assert!(report["ops"].as_u64().unwrap() >= 2000);
     assert!(report["rss_mb"].as_f64().is_none_or(|mb| mb > 1.0), "{report}");
+    let wire = report["goals"].as_array().unwrap().iter().find(|goal| goal["figure"] == "wire_bytes_per_op");
+    let reached = report["wire_bytes_per_op"].as_f64().unwrap() <= 120.0;
+    assert_eq!(wire, Some(&json!({ "figure": "wire_bytes_per_op", "goal": 120.0, "reached": reached })));
 }
 
 #[test]

@@ -2,26 +2,21 @@
 
 use super::{Edit, Fields};
 use crate::api::{
-    ApiError, date,
+    ApiError,
     reference::{self, Precision},
     scope::Scope,
+    written,
 };
-use jiff::Zoned;
 use velo_protocol::{
-    model::{Slot, task},
+    model::{EntityKey, Slot, task},
     value::{Element, Value},
 };
-
-/// Whether this is the word that empties a field.
-fn is_none(text: &str) -> bool {
-    text.trim().eq_ignore_ascii_case("none")
-}
 
 type Settings = Vec<(Slot, Value)>;
 
 /// Every register that an edit sets.
-pub(super) fn all_settings(request: &Edit, scope: &Scope<'_>) -> Result<Settings, ApiError> {
-    let mut settings = settings(&request.fields, scope)?;
+pub(super) fn all_settings(request: &Edit, key: EntityKey, scope: &Scope<'_>) -> Result<Settings, ApiError> {
+    let mut settings = settings(&request.fields, key, scope)?;
     if let Some(title) = &request.title {
         settings.push((task::TITLE.into(), Value::text(title.trim())));
     }
@@ -40,25 +35,22 @@ pub(super) fn all_settings(request: &Edit, scope: &Scope<'_>) -> Result<Settings
     Ok(settings)
 }
 
-/// The registers that adding and editing have in common.
-pub(super) fn settings(fields: &Fields, scope: &Scope<'_>) -> Result<Settings, ApiError> {
+/// The registers that adding and editing have in common. `key`: the task, which may not exist yet.
+pub(super) fn settings(fields: &Fields, key: EntityKey, scope: &Scope<'_>) -> Result<Settings, ApiError> {
     let mut settings = Settings::new();
-    if let Some(text) = &fields.description {
-        settings.push((task::DESCRIPTION.into(), Value::text(text.as_str())));
-    }
-    if let Some(word) = &fields.priority {
-        settings.push((task::PRIORITY.into(), priority(word)?));
-    }
-    for (field, text) in [(task::DUE, &fields.due), (task::START, &fields.start)] {
+    for (field, text) in [
+        (task::DESCRIPTION, &fields.description),
+        (task::PRIORITY, &fields.priority),
+        (task::DUE, &fields.due),
+        (task::START, &fields.start),
+        (task::ESTIMATE, &fields.estimate),
+        (task::PARENT, &fields.parent),
+    ] {
         if let Some(text) = text {
-            settings.push((field.into(), date_or_none(text)?));
+            let slot = field.into();
+            let value = written::value(scope, key, &slot, text, None)?;
+            settings.push((slot, value));
         }
-    }
-    if let Some(text) = &fields.estimate {
-        settings.push((task::ESTIMATE.into(), minutes(text)?));
-    }
-    if let Some(text) = &fields.parent {
-        settings.push((task::PARENT.into(), parent(text, scope)?));
     }
     for label in &fields.label {
         settings.push(label_slot(scope, label, true)?);
@@ -75,30 +67,4 @@ pub(super) fn settings(fields: &Fields, scope: &Scope<'_>) -> Result<Settings, A
 fn label_slot(scope: &Scope<'_>, label: &str, on: bool) -> Result<(Slot, Value), ApiError> {
     let id = reference::label(&scope.workspace, label, Precision::Part)?;
     Ok((Slot::element(task::LABELS, Element::Entity(id)), Value::Bool(on)))
-}
-
-fn priority(word: &str) -> Result<Value, ApiError> {
-    let place = task::PRIORITIES.iter().position(|known| known.eq_ignore_ascii_case(word));
-    let wrong =
-        || ApiError::Invalid(format!("priority is one of {}, not \"{word}\"", task::PRIORITIES.join(", ")));
-    place.map(|place| Value::Int(place as i64)).ok_or_else(wrong)
-}
-
-fn date_or_none(text: &str) -> Result<Value, ApiError> {
-    if is_none(text) { Ok(Value::Unset) } else { date::parse(text, &Zoned::now()).map(Value::Date) }
-}
-
-fn minutes(text: &str) -> Result<Value, ApiError> {
-    if is_none(text) {
-        return Ok(Value::Unset);
-    }
-    let wrong = |_| ApiError::Invalid(format!("the estimate is a number of minutes or none, not \"{text}\""));
-    text.parse().map(Value::Int).map_err(wrong)
-}
-
-fn parent(text: &str, scope: &Scope<'_>) -> Result<Value, ApiError> {
-    if is_none(text) {
-        return Ok(Value::Unset);
-    }
-    reference::shown_task(scope, text, Precision::Part).map(Value::Entity)
 }

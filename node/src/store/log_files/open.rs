@@ -153,7 +153,7 @@ pub(super) fn write_index(log: &FileLog) -> Vec<u8> {
         file: log.last_file,
         offset: active.len,
         locals: active.locals.clone(),
-        known_damage: log.known_damage.clone(),
+        known_damage: log.shared.known_damage.clone(),
     };
     let mut bytes = codec::encode(&index);
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
@@ -182,7 +182,7 @@ fn number_of(name_found: &str) -> Option<u32> {
 }
 
 /// Numbers and lengths of the log files in `dir`.
-fn list(dir: &Path) -> Result<BTreeMap<u32, u64>, OpenError> {
+pub(super) fn list(dir: &Path) -> Result<BTreeMap<u32, u64>, OpenError> {
     let mut files = BTreeMap::new();
     for item in fs::read_dir(dir).map_err(at(dir))? {
         let item = item.map_err(at(dir))?;
@@ -211,9 +211,8 @@ pub(super) fn open(
         workspace,
         options,
         last_file: last.map_or(0, |(number, _)| number),
-        shared: Arc::new(Shared { files, workspace, table: RwLock::new(table) }),
+        shared: Arc::new(Shared { files, workspace, table: RwLock::new(table), known_damage }),
         active: None,
-        known_damage,
         read_only: None,
     };
     if let Err(error) = log.settle(&mut report, last, locals) {
@@ -270,7 +269,7 @@ fn scan(files: &Files, workspace: WorkspaceId, index: Option<&[u8]>) -> Result<S
 }
 
 /// Reads all files from a place on. Returns the last one and its end.
-fn scan_files(
+pub(super) fn scan_files(
     files: &Files,
     builder: &mut Builder<'_, Files>,
     workspace: WorkspaceId,
@@ -384,7 +383,7 @@ impl FileLog {
             return Ok(());
         }
         let files = &self.shared.files;
-        let dir = files.dir.join("quarantine");
+        let dir = files.quarantine();
         fs::create_dir_all(&dir)?;
         let target = dir.join(format!("{:06}-{}.bytes", place.file, place.offset));
         if target.exists() {

@@ -1,0 +1,76 @@
+//! Whose device this is: introducing a person, and giving them another name.
+
+use super::{ApiError, Json, answer, workspace::Introduction};
+use crate::handle::NodeHandle;
+use serde::{Deserialize, Serialize};
+use velo_protocol::{
+    change::Change,
+    id::{DeviceId, EntityId, PersonId, WorkspaceId},
+    model::{EntityKey, Kind, profile},
+    replica::Command,
+    value::Value,
+};
+
+/// Introduces the person of this device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Introduce {
+    /// The name, as others see it.
+    pub name: String,
+    /// Whether a person who has a name already gets this one, in every workspace.
+    #[serde(default)]
+    pub rename: bool,
+}
+
+/// Who was introduced.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Introduced {
+    /// The name.
+    pub name: String,
+    /// The person.
+    pub person: PersonId,
+    /// The device.
+    pub device: DeviceId,
+    /// The name before, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+impl Introduce {
+    /// Refuses another name for somebody who has one, unless that is what was asked for: it may be
+    /// another person who types it.
+    pub fn check(&self, known: Option<&Introduction>) -> Result<(), ApiError> {
+        match known {
+            Some(known) if !self.rename => Err(ApiError::Refused(format!(
+                "this device is already {}'s: nothing was changed. `velo init --rename --name \"{}\"` gives you that \
+                 name; another person on this machine uses another --data-dir",
+                known.name, self.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Notes the name, and has every workspace show it.
+pub(super) async fn execute(request: Introduce, node: &NodeHandle) -> Result<Json, ApiError> {
+    let known = Introduction::read(node.data_dir())?;
+    request.check(known.as_ref())?;
+    let new = Introduction::new(&request.name)?;
+    for workspace in node.workspaces() {
+        show_name(node, workspace, &new.name).await?;
+    }
+    // Last: it is what tells whether all is done.
+    new.write(node.data_dir())?;
+    let before = known.map(|known| known.name);
+    answer(&Introduced { name: new.name, person: node.person(), device: node.device(), before })
+}
+
+async fn show_name(node: &NodeHandle, workspace: WorkspaceId, name: &str) -> Result<(), ApiError> {
+    let key = EntityKey::new(Kind::Profile, EntityId::from(node.person()));
+    let shown = node.workspace(workspace);
+    if shown.is_none_or(|shown| shown.text(key, profile::NAME) == name) {
+        return Ok(());
+    }
+    let set = Change::Set { key, slot: profile::NAME.into(), value: Value::text(name) };
+    node.submit(Command::Edit { workspace, changes: vec![set] }).await?;
+    Ok(())
+}

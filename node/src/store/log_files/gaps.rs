@@ -1,0 +1,72 @@
+//! What damage took from a log: entries that are lost, and those behind them that wait.
+//!
+//! An entry that was damaged breaks its log's chain: what stands behind it cannot be checked until it
+//! is here again, so it is neither shown nor sent. It stays in the files, and is told of until
+//! a peer, or a copy, has brought the log further than it reaches.
+
+use super::{
+    Shared,
+    open::{OpenError, list, scan_files},
+};
+use crate::store::scan::{Builder, Waiting};
+use std::{collections::BTreeMap, path::PathBuf};
+use velo_protocol::{id::LogId, log::Origin, store::ChainInfo};
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Damaged places met so far.
+    pub places: usize,
+    /// Where copies of them lie.
+    pub quarantine: PathBuf,
+    /// Logs that lack something still.
+    pub gaps: Vec<Gap>,
+}
+
+/// What one log lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Which, and whose; `None` if the record that says it is lost too.
+    pub of: Option<(LogId, Origin)>,
+    /// Entries between its end and the first that waits.
+    pub lost: u64,
+    /// Entries that are in the files and continue nothing.
+    pub waiting: u64,
+}
+
+pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
+    let (places, quarantine) = (shared.known_damage.len(), shared.files.quarantine());
+    if places == 0 {
+        return Ok(Damage { quarantine, ..Damage::default() });
+    }
+    let lengths = list(&shared.files.dir)?;
+    let mut builder = Builder::new(shared.workspace, &shared.files, None);
+    scan_files(&shared.files, &mut builder, shared.workspace, &lengths, (0, 0), &mut 0)?;
+    // What has come while the files were read does not wait any more.
+    let held = shared.table().infos();
+    Ok(Damage { places, quarantine, gaps: gaps(&held, &builder.waiting) })
+}
+
+/// Sums up what waits, by log.
+fn gaps(held: &[ChainInfo], waiting: &[Waiting]) -> Vec<Gap> {
+    let mut gaps: BTreeMap<Option<LogId>, (u64, Gap)> = BTreeMap::new();
+    for run in waiting {
+        let log = run.of.map(|(log, _)| log);
+        let end = end_of(held, log);
+        if end >= run.after.saturating_add(run.entries) {
+            continue;
+        }
+        let none = Gap { of: run.of, lost: 0, waiting: 0 };
+        let (first, gap) = gaps.entry(log).or_insert((u64::MAX, none));
+        *first = run.after.min(*first);
+        gap.lost = first.saturating_sub(end);
+        gap.waiting = gap.waiting.saturating_add(run.entries);
+    }
+    gaps.into_values().map(|(_, gap)| gap).collect()
+}
+
+/// How far a log reaches. Of a log that nothing names any more, the longest of all may be it.
+fn end_of(held: &[ChainInfo], log: Option<LogId>) -> u64 {
+    let fits = held.iter().filter(|chain| log.is_none_or(|log| chain.log == log));
+    fits.map(|chain| chain.end.head.position).max().unwrap_or(0)
+}
