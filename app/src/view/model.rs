@@ -108,11 +108,12 @@ impl Model {
     }
 }
 
-/// The person's name: as it was noted, or as the workspace has it.
+/// The person's name: as the workspace has it, where they may have taken another since the start; or
+/// as it was noted.
 fn name(bridge: &dyn Bridge, workspace: Option<&Workspace>) -> Option<String> {
     let shown = || workspace.map(|workspace| workspace.person_name(bridge.me().person));
     let given = |name: &String| !name.is_empty() && name != UNNAMED;
-    bridge.name().filter(given).or_else(|| shown().filter(given))
+    shown().filter(given).or_else(|| bridge.name().filter(given))
 }
 
 fn name_of(bridge: &dyn Bridge, id: WorkspaceId) -> String {
