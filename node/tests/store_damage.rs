@@ -140,9 +140,9 @@ fn damaged_log_files_are_noticed_and_healed() {
         let index = (trial % 2 == 0).then_some(index.as_slice());
         let (mut log, mut report) = open_log(dir.path(), index);
         if report.used_index && !report.in_doubt() && !log.reader().verify_all(None).unwrap().is_good() {
-            // Damage below the index shows when it is read, and is repaired at the next opening.
+            // Damage below the index shows when it is read or checked, and is repaired at the next opening.
             drop(log);
-            (log, report) = open_log(dir.path(), None);
+            (log, report) = open_log(dir.path(), index);
             assert!(report.in_doubt(), "{what}: {report:?}");
         }
         if !whole(&log, &authors, &what) {

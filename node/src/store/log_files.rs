@@ -129,9 +129,15 @@ impl Files {
         self.dir.join(open::name(file))
     }
 
-    /// Exists while a read met damage: the next opening then looks at everything.
+    /// Exists while a read or a check met damage: the next opening then looks at everything.
     fn suspect(&self) -> PathBuf {
         self.dir.join("suspect")
+    }
+
+    /// Has the next opening look at everything. If even this fails, the damage is still found by
+    /// `velo doctor --verify`.
+    fn mark_suspect(&self) {
+        let _ = std::fs::write(self.suspect(), []);
     }
 
     /// Where copies of damaged places lie.
@@ -163,8 +169,7 @@ impl Files {
     }
 
     fn damaged(&self, extent: &Extent, at: usize) -> StoreError {
-        // If even this fails, `velo doctor --verify` still finds the damage.
-        let _ = std::fs::write(self.suspect(), []);
+        self.mark_suspect();
         let place = extent.offset as usize + at;
         StoreError::Read(format!(
             "{} is damaged at byte {place}: restart Velo to repair it from other devices",

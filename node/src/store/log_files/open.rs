@@ -426,5 +426,9 @@ pub(super) fn verify(shared: &Shared, seals: SealCheck<'_>) -> Result<VerifyRepo
     report.bad_seals = builder.bad_seals;
     let entries = |info: &ChainInfo| info.end.head.position - info.base.position;
     report.entries = builder.table.infos().iter().map(entries).sum();
+    if !report.damaged.is_empty() || report.short_chains > 0 {
+        // "Restart Velo to repair it" holds only if the opening does not trust the index.
+        shared.files.mark_suspect();
+    }
     Ok(report)
 }
