@@ -171,6 +171,43 @@ fn a_deletion_is_not_undone_after_somebody_deleted_again() {
 }
 
 #[test]
+fn undoing_a_deletion_ends_its_conflict_with_an_edit() {
+    let (mut anna, mut ben) = two();
+    anna.must(delete(Kind::Task, 10));
+    ben.must(rename(10, "Ben's"));
+    anna.receive(&ben);
+    ben.receive(&anna);
+    assert_eq!(anna.workspace.conflict_count(), 1);
+    assert_eq!(anna.undo(), Some(vec![]));
+    ben.receive(&anna);
+    for peer in [&anna, &ben] {
+        assert_eq!((peer.workspace.conflicts(), peer.title(id(10))), (vec![], "Ben's".to_owned()));
+    }
+    // Ben's title is seen by now: the deletion is not made again over it.
+    assert_eq!(anna.redo(), Some(vec!["task \"Ben's\" stays: Ben changed it since".to_owned()]));
+    assert_eq!(anna.workspace.conflict_count(), 0);
+}
+
+#[test]
+fn undoing_a_deletion_leaves_the_conflict_of_a_later_one() {
+    let (mut anna, mut ben) = two();
+    anna.must(delete(Kind::Task, 10));
+    ben.receive(&anna);
+    ben.must(restore(Kind::Task, 10));
+    anna.receive(&ben);
+    ben.must(delete(Kind::Task, 10));
+    let mut carla = Peer::new(2);
+    carla.receive(&anna);
+    carla.must(rename(10, "Carla's"));
+    for other in [&ben, &carla] {
+        anna.receive(other);
+    }
+    assert_eq!(anna.workspace.conflict_count(), 1);
+    anna.undo().unwrap();
+    assert_eq!(anna.workspace.conflict_count(), 1, "that Ben deleted it is still to be decided");
+}
+
+#[test]
 fn undo_steps_over_a_restored_and_changed_task() {
     let mut peer = board();
     let states: Vec<_> = [delete(Kind::Task, 10), new_task(10, 3), rename(10, "z"), delete(Kind::Task, 10)]
