@@ -33,7 +33,15 @@ impl Pen {
     fn write(&mut self, author: u8, kind: EntryKind, key: EntityKey, ops: Vec<Op>) -> OpId {
         self.next += 1;
         let (prefix, hlc) = (self.next, self.next << 16);
-        self.entries.push(Written { author, kind, prefix, tail: 0, hlc, groups: vec![(key, ops)] });
+        self.entries.push(Written {
+            author,
+            kind,
+            prefix,
+            tail: 0,
+            hlc,
+            undo: false,
+            groups: vec![(key, ops)],
+        });
         OpId { entry: prefix, index: 0 }
     }
 

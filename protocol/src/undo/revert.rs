@@ -247,7 +247,8 @@ impl<'a> Reverter<'a> {
             let wanted = versions.of(*op);
             let values = self.values_before(&versions, &wanted, replaced);
             let standing = self.standing(&versions, *op, &wanted);
-            for value in values.iter().filter(|_| !standing.is_empty()) {
+            // The last written ranks highest, and what ranked highest was named first.
+            for value in values.iter().rev().filter(|_| !standing.is_empty()) {
                 add(&mut ops, slot, value, &standing, self.redo);
             }
             before.extend(values);

@@ -20,9 +20,9 @@ pub struct ConflictValue {
     pub op: OpId,
     /// The value.
     pub value: Value,
-    /// Who.
+    /// Who. Of a value that an undo gave back: who had set it before.
     pub author: PersonId,
-    /// When.
+    /// When. Of a value that an undo gave back: when it was set before.
     pub hlc: Hlc,
 }
 
@@ -75,7 +75,8 @@ impl Workspace {
             });
         }
         for register in entity.registers().filter(|register| self.is_conflict(key, register)) {
-            let mut values: Vec<_> = register.live().iter().map(|live| self.conflict_value(live)).collect();
+            let mut values: Vec<_> =
+                register.live().iter().map(|live| self.conflict_value(register, live)).collect();
             // One value, and still a conflict: the edge of a cycle that is cut. Choosing it again
             // would be refused, so the choice is what is shown.
             if let [cut] = &mut values[..] {
@@ -111,9 +112,10 @@ impl Workspace {
         key.kind == model::Kind::Task && self.tree.is_cut(key.id)
     }
 
-    fn conflict_value(&self, live: &Live) -> ConflictValue {
-        let author = self.person(live.chain);
-        ConflictValue { op: live.op, value: live.value.clone(), author, hlc: live.hlc }
+    fn conflict_value(&self, register: &Register, live: &Live) -> ConflictValue {
+        let origin = register.origin(live, |was| (was.hlc, was.op, self.person(was.chain)));
+        let (chain, hlc) = origin.map_or((live.chain, live.hlc), |was| (was.chain, was.hlc));
+        ConflictValue { op: live.op, value: live.value.clone(), author: self.person(chain), hlc }
     }
 
     fn edit_and_deletion(&self, entity: &Entity) -> Vec<ConflictValue> {

@@ -110,17 +110,28 @@ fn undoing_the_end_of_a_conflict_brings_both_values_back() {
     anna.must(rename(10, "Anna's"));
     ben.must(rename(10, "Ben's"));
     anna.receive(&ben);
+    ben.receive(&anna);
     let conflict = anna.visible();
     let slot = Slot::from(task::TITLE);
+    let told = |peer: &Peer| {
+        let conflicts = peer.workspace.conflicts().into_iter();
+        let values = conflicts.flat_map(|conflict| conflict.values);
+        values.map(|one| (one.value, one.author, one.hlc)).collect::<Vec<_>>()
+    };
+    let before = told(&anna);
+    assert_eq!(before.len(), 2);
     anna.must(Change::Resolve { key: task_key(id(10)), slot, value: Value::text("ours") });
     let resolved = anna.visible();
-    anna.undo().unwrap();
-    assert_eq!(anna.visible(), conflict);
-    anna.redo().unwrap();
-    assert_eq!(anna.visible(), resolved);
-    assert_eq!(anna.workspace.live(task_key(id(10)), &task::TITLE.into()).len(), 1);
-    anna.undo().unwrap();
-    assert_eq!(anna.visible(), conflict);
+    for _ in 0..3 {
+        anna.undo().unwrap();
+        ben.receive(&anna);
+        assert_eq!(anna.visible(), conflict);
+        // Each is still its author's, and the same one is shown.
+        assert_eq!((told(&anna), told(&ben)), (before.clone(), before.clone()));
+        anna.redo().unwrap();
+        assert_eq!(anna.visible(), resolved);
+        assert_eq!(anna.workspace.live(task_key(id(10)), &task::TITLE.into()).len(), 1);
+    }
 }
 
 #[test]

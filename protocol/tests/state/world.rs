@@ -8,7 +8,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, comment, task},
-    op::{DataBody, Group, Op},
+    op::{DataBody, Group, Op, Reverts},
     register::Live,
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
@@ -45,6 +45,8 @@ pub struct Written {
     /// Sets apart entries whose prefixes collide.
     pub tail: u8,
     pub hlc: u64,
+    /// Whether it says that it undoes something.
+    pub undo: bool,
     pub groups: Vec<(EntityKey, Vec<Op>)>,
 }
 
@@ -67,7 +69,8 @@ impl Written {
 
     pub fn body(&self) -> Vec<u8> {
         let groups = self.groups.iter().cloned().map(|(key, ops)| Group { key, ops });
-        codec::encode(&DataBody::new(groups.collect()))
+        let reverts = self.undo.then_some(Reverts { transaction: 0, redo: false });
+        codec::encode(&DataBody { reverts, ..DataBody::new(groups.collect()) })
     }
 }
 
@@ -190,8 +193,17 @@ fn written() -> impl Strategy<Value = Written> {
     let kind =
         prop_oneof![8 => Just(EntryKind::DATA), 1 => Just(EntryKind::PROFILE), 1 => Just(EntryKind::JOIN)];
     // Few prefixes and stamps: they collide, and operations name what comes later.
-    (0u8..3, kind, 0u64..14, 0u64..6, prop::collection::vec(group(), 1..3)).prop_map(
-        |(author, kind, prefix, hlc, groups)| Written { author, kind, prefix, tail: 0, hlc, groups },
+    let groups = prop::collection::vec(group(), 1..3);
+    (0u8..3, kind, 0u64..14, 0u64..6, any::<bool>(), groups).prop_map(
+        |(author, kind, prefix, hlc, undo, groups)| Written {
+            author,
+            kind,
+            prefix,
+            tail: 0,
+            hlc,
+            undo,
+            groups,
+        },
     )
 }
 
