@@ -293,6 +293,7 @@ impl Oracle {
                 let cut =
                     key.kind == Kind::Task && *slot == task::PARENT.into() && self.cut.contains(&key.id);
                 let told = key.kind.field(slot.field).unwrap().conflicts && differ;
+                let told = told && self.can_choose(*key, slot, live);
                 let deleted = *slot == ALIVE.field.into()
                     && live.iter().all(|seen| seen.4)
                     && all.iter().any(|done| {
@@ -303,6 +304,24 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// Whether there are two places to choose from: where the task is, and where it would be shown.
+    fn can_choose(&self, task: EntityKey, slot: &Slot, live: &[Seen]) -> bool {
+        let shown =
+            |kind, id: Option<EntityId>| id.is_some_and(|id| self.shown.contains(&EntityKey::new(kind, id)));
+        let (now, stands): (_, Box<dyn Fn(EntityId) -> bool>) = if *slot == task::COLUMN.into() {
+            let project = |id| self.value(EntityKey::new(Kind::Column, id), column::PROJECT)?.as_entity();
+            let stands = move |id| shown(Kind::Column, Some(id)) && shown(Kind::Project, project(id));
+            (self.column_of(task.id), Box::new(stands))
+        } else if *slot == task::PARENT.into() {
+            let followed = |id: &EntityId| shown(Kind::Task, Some(*id)) && !self.cut.contains(&task.id);
+            (self.parent(task.id).filter(followed), Box::new(move |id| shown(Kind::Task, Some(id))))
+        } else {
+            return true;
+        };
+        let others = live[1..].iter().map(|seen| seen.2.as_entity());
+        others.filter(|other| other.is_none_or(&stands)).any(|other| other != now)
     }
 
     /// The column a task is shown in, by the rule's own words.
