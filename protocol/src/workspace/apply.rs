@@ -131,6 +131,11 @@ impl Workspace {
             for task in self.move_in_tree(key, before, after) {
                 self.recount_conflicts(EntityKey::new(Kind::Task, task));
             }
+            for container in [before, after].into_iter().filter_map(|place| place.container(key.kind)) {
+                if self.deleted.contains(&container) {
+                    self.recount_conflicts(container);
+                }
+            }
         }
         if update.may_conflict {
             self.recount_conflicts(key);

@@ -38,7 +38,8 @@ pub struct Conflict {
     /// Of what.
     pub key: EntityKey,
     /// Which register; [`crate::model::ALIVE`] for "deleted while you edited it", whose values are
-    /// the latest edit (`true`) and the deletion (`false`). A task's parent with a single value
+    /// the latest edit (`true`) and the deletion (`false`). The edit may be that of something inside
+    /// it, which nobody sees now: then it is not shown itself. A task's parent with a single value
     /// stands for a cycle: the task is shown at top level instead. Of a task's column and parent,
     /// the first value is where it is shown, which differs from what was set if that was deleted.
     pub slot: Slot,
@@ -86,14 +87,14 @@ impl Workspace {
 
     /// Conflicts of one entity.
     pub fn conflicts_of(&self, key: EntityKey) -> Vec<Conflict> {
-        let Some(entity) = self.entity(key).filter(|entity| entity.is_shown()) else { return Vec::new() };
+        let Some(entity) = self.entity(key) else { return Vec::new() };
         let mut conflicts = Vec::new();
-        if was_deleted(entity) {
-            conflicts.push(Conflict {
-                key,
-                slot: ALIVE.field.into(),
-                values: self.edit_and_deletion(entity),
-            });
+        if was_deleted(entity) || self.is_survived(key) {
+            let values = self.edit_and_deletion(key, entity);
+            conflicts.push(Conflict { key, slot: ALIVE.field.into(), values });
+        }
+        if !entity.is_shown() {
+            return conflicts;
         }
         for register in entity.registers() {
             let values = match key.kind.containment(register.field()) {
@@ -116,12 +117,22 @@ impl Workspace {
 
     /// Brings the count in step with one changed entity.
     pub(crate) fn recount_conflicts(&mut self, key: EntityKey) {
-        let entity = self.entity(key).filter(|entity| entity.is_shown());
-        let depends = entity.is_some_and(|entity| self.is_cut(key) || has_places(key.kind, entity));
-        let count = entity.filter(|_| !depends);
-        let count = count.map_or(0, |entity| entity.conflicts() + usize::from(was_deleted(entity)));
+        let (depends, count) = match self.entity(key).filter(|entity| entity.is_shown()) {
+            Some(entity) => {
+                let count = entity.conflicts() + usize::from(was_deleted(entity));
+                (self.is_cut(key) || has_places(key.kind, entity), count)
+            }
+            // What stands in a project may stand in any of its columns.
+            None if key.kind == Kind::Project => (self.deleted.contains(&key), 0),
+            None => (false, usize::from(self.is_survived(key))),
+        };
         self.conflicts.put_depending(key, depends);
-        self.conflicts.put(key, count);
+        self.conflicts.put(key, if depends { 0 } else { count });
+    }
+
+    /// Whether somebody worked in what another deleted, so that nobody sees it.
+    fn is_survived(&self, key: EntityKey) -> bool {
+        self.survivors(key).next().is_some()
     }
 
     fn values_of(&self, register: &Register) -> Vec<ConflictValue> {
@@ -172,8 +183,11 @@ impl Workspace {
         ConflictValue { op: live.op, value: live.value.clone(), author: self.person(chain), hlc }
     }
 
-    fn edit_and_deletion(&self, entity: &Entity) -> Vec<ConflictValue> {
-        let edit = entity.lives().filter(|live| !live.listed).max_by_key(|live| (live.hlc, live.op));
+    fn edit_and_deletion(&self, key: EntityKey, entity: &Entity) -> Vec<ConflictValue> {
+        let inside = self.survivors(key).filter_map(|key| self.entity(key));
+        let lives = std::iter::once(entity).chain(inside).flat_map(Entity::lives);
+        let edit =
+            lives.filter(|live| !live.listed).max_by_key(|live| (live.hlc, live.op, self.person(live.chain)));
         let edit = edit.map(|live| (live.op, true, live.chain, live.hlc));
         let deletion = entity.deletion().map(|stamp| (stamp.op, false, stamp.chain, stamp.hlc));
         let value = |(op, alive, chain, hlc)| ConflictValue {
@@ -186,10 +200,10 @@ impl Workspace {
     }
 }
 
-/// Whether a shown entity was deleted by somebody who did not know all that it holds.
+/// Whether an entity is shown that was deleted by somebody who did not know all that it holds.
 fn was_deleted(entity: &Entity) -> bool {
     let existence = entity.live(ALIVE.field, None);
-    entity.deletion().is_some() && !existence.is_empty() && existence.unlisted() == 0
+    entity.is_shown() && entity.deletion().is_some() && !existence.is_empty() && existence.unlisted() == 0
 }
 
 /// Whether live values name different places, of those that people are told about.

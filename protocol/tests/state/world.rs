@@ -252,6 +252,7 @@ impl Oracle {
         oracle.shown = alive.map(|(key, _)| *key).collect();
         oracle.cut_cycles();
         oracle.find_conflicts(&all);
+        oracle.find_survived(&all);
         oracle
     }
 
@@ -304,6 +305,28 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// Hidden by a deletion, with something inside that is not.
+    fn find_survived(&mut self, all: &[Done]) {
+        let deletes = |done: &Done| done.effective && matches!(done.op, Op::Delete { .. });
+        let went = |key| {
+            let hidden = self.live.contains_key(&key) && !self.shown.contains(&key);
+            hidden && all.iter().any(|done| done.key == key && deletes(done))
+        };
+        let names = |key, field| self.value(key, field)?.as_entity();
+        let containers = self.shown.iter().filter_map(|key| match key.kind {
+            Kind::Column => Some(EntityKey::new(Kind::Project, names(*key, column::PROJECT)?)),
+            Kind::Comment => Some(EntityKey::new(Kind::Task, names(*key, comment::TASK)?)),
+            Kind::Task => {
+                let column = EntityKey::new(Kind::Column, names(*key, task::COLUMN)?);
+                Some(EntityKey::new(Kind::Project, names(column, column::PROJECT)?))
+            }
+            _ => None,
+        });
+        let found = containers.filter(|key| went(*key)).map(|key| (key, Slot::from(ALIVE.field)));
+        let found: Vec<_> = found.collect();
+        self.conflicts.extend(found);
     }
 
     /// Whether there are two places to choose from: where the task is, and where it would be shown.
