@@ -75,7 +75,7 @@ pub enum Change {
         /// The sibling to stand right after; `None` for the first place.
         after: Option<EntityId>,
     },
-    /// Hides an entity and what it visibly contains.
+    /// Hides an entity and what it visibly contains; of one that is deleted, what survived in it.
     Delete {
         /// What.
         key: EntityKey,
@@ -87,7 +87,8 @@ pub enum Change {
         key: EntityKey,
     },
     /// Ends a conflict: names all live values. For a conflict between deleting and editing, the
-    /// slot is that of [`crate::model::ALIVE`], and `Bool(true)` keeps, `Bool(false)` deletes.
+    /// slot is that of [`crate::model::ALIVE`], and `Bool(true)` keeps or restores, `Bool(false)`
+    /// deletes.
     Resolve {
         /// Of what.
         key: EntityKey,
@@ -96,6 +97,17 @@ pub enum Change {
         /// The value that remains.
         value: Value,
     },
+}
+
+impl Change {
+    /// What it brings back, if it takes a deletion back, or decides against it.
+    pub fn restored(&self) -> Option<EntityKey> {
+        match self {
+            Self::Restore { key } => Some(*key),
+            Self::Resolve { key, slot, value } if slot.field == ALIVE.field && value.is_true() => Some(*key),
+            _ => None,
+        }
+    }
 }
 
 /// Why changes were refused. Nothing was changed. Each names the field or entity.
@@ -224,6 +236,9 @@ fn delete(draft: &mut Draft<'_>, key: EntityKey) -> Result<(), ChangeError> {
     }
     check::must_be_known(draft, key)?;
     let mut waiting = vec![key];
+    if !draft.is_shown(key) {
+        waiting.extend(draft.survivors(key));
+    }
     while let Some(next) = waiting.pop() {
         if draft.is_shown(next) {
             waiting.extend(draft.contents(next).into_iter().rev());

@@ -15,13 +15,16 @@
 
 mod crowd;
 mod names;
+mod settled;
 mod values;
 
 pub(crate) use names::Names;
+pub(crate) use settled::{Was, read_map};
 pub use values::Lives;
 
 use crate::{
     id::OpId,
+    limits,
     log::Origin,
     model::{Elements, Field, FieldType, Kind, Slot},
     store::ChainNo,
@@ -29,6 +32,7 @@ use crate::{
     value::{Element, Value},
 };
 use serde::{Deserialize, Serialize};
+use settled::Settled;
 use std::cmp::Ordering;
 use values::Values;
 
@@ -67,17 +71,23 @@ mod op_numbers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Register {
     field: Field,
-    /// Boxed, because few registers have one and it is large.
-    element: Option<Box<Element>>,
+    rare: Option<Box<Rare>>,
     values: Values,
     named: Names,
+}
+
+/// What few registers have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Rare {
+    element: Option<Element>,
+    settled: Option<Box<Settled>>,
 }
 
 impl Register {
     pub(crate) fn new(slot: Slot) -> Self {
         Self {
             field: slot.field,
-            element: slot.element.map(Box::new),
+            rare: slot.element.map(|element| Box::new(Rare { element: Some(element), settled: None })),
             values: Values::NONE,
             named: Names::default(),
         }
@@ -88,7 +98,19 @@ impl Register {
     }
 
     pub(crate) fn element(&self) -> Option<&Element> {
-        self.element.as_deref()
+        self.rare.as_ref()?.element.as_ref()
+    }
+
+    fn settled(&self) -> Option<&Settled> {
+        self.rare.as_ref()?.settled.as_deref()
+    }
+
+    fn settled_mut(&mut self) -> Option<&mut Settled> {
+        self.rare.as_mut()?.settled.as_deref_mut()
+    }
+
+    fn make_settled(&mut self) -> &mut Settled {
+        self.rare.get_or_insert_default().settled.get_or_insert_default()
     }
 
     pub(crate) fn slot(&self) -> Slot {
@@ -118,7 +140,34 @@ impl Register {
     pub(crate) fn add<'a>(&mut self, live: Live, rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>) {
         if !self.named.contains(live.op) {
             self.values.insert(live, rank);
+        } else if let Some(settled) = self.settled_mut() {
+            settled.came_late(&live);
         }
+    }
+
+    /// To be called before `names` are named, which `by` replaces.
+    pub(crate) fn settle(&mut self, by: OpId, names: &[OpId]) {
+        // People settle few values at once; what malice made is not worth remembering.
+        if names.len() < 2 || names.len() > limits::FEW {
+            return;
+        }
+        let new = names.iter().filter(|op| !self.named.contains(**op));
+        let ended: Vec<(OpId, Vec<Was>)> =
+            new.map(|op| (*op, self.live().of(*op).map(Was::of).collect())).collect();
+        self.make_settled().settle(by, names, ended);
+    }
+
+    /// Remembers what an undo replaced, to be called after it was added.
+    pub(crate) fn note_undo(&mut self, op: OpId, names: &[OpId]) {
+        let ended = self.settled().is_some_and(|settled| settled.has_ended(op));
+        if names.len() <= limits::FEW && (ended || !self.named.contains(op)) {
+            self.make_settled().undo(op, names);
+        }
+    }
+
+    /// The value that a live value gives back, if an undo did. `rank` decides between several.
+    pub(crate) fn origin<K: Ord>(&self, live: &Live, rank: impl Fn(&Was) -> K) -> Option<Was> {
+        self.settled()?.origin(live.op, &live.value, rank)
     }
 
     /// To be called once after reading, before anything else.
@@ -131,6 +180,9 @@ impl Register {
         let new = self.named.insert(op);
         if new {
             self.values.remove(op);
+        }
+        if let Some(settled) = self.settled_mut() {
+            settled.named(op, !new);
         }
         new
     }
@@ -253,7 +305,7 @@ mod tests {
         // Every operation on a plain list and on the register, across the bound and back.
         let mut register = Register::new(LABELS.into());
         let mut plain: Vec<Live> = Vec::new();
-        let count = 3 * crate::limits::FEW as u64;
+        let count = 3 * limits::FEW as u64;
         let scattered = |number: u64| number * 71 % count;
         for number in 0..count {
             let live = live(scattered(number), Value::Bool(number % 3 == 0));

@@ -28,7 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
 /// those of programs with another [`model::SCHEMA`].
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// Bytes at which a page is full.
 const PAGE_BYTES: usize = 20 * 1024;
 

@@ -10,5 +10,7 @@ mod peer;
 mod random;
 #[path = "edits/story.rs"]
 mod story;
+#[path = "edits/surviving.rs"]
+mod surviving;
 #[path = "edits/undoing.rs"]
 mod undoing;

@@ -33,7 +33,15 @@ impl Pen {
     fn write(&mut self, author: u8, kind: EntryKind, key: EntityKey, ops: Vec<Op>) -> OpId {
         self.next += 1;
         let (prefix, hlc) = (self.next, self.next << 16);
-        self.entries.push(Written { author, kind, prefix, tail: 0, hlc, groups: vec![(key, ops)] });
+        self.entries.push(Written {
+            author,
+            kind,
+            prefix,
+            tail: 0,
+            hlc,
+            undo: false,
+            groups: vec![(key, ops)],
+        });
         OpId { entry: prefix, index: 0 }
     }
 
@@ -252,6 +260,72 @@ fn the_latest_edge_of_a_cycle_of_parents_is_cut_until_one_moves_away() {
     let seen = pen.seen(key(Kind::Task, 3), task::PARENT);
     pen.set(BEN, key(Kind::Task, 3), task::PARENT, Value::Unset, &seen);
     assert_eq!((pen.state().parent_of(id(2)), pen.state().conflict_count()), (Some(id(3)), 0));
+}
+
+/// What can be chosen in the only conflict there is.
+fn choices(pen: &Pen) -> Vec<Value> {
+    let conflicts = pen.state().conflicts();
+    assert_eq!(pen.state().conflict_count(), conflicts.len());
+    conflicts.into_iter().flat_map(|conflict| conflict.values).map(|one| one.value).collect()
+}
+
+#[test]
+fn only_columns_that_are_shown_can_be_chosen() {
+    let mut pen = Pen::default();
+    board(&mut pen);
+    let project = (column::PROJECT, Value::Entity(id(1)));
+    for number in 3..=4 {
+        pen.create(ANNA, key(Kind::Column, number), &[project.clone(), (column::ORDER, order(number))]);
+    }
+    let seen = pen.seen(TASK, task::COLUMN);
+    let to = |number| Value::Entity(id(number));
+    for (author, column) in [(ANNA, 2), (BEN, 3)] {
+        pen.set(author, TASK, task::COLUMN, to(column), &seen);
+    }
+    assert_eq!(choices(&pen), [to(3), to(2)]);
+    let both = pen.entries.clone();
+
+    // The column in which it is not goes: where it is stays, and comes into question again.
+    pen.delete(ANNA, key(Kind::Column, 2));
+    assert_eq!((choices(&pen), pen.state().column_of(TASK.id)), (vec![], Some(id(3))));
+    let alive = pen.seen(key(Kind::Column, 2), ALIVE.field);
+    pen.set(ANNA, key(Kind::Column, 2), ALIVE.field, Value::Bool(true), &alive);
+    assert_eq!(choices(&pen), [to(3), to(2)]);
+
+    // The one in which it is goes: it stands in the first, and may go where the other put it.
+    pen.entries = both;
+    pen.delete(ANNA, key(Kind::Column, 3));
+    assert_eq!(choices(&pen), [to(1), to(2)]);
+    // Whatever can be chosen is taken, and shown.
+    let unresolved = pen.entries.clone();
+    for choice in choices(&pen) {
+        pen.entries = unresolved.clone();
+        let change = Change::Resolve { key: TASK, slot: task::COLUMN.into(), value: choice.clone() };
+        for group in change::build(&pen.state(), &[change], [0; 2]).unwrap() {
+            pen.write(BEN, EntryKind::DATA, group.key, group.ops);
+        }
+        assert_eq!((choices(&pen), pen.state().column_of(TASK.id)), (vec![], choice.as_entity()));
+    }
+    pen.entries = unresolved;
+    pen.delete(ANNA, key(Kind::Column, 1));
+    assert_eq!(choices(&pen), [], "both are in the second now, which is the first");
+}
+
+#[test]
+fn only_parents_that_are_shown_can_be_chosen() {
+    let mut pen = Pen::default();
+    for number in 1..=3 {
+        pen.create(ANNA, key(Kind::Task, number), &[]);
+    }
+    let to = |number| Value::Entity(id(number));
+    for (author, parent) in [(ANNA, 2), (BEN, 3)] {
+        pen.set(author, TASK, task::PARENT, to(parent), &[]);
+    }
+    assert_eq!(choices(&pen), [to(3), to(2)]);
+    pen.delete(ANNA, key(Kind::Task, 3));
+    assert_eq!(choices(&pen), [Value::Unset, to(2)], "it is shown at top level");
+    pen.delete(ANNA, key(Kind::Task, 2));
+    assert_eq!(choices(&pen), []);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Laws of the visible state: it is a function of the set of entries, and a cache of it is as good
 //! as the state itself.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "state/crowd.rs"]
 mod crowd;
+#[path = "state/settled.rs"]
+mod settled;
 #[path = "state/world.rs"]
 mod world;
 
@@ -24,6 +26,7 @@ fn same(a: &Workspace, b: &Workspace) -> Result<(), TestCaseError> {
     prop_assert_eq!(a.state_hash(), b.state_hash());
     prop_assert_eq!(observe(a), observe(b));
     prop_assert_eq!(a.conflict_count(), b.conflict_count());
+    prop_assert_eq!(a.conflicts(), b.conflicts());
     prop_assert_eq!(a.members(), b.members());
     prop_assert_eq!(a.newer_entries(), b.newer_entries());
     for number in 0..4 {
@@ -131,5 +134,5 @@ fn the_worlds_are_not_trivial() {
         conflicts += oracle.conflicts.iter().filter(|(_, slot)| *slot != task::PARENT.into()).count();
         shown += oracle.shown.len();
     }
-    assert!(cut > 50 && hidden > 20 && conflicts > 100 && shown > 1000, "{cut} {hidden} {conflicts} {shown}");
+    assert!(cut > 50 && hidden > 20 && conflicts > 50 && shown > 1000, "{cut} {hidden} {conflicts} {shown}");
 }

@@ -151,6 +151,11 @@ impl<'a> Draft<'a> {
             .map(|((_, slot), value)| (slot, value))
     }
 
+    /// What survived in an entity that was deleted before.
+    pub(super) fn survivors(&self, key: EntityKey) -> impl Iterator<Item = EntityKey> {
+        self.workspace.survivors(key)
+    }
+
     /// What stands directly in an entity, as far as it is shown.
     pub(super) fn contents(&mut self, key: EntityKey) -> Vec<EntityKey> {
         Container::inside(key)

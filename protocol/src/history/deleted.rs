@@ -11,15 +11,15 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// The same changes, where each [`Change::Restore`] is followed by one for everything inside the
+/// The same changes, where each that takes a deletion back ([`Change::restored`]) is followed by one for everything inside the
 /// entity that the same deletion hid and nobody restored: a project comes back with its columns and
 /// tasks, but without the task that was deleted a week before.
 pub fn with_contents(workspace: &Workspace, changes: &[Change], read: &ReadEntry<'_>) -> Vec<Change> {
     let mut all = Vec::with_capacity(changes.len());
     for change in changes {
         all.push(change.clone());
-        if let Change::Restore { key } = change {
-            let inside = deleted_with(workspace, *key, read);
+        if let Some(key) = change.restored() {
+            let inside = deleted_with(workspace, key, read);
             all.extend(inside.into_iter().map(|key| Change::Restore { key }));
         }
     }

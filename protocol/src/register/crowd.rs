@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 type Seat = Reverse<(bool, Hlc, OpId)>;
 
 /// A value, as far as it matters whether two are the same.
-type Digest = [u8; 16];
+pub(super) type Digest = [u8; 16];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Crowd {
@@ -29,7 +29,7 @@ pub(super) struct Crowd {
     unlisted: u32,
 }
 
-fn digest(value: &Value) -> Digest {
+pub(super) fn digest(value: &Value) -> Digest {
     let mut digest = [0; 16];
     digest.copy_from_slice(&blake3::hash(&codec::encode(value)).as_bytes()[..16]);
     digest
@@ -56,6 +56,11 @@ impl Crowd {
 
     pub(super) fn first(&self) -> Option<&Live> {
         self.seats.get_min().and_then(|(_, lives)| lives.first())
+    }
+
+    /// The values of one operation.
+    pub(super) fn of(&self, op: OpId) -> impl Iterator<Item = &Live> {
+        self.seats_of(op).into_iter().filter_map(|seat| self.seats.get(&seat)).flatten()
     }
 
     pub(super) fn insert<'a>(&mut self, live: Live, rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>) {

@@ -147,6 +147,12 @@ impl<'a> Lives<'a> {
         self.few.iter().chain(self.many.into_iter().flat_map(Crowd::iter))
     }
 
+    /// Those of one operation.
+    pub(super) fn of(self, op: OpId) -> impl Iterator<Item = &'a Live> {
+        let few = self.few.iter().filter(move |live| live.op == op);
+        few.chain(self.many.into_iter().flat_map(move |crowd| crowd.of(op)))
+    }
+
     /// How many of them no deletion saw.
     pub(crate) fn unlisted(self) -> u32 {
         match self.many {

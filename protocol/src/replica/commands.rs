@@ -287,7 +287,7 @@ impl Replica {
 
 /// A container comes back with what the same deletion hid inside it, which only the log tells.
 fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogReader) -> Cow<'a, [Change]> {
-    if !changes.iter().any(|change| matches!(change, Change::Restore { .. })) {
+    if changes.iter().all(|change| change.restored().is_none()) {
         return Cow::Borrowed(changes);
     }
     let entries = EntryReader::new(&holding.logs, reader);

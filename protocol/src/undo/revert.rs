@@ -145,11 +145,18 @@ impl<'a> Reverter<'a> {
 
     /// Brings back what the transaction deleted, unless somebody else worked on it since.
     fn undelete(&mut self, key: EntityKey, lists: &BTreeSet<OpId>) -> Vec<Op> {
-        if self.workspace.is_shown(key) {
-            return Vec::new();
-        }
         let alive = Slot::from(ALIVE.field);
+        let existence = self.workspace.live(key, &alive);
         let mut ops = Vec::new();
+        if self.workspace.is_shown(key) {
+            // An edit that the deletion had not seen keeps it. While the deletion still stands beside
+            // that edit it is a conflict, which ends with it.
+            let stands = existence.unlisted() == 0 && existence.iter().any(|value| lists.contains(&value.op));
+            if stands {
+                ops.push(revived(existence));
+            }
+            return ops;
+        }
         for (slot, live) in self.workspace.registers(key) {
             let later = |value: &&Live| !lists.contains(&value.op);
             if let Some(other) = live.iter().filter(later).find(|value| !self.is_own(value.chain)) {
@@ -161,9 +168,7 @@ impl<'a> Reverter<'a> {
                 ops.extend(self.as_listed(key, &slot, live, lists));
             }
         }
-        let live = self.workspace.live(key, &alive);
-        let replaces = live.iter().map(|value| value.op).take(limits::NAMES_PER_OP).collect();
-        ops.insert(0, Op::Set { slot: alive, value: Value::Bool(true), replaces });
+        ops.insert(0, revived(existence));
         ops
     }
 
@@ -242,7 +247,8 @@ impl<'a> Reverter<'a> {
             let wanted = versions.of(*op);
             let values = self.values_before(&versions, &wanted, replaced);
             let standing = self.standing(&versions, *op, &wanted);
-            for value in values.iter().filter(|_| !standing.is_empty()) {
+            // The last written ranks highest, and what ranked highest was named first.
+            for value in values.iter().rev().filter(|_| !standing.is_empty()) {
                 add(&mut ops, slot, value, &standing, self.redo);
             }
             before.extend(values);
@@ -325,6 +331,12 @@ impl<'a> Reverter<'a> {
         }
         self.out
     }
+}
+
+/// What says anew that an entity is there, where a deletion listed these.
+fn revived(existence: Lives<'_>) -> Op {
+    let replaces = existence.iter().map(|value| value.op).take(limits::NAMES_PER_OP).collect();
+    Op::Set { slot: ALIVE.field.into(), value: Value::Bool(true), replaces }
 }
 
 /// Adds what gives a register one value back. An undo writes one operation for each value that was

@@ -18,11 +18,14 @@ use imbl::OrdMap;
 use std::sync::Arc;
 
 /// What all operations of an entry have in common.
+#[derive(Clone, Copy)]
 struct Source {
     at: EntryAt,
     prefix: u64,
     hlc: crate::time::Hlc,
     scope: Scope,
+    /// Whether they undo something.
+    undo: bool,
 }
 
 impl Source {
@@ -57,8 +60,8 @@ impl Workspace {
         match header.kind {
             kind if op::has_data_body(kind) => {
                 let scope = Scope::of(kind, origin.person);
-                let source = Source { at, prefix: id.prefix(), hlc: header.hlc, scope };
-                self.apply_body(&source, body, &mut applied);
+                let source = Source { at, prefix: id.prefix(), hlc: header.hlc, scope, undo: false };
+                self.apply_body(source, body, &mut applied);
             }
             EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK => {
                 self.people.insert(origin.person);
@@ -74,13 +77,15 @@ impl Workspace {
         applied
     }
 
-    fn apply_body(&mut self, source: &Source, body: &[u8], applied: &mut Applied) {
+    fn apply_body(&mut self, source: Source, body: &[u8], applied: &mut Applied) {
         match DataBody::read(body) {
             Ok(body) => {
+                let undo = body.reverts.is_some_and(|reverts| !reverts.redo);
+                let source = Source { undo, ..source };
                 let mut index = 0;
                 for group in body.groups {
                     let count = group.ops.len();
-                    self.apply_group(source, index, group, applied);
+                    self.apply_group(&source, index, group, applied);
                     index += count as u16;
                 }
             }
@@ -125,6 +130,11 @@ impl Workspace {
             }
             for task in self.move_in_tree(key, before, after) {
                 self.recount_conflicts(EntityKey::new(Kind::Task, task));
+            }
+            for container in [before, after].into_iter().filter_map(|place| place.container(key.kind)) {
+                if self.deleted.contains(&container) {
+                    self.recount_conflicts(container);
+                }
             }
         }
         if update.may_conflict {
@@ -193,7 +203,7 @@ fn apply_op(
             }
             let rank = Rank { kind: key.kind, field: slot.field, origin };
             let live = Live { op: op_id, hlc: source.hlc, chain, listed: false, value };
-            entity.set(slot, live, &replaces, &rank);
+            entity.set(slot, live, (&replaces, source.undo), &rank);
         }
         Op::Delete { lists } => {
             let order = |stamp: &Stamp| (stamp.hlc, stamp.op, origin(stamp.chain));

@@ -2,16 +2,22 @@
 //!
 //! Conflicts are derived from live values, never stored: whoever holds the same entries sees the
 //! same ones, and a resolution, which names all live values, ends them everywhere.
+//!
+//! What can be chosen is what the choice would show. Where a task stands depends on other entities:
+//! of a column or parent, the value that holds is offered as the place where the task is shown, and
+//! another only while its target is shown too. If all that is left says the same there is nothing
+//! to decide, until the target is restored.
 
 use super::{Workspace, entity::Entity};
 use crate::{
-    id::{OpId, PersonId},
-    model::{self, ALIVE, EntityKey, Slot},
+    id::{EntityId, OpId, PersonId},
+    model::{ALIVE, Containment, EntityKey, Kind, Slot},
     register::{Live, Register},
     time::Hlc,
     value::Value,
 };
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
+use std::collections::BTreeSet;
 
 /// A live value of a register, with who set it and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +26,9 @@ pub struct ConflictValue {
     pub op: OpId,
     /// The value.
     pub value: Value,
-    /// Who.
+    /// Who. Of a value that an undo gave back: who had set it before.
     pub author: PersonId,
-    /// When.
+    /// When. Of a value that an undo gave back: when it was set before.
     pub hlc: Hlc,
 }
 
@@ -32,8 +38,10 @@ pub struct Conflict {
     /// Of what.
     pub key: EntityKey,
     /// Which register; [`crate::model::ALIVE`] for "deleted while you edited it", whose values are
-    /// the latest edit (`true`) and the deletion (`false`). A task's parent with a single value
-    /// stands for a cycle: the task is shown at top level instead.
+    /// the latest edit (`true`) and the deletion (`false`). The edit may be that of something inside
+    /// it, which nobody sees now: then it is not shown itself. A task's parent with a single value
+    /// stands for a cycle: the task is shown at top level instead. Of a task's column and parent,
+    /// the first value is where it is shown, which differs from what was set if that was deleted.
     pub slot: Slot,
     /// The values; the first is shown.
     pub values: Vec<ConflictValue>,
@@ -44,6 +52,8 @@ pub struct Conflict {
 pub(crate) struct Counts {
     by_entity: OrdMap<EntityKey, usize>,
     total: usize,
+    /// Entities whose conflicts depend on others too: they are counted when somebody asks.
+    depending: OrdSet<EntityKey>,
 }
 
 impl Counts {
@@ -55,69 +65,129 @@ impl Counts {
         };
         self.total = self.total - old.unwrap_or(0) + count;
     }
+
+    fn put_depending(&mut self, key: EntityKey, depends: bool) {
+        if depends {
+            self.depending.insert(key);
+        } else if !self.depending.is_empty() {
+            self.depending.remove(&key);
+        }
+    }
+
+    fn keys(&self) -> BTreeSet<EntityKey> {
+        self.by_entity.keys().chain(&self.depending).copied().collect()
+    }
 }
 
 impl Workspace {
     /// Every conflict, by entity.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        self.conflicts.by_entity.keys().flat_map(|key| self.conflicts_of(*key)).collect()
+        self.conflicts.keys().into_iter().flat_map(|key| self.conflicts_of(key)).collect()
     }
 
     /// Conflicts of one entity.
     pub fn conflicts_of(&self, key: EntityKey) -> Vec<Conflict> {
-        let Some(entity) = self.entity(key).filter(|entity| entity.is_shown()) else { return Vec::new() };
+        let Some(entity) = self.entity(key) else { return Vec::new() };
         let mut conflicts = Vec::new();
-        if was_deleted(entity) {
-            conflicts.push(Conflict {
-                key,
-                slot: ALIVE.field.into(),
-                values: self.edit_and_deletion(entity),
-            });
+        if was_deleted(entity) || self.is_survived(key) {
+            let values = self.edit_and_deletion(key, entity);
+            conflicts.push(Conflict { key, slot: ALIVE.field.into(), values });
         }
-        for register in entity.registers().filter(|register| self.is_conflict(key, register)) {
-            let mut values: Vec<_> = register.live().iter().map(|live| self.conflict_value(live)).collect();
-            // One value, and still a conflict: the edge of a cycle that is cut. Choosing it again
-            // would be refused, so the choice is what is shown.
-            if let [cut] = &mut values[..] {
-                cut.value = Value::Unset;
+        if !entity.is_shown() {
+            return conflicts;
+        }
+        for register in entity.registers() {
+            let values = match key.kind.containment(register.field()) {
+                Some(containment) => self.places(key, register, containment),
+                None if register.tally(key.kind).conflicts > 0 => self.values_of(register),
+                None => Vec::new(),
+            };
+            if !values.is_empty() {
+                conflicts.push(Conflict { key, slot: register.slot(), values });
             }
-            conflicts.push(Conflict { key, slot: register.slot(), values });
         }
         conflicts
     }
 
     /// How many conflicts there are.
     pub fn conflict_count(&self) -> usize {
-        self.conflicts.total
+        let depending = self.conflicts.depending.iter().map(|key| self.conflicts_of(*key).len());
+        self.conflicts.total + depending.sum::<usize>()
     }
 
     /// Brings the count in step with one changed entity.
     pub(crate) fn recount_conflicts(&mut self, key: EntityKey) {
-        let entity = self.entity(key).filter(|entity| entity.is_shown());
-        let count = entity.map_or(0, |entity| {
-            let parent = entity.live(model::task::PARENT, None);
-            let only_cut = self.is_cut(key) && !(parent.len() > 1 && parent.differ());
-            entity.conflicts() + usize::from(only_cut) + usize::from(was_deleted(entity))
-        });
-        self.conflicts.put(key, count);
+        let (depends, count) = match self.entity(key).filter(|entity| entity.is_shown()) {
+            Some(entity) => {
+                let count = entity.conflicts() + usize::from(was_deleted(entity));
+                (self.is_cut(key) || has_places(key.kind, entity), count)
+            }
+            // What stands in a project may stand in any of its columns.
+            None if key.kind == Kind::Project => (self.deleted.contains(&key), 0),
+            None => (false, usize::from(self.is_survived(key))),
+        };
+        self.conflicts.put_depending(key, depends);
+        self.conflicts.put(key, if depends { 0 } else { count });
     }
 
-    fn is_conflict(&self, key: EntityKey, register: &Register) -> bool {
-        let cut = || register.field() == model::task::PARENT && self.is_cut(key);
-        register.tally(key.kind).conflicts > 0 || cut()
+    /// Whether somebody worked in what another deleted, so that nobody sees it.
+    fn is_survived(&self, key: EntityKey) -> bool {
+        self.survivors(key).next().is_some()
+    }
+
+    fn values_of(&self, register: &Register) -> Vec<ConflictValue> {
+        register.live().iter().map(|live| self.conflict_value(register, live)).collect()
+    }
+
+    /// What can be chosen among the places that a register names; nothing if that is no conflict.
+    fn places(&self, key: EntityKey, register: &Register, containment: Containment) -> Vec<ConflictValue> {
+        let cut = containment == Containment::Subtask && self.is_cut(key);
+        if !cut && register.tally(key.kind).conflicts == 0 {
+            return Vec::new();
+        }
+        let mut values = self.values_of(register);
+        if let Some(holds) = values.first_mut() {
+            // To choose what was deleted, or what closes a cycle, would be refused.
+            holds.value = self.shown_place(key.id, containment);
+        }
+        let mut rank = 0..;
+        values.retain(|one| rank.next() == Some(0) || self.can_stand(containment, &one.value));
+        let differ = values.iter().any(|one| Some(&one.value) != values.first().map(|first| &first.value));
+        if cut || differ { values } else { Vec::new() }
+    }
+
+    /// Where a task is shown.
+    fn shown_place(&self, task: EntityId, containment: Containment) -> Value {
+        let place = match containment {
+            Containment::Subtask => self.parent_of(task),
+            _ => self.column_of(task),
+        };
+        place.map_or(Value::Unset, Value::Entity)
+    }
+
+    /// Whether a task that this value puts somewhere would be shown there.
+    fn can_stand(&self, containment: Containment, value: &Value) -> bool {
+        value.as_entity().is_none_or(|id| match containment {
+            Containment::Task => self.visible_column(id) == Some(id),
+            _ => self.is_shown(containment.container(id)),
+        })
     }
 
     fn is_cut(&self, key: EntityKey) -> bool {
-        key.kind == model::Kind::Task && self.tree.is_cut(key.id)
+        key.kind == Kind::Task && self.tree.is_cut(key.id)
     }
 
-    fn conflict_value(&self, live: &Live) -> ConflictValue {
-        let author = self.person(live.chain);
-        ConflictValue { op: live.op, value: live.value.clone(), author, hlc: live.hlc }
+    fn conflict_value(&self, register: &Register, live: &Live) -> ConflictValue {
+        let origin = register.origin(live, |was| (was.hlc, was.op, self.person(was.chain)));
+        let (chain, hlc) = origin.map_or((live.chain, live.hlc), |was| (was.chain, was.hlc));
+        ConflictValue { op: live.op, value: live.value.clone(), author: self.person(chain), hlc }
     }
 
-    fn edit_and_deletion(&self, entity: &Entity) -> Vec<ConflictValue> {
-        let edit = entity.lives().filter(|live| !live.listed).max_by_key(|live| (live.hlc, live.op));
+    fn edit_and_deletion(&self, key: EntityKey, entity: &Entity) -> Vec<ConflictValue> {
+        let inside = self.survivors(key).filter_map(|key| self.entity(key));
+        let lives = std::iter::once(entity).chain(inside).flat_map(Entity::lives);
+        let edit =
+            lives.filter(|live| !live.listed).max_by_key(|live| (live.hlc, live.op, self.person(live.chain)));
         let edit = edit.map(|live| (live.op, true, live.chain, live.hlc));
         let deletion = entity.deletion().map(|stamp| (stamp.op, false, stamp.chain, stamp.hlc));
         let value = |(op, alive, chain, hlc)| ConflictValue {
@@ -130,8 +200,15 @@ impl Workspace {
     }
 }
 
-/// Whether a shown entity was deleted by somebody who did not know all that it holds.
+/// Whether an entity is shown that was deleted by somebody who did not know all that it holds.
 fn was_deleted(entity: &Entity) -> bool {
     let existence = entity.live(ALIVE.field, None);
-    entity.deletion().is_some() && !existence.is_empty() && existence.unlisted() == 0
+    entity.is_shown() && entity.deletion().is_some() && !existence.is_empty() && existence.unlisted() == 0
+}
+
+/// Whether live values name different places, of those that people are told about.
+fn has_places(kind: Kind, entity: &Entity) -> bool {
+    let fields = kind.containments().iter().map(|containment| containment.field());
+    let mut told = fields.filter(|field| kind.field(*field).is_some_and(|spec| spec.conflicts));
+    told.any(|field| entity.live(field, None).differ())
 }

@@ -5,14 +5,13 @@ use crate::{
     id::{EntityId, OpId},
     log::Origin,
     model::{ALIVE, Field, Kind, Slot},
-    register::{Live, Lives, Names, Rank, Register, Tally},
+    register::{self, Live, Lives, Names, Rank, Register, Tally},
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
     time::Hlc,
     value::{Element, Value},
 };
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
 /// When and by whom something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +42,7 @@ struct Rare {
     listed: Names,
     /// The latest deletion.
     deletion: Option<Stamp>,
-    #[serde(deserialize_with = "read_voids")]
+    #[serde(deserialize_with = "register::read_map")]
     voids: Voids,
 }
 
@@ -120,21 +119,27 @@ impl Entity {
         self.touched.push(at);
     }
 
-    /// Gives a register a value and removes what `replaces` names.
+    /// Gives a register a value and removes what `replaces` names. `undo`: to give back what the
+    /// named ones had replaced.
     pub fn set<'a>(
         &mut self,
         slot: Slot,
         mut live: Live,
-        replaces: &[OpId],
+        (replaces, undo): (&[OpId], bool),
         rank: &Rank<impl Fn(ChainNo) -> Option<&'a Origin>>,
     ) {
         live.listed = self.rare.as_ref().is_some_and(|rare| rare.listed.contains(live.op));
         let voids = self.rare.as_ref().map(|rare| &rare.voids);
         self.registers.change(slot, &mut self.tally, rank.kind, |register, tell| {
             tell(live.op);
+            let op = live.op;
+            register.settle(op, replaces);
             // Names first: the register then holds one value throughout, which needs no allocation.
             name(register, voids, replaces, tell);
             register.add(live, rank);
+            if undo {
+                register.note_undo(op, replaces);
+            }
         });
     }
 
@@ -190,12 +195,6 @@ impl Entity {
 }
 
 /// Names values in a register, and what void operations among the names name themselves.
-/// imbl's own reading makes room for as many as a damaged page claims.
-fn read_voids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Voids, D::Error> {
-    let read: BTreeMap<OpId, Vec<OpId>> = Deserialize::deserialize(deserializer)?;
-    Ok(read.into_iter().collect())
-}
-
 fn name(register: &mut Register, voids: Option<&Voids>, names: &[OpId], tell: Tell<'_>) {
     let Some(voids) = voids.filter(|voids| !voids.is_empty()) else {
         for op in names {

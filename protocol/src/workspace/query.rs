@@ -139,6 +139,28 @@ impl Workspace {
         }
     }
 
+    /// What nobody sees, although it was not deleted, because something it stands in was: columns and
+    /// tasks of a deleted project, the checklist, comments and attachments of a deleted task. Tasks of
+    /// a deleted column or parent are shown elsewhere.
+    pub fn survivors(&self, key: EntityKey) -> impl Iterator<Item = EntityKey> {
+        let container = Some(key.id).filter(|_| self.deleted.contains(&key));
+        let decisive =
+            |containment: &Containment| containment.kind().containments().first() == Some(containment);
+        let within =
+            key.kind.contents().filter(move |containment| key.kind != Kind::Column && decisive(containment));
+        let direct = within.flat_map(move |containment| {
+            let ids = container.into_iter().flat_map(move |id| self.tree.contents(containment, Some(id)));
+            ids.map(move |id| EntityKey::new(containment.kind(), id))
+        });
+        let project = container.filter(|_| key.kind == Kind::Project);
+        let columns = project.into_iter().flat_map(|project| {
+            let shown = self.tree.contents(Containment::Column, Some(project));
+            shown.chain(self.tree.deleted_columns(project))
+        });
+        let tasks = columns.flat_map(|column| self.tree.contents(Containment::Task, Some(column)));
+        direct.chain(tasks.map(|task| EntityKey::new(Kind::Task, task)))
+    }
+
     /// A shown task.
     pub fn task(&self, id: EntityId) -> Option<TaskView<'_>> {
         let entity = self.entity(EntityKey::new(Kind::Task, id)).filter(|entity| entity.is_shown())?;
@@ -180,7 +202,7 @@ impl Workspace {
     }
 
     /// Where the tasks of `column` are shown: there, or if it is deleted in its project's first.
-    fn visible_column(&self, column: EntityId) -> Option<EntityId> {
+    pub(super) fn visible_column(&self, column: EntityId) -> Option<EntityId> {
         let entity = self.entity(EntityKey::new(Kind::Column, column))?;
         let project = entity.reference(column::PROJECT)?;
         if !self.is_shown(EntityKey::new(Kind::Project, project)) {

@@ -73,6 +73,11 @@ impl Place {
         }
     }
 
+    /// Where an entity of this kind is shown, if that is shown.
+    pub fn container(&self, kind: Kind) -> Option<EntityKey> {
+        Some(containment_of(kind)?.container(self.container?))
+    }
+
     /// The edges that an entity at this place has.
     fn edges(&self, key: EntityKey) -> [Option<Edge>; 2] {
         let inside = |containment| Relation::Inside(containment);

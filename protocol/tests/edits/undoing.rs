@@ -110,17 +110,28 @@ fn undoing_the_end_of_a_conflict_brings_both_values_back() {
     anna.must(rename(10, "Anna's"));
     ben.must(rename(10, "Ben's"));
     anna.receive(&ben);
+    ben.receive(&anna);
     let conflict = anna.visible();
     let slot = Slot::from(task::TITLE);
+    let told = |peer: &Peer| {
+        let conflicts = peer.workspace.conflicts().into_iter();
+        let values = conflicts.flat_map(|conflict| conflict.values);
+        values.map(|one| (one.value, one.author, one.hlc)).collect::<Vec<_>>()
+    };
+    let before = told(&anna);
+    assert_eq!(before.len(), 2);
     anna.must(Change::Resolve { key: task_key(id(10)), slot, value: Value::text("ours") });
     let resolved = anna.visible();
-    anna.undo().unwrap();
-    assert_eq!(anna.visible(), conflict);
-    anna.redo().unwrap();
-    assert_eq!(anna.visible(), resolved);
-    assert_eq!(anna.workspace.live(task_key(id(10)), &task::TITLE.into()).len(), 1);
-    anna.undo().unwrap();
-    assert_eq!(anna.visible(), conflict);
+    for _ in 0..3 {
+        anna.undo().unwrap();
+        ben.receive(&anna);
+        assert_eq!(anna.visible(), conflict);
+        // Each is still its author's, and the same one is shown.
+        assert_eq!((told(&anna), told(&ben)), (before.clone(), before.clone()));
+        anna.redo().unwrap();
+        assert_eq!(anna.visible(), resolved);
+        assert_eq!(anna.workspace.live(task_key(id(10)), &task::TITLE.into()).len(), 1);
+    }
 }
 
 #[test]
@@ -168,6 +179,43 @@ fn a_deletion_is_not_undone_after_somebody_deleted_again() {
     let kept = anna.undo().unwrap();
     assert_eq!(kept, ["task \"Task 10\" stays deleted: Ben changed it, and it was deleted again"]);
     assert!(!anna.workspace.is_shown(task_key(id(10))));
+}
+
+#[test]
+fn undoing_a_deletion_ends_its_conflict_with_an_edit() {
+    let (mut anna, mut ben) = two();
+    anna.must(delete(Kind::Task, 10));
+    ben.must(rename(10, "Ben's"));
+    anna.receive(&ben);
+    ben.receive(&anna);
+    assert_eq!(anna.workspace.conflict_count(), 1);
+    assert_eq!(anna.undo(), Some(vec![]));
+    ben.receive(&anna);
+    for peer in [&anna, &ben] {
+        assert_eq!((peer.workspace.conflicts(), peer.title(id(10))), (vec![], "Ben's".to_owned()));
+    }
+    // Ben's title is seen by now: the deletion is not made again over it.
+    assert_eq!(anna.redo(), Some(vec!["task \"Ben's\" stays: Ben changed it since".to_owned()]));
+    assert_eq!(anna.workspace.conflict_count(), 0);
+}
+
+#[test]
+fn undoing_a_deletion_leaves_the_conflict_of_a_later_one() {
+    let (mut anna, mut ben) = two();
+    anna.must(delete(Kind::Task, 10));
+    ben.receive(&anna);
+    ben.must(restore(Kind::Task, 10));
+    anna.receive(&ben);
+    ben.must(delete(Kind::Task, 10));
+    let mut carla = Peer::new(2);
+    carla.receive(&anna);
+    carla.must(rename(10, "Carla's"));
+    for other in [&ben, &carla] {
+        anna.receive(other);
+    }
+    assert_eq!(anna.workspace.conflict_count(), 1);
+    anna.undo().unwrap();
+    assert_eq!(anna.workspace.conflict_count(), 1, "that Ben deleted it is still to be decided");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn crowded() -> impl Strategy<Value = Vec<Written>> {
     prop::collection::vec(entry, ENTRIES).prop_map(|entries| {
         let written = entries.into_iter().zip(0..).map(|((author, prefix, hlc, ops), tail)| {
             let groups = vec![(key(Kind::Task, 1), ops)];
-            Written { author, kind: EntryKind::DATA, prefix, tail, hlc, groups }
+            Written { author, kind: EntryKind::DATA, prefix, tail, hlc, undo: prefix % 3 == 0, groups }
         });
         written.collect()
     })
@@ -88,7 +88,15 @@ fn applied(ops: impl IntoIterator<Item = Op>) -> Peer {
             break;
         }
         let groups = vec![(key(Kind::Task, 1), ops.by_ref().take(3).collect())];
-        peer.apply(&Written { author: 1, kind: EntryKind::DATA, prefix, tail: 0, hlc: prefix, groups });
+        peer.apply(&Written {
+            author: 1,
+            kind: EntryKind::DATA,
+            prefix,
+            tail: 0,
+            hlc: prefix,
+            undo: true,
+            groups,
+        });
     }
     peer
 }

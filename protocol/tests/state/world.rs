@@ -8,7 +8,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, comment, task},
-    op::{DataBody, Group, Op},
+    op::{DataBody, Group, Op, Reverts},
     register::Live,
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
@@ -45,6 +45,8 @@ pub struct Written {
     /// Sets apart entries whose prefixes collide.
     pub tail: u8,
     pub hlc: u64,
+    /// Whether it says that it undoes something.
+    pub undo: bool,
     pub groups: Vec<(EntityKey, Vec<Op>)>,
 }
 
@@ -67,7 +69,8 @@ impl Written {
 
     pub fn body(&self) -> Vec<u8> {
         let groups = self.groups.iter().cloned().map(|(key, ops)| Group { key, ops });
-        codec::encode(&DataBody::new(groups.collect()))
+        let reverts = self.undo.then_some(Reverts { transaction: 0, redo: false });
+        codec::encode(&DataBody { reverts, ..DataBody::new(groups.collect()) })
     }
 }
 
@@ -190,8 +193,17 @@ fn written() -> impl Strategy<Value = Written> {
     let kind =
         prop_oneof![8 => Just(EntryKind::DATA), 1 => Just(EntryKind::PROFILE), 1 => Just(EntryKind::JOIN)];
     // Few prefixes and stamps: they collide, and operations name what comes later.
-    (0u8..3, kind, 0u64..14, 0u64..6, prop::collection::vec(group(), 1..3)).prop_map(
-        |(author, kind, prefix, hlc, groups)| Written { author, kind, prefix, tail: 0, hlc, groups },
+    let groups = prop::collection::vec(group(), 1..3);
+    (0u8..3, kind, 0u64..14, 0u64..6, any::<bool>(), groups).prop_map(
+        |(author, kind, prefix, hlc, undo, groups)| Written {
+            author,
+            kind,
+            prefix,
+            tail: 0,
+            hlc,
+            undo,
+            groups,
+        },
     )
 }
 
@@ -240,6 +252,7 @@ impl Oracle {
         oracle.shown = alive.map(|(key, _)| *key).collect();
         oracle.cut_cycles();
         oracle.find_conflicts(&all);
+        oracle.find_survived(&all);
         oracle
     }
 
@@ -281,6 +294,7 @@ impl Oracle {
                 let cut =
                     key.kind == Kind::Task && *slot == task::PARENT.into() && self.cut.contains(&key.id);
                 let told = key.kind.field(slot.field).unwrap().conflicts && differ;
+                let told = told && self.can_choose(*key, slot, live);
                 let deleted = *slot == ALIVE.field.into()
                     && live.iter().all(|seen| seen.4)
                     && all.iter().any(|done| {
@@ -291,6 +305,46 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// Hidden by a deletion, with something inside that is not.
+    fn find_survived(&mut self, all: &[Done]) {
+        let deletes = |done: &Done| done.effective && matches!(done.op, Op::Delete { .. });
+        let went = |key| {
+            let hidden = self.live.contains_key(&key) && !self.shown.contains(&key);
+            hidden && all.iter().any(|done| done.key == key && deletes(done))
+        };
+        let names = |key, field| self.value(key, field)?.as_entity();
+        let containers = self.shown.iter().filter_map(|key| match key.kind {
+            Kind::Column => Some(EntityKey::new(Kind::Project, names(*key, column::PROJECT)?)),
+            Kind::Comment => Some(EntityKey::new(Kind::Task, names(*key, comment::TASK)?)),
+            Kind::Task => {
+                let column = EntityKey::new(Kind::Column, names(*key, task::COLUMN)?);
+                Some(EntityKey::new(Kind::Project, names(column, column::PROJECT)?))
+            }
+            _ => None,
+        });
+        let found = containers.filter(|key| went(*key)).map(|key| (key, Slot::from(ALIVE.field)));
+        let found: Vec<_> = found.collect();
+        self.conflicts.extend(found);
+    }
+
+    /// Whether there are two places to choose from: where the task is, and where it would be shown.
+    fn can_choose(&self, task: EntityKey, slot: &Slot, live: &[Seen]) -> bool {
+        let shown =
+            |kind, id: Option<EntityId>| id.is_some_and(|id| self.shown.contains(&EntityKey::new(kind, id)));
+        let (now, stands): (_, Box<dyn Fn(EntityId) -> bool>) = if *slot == task::COLUMN.into() {
+            let project = |id| self.value(EntityKey::new(Kind::Column, id), column::PROJECT)?.as_entity();
+            let stands = move |id| shown(Kind::Column, Some(id)) && shown(Kind::Project, project(id));
+            (self.column_of(task.id), Box::new(stands))
+        } else if *slot == task::PARENT.into() {
+            let followed = |id: &EntityId| shown(Kind::Task, Some(*id)) && !self.cut.contains(&task.id);
+            (self.parent(task.id).filter(followed), Box::new(move |id| shown(Kind::Task, Some(id))))
+        } else {
+            return true;
+        };
+        let others = live[1..].iter().map(|seen| seen.2.as_entity());
+        others.filter(|other| other.is_none_or(&stands)).any(|other| other != now)
     }
 
     /// The column a task is shown in, by the rule's own words.
