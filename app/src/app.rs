@@ -232,6 +232,9 @@ impl VeloApp {
     /// Opens a task, in its project.
     fn open(&mut self, task: EntityId) {
         let Some(workspace) = &self.model.workspace else { return };
+        if workspace.task(task).is_none() {
+            return;
+        }
         match workspace.project_of(task) {
             Some(project) if self.project() != Some(project) => self.show_project(project),
             Some(_) => self.view.page = Page::Project,

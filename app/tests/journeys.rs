@@ -246,6 +246,27 @@ fn what_was_added_to_a_deleted_project_is_found_and_put_elsewhere() {
 }
 
 #[test]
+fn a_project_deleted_while_others_add_to_it_is_brought_back() {
+    let (mut screen, id) = small_board();
+    let ben = ben(&screen, id);
+    part(&ben, &screen.device);
+    let project = ben.borrow().workspace(id).projects()[0];
+    ben.borrow_mut().edit(id, vec![Change::Delete { key: EntityKey::new(Kind::Project, project) }]);
+    screen.press(Key::C);
+    screen.fill_in("Describe the task", "Buy nails");
+    screen.press(Key::Enter);
+    meet(&ben, &screen.device);
+    screen.harness.run();
+    screen.click("Conflicts");
+    assert!(screen.shows_part("Ben Moss deleted this project while you worked on something in it."));
+    assert!(screen.shows("Delete what is left in it"), "it says what it takes");
+    screen.click("Bring it back");
+    assert!(screen.shows("Nothing to decide"));
+    screen.click("Garden shed");
+    assert!(screen.shows("Fix pump") && screen.shows("Buy nails"), "with all that was in it");
+}
+
+#[test]
 fn deleting_what_another_edits_is_told() {
     let (mut screen, id) = small_board();
     let ben = ben(&screen, id);

@@ -7,9 +7,9 @@ use super::{
 use velo_protocol::{
     change::Change,
     id::{EntityId, PersonId},
-    model::{self, ALIVE, EntityKey, FieldType, Kind, Slot},
+    model::{self, ALIVE, EntityKey, FieldType, Kind, Slot, task},
     value::{Element, Value},
-    workspace::{Conflict, Workspace},
+    workspace::{Conflict, ConflictValue, Workspace},
 };
 
 /// One value of a conflict, ready to be shown.
@@ -82,20 +82,32 @@ fn side(
     let author = if mine { "You".to_owned() } else { ws.person_name(value.author) };
     let (key, slot, kept) = (conflict.key, conflict.slot.clone(), value.value.clone());
     Some(Side {
-        text: value_text(ws, names, moment, conflict, &value.value),
+        text: side_text(ws, names, moment, conflict, value),
         keep: match (&conflict.slot.field, value.value.is_true()) {
-            (field, true) if *field == ALIVE.field => format!("Keep the {}", conflict.key.kind.name()),
+            (field, true) if *field == ALIVE.field && conflict.hidden => "Bring it back".to_owned(),
+            (field, false) if *field == ALIVE.field && conflict.hidden => delete_survivors(ws, key),
+            (field, true) if *field == ALIVE.field => format!("Keep the {}", key.kind.name()),
             (field, false) if *field == ALIVE.field => "Delete it".to_owned(),
             _ if is_cycle(conflict) => "Leave at top level".to_owned(),
+            _ if value.instead => "Leave it there".to_owned(),
             _ if mine => "Keep mine".to_owned(),
             _ => format!("Keep {author}’s"),
         },
         author,
         mine,
         when: date::at(value.hlc.ms(), moment),
-        shown: at == 0,
+        // Of what is hidden the deletion is what one sees.
+        shown: at == usize::from(conflict.hidden),
         change: Change::Resolve { key, slot, value: kept },
     })
+}
+
+/// What deleting would take: it must not come as a surprise.
+fn delete_survivors(ws: &Workspace, key: EntityKey) -> String {
+    match ws.survivors(key).count() {
+        1 => "Delete what is left in it".to_owned(),
+        count => format!("Delete the {count} things left in it"),
+    }
 }
 
 /// Several values of one author get numbers, so that no two buttons have one name.
@@ -145,7 +157,8 @@ fn deletion_sentence(conflict: &Conflict, sides: &[Side], kind: &str) -> String 
     let name = |side: Option<&Side>| side.map_or("Somebody", |side| side.author.as_str()).to_owned();
     let (deleter, editor) = (name(by(true)), name(by(false)));
     let editor = if editor == "You" { "you".to_owned() } else { editor };
-    format!("{deleter} deleted this {kind} while {editor} edited it.")
+    let did = if conflict.hidden { "worked on something in it" } else { "edited it" };
+    format!("{deleter} deleted this {kind} while {editor} {did}.")
 }
 
 fn field_name(conflict: &Conflict) -> String {
@@ -158,6 +171,22 @@ fn field_name(conflict: &Conflict) -> String {
     }
 }
 
+fn side_text(
+    ws: &Workspace,
+    names: &Directory,
+    moment: Moment,
+    conflict: &Conflict,
+    side: &ConflictValue,
+) -> String {
+    let text = value_text(ws, names, moment, conflict, &side.value);
+    match (&side.value, side.instead) {
+        (_, false) => text,
+        (Value::Unset, true) if conflict.slot.field == task::PARENT => "At top level".to_owned(),
+        (Value::Unset, true) => "In no project".to_owned(),
+        (_, true) => format!("{text}, since what was chosen is gone"),
+    }
+}
+
 fn value_text(
     ws: &Workspace,
     names: &Directory,
@@ -167,7 +196,12 @@ fn value_text(
 ) -> String {
     let spec = conflict.key.kind.field(conflict.slot.field);
     if conflict.slot.field == ALIVE.field {
-        return if value.is_true() { "Edited, and still there" } else { "Deleted" }.to_owned();
+        let words = match (value.is_true(), conflict.hidden) {
+            (true, false) => "Edited, and still there",
+            (true, true) => "Something in it was added or changed",
+            (false, _) => "Deleted",
+        };
+        return words.to_owned();
     }
     match (value, spec.map(|spec| spec.ty)) {
         (Value::Unset, _) => "(empty)".to_owned(),

@@ -76,7 +76,7 @@ pub struct ConflictRow {
     pub field: String,
     /// What happened, in a plain sentence.
     pub sentence: String,
-    /// What can be picked, from 1. The first is shown until somebody decides.
+    /// What can be picked, from 1.
     pub options: Vec<OptionRow>,
 }
 
@@ -87,6 +87,8 @@ pub struct OptionRow {
     pub value: String,
     /// Who set it, and when.
     pub set: Stamp,
+    /// Whether this is what one sees until somebody decides.
+    pub shown: bool,
 }
 
 /// A conflict that was settled.
@@ -133,7 +135,7 @@ impl ConflictRow {
             name: show::name(&scope.workspace, conflict.key),
             field: field_name(conflict).to_owned(),
             sentence: sentence(scope, conflict),
-            options: conflict.values.iter().map(|one| option(scope, conflict, one)).collect(),
+            options: (0..).zip(&conflict.values).map(|(at, one)| option(scope, conflict, at, one)).collect(),
         }
     }
 }
@@ -151,13 +153,19 @@ fn short(scope: &Scope<'_>, conflict: &Conflict) -> Option<String> {
     (conflict.key.kind == Kind::Task).then(|| scope.workspace.short_id(conflict.key.id))
 }
 
-fn option(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> OptionRow {
+fn option(scope: &Scope<'_>, conflict: &Conflict, at: usize, one: &ConflictValue) -> OptionRow {
     let value = value_words(scope, conflict, &one.value);
-    OptionRow { value, set: Stamp::of(&scope.workspace, one.hlc, one.author) }
+    let gone = one.instead && conflict.values.len() > 1;
+    let value = if gone { format!("{value}, since what was chosen is gone") } else { value };
+    // Of what is hidden the deletion is what one sees.
+    let shown = at == usize::from(conflict.hidden);
+    OptionRow { value, set: Stamp::of(&scope.workspace, one.hlc, one.author), shown }
 }
 
 fn value_words(scope: &Scope<'_>, conflict: &Conflict, value: &Value) -> String {
     match value {
+        Value::Bool(true) if conflict.hidden => "bring it back".to_owned(),
+        Value::Bool(false) if conflict.hidden => "delete what is left in it".to_owned(),
         Value::Bool(true) if is_deletion(conflict) => "keep it".to_owned(),
         Value::Bool(false) if is_deletion(conflict) => "delete it".to_owned(),
         value => describe::value(&scope.workspace, conflict.key.kind, &conflict.slot, value),
@@ -178,16 +186,22 @@ fn sentence(scope: &Scope<'_>, conflict: &Conflict) -> String {
     let name = |one: &ConflictValue| workspace.person_name(one.author);
     match conflict.values.as_slice() {
         [edit, deletion] if is_deletion(conflict) => {
-            format!("{} deleted {what} while {} edited it", name(deletion), name(edit))
+            let did = if conflict.hidden { "worked on something in it" } else { "edited it" };
+            format!("{} deleted {what} while {} {did}", name(deletion), name(edit))
         }
         // A parent with a single value stands for a cycle.
         [one] => format!("{} put {what} inside one of its own parts: it is shown at top level", name(one)),
         values => {
-            let said = |one| format!("{} chose {}", name(one), option(scope, conflict, one).value);
+            let said = |one: &ConflictValue| format!("{} chose {}", name(one), said(scope, conflict, one));
             let said: Vec<_> = values.iter().map(said).collect();
             format!("{} of {what}: {}", field_words(scope, conflict), said.join(", "))
         }
     }
+}
+
+/// What somebody chose, as far as it can still be said.
+fn said(scope: &Scope<'_>, conflict: &Conflict, one: &ConflictValue) -> String {
+    if one.instead { "what is gone".to_owned() } else { value_words(scope, conflict, &one.value) }
 }
 
 /// How things stand once a value remains.
@@ -197,7 +211,13 @@ fn outcome(scope: &Scope<'_>, conflict: &Conflict, value: &Value) -> String {
     let field = field_words(scope, conflict);
     match (&slot.element, value) {
         (_, value) if is_deletion(conflict) => {
-            format!("{what} {}", if value.is_true() { "stays" } else { "is deleted" })
+            let end = match (value.is_true(), conflict.hidden) {
+                (true, false) => "stays",
+                (true, true) => "is back",
+                (false, false) => "is deleted",
+                (false, true) => "is deleted, with what was left in it",
+            };
+            format!("{what} {end}")
         }
         (Some(_), Value::Bool(on)) => {
             let set = describe::field(key.kind, slot.field);

@@ -25,7 +25,7 @@ pub(super) fn layout(request: &Request) -> Layout {
 pub(super) fn lines(row: &ConflictRow) -> String {
     let short = row.short.as_ref().map(|short| format!("{short}: ")).unwrap_or_default();
     let option = |(place, one): (usize, &OptionRow)| {
-        let shown = if place == 0 { " (shown now)" } else { "" };
+        let shown = if one.shown { " (shown now)" } else { "" };
         format!("   {}) {}, by {} at {}{shown}", place + 1, one.value, one.set.by, one.set.at)
     };
     let options = output::lines(row.options.iter().enumerate().map(option));

@@ -30,6 +30,9 @@ pub struct ConflictValue {
     pub author: PersonId,
     /// When. Of a value that an undo gave back: when it was set before.
     pub hlc: Hlc,
+    /// Whether it is where the task is shown instead of where it was put: that was deleted, or would
+    /// close a cycle.
+    pub instead: bool,
 }
 
 /// A field with more than one concurrent value. Derived: whoever has the same entries sees the same.
@@ -43,8 +46,10 @@ pub struct Conflict {
     /// stands for a cycle: the task is shown at top level instead. Of a task's column and parent,
     /// the first value is where it is shown, which differs from what was set if that was deleted.
     pub slot: Slot,
-    /// The values; the first is shown.
+    /// The values; the first is shown, unless the entity is hidden.
     pub values: Vec<ConflictValue>,
+    /// Whether the entity is deleted, and only something inside it survived.
+    pub hidden: bool,
 }
 
 /// How many conflicts each entity has that has any.
@@ -91,7 +96,7 @@ impl Workspace {
         let mut conflicts = Vec::new();
         if was_deleted(entity) || self.is_survived(key) {
             let values = self.edit_and_deletion(key, entity);
-            conflicts.push(Conflict { key, slot: ALIVE.field.into(), values });
+            conflicts.push(Conflict { key, slot: ALIVE.field.into(), values, hidden: !entity.is_shown() });
         }
         if !entity.is_shown() {
             return conflicts;
@@ -103,7 +108,7 @@ impl Workspace {
                 None => Vec::new(),
             };
             if !values.is_empty() {
-                conflicts.push(Conflict { key, slot: register.slot(), values });
+                conflicts.push(Conflict { key, slot: register.slot(), values, hidden: false });
             }
         }
         conflicts
@@ -148,7 +153,9 @@ impl Workspace {
         let mut values = self.values_of(register);
         if let Some(holds) = values.first_mut() {
             // To choose what was deleted, or what closes a cycle, would be refused.
-            holds.value = self.shown_place(key.id, containment);
+            let shown = self.shown_place(key.id, containment);
+            holds.instead = shown != holds.value;
+            holds.value = shown;
         }
         let mut rank = 0..;
         values.retain(|one| rank.next() == Some(0) || self.can_stand(containment, &one.value));
@@ -180,7 +187,13 @@ impl Workspace {
     fn conflict_value(&self, register: &Register, live: &Live) -> ConflictValue {
         let origin = register.origin(live, |was| (was.hlc, was.op, self.person(was.chain)));
         let (chain, hlc) = origin.map_or((live.chain, live.hlc), |was| (was.chain, was.hlc));
-        ConflictValue { op: live.op, value: live.value.clone(), author: self.person(chain), hlc }
+        ConflictValue {
+            op: live.op,
+            value: live.value.clone(),
+            author: self.person(chain),
+            hlc,
+            instead: false,
+        }
     }
 
     fn edit_and_deletion(&self, key: EntityKey, entity: &Entity) -> Vec<ConflictValue> {
@@ -195,6 +208,7 @@ impl Workspace {
             value: Value::Bool(alive),
             author: self.person(chain),
             hlc,
+            instead: false,
         };
         edit.into_iter().chain(deletion).map(value).collect()
     }
