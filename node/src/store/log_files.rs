@@ -41,6 +41,7 @@ use velo_protocol::{
 
 mod gaps;
 mod open;
+mod orphans;
 
 pub use gaps::{Damage, Gap};
 pub use open::{OpenError, OpenReport, VerifyReport};
