@@ -301,9 +301,14 @@ fn damage_met_by_a_reader_is_repaired_at_the_next_opening() {
     assert!(!log.reader().verify_all(None).unwrap().is_good());
     let read = |no| log.reader().read_run(ChainNo(no), 0);
     assert!((0..3).any(|no| matches!(read(no), Err(StoreError::Read(_)))));
+    // It was told of from the next opening on only.
+    let damage = log.reader().damage().unwrap();
+    assert!(damage.is_fresh && damage.places == 1, "{damage:?}");
     drop(log);
-    let (_, report) = open_small(dir.path(), Some(&index));
+    let (log, report) = open_small(dir.path(), Some(&index));
     assert!(!report.used_index && report.in_doubt() && report.must_rebuild(), "{report:?}");
+    let damage = log.reader().damage().unwrap();
+    assert!(!damage.is_fresh && damage.places == 1, "{damage:?}");
 }
 
 #[test]

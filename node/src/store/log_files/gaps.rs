@@ -24,6 +24,8 @@ use velo_protocol::{id::LogId, log::Origin, store::ChainInfo};
 pub struct Damage {
     /// Damaged places met so far.
     pub places: usize,
+    /// Whether some of it was met since the opening: the next one copies it aside and copes with it.
+    pub is_fresh: bool,
     /// Where copies of them lie.
     pub quarantine: PathBuf,
     /// Logs that lack something still.
@@ -42,8 +44,9 @@ pub struct Gap {
 }
 
 pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
-    let (places, quarantine) = (shared.known_damage.len(), shared.files.quarantine());
-    if places == 0 {
+    let (known, quarantine) = (&shared.known_damage, shared.files.quarantine());
+    let is_suspect = shared.files.suspect().exists();
+    if known.is_empty() && !is_suspect {
         return Ok(Damage { quarantine, ..Damage::default() });
     }
     let lengths = list(&shared.files.dir)?;
@@ -52,7 +55,15 @@ pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     // What has come while the files were read does not wait any more.
     let held = shared.table().infos();
     let found = orphans::held(shared, &held, &builder.waiting);
-    Ok(Damage { places, quarantine, gaps: gaps(&held, &builder.waiting, &found) })
+    let fresh = builder.damage.iter().filter(|place| !known.contains(place)).count();
+    // Damage at the very end looks like a torn append, so it is only suspected.
+    let is_fresh = is_suspect || fresh > 0;
+    Ok(Damage {
+        places: known.len() + fresh,
+        is_fresh,
+        quarantine,
+        gaps: gaps(&held, &builder.waiting, &found),
+    })
 }
 
 /// Sums up what waits, by log.
