@@ -3,6 +3,13 @@
 use crate::device::Device;
 use serde_json::{Value as Json, json};
 use std::fs;
+use velo_protocol::{
+    change::Change,
+    id::{EntityId, WorkspaceId},
+    model::{EntityKey, Kind, task},
+    replica::Command,
+    value::Value,
+};
 
 /// Anna's workshop with two tasks, which Ben has joined. No node runs.
 fn workshop_of_two() -> (Device, Device) {
@@ -234,6 +241,42 @@ fn an_undo_of_what_somebody_changed_since_says_so() {
         assert_eq!(told.matches(&format!("Anna found nothing left to undo {about}")).count(), 2, "{told}");
         assert_eq!(told.matches(&format!("Anna found nothing left to redo {about}")).count(), 1, "{told}");
     }
+}
+
+/// Makes changes as one action.
+fn edit_at_once(
+    device: &Device,
+    changes: impl FnOnce(&velo_node::handle::Node, &velo_protocol::workspace::Workspace) -> Vec<Change>,
+) {
+    let node = device.open_node();
+    let workspace: WorkspaceId = node.workspaces()[0];
+    let changes = changes(&node, &node.workspace(workspace).unwrap());
+    node.submit_blocking(Command::Edit { workspace, changes }).unwrap();
+    node.shutdown().unwrap();
+}
+
+fn set_title(id: EntityId, title: &str) -> Change {
+    Change::Set { key: EntityKey::new(Kind::Task, id), slot: task::TITLE.into(), value: Value::text(title) }
+}
+
+/// It told what the first of the tasks had been called, which it had left alone.
+#[test]
+fn an_undo_tells_of_what_it_changed_alone() {
+    let (anna, ben) = workshop_of_two();
+    edit_at_once(&anna, |_, workspace| {
+        let mut tasks: Vec<_> = workspace.shown(Kind::Task).collect();
+        tasks.sort();
+        vec![set_title(tasks[0], "Order green paint"), set_title(tasks[1], "Clean the rollers")]
+    });
+    meet(&anna, &ben);
+    ben.ok(&["task", "edit", "HOUS-1", "--title", "Order blue paint"]);
+    meet(&anna, &ben);
+    let undone = anna.json(&["undo"]);
+    let what = json!(["changed task \"Clean the brushes\": title → \"Clean the rollers\""]);
+    assert_eq!((&undone["operations"], &undone["what"]), (&json!(1), &what), "{undone}");
+    assert_eq!(undone["kept"].as_array().map(Vec::len), Some(1));
+    let told = anna.ok(&["redo"]);
+    assert!(told.contains("Clean the rollers") && !told.contains("green"), "{told}");
 }
 
 /// All that the ticket said was where the inviter is, and that was forgotten with the command.
