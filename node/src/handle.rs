@@ -481,9 +481,17 @@ impl NodeHandle {
 
     /// The state of node, network and workspaces.
     pub fn status(&self) -> NodeStatus {
-        let published = self.shared.read();
-        let workspaces = published.workspaces.values().map(|state| {
-            let chains = published.readers.get(&state.id()).map(LogReader::chains).unwrap_or_default();
+        let (states, read_only, connected) = {
+            let published = self.shared.read();
+            let with_reader =
+                |state: &Workspace| (state.clone(), published.readers.get(&state.id()).cloned());
+            let states: Vec<_> = published.workspaces.values().map(with_reader).collect();
+            let connected = published.peers.iter().filter(|peer| peer.connected).count();
+            (states, published.read_only.clone(), connected)
+        };
+        // Without the lock: counting takes its time, and the driver waits to publish.
+        let workspaces = states.iter().map(|(state, reader)| {
+            let chains = reader.as_ref().map(LogReader::chains).unwrap_or_default();
             WorkspaceStatus::of(state, &chains)
         });
         NodeStatus {
@@ -491,8 +499,8 @@ impl NodeHandle {
             device: self.shared.device,
             data_dir: self.shared.data_dir.clone(),
             addresses: self.shared.addresses(),
-            read_only: published.read_only.clone(),
-            connected: published.peers.iter().filter(|peer| peer.connected).count(),
+            read_only,
+            connected,
             workspaces: workspaces.collect(),
             unopened: self.shared.unopened.clone(),
             network: self.shared.net.as_ref().map(NetHandle::status),

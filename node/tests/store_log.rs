@@ -14,7 +14,7 @@ use velo_node::store::{
 };
 use velo_protocol::{
     crypto::SecretKey,
-    id::WorkspaceId,
+    id::{LogId, WorkspaceId},
     store::{
         Batch, ChainNo, LogReader, LogStore, StoreError,
         conformance::{self, Author, WORKSPACE, batch},
@@ -212,6 +212,49 @@ fn damage_is_put_aside_reported_once_and_pulled_again() {
     assert!(damage.places == 1 && damage.gaps.is_empty(), "nothing waits any more: {damage:?}");
 }
 
+/// A longer log of somebody else was taken for the one that had lost its name.
+#[test]
+fn entries_whose_author_is_lost_wait_beside_a_longer_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut log, _) = open(dir.path(), None);
+    let (mut longer, mut shorter) = (Author::new(1), Author::new(2));
+    let runs: Vec<_> = (0..20).map(|_| longer.write(ChainNo(0), 2, 60)).collect();
+    log.append(&batch(runs)).unwrap();
+    log.append(&batch([shorter.write(ChainNo(1), 1, 60), shorter.write(ChainNo(1), 2, 60)])).unwrap();
+    drop(log);
+    flip_definition(&files(dir.path())[0], shorter.log());
+
+    let (mut log, report) = open(dir.path(), None);
+    assert_eq!((report.damaged.len(), report.loose), (1, 2), "{report:?}");
+    let damage = log.reader().damage().unwrap();
+    let [gap] = damage.gaps[..] else { panic!("{damage:?}") };
+    assert_eq!((gap.of, gap.lost, gap.waiting), (None, 0, 3));
+
+    // The same entries come again, first some and then all.
+    let mut again = Author::new(2);
+    for (entries, left) in [(1, 2), (2, 0)] {
+        let run = again.write(ChainNo(1), entries, 60);
+        log.append(&batch([run])).unwrap();
+        let waiting: u64 = log.reader().damage().unwrap().gaps.iter().map(|gap| gap.waiting).sum();
+        assert_eq!(waiting, left);
+    }
+    shorter.assert_held(&log.reader(), ChainNo(1));
+}
+
+/// Flips a byte of the record that says which log a number stands for.
+fn flip_definition(path: &Path, log: LogId) {
+    let mut bytes = fs::read(path).unwrap();
+    let mut at = FILE_HEADER;
+    while let Some(raw) = record::read(&bytes[at..]) {
+        if matches!(raw.decode(), Some(Record::Chain(definition)) if definition.log == log) {
+            break;
+        }
+        at += raw.len;
+    }
+    bytes[at + 12] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn local_seals_count_for_their_own_device_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -258,9 +301,14 @@ fn damage_met_by_a_reader_is_repaired_at_the_next_opening() {
     assert!(!log.reader().verify_all(None).unwrap().is_good());
     let read = |no| log.reader().read_run(ChainNo(no), 0);
     assert!((0..3).any(|no| matches!(read(no), Err(StoreError::Read(_)))));
+    // It was told of from the next opening on only.
+    let damage = log.reader().damage().unwrap();
+    assert!(damage.is_fresh && damage.places == 1, "{damage:?}");
     drop(log);
-    let (_, report) = open_small(dir.path(), Some(&index));
+    let (log, report) = open_small(dir.path(), Some(&index));
     assert!(!report.used_index && report.in_doubt() && report.must_rebuild(), "{report:?}");
+    let damage = log.reader().damage().unwrap();
+    assert!(!damage.is_fresh && damage.places == 1, "{damage:?}");
 }
 
 #[test]

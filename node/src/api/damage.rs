@@ -22,6 +22,9 @@ pub struct DamageRow {
     pub name: String,
     /// Damaged places met so far, repaired or not.
     pub places: usize,
+    /// Whether some of it was met since the start, and is repaired at the next one.
+    #[serde(default)]
+    pub is_fresh: bool,
     /// Where copies of them lie.
     pub quarantine: PathBuf,
     /// Logs that lack something.
@@ -58,14 +61,15 @@ fn row(node: &NodeHandle, id: WorkspaceId) -> Result<Option<DamageRow>, ApiError
     // Before the state: what arrives in between is not taken for waiting.
     let chains = node.chains(id);
     let (Some(damage), Some(workspace)) = (node.damage(id), node.workspace(id)) else { return Ok(None) };
-    let Damage { places, quarantine, gaps } = damage.map_err(|error| ApiError::Failed(error.to_string()))?;
+    let damage = damage.map_err(|error| ApiError::Failed(error.to_string()))?;
+    let Damage { places, is_fresh, quarantine, gaps } = damage;
     let mut logs: Vec<LogGap> = gaps.iter().map(|gap| LogGap::of(&workspace, gap)).collect();
     for (chain, no) in chains.iter().zip((0..).map(ChainNo)) {
         add_unshown(&mut logs, &workspace, chain, no);
     }
-    let is_well = places == 0 && logs.is_empty();
+    let is_well = places == 0 && !is_fresh && logs.is_empty();
     let name = workspace.name().to_owned();
-    Ok((!is_well).then_some(DamageRow { workspace: id, name, places, quarantine, logs }))
+    Ok((!is_well).then_some(DamageRow { workspace: id, name, places, is_fresh, quarantine, logs }))
 }
 
 /// Adds the entries of a chain that are not shown, as they build upon others that are not here.

@@ -55,8 +55,8 @@ pub struct HistoryRow {
 pub struct Undone {
     /// How many operations were written.
     pub operations: usize,
-    /// What the action had done, in the words of history, a sentence for each entity; of a long one
-    /// the beginning.
+    /// What the action had done to what changed now, in the words of history, a sentence for each
+    /// entity; of a long one the beginning.
     #[serde(default)]
     pub what: Vec<String>,
     /// What changed.
@@ -177,16 +177,16 @@ fn without_effect(scope: &Scope<'_>, at: EntryAt, who: &str, reverts: Option<Rev
 fn action(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<String> {
     let said = action_words(scope, at, first)?;
     let more = said.len().checked_sub(1)?;
-    let said = said.into_iter().next()?;
+    let (_, said) = said.into_iter().next()?;
     Some(if more == 0 { said } else { format!("{said} (and {more} more)") })
 }
 
 /// What the first entry of an action did, a sentence for each entity. It is looked for in the same log,
 /// not far before `at`.
-fn action_words(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<Vec<String>> {
+fn action_words(scope: &Scope<'_>, at: EntryAt, first: u64) -> Option<Vec<(EntityKey, String)>> {
     let mut entries = before(scope, at);
     let body = DataBody::read(&entries.find(|(_, entry)| entry.prefix == first)?.1.body).ok()?;
-    Some(body.groups.iter().map(|group| words(&scope.workspace, group)).collect())
+    Some(body.groups.iter().map(|group| (group.key, words(&scope.workspace, group))).collect())
 }
 
 /// The entries of a log that come not far before `at`, the latest first.
@@ -197,7 +197,7 @@ fn before(scope: &Scope<'_>, at: EntryAt) -> impl Iterator<Item = (EntryAt, Logg
 }
 
 /// What the action had done that this device took back last, or with `redo` made again.
-fn last_turned(scope: &Scope<'_>, redo: bool) -> Option<Vec<String>> {
+fn last_turned(scope: &Scope<'_>, redo: bool) -> Option<Vec<(EntityKey, String)>> {
     let workspace = &scope.workspace;
     let chains = (0..).map(ChainNo).map_while(|chain| Some((chain, workspace.author(chain)?)));
     let own = chains.filter(|(_, origin)| origin.device == scope.node.device());
@@ -275,11 +275,18 @@ pub(super) async fn redo(scope: Scope<'_>) -> Result<Json, ApiError> {
 async fn revert(mut scope: Scope<'_>, command: Command, redo: bool) -> Result<Json, ApiError> {
     match scope.submit(command).await? {
         Reply::Edited { operations, changed, kept } => {
+            let what = if operations == 0 { Vec::new() } else { turned(&scope, redo, &changed).await? };
             let changed = changed.into_iter().map(|key| describe::entity(&scope.workspace, key)).collect();
-            // Without the words, such as after damage, what was done holds all the same.
-            let what = scope.apart(move |scope| last_turned(scope, redo)).await?.unwrap_or_default();
             answer(&Undone { operations, what, changed, kept })
         }
         _ => Err(ApiError::Failed("the node answered something else".into())),
     }
+}
+
+/// What the action had done to those entities that `changed` now: of the others somebody had changed
+/// the values since.
+async fn turned(scope: &Scope<'_>, redo: bool, changed: &[EntityKey]) -> Result<Vec<String>, ApiError> {
+    // Without the words, such as after damage, what was done holds all the same.
+    let said = scope.apart(move |scope| last_turned(scope, redo)).await?.unwrap_or_default();
+    Ok(said.into_iter().filter(|(key, _)| changed.contains(key)).map(|(_, said)| said).collect())
 }

@@ -55,13 +55,37 @@ pub(super) async fn execute(request: Introduce, node: &NodeHandle) -> Result<Jso
     let known = Introduction::read(node.data_dir())?;
     request.check(known.as_ref())?;
     let new = Introduction::new(&request.name)?;
-    for workspace in node.workspaces() {
-        show_name(node, workspace, &new.name).await?;
-    }
-    // Last: it is what tells whether all is done.
+    // First: workspaces made or joined from now on show it.
     new.write(node.data_dir())?;
+    let mut failed = Vec::new();
+    for workspace in node.workspaces() {
+        if let Err(error) = show_name(node, workspace, &new.name).await {
+            failed.push(without_name(node, workspace, &error));
+        }
+    }
+    if !failed.is_empty() {
+        return Err(half_done(&new.name, &failed));
+    }
     let before = known.map(|known| known.name);
     answer(&Introduced { name: new.name, person: node.person(), device: node.device(), before })
+}
+
+fn without_name(node: &NodeHandle, workspace: WorkspaceId, error: &ApiError) -> String {
+    let name = node.workspace(workspace).map(|shown| shown.name().to_owned()).unwrap_or_default();
+    if name.is_empty() {
+        format!("workspace {} ({error})", workspace.short())
+    } else {
+        format!("\"{name}\" ({error})")
+    }
+}
+
+/// What is missing, and how to get it: the command changes only what does not show the name yet.
+fn half_done(name: &str, failed: &[String]) -> ApiError {
+    ApiError::Failed(format!(
+        "this device knows you as {name} now, but not every workspace took the name: {}. \
+         `velo init --rename --name \"{name}\"` again finishes it",
+        failed.join("; ")
+    ))
 }
 
 async fn show_name(node: &NodeHandle, workspace: WorkspaceId, name: &str) -> Result<(), ApiError> {

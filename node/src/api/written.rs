@@ -9,12 +9,12 @@ use super::{
 use jiff::Zoned;
 use velo_protocol::{
     describe,
-    model::{EntityKey, FieldSpec, FieldType, Kind, Slot, task},
-    value::Value,
+    model::{EntityKey, FieldSpec, FieldType, Kind, Slot, custom_field, task},
+    value::{Element, Value},
 };
 
 /// Reads the value of a field of `key`, or, for one that does not exist yet, of its kind. `like`: a
-/// value that the field has or had, which tells what a custom field takes.
+/// value that the field has or had, which tells what a custom field takes if that does not.
 pub fn value(
     scope: &Scope<'_>,
     key: EntityKey,
@@ -36,7 +36,7 @@ pub fn value(
             or_none(text, |text| reference::shown_task(scope, text, Precision::Part).map(Value::Entity))
         }
         FieldType::Ref(Kind::Column) => column(scope, key, text),
-        FieldType::Any => custom(text, like),
+        FieldType::Any => custom(scope, slot, text, like),
         FieldType::Ref(_) | FieldType::Who | FieldType::Order => {
             Err(ApiError::Invalid(format!("the {} cannot be typed", name(key.kind, spec))))
         }
@@ -86,11 +86,27 @@ fn column(scope: &Scope<'_>, key: EntityKey, text: &str) -> Result<Value, ApiErr
     reference::column(&scope.workspace, project, text, Precision::Part).map(Value::Entity)
 }
 
-fn custom(text: &str, like: Option<&Value>) -> Result<Value, ApiError> {
-    match like {
-        Some(Value::Date(_)) => or_none(text, |text| date::parse(text, &Zoned::now()).map(Value::Date)),
-        Some(Value::Int(_)) => or_none(text, |text| number("the value is a whole number", text)),
-        Some(Value::Bool(_)) => yes_or_no("the value", text),
+/// A custom field says itself what it takes. Of one that does not, such as one whose type this version
+/// does not know, an earlier value does.
+fn custom(scope: &Scope<'_>, slot: &Slot, text: &str, like: Option<&Value>) -> Result<Value, ApiError> {
+    let word = custom_type(scope, slot).or(match like {
+        Some(Value::Date(_)) => Some("date"),
+        Some(Value::Int(_)) => Some("number"),
+        Some(Value::Bool(_)) => Some("yes/no"),
+        _ => None,
+    });
+    or_none(text, |text| match word {
+        Some("date") => date::parse(text, &Zoned::now()).map(Value::Date),
+        Some("number") => number("the value is a whole number", text),
+        Some("yes/no") => yes_or_no("the value", text),
         _ => Ok(Value::text(text)),
-    }
+    })
+}
+
+/// A word of [`custom_field::TYPES`].
+fn custom_type(scope: &Scope<'_>, slot: &Slot) -> Option<&'static str> {
+    let Some(Element::Entity(id)) = slot.element else { return None };
+    let key = EntityKey::new(Kind::CustomField, id);
+    let place = scope.workspace.value(key, &custom_field::TYPE.into())?.as_int()?;
+    custom_field::TYPES.get(usize::try_from(place).ok()?).copied()
 }

@@ -137,6 +137,7 @@ fn damage(settings: &Settings) -> Step {
 /// What only waits may be on its way.
 fn severity(row: &DamageRow) -> Verdict {
     match row.logs.as_slice() {
+        _ if row.is_fresh => Verdict::Bad,
         [] => Verdict::Good,
         logs if logs.iter().any(is_broken) => Verdict::Bad,
         _ => Verdict::Notice,
@@ -152,6 +153,7 @@ fn damage_words(row: &DamageRow) -> String {
     let (places, copies) = (count(row.places, "damaged place"), row.quarantine.display());
     let logs: Vec<String> = row.logs.iter().map(gap_words).collect();
     let said = match severity(row) {
+        _ if row.is_fresh => fresh_words(row.places),
         Verdict::Good => {
             format!("nothing waits for what {places} of the past took; copies lie in {copies}")
         }
@@ -172,6 +174,15 @@ fn damage_words(row: &DamageRow) -> String {
         format!("\"{}\"", row.name)
     };
     format!("{workspace}: {said}")
+}
+
+/// How much waits is known when it was repaired.
+fn fresh_words(places: usize) -> String {
+    let met = if places == 0 { "damage".to_owned() } else { count(places, "damaged place") };
+    format!(
+        "{met} met in the log files: stop `velo node` and the app and start them again, which repairs it; then run \
+         `velo doctor` again"
+    )
 }
 
 fn gap_words(gap: &LogGap) -> String {

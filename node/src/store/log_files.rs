@@ -41,6 +41,7 @@ use velo_protocol::{
 
 mod gaps;
 mod open;
+mod orphans;
 
 pub use gaps::{Damage, Gap};
 pub use open::{OpenError, OpenReport, VerifyReport};
@@ -423,7 +424,8 @@ impl FileReader {
         open::verify(&self.shared, SealCheck { own })
     }
 
-    /// What damage took from the log, and what waits for it. Reads every byte if there was any.
+    /// What damage took from the log, and what waits for it. Reads every byte if there was any, or if a
+    /// read or a check has met some.
     pub fn damage(&self) -> Result<Damage, OpenError> {
         gaps::damage(&self.shared)
     }

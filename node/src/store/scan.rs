@@ -102,6 +102,10 @@ pub struct Waiting {
     pub after: u64,
     /// How many they are.
     pub entries: u64,
+    /// The record that holds them.
+    pub place: Place,
+    /// The number of their chain in that file.
+    pub local: u32,
 }
 
 /// What the end of a file looks like.
@@ -225,7 +229,7 @@ impl<'source, S: PieceSource<Piece = Extent>> Builder<'source, S> {
         };
         let Some(next) = end.and_then(|end| end_after(end, run)) else {
             let entries = u64::from(run.entries);
-            self.waiting.push(Waiting { of: self.whose(local), after: run.after, entries });
+            self.waiting.push(Waiting { of: self.whose(local), after: run.after, entries, place, local });
             return Ok(false);
         };
         let no = self.number(local)?;

@@ -233,6 +233,38 @@ fn a_person_takes_another_name_everywhere() {
     assert_eq!(anna.run(&["init", "--name", " ", "--rename"]).code, 2);
 }
 
+/// The name was noted last, so a failure left some workspaces with it and the device without.
+#[test]
+fn a_name_that_some_workspace_does_not_take_is_finished_by_another_run() {
+    let anna = Device::of("root");
+    anna.ok(&["workspace", "create", "Workshop"]);
+    let before = log_folders(&anna);
+    anna.ok(&["workspace", "create", "Garden"]);
+    let garden = log_folders(&anna).into_iter().find(|folder| !before.contains(folder)).unwrap();
+    // An opening that cannot remove it makes the log read-only.
+    let obstacle = garden.join("suspect");
+    std::fs::create_dir(&obstacle).unwrap();
+    let answer = anna.run(&["init", "--name", "Anna", "--rename"]);
+    assert_ne!(answer.code, 0, "{}", answer.out);
+    for part in
+        ["not every workspace", "\"Garden\" (", "`velo init --rename --name \"Anna\"` again finishes it"]
+    {
+        assert!(answer.err.contains(part), "{part} is missing in {}", answer.err);
+    }
+    std::fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(anna.json(&["status"])["name"], "Anna", "noted all the same");
+    anna.ok(&["init", "--name", "Anna", "--rename"]);
+    for workspace in ["Workshop", "Garden"] {
+        let shown = anna.json(&["--workspace", workspace, "workspace", "show"]);
+        assert_eq!(shown["people"][0]["name"], "Anna");
+    }
+}
+
+fn log_folders(device: &Device) -> Vec<std::path::PathBuf> {
+    let folders = std::fs::read_dir(device.data_dir().join("workspaces")).unwrap();
+    folders.map(|item| item.unwrap().path().join("log")).collect()
+}
+
 /// It only named the task: whoever undid twice did not know what was gone.
 #[test]
 fn undo_and_redo_say_what_they_turn() {

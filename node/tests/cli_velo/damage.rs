@@ -123,6 +123,29 @@ fn the_doctor_says_how_much_waits_for_what_a_flipped_byte_took() {
     }
 }
 
+/// Until the next start it said "none".
+#[test]
+fn the_doctor_tells_of_damage_that_a_running_node_met() {
+    let anna = Device::with_project();
+    for n in 1..=3 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let node = anna.start_node();
+    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    let lost = runs(&bytes).into_iter().nth_back(2).unwrap();
+    bytes[lost.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(anna.run(&["doctor", "--verify"]).code, 1, "meets it");
+    let answer = anna.run(&["doctor"]);
+    let line = answer.out.lines().find(|line| line.contains("damage ")).unwrap();
+    assert!(answer.code == 1 && line.contains("1 damaged place met in the log files"), "{line}");
+    assert!(line.contains("start them again, which repairs it"), "{line}");
+    assert!(node.stop().success());
+    let answer = anna.run(&["doctor"]);
+    assert!(answer.out.contains("2 entries of Anna's log"), "{}", answer.out);
+}
+
 fn step<'a>(report: &'a Json, name: &str) -> &'a Json {
     report["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap()
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
+use velo_node::handle::{Node, NodeConfig};
 
 /// A home folder. It goes when the test ends.
 pub struct Device {
@@ -53,6 +54,12 @@ impl Device {
         let path = self.home.path().join(name);
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// A node in this process, for what no command does. No other may run beside it.
+    pub fn open_node(&self) -> Node {
+        let state_dir = Some(self.home.path().join("state"));
+        Node::start(NodeConfig { data_dir: self.data_dir(), state_dir, network: None }).unwrap()
     }
 
     fn command(&self, args: &[&str]) -> Command {

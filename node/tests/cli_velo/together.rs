@@ -3,6 +3,13 @@
 use crate::device::Device;
 use serde_json::{Value as Json, json};
 use std::fs;
+use velo_protocol::{
+    change::Change,
+    id::{EntityId, WorkspaceId},
+    model::{EntityKey, Kind, Slot, custom_field, task},
+    replica::Command,
+    value::{Element, Value},
+};
 
 /// Anna's workshop with two tasks, which Ben has joined. No node runs.
 fn workshop_of_two() -> (Device, Device) {
@@ -234,6 +241,89 @@ fn an_undo_of_what_somebody_changed_since_says_so() {
         assert_eq!(told.matches(&format!("Anna found nothing left to undo {about}")).count(), 2, "{told}");
         assert_eq!(told.matches(&format!("Anna found nothing left to redo {about}")).count(), 1, "{told}");
     }
+}
+
+/// Makes changes as one action.
+fn edit_at_once(
+    device: &Device,
+    changes: impl FnOnce(&velo_node::handle::Node, &velo_protocol::workspace::Workspace) -> Vec<Change>,
+) {
+    let node = device.open_node();
+    let workspace: WorkspaceId = node.workspaces()[0];
+    let changes = changes(&node, &node.workspace(workspace).unwrap());
+    node.submit_blocking(Command::Edit { workspace, changes }).unwrap();
+    node.shutdown().unwrap();
+}
+
+fn set_title(id: EntityId, title: &str) -> Change {
+    Change::Set { key: EntityKey::new(Kind::Task, id), slot: task::TITLE.into(), value: Value::text(title) }
+}
+
+/// It told what the first of the tasks had been called, which it had left alone.
+#[test]
+fn an_undo_tells_of_what_it_changed_alone() {
+    let (anna, ben) = workshop_of_two();
+    edit_at_once(&anna, |_, workspace| {
+        let mut tasks: Vec<_> = workspace.shown(Kind::Task).collect();
+        tasks.sort();
+        vec![set_title(tasks[0], "Order green paint"), set_title(tasks[1], "Clean the rollers")]
+    });
+    meet(&anna, &ben);
+    ben.ok(&["task", "edit", "HOUS-1", "--title", "Order blue paint"]);
+    meet(&anna, &ben);
+    let undone = anna.json(&["undo"]);
+    let what = json!(["changed task \"Clean the brushes\": title → \"Clean the rollers\""]);
+    assert_eq!((&undone["operations"], &undone["what"]), (&json!(1), &what), "{undone}");
+    assert_eq!(undone["kept"].as_array().map(Vec::len), Some(1));
+    let told = anna.ok(&["redo"]);
+    assert!(told.contains("Clean the rollers") && !told.contains("green"), "{told}");
+}
+
+/// A value of another type was taken for the rule, and a yes or no could not be emptied.
+#[test]
+fn a_conflict_over_a_custom_field_is_settled_by_its_type() {
+    let (anna, ben) = workshop_of_two();
+    let mut field = None;
+    let mut set = |device: &Device, text: &str, ty: i64| {
+        edit_at_once(device, |node, workspace| {
+            let id = *field.get_or_insert_with(|| node.new_entity_id());
+            let key = EntityKey::new(Kind::CustomField, id);
+            let mut changes = Vec::new();
+            if !workspace.is_shown(key) {
+                let name = (custom_field::NAME.into(), Value::text("Size"));
+                changes.push(Change::Create {
+                    key,
+                    fields: vec![name, (custom_field::TYPE.into(), Value::Int(0))],
+                });
+            }
+            let first = workspace.shown(Kind::Task).min().unwrap();
+            let slot = Slot::element(task::CUSTOM, Element::Entity(id));
+            changes.push(Change::Set {
+                key: EntityKey::new(Kind::Task, first),
+                slot,
+                value: Value::text(text),
+            });
+            if ty != 0 {
+                changes.push(Change::Set { key, slot: custom_field::TYPE.into(), value: Value::Int(ty) });
+            }
+            changes
+        });
+    };
+    set(&anna, "small", 0);
+    meet(&anna, &ben);
+    set(&anna, "large", 1);
+    set(&ben, "huge", 0);
+    meet(&anna, &ben);
+    let settle = |value: &str| {
+        let conflicts = anna.json(&["conflicts", "list"]);
+        let id = conflicts[0]["id"].as_str().unwrap_or_else(|| panic!("{conflicts}")).to_owned();
+        anna.run(&["conflicts", "resolve", &id, "--value", value])
+    };
+    let answer = settle("enormous");
+    assert!(answer.code == 2 && answer.err.contains("whole number or none"), "{}", answer.err);
+    let answer = settle("none");
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert_eq!(anna.json(&["conflicts", "list"]), json!([]));
 }
 
 /// All that the ticket said was where the inviter is, and that was forgotten with the command.

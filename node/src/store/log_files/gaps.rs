@@ -7,9 +7,16 @@
 use super::{
     Shared,
     open::{OpenError, list, scan_files},
+    orphans,
 };
-use crate::store::scan::{Builder, Waiting};
-use std::{collections::BTreeMap, path::PathBuf};
+use crate::store::{
+    record::Place,
+    scan::{Builder, Waiting},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 use velo_protocol::{id::LogId, log::Origin, store::ChainInfo};
 
 /// See the module.
@@ -17,6 +24,8 @@ use velo_protocol::{id::LogId, log::Origin, store::ChainInfo};
 pub struct Damage {
     /// Damaged places met so far.
     pub places: usize,
+    /// Whether some of it was met since the opening: the next one copies it aside and copes with it.
+    pub is_fresh: bool,
     /// Where copies of them lie.
     pub quarantine: PathBuf,
     /// Logs that lack something still.
@@ -28,15 +37,16 @@ pub struct Damage {
 pub struct Gap {
     /// Which, and whose; `None` if the record that says it is lost too.
     pub of: Option<(LogId, Origin)>,
-    /// Entries between its end and the first that waits.
+    /// Entries between its end and the first that waits; 0 if nothing says where its end is.
     pub lost: u64,
     /// Entries that are in the files and continue nothing.
     pub waiting: u64,
 }
 
 pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
-    let (places, quarantine) = (shared.known_damage.len(), shared.files.quarantine());
-    if places == 0 {
+    let (known, quarantine) = (&shared.known_damage, shared.files.quarantine());
+    let is_suspect = shared.files.suspect().exists();
+    if known.is_empty() && !is_suspect {
         return Ok(Damage { quarantine, ..Damage::default() });
     }
     let lengths = list(&shared.files.dir)?;
@@ -44,29 +54,43 @@ pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     scan_files(&shared.files, &mut builder, shared.workspace, &lengths, (0, 0), &mut 0)?;
     // What has come while the files were read does not wait any more.
     let held = shared.table().infos();
-    Ok(Damage { places, quarantine, gaps: gaps(&held, &builder.waiting) })
+    let found = orphans::held(shared, &held, &builder.waiting);
+    let fresh = builder.damage.iter().filter(|place| !known.contains(place)).count();
+    // Damage at the very end looks like a torn append, so it is only suspected.
+    let is_fresh = is_suspect || fresh > 0;
+    Ok(Damage {
+        places: known.len() + fresh,
+        is_fresh,
+        quarantine,
+        gaps: gaps(&held, &builder.waiting, &found),
+    })
 }
 
 /// Sums up what waits, by log.
-fn gaps(held: &[ChainInfo], waiting: &[Waiting]) -> Vec<Gap> {
+fn gaps(held: &[ChainInfo], waiting: &[Waiting], found: &BTreeSet<Place>) -> Vec<Gap> {
     let mut gaps: BTreeMap<Option<LogId>, (u64, Gap)> = BTreeMap::new();
     for run in waiting {
         let log = run.of.map(|(log, _)| log);
-        let end = end_of(held, log);
-        if end >= run.after.saturating_add(run.entries) {
+        let end = log.map_or(0, |log| end_of(held, log));
+        let is_here = if log.is_some() {
+            end >= run.after.saturating_add(run.entries)
+        } else {
+            found.contains(&run.place)
+        };
+        if is_here {
             continue;
         }
         let none = Gap { of: run.of, lost: 0, waiting: 0 };
         let (first, gap) = gaps.entry(log).or_insert((u64::MAX, none));
         *first = run.after.min(*first);
-        gap.lost = first.saturating_sub(end);
+        gap.lost = if log.is_some() { first.saturating_sub(end) } else { 0 };
         gap.waiting = gap.waiting.saturating_add(run.entries);
     }
     gaps.into_values().map(|(_, gap)| gap).collect()
 }
 
-/// How far a log reaches. Of a log that nothing names any more, the longest of all may be it.
-fn end_of(held: &[ChainInfo], log: Option<LogId>) -> u64 {
-    let fits = held.iter().filter(|chain| log.is_none_or(|log| chain.log == log));
+/// How far a log reaches.
+fn end_of(held: &[ChainInfo], log: LogId) -> u64 {
+    let fits = held.iter().filter(|chain| chain.log == log);
     fits.map(|chain| chain.end.head.position).max().unwrap_or(0)
 }
