@@ -63,6 +63,9 @@ pub const NESTING: usize = 64;
 pub const PARENT_CYCLE: usize = 1024;
 /// Bytes of the text in a set element (a reaction).
 pub const ELEMENT_TEXT: usize = 64;
+/// Values that one operation ends, or that an undo names, of which is remembered whose they were.
+/// People settle few values at once; whoever looks at a conflict pays the square of it.
+pub const SETTLED: usize = 8;
 /// Transactions kept for undo.
 pub const UNDO_DEPTH: usize = 200;
 

@@ -147,8 +147,7 @@ impl Register {
 
     /// To be called before `names` are named, which `by` replaces.
     pub(crate) fn settle(&mut self, by: OpId, names: &[OpId]) {
-        // People settle few values at once; what malice made is not worth remembering.
-        if names.len() < 2 || names.len() > limits::FEW {
+        if !(2..=limits::SETTLED).contains(&names.len()) {
             return;
         }
         let new = names.iter().filter(|op| !self.named.contains(**op));
@@ -160,7 +159,7 @@ impl Register {
     /// Remembers what an undo replaced, to be called after it was added.
     pub(crate) fn note_undo(&mut self, op: OpId, names: &[OpId]) {
         let ended = self.settled().is_some_and(|settled| settled.has_ended(op));
-        if names.len() <= limits::FEW && (ended || !self.named.contains(op)) {
+        if names.len() <= limits::SETTLED && (ended || !self.named.contains(op)) {
             self.make_settled().undo(op, names);
         }
     }

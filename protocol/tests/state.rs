@@ -12,8 +12,9 @@ mod world;
 
 use proptest::prelude::*;
 use velo_protocol::{
+    change::{self, Change},
     model::{Kind, task},
-    workspace::Workspace,
+    workspace::{Conflict, Workspace},
 };
 use world::{Disk, Oracle, Peer, Written, entries, id, key, observe};
 
@@ -41,6 +42,20 @@ fn same(a: &Workspace, b: &Workspace) -> Result<(), TestCaseError> {
     prop_assert_eq!(a.tasks_without_project(), b.tasks_without_project());
     for kind in Kind::all() {
         prop_assert_eq!(a.deleted(kind).len(), b.deleted(kind).len());
+    }
+    Ok(())
+}
+
+/// What a conflict over places or a deletion offers is never refused.
+fn every_choice_is_taken(state: &Workspace) -> Result<(), TestCaseError> {
+    let about_places = |conflict: &Conflict| conflict.slot.element.is_none();
+    for conflict in state.conflicts().into_iter().filter(about_places) {
+        for one in conflict.values {
+            let (key, slot) = (conflict.key, conflict.slot.clone());
+            let resolve = Change::Resolve { key, slot, value: one.value };
+            let built = change::build(state, std::slice::from_ref(&resolve), [0; 2]);
+            prop_assert!(built.is_ok(), "{resolve:?}: {built:?}");
+        }
     }
     Ok(())
 }
@@ -79,6 +94,7 @@ proptest! {
         for entry in &entries {
             peer.apply(entry);
             prop_assert_eq!(peer.state.conflict_count(), peer.state.conflicts().len());
+            every_choice_is_taken(&peer.state)?;
         }
     }
 

@@ -80,9 +80,9 @@ impl Settled {
             let same = ended.filter_map(|op| self.ended.get(op)).flatten().filter(|was| was.value == value);
             same.max_by_key(|was| rank(was)).copied()
         };
-        // What it gives back may be that of an undo too, after a redo. Bounded, should ids collide.
+        // What it gives back may be that of an undo too, after a redo. Bounded like all of it.
         let steps = std::iter::successors(before(&op), |was| before(&was.op));
-        steps.take(limits::UNDO_DEPTH).last()
+        steps.take(limits::SETTLED).last()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     register::{Live, Lives},
     store::ChainNo,
     value::Value,
-    workspace::Workspace,
+    workspace::{Workspace, entity::Entity},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -150,8 +150,10 @@ impl<'a> Reverter<'a> {
         let mut ops = Vec::new();
         if self.workspace.is_shown(key) {
             // An edit that the deletion had not seen keeps it. While the deletion still stands beside
-            // that edit it is a conflict, which ends with it.
+            // that edit it is a conflict, which ends with it, unless somebody else deleted it later.
             let stands = existence.unlisted() == 0 && existence.iter().any(|value| lists.contains(&value.op));
+            let deletion = self.workspace.entity(key).and_then(Entity::deletion);
+            let stands = stands && deletion.is_some_and(|deletion| self.is_own(deletion.chain));
             if stands {
                 ops.push(revived(existence));
             }

@@ -11,6 +11,7 @@
 use super::{Workspace, entity::Entity};
 use crate::{
     id::{EntityId, OpId, PersonId},
+    limits,
     model::{ALIVE, Containment, EntityKey, Kind, Slot},
     register::{Live, Register},
     time::Hlc,
@@ -102,12 +103,11 @@ impl Workspace {
             return conflicts;
         }
         for register in entity.registers() {
-            let values = match key.kind.containment(register.field()) {
-                Some(containment) => self.places(key, register, containment),
-                None if register.tally(key.kind).conflicts > 0 => self.values_of(register),
-                None => Vec::new(),
-            };
-            if !values.is_empty() {
+            if self.is_conflict(key, register) {
+                let values = match key.kind.containment(register.field()) {
+                    Some(containment) => self.places(key.id, register, containment),
+                    None => self.values_of(register),
+                };
                 conflicts.push(Conflict { key, slot: register.slot(), values, hidden: false });
             }
         }
@@ -116,8 +116,20 @@ impl Workspace {
 
     /// How many conflicts there are.
     pub fn conflict_count(&self) -> usize {
-        let depending = self.conflicts.depending.iter().map(|key| self.conflicts_of(*key).len());
+        let depending = self.conflicts.depending.iter().map(|key| self.count_of(*key));
         self.conflicts.total + depending.sum::<usize>()
+    }
+
+    /// How many conflicts an entity has; without the values, which can be many.
+    fn count_of(&self, key: EntityKey) -> usize {
+        match self.entity(key) {
+            Some(entity) if entity.is_shown() => {
+                let open = entity.registers().filter(|register| self.is_conflict(key, register)).count();
+                open + usize::from(was_deleted(entity))
+            }
+            Some(_) => usize::from(self.is_survived(key)),
+            None => 0,
+        }
     }
 
     /// Brings the count in step with one changed entity.
@@ -140,27 +152,34 @@ impl Workspace {
         self.survivors(key).next().is_some()
     }
 
+    fn is_conflict(&self, key: EntityKey, register: &Register) -> bool {
+        let differs = register.tally(key.kind).conflicts > 0;
+        let Some(containment) = key.kind.containment(register.field()) else { return differs };
+        let cut = containment == Containment::Subtask && self.is_cut(key);
+        if cut || !differs {
+            return cut;
+        }
+        let now = self.shown_place(key.id, containment);
+        let mut others = register.live().iter().skip(1);
+        others.any(|live| live.value != now && self.can_stand(key.id, containment, &live.value))
+    }
+
     fn values_of(&self, register: &Register) -> Vec<ConflictValue> {
         register.live().iter().map(|live| self.conflict_value(register, live)).collect()
     }
 
-    /// What can be chosen among the places that a register names; nothing if that is no conflict.
-    fn places(&self, key: EntityKey, register: &Register, containment: Containment) -> Vec<ConflictValue> {
-        let cut = containment == Containment::Subtask && self.is_cut(key);
-        if !cut && register.tally(key.kind).conflicts == 0 {
-            return Vec::new();
-        }
+    /// What can be chosen among the places of a task that a register names.
+    fn places(&self, task: EntityId, register: &Register, containment: Containment) -> Vec<ConflictValue> {
         let mut values = self.values_of(register);
         if let Some(holds) = values.first_mut() {
             // To choose what was deleted, or what closes a cycle, would be refused.
-            let shown = self.shown_place(key.id, containment);
+            let shown = self.shown_place(task, containment);
             holds.instead = shown != holds.value;
             holds.value = shown;
         }
         let mut rank = 0..;
-        values.retain(|one| rank.next() == Some(0) || self.can_stand(containment, &one.value));
-        let differ = values.iter().any(|one| Some(&one.value) != values.first().map(|first| &first.value));
-        if cut || differ { values } else { Vec::new() }
+        values.retain(|one| rank.next() == Some(0) || self.can_stand(task, containment, &one.value));
+        values
     }
 
     /// Where a task is shown.
@@ -173,11 +192,17 @@ impl Workspace {
     }
 
     /// Whether a task that this value puts somewhere would be shown there.
-    fn can_stand(&self, containment: Containment, value: &Value) -> bool {
+    fn can_stand(&self, task: EntityId, containment: Containment, value: &Value) -> bool {
         value.as_entity().is_none_or(|id| match containment {
             Containment::Task => self.visible_column(id) == Some(id),
-            _ => self.is_shown(containment.container(id)),
+            _ => self.is_shown(containment.container(id)) && self.is_outside(task, id),
         })
+    }
+
+    /// Whether a task can become a part of another: not of its own parts, and not too deep.
+    fn is_outside(&self, task: EntityId, parent: EntityId) -> bool {
+        let above = std::iter::successors(Some(parent), |id| self.parent_of(*id));
+        above.zip(0..).all(|(id, depth)| id != task && depth < limits::NESTING)
     }
 
     fn is_cut(&self, key: EntityKey) -> bool {

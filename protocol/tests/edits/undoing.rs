@@ -219,6 +219,25 @@ fn undoing_a_deletion_leaves_the_conflict_of_a_later_one() {
 }
 
 #[test]
+fn undoing_a_deletion_leaves_the_conflict_of_a_concurrent_one() {
+    let (mut anna, mut ben) = two();
+    let mut carla = Peer::new(2);
+    carla.receive(&anna);
+    anna.must(delete(Kind::Task, 10));
+    ben.must(delete(Kind::Task, 10));
+    carla.must(rename(10, "Carla's"));
+    for other in [&ben, &carla] {
+        anna.receive(other);
+    }
+    anna.undo().unwrap();
+    assert_eq!(anna.workspace.conflict_count(), 1, "that Ben deleted it is still to be decided");
+    ben.receive(&anna);
+    ben.receive(&carla);
+    ben.undo().unwrap();
+    assert_eq!(ben.workspace.conflict_count(), 0);
+}
+
+#[test]
 fn undo_steps_over_a_restored_and_changed_task() {
     let mut peer = board();
     let states: Vec<_> = [delete(Kind::Task, 10), new_task(10, 3), rename(10, "z"), delete(Kind::Task, 10)]

@@ -339,7 +339,13 @@ impl Oracle {
             (self.column_of(task.id), Box::new(stands))
         } else if *slot == task::PARENT.into() {
             let followed = |id: &EntityId| shown(Kind::Task, Some(*id)) && !self.cut.contains(&task.id);
-            (self.parent(task.id).filter(followed), Box::new(move |id| shown(Kind::Task, Some(id))))
+            let above = |id: &EntityId| {
+                let parent = self.parent(*id)?;
+                (shown(Kind::Task, Some(parent)) && !self.cut.contains(id)).then_some(parent)
+            };
+            let outside = move |id| !std::iter::successors(Some(id), above).take(100).any(|id| id == task.id);
+            let stands = move |id| shown(Kind::Task, Some(id)) && outside(id);
+            (self.parent(task.id).filter(followed), Box::new(stands))
         } else {
             return true;
         };
