@@ -11,7 +11,7 @@
 //! stamp; in a set-like field a present element before an absent one.
 //!
 //! Registers hold one value and a few names as a rule, and then take little memory. A hundred
-//! thousand of either is only slower by the depth of a tree ([`limits::FEW`](crate::limits::FEW)).
+//! thousand of either is only slower by the depth of a tree ([`limits::FEW`]).
 
 mod crowd;
 mod names;
