@@ -88,6 +88,7 @@ pub struct OptionRow {
     /// Who set it, and when.
     pub set: Stamp,
     /// Whether this is what one sees until somebody decides.
+    #[serde(default)]
     pub shown: bool,
 }
 

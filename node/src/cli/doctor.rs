@@ -150,18 +150,23 @@ fn is_broken(gap: &LogGap) -> bool {
 }
 
 fn damage_words(row: &DamageRow) -> String {
-    let (places, copies) = (count(row.places, "damaged place"), row.quarantine.display());
+    let places = count(row.places, "damaged place");
+    // A backup that was restored lacks what came later, and nothing of it is damaged.
+    let copies = match row.quarantine.exists() {
+        true => format!(" Copies of what is damaged lie in {}.", row.quarantine.display()),
+        false => String::new(),
+    };
     let logs: Vec<String> = row.logs.iter().map(gap_words).collect();
     let said = match severity(row) {
         _ if row.is_fresh => fresh_words(row.places),
         Verdict::Good => {
-            format!("nothing waits for what {places} of the past took; copies lie in {copies}")
+            format!("nothing waits for what {places} of the past took.{copies}")
         }
         Verdict::Notice => {
             format!("{}. They are shown as soon as a device that has those is met", logs.join("; "))
         }
         Verdict::Bad => format!(
-            "{}. Copies of {places} lie in {copies}. Any other device with this workspace brings back what is lost: \
+            "{}.{copies} Any other device with this workspace brings back what is lost: \
              run `velo node` or the app on both, and `velo peers add ADDRESS` where they do not find each other; \
              without one, restore a backup of the data directory",
             logs.join("; ")

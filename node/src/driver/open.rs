@@ -10,7 +10,7 @@ use crate::{
     net::{self, NetConfig, NetEvents, NetHandle},
     short_id::Numbering,
     store::{
-        log_files::{FileLog, FileReader, OpenReport},
+        log_files::{FileLog, FileReader, OpenError, OpenReport},
         state::{SavedState, SledState, StateStore},
     },
 };
@@ -233,8 +233,8 @@ impl Parts {
         match self.try_open(dir, markers, record.clone()) {
             // The files do not hold what the index promised. That is noted by now, so that another
             // opening looks at everything and copes with it.
-            Err(NodeError::Store { source, .. }) => {
-                tracing::warn!(workspace = %record.id.short(), %source, "opened again, without the index");
+            Err(error @ (NodeError::Store { .. } | NodeError::Log { source: OpenError::Store(_), .. })) => {
+                tracing::warn!(workspace = %record.id.short(), %error, "opened again, without the index");
                 self.try_open(dir, markers, record)
             }
             opened => opened,

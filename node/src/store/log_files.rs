@@ -185,8 +185,8 @@ impl PieceSource for Files {
 
     fn read(&self, extent: &Extent) -> Result<Vec<StoredRun>, StoreError> {
         let bytes = self.bytes(extent).map_err(|error| match error.kind() {
-            // The file was cut: what stood there is lost like any damaged record.
-            io::ErrorKind::UnexpectedEof => self.damaged(extent, 0),
+            // The file was cut, or is gone: what stood there is lost like any damaged record.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => self.damaged(extent, 0),
             _ => StoreError::Read(format!("{}: {error}", self.path(extent.file).display())),
         })?;
         let (mut runs, mut at) = (Vec::new(), 0);

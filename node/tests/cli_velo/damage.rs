@@ -170,6 +170,27 @@ fn a_log_file_that_was_cut_short_is_coped_with() {
     }
 }
 
+/// A log file that is gone is damage like any other.
+#[test]
+fn a_log_file_that_is_gone_is_coped_with() {
+    let anna = Device::with_project();
+    for n in 1..=3 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    let lost = runs(&bytes).into_iter().nth_back(1).unwrap();
+    bytes[lost.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    // After damage a file is not continued, so there is a second one.
+    anna.ok(&["task", "add", "In another file"]);
+    fs::remove_file(&path).unwrap();
+    anna.ok(&["workspace", "list"]);
+    anna.ok(&["status"]);
+    assert_eq!(anna.json(&["workspace", "list"]).as_array().map(Vec::len), Some(1));
+    assert_eq!(anna.run(&["doctor"]).code, 1);
+}
+
 /// Magic bytes at the head of a file are no exception.
 #[test]
 fn a_damaged_file_header_is_repaired_at_the_start_after_it_was_told_of() {

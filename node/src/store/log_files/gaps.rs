@@ -49,8 +49,7 @@ pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     let is_suspect = shared.files.suspect().exists();
     let cut_off = lost::gaps(shared, &shared.table().infos());
     if known.is_empty() && !is_suspect {
-        let places = cut_off.len();
-        return Ok(Damage { places, quarantine, gaps: cut_off, ..Damage::default() });
+        return Ok(Damage { quarantine, gaps: cut_off, ..Damage::default() });
     }
     let lengths = list(&shared.files.dir)?;
     let mut builder = Builder::new(shared.workspace, &shared.files, None);
@@ -66,7 +65,7 @@ pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     // Damage at the very end looks like a torn append, so it is only suspected.
     let is_fresh = is_suspect || fresh > 0;
     Ok(Damage {
-        places: known.len() + fresh + cut_off.len(),
+        places: known.len() + fresh,
         is_fresh,
         quarantine,
         gaps: with(cut_off, gaps(&held, &builder.waiting, &found)),

@@ -6,8 +6,9 @@
 //! the log files, one line for each log, until a peer or a backup has brought the entries back.
 
 use super::{FileLog, Shared, gaps::Gap};
+use crate::data_dir::{DataDirError, write_durably};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::PathBuf};
+use std::{fs, path::PathBuf};
 use velo_protocol::{id::LogId, log::Origin, store::ChainInfo};
 
 /// Bytes of the notes that are read: some hundred logs. Only a device that is restored again and again
@@ -35,12 +36,13 @@ fn read(shared: &Shared) -> Vec<Reached> {
 
 impl FileLog {
     /// Notes that a log of this device had durable entries up to `position`, more than are here.
-    pub fn note_lost(&self, log: LogId, origin: Origin, position: u64) -> io::Result<()> {
+    /// Durable when it returns: nothing else knows it afterwards.
+    pub fn note_lost(&self, log: LogId, origin: Origin, position: u64) -> Result<(), DataDirError> {
         let mut notes = read(&self.shared);
         notes.retain(|note| note.log != log);
         notes.push(Reached { log, origin, position });
         let lines: Vec<String> = notes.iter().filter_map(|note| serde_json::to_string(note).ok()).collect();
-        fs::write(path(&self.shared), lines.join("\n"))
+        write_durably(&path(&self.shared), lines.join("\n").as_bytes())
     }
 }
 
