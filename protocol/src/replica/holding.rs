@@ -8,7 +8,6 @@ use crate::{
     limits,
     log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
-    members::{self, Members, Turned},
     model::{ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
     session::Source,
@@ -25,8 +24,6 @@ pub(super) struct Holding {
     pub record: WorkspaceRecord,
     pub logs: LogSet,
     pub state: Workspace,
-    /// Who is in, and with what right.
-    pub members: Members,
     /// Own transactions, for undo.
     pub journal: Journal,
     /// The chain of the own log, once it has an entry.
@@ -49,12 +46,10 @@ impl Holding {
     /// A workspace without entries.
     pub fn new(record: WorkspaceRecord) -> Self {
         let (logs, state) = (LogSet::new(record.id), Workspace::new(record.id));
-        let members = Members::new(record.id);
         Self {
             record,
             logs,
             state,
-            members,
             journal: Journal::default(),
             own: None,
             own_past: Frontier::default(),
@@ -77,7 +72,7 @@ impl Holding {
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
         holding.remember_transactions(reader);
         while let Some(ready) = holding.logs.next_ready(reader)? {
-            holding.apply(&ready, reader);
+            holding.apply(&ready);
         }
         holding.find_own();
         Ok(holding)
@@ -181,7 +176,7 @@ impl Holding {
         let (mut changed, mut failure) = (Vec::new(), None);
         loop {
             match self.logs.next_ready(reader) {
-                Ok(Some(ready)) => changed.extend(self.apply(&ready, reader)),
+                Ok(Some(ready)) => changed.extend(self.apply(&ready)),
                 Ok(None) => break,
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -192,7 +187,7 @@ impl Holding {
     }
 
     /// Applies an entry whose turn has come. Returns what changed.
-    pub fn apply(&mut self, ready: &Ready, reader: &dyn LogReader) -> Vec<EntityKey> {
+    pub fn apply(&mut self, ready: &Ready) -> Vec<EntityKey> {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
         // It may name what the digest leaves out otherwise.
@@ -200,40 +195,7 @@ impl Holding {
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }
-        let turn = ready.turn(&origin);
-        let judged = self.members.note(&self.logs, &turn);
-        let mut changed = self.state.apply(&turn, judged.void).changed;
-        if !judged.turned.is_empty() {
-            changed.extend(self.rejudge(&judged.turned, reader));
-        }
-        changed
-    }
-
-    /// Brings the state in step with verdicts that turned. Returns what changed.
-    fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
-        let entries = EntryReader::new(&self.logs, reader);
-        let mut keys = BTreeSet::new();
-        for range in turned {
-            let places = (range.from..=range.to).map(|position| EntryAt { chain: range.chain, position });
-            for ready in places.filter_map(|at| entries.read(at)) {
-                let kind = ready.entry().header.kind;
-                if op::has_data_body(kind) && members::need(kind) == range.need {
-                    let body = DataBody::read(ready.body()).ok();
-                    keys.extend(body.iter().flat_map(|body| &body.groups).map(|group| group.key));
-                }
-            }
-        }
-        for key in &keys {
-            let touched = self.state.touched(*key);
-            let ready: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
-            let turns = ready.iter().filter_map(|ready| {
-                let (at, kind) = (ready.at, ready.entry().header.kind);
-                let origin = &self.logs.chain(at.chain)?.origin;
-                Some((ready.turn(origin), self.members.why_void(at, origin, kind)))
-            });
-            self.state.rebuild(*key, turns);
-        }
-        keys
+        self.state.apply(&ready.turn(&origin), None).changed
     }
 
     /// Own entries are visible before they are durable. Once nothing more can be saved, those that

@@ -156,7 +156,8 @@ impl Peer {
     }
 
     fn apply(&mut self, at: EntryAt, id: EntryId, entry: LoggedEntry) {
-        let applied = self.workspace.apply(&entry.origin, at, id, &entry.header, &entry.body);
+        let LoggedEntry { origin, header, body, .. } = &entry;
+        let applied = self.workspace.apply(&Turn { at, id, origin, header, body }, None);
         assert_eq!(applied.void, [], "the author checks what receivers check");
         self.log.insert(at, (id, entry));
         self.order.push(at);

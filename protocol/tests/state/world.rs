@@ -97,7 +97,9 @@ impl Peer {
         let position = self.positions.entry(chain as u32).or_default();
         *position += 1;
         let at = EntryAt { chain: ChainNo(chain as u32), position: *position };
-        self.state.apply(&origin(entry.author), at, entry.entry_id(), &entry.header(), &entry.body())
+        let (header, body) = (entry.header(), entry.body());
+        let turn = Turn { at, id: entry.entry_id(), origin: &origin(entry.author), header: &header, body: &body };
+        self.state.apply(&turn, None)
     }
 
     pub fn applying<'a>(entries: impl IntoIterator<Item = &'a Written>) -> Self {
