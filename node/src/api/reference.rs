@@ -10,7 +10,7 @@ use velo_protocol::{
     id::EntityId,
     model::{EntityKey, Field, Kind, column, contact, label, project, task},
     value::Element,
-    workspace::Workspace,
+    workspace::{Member, Workspace},
 };
 
 /// Shortest start of an id that is taken for one.
@@ -124,16 +124,21 @@ pub fn label(workspace: &Workspace, text: &str, precision: Precision) -> Result<
     named(workspace, Kind::Label, label::NAME, workspace.shown(Kind::Label).collect(), text, precision)
 }
 
-/// Finds a member or a contact by name.
+/// Finds a member or a contact by name, or by the start of a member's id.
 pub fn who(workspace: &Workspace, text: &str) -> Result<Element, ApiError> {
     let members = workspace.members();
     let wanted = text.to_lowercase();
-    let exact = members.iter().filter(|member| member.name.to_lowercase() == wanted);
-    let mut found: Vec<_> =
-        exact.map(|member| (Element::Person(member.person), member.name.clone())).collect();
+    let all = |fits: &dyn Fn(&Member) -> bool| -> Vec<(Element, String)> {
+        let named = |member: &Member| format!("{}  {}", member.person.short(), member.name);
+        let fitting = members.iter().filter(|member| fits(member));
+        fitting.map(|member| (Element::Person(member.person), named(member))).collect()
+    };
+    let mut found = all(&|member| member.name.to_lowercase() == wanted);
     if found.is_empty() {
-        let part = members.iter().filter(|member| member.name.to_lowercase().contains(&wanted));
-        found = part.map(|member| (Element::Person(member.person), member.name.clone())).collect();
+        found = all(&|member| starts(&member.person.to_string(), text));
+    }
+    if found.is_empty() {
+        found = all(&|member| member.name.to_lowercase().contains(&wanted));
     }
     match found.len() {
         0 => {

@@ -23,7 +23,7 @@ pub(super) fn workspace_layout(request: &workspace::Request) -> Layout {
             let next = "Next: `velo project add NAME`, and `velo invite` for a ticket that lets others join.";
             Ok(format!("Started workspace \"{}\"\n{next}\n", row.name))
         },
-        workspace::Request::List => |json| Ok(workspaces(&read::<Vec<WorkspaceRow>>(json)?)),
+        workspace::Request::List => |json| Ok(workspaces(&read::<Vec<WorkspaceRow>>(json)?, NO_WORKSPACES)),
         workspace::Request::Show => workspace,
     }
 }
@@ -45,7 +45,11 @@ fn workspace(json: &Json) -> Result<String, Error> {
     Ok(format!("{head}\n{}", people.show("No members are known yet.")))
 }
 
-fn workspaces(rows: &[WorkspaceRow]) -> String {
+const NO_WORKSPACES: &str = "No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.";
+/// Beginning another one is no way out where work lies that cannot be opened.
+const NONE_OPENED: &str = "No workspace could be opened. Run `velo doctor`.";
+
+fn workspaces(rows: &[WorkspaceRow], if_none: &str) -> String {
     let mut table = Table::new(["WORKSPACE", "PROJECTS", "TASKS", "MEMBERS", "CONFLICTS", "ID"]);
     for row in rows {
         table.row([
@@ -57,7 +61,7 @@ fn workspaces(rows: &[WorkspaceRow]) -> String {
             row.id.short(),
         ]);
     }
-    table.show("No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.")
+    table.show(if_none)
 }
 
 /// A ticket, alone on its line so that it can be copied.
@@ -165,6 +169,7 @@ fn peer_state(row: &PeerRow) -> String {
 pub(super) fn status(json: &Json) -> Result<String, Error> {
     let status: Status = read(json)?;
     let current = status.current.as_ref();
+    let if_none = if status.unopened.is_empty() { NO_WORKSPACES } else { NONE_OPENED };
     let shown = fields(&[
         ("Person", status.name.unwrap_or_default()),
         ("Device", status.device.to_string()),
@@ -176,7 +181,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),
     ]);
-    Ok(format!("{shown}\n{}\n{}", workspaces(&status.workspaces), peers(&status.peers)))
+    Ok(format!("{shown}\n{}\n{}", workspaces(&status.workspaces, if_none), peers(&status.peers)))
 }
 
 /// Entries, oldest first.

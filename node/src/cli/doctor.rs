@@ -190,6 +190,12 @@ fn gap_words(gap: &LogGap) -> String {
         (Some(author), Some(device)) => format!("{author}'s log on device {}", device.short()),
         _ => "a log whose author is not known any more".to_owned(),
     };
+    if gap.waiting == 0 {
+        return match gap.lost {
+            1 => format!("the last entry of {whose} is lost"),
+            more => format!("the last {more} entries of {whose} are lost"),
+        };
+    }
     let (entries, waits) = match gap.waiting {
         1 => ("1 entry".to_owned(), "waits"),
         more => (format!("{more} entries"), "wait"),

@@ -92,6 +92,12 @@ impl Marker {
         }
     }
 
+    /// How far `log` durably reached, if that is known.
+    pub fn reached(&self, log: LogId) -> Option<u64> {
+        let reached = self.reached.filter(|reached| reached.log == log && reached.position < u64::MAX);
+        reached.map(|reached| reached.position)
+    }
+
     /// Notes that `log` durably reached `position`.
     pub fn advance(&mut self, log: LogId, position: u64) -> io::Result<()> {
         let mut bytes = [0; LENGTH];

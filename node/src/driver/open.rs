@@ -29,7 +29,7 @@ use tokio::{
 use velo_protocol::{
     crypto::SecretKey,
     id::{LogId, WorkspaceId},
-    log::Head,
+    log::{Head, Origin},
     replica::{Opened, Replica, WorkspaceRecord},
     store::{LogReader, LogStore},
     workspace::Workspace,
@@ -230,10 +230,27 @@ impl Parts {
     }
 
     fn open(&mut self, dir: &DataDir, markers: &Markers, record: WorkspaceRecord) -> Result<(), NodeError> {
+        match self.try_open(dir, markers, record.clone()) {
+            // The files do not hold what the index promised. That is noted by now, so that another
+            // opening looks at everything and copes with it.
+            Err(NodeError::Store { source, .. }) => {
+                tracing::warn!(workspace = %record.id.short(), %source, "opened again, without the index");
+                self.try_open(dir, markers, record)
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open(
+        &mut self,
+        dir: &DataDir,
+        markers: &Markers,
+        record: WorkspaceRecord,
+    ) -> Result<(), NodeError> {
         let workspace = record.id;
         let mut stored = Stored::open(dir, markers, workspace)?;
         let own = record.origin.log_id(workspace);
-        let fresh = stored.may_be_cut_back(own);
+        let fresh = stored.may_be_cut_back(own, record.origin);
         let state = stored.state.take();
         let from_cache = state.is_some();
         let failed = |source| NodeError::Store { workspace, source };
@@ -293,13 +310,18 @@ impl Stored {
 
     /// Whether the own log may have lost entries that it once had. If so, it stays so until
     /// another own log is written.
-    fn may_be_cut_back(&mut self, own: LogId) -> bool {
+    fn may_be_cut_back(&mut self, own: LogId, origin: Origin) -> bool {
         let chains = self.reader.chains();
         let ends = chains.iter().filter(|chain| chain.log == own).map(|chain| chain.end.head);
         let stored = ends.max().unwrap_or(Head::start(own));
         let doubt = self.lost || self.marker.tells_cut_back(own, stored);
         if doubt {
             tracing::warn!(log = %own.short(), "the own log may have been cut back: the next change opens a new one");
+            if let Some(reached) = self.marker.reached(own).filter(|reached| *reached > stored.position)
+                && let Err(error) = self.log.note_lost(own, origin, reached)
+            {
+                tracing::warn!(%error, "what is lost could not be noted");
+            }
             if let Err(error) = self.marker.doubt(own) {
                 tracing::warn!(%error, "that could not be noted");
             }

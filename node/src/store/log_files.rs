@@ -40,6 +40,7 @@ use velo_protocol::{
 };
 
 mod gaps;
+mod lost;
 mod open;
 mod orphans;
 
@@ -183,9 +184,11 @@ impl PieceSource for Files {
     type Piece = Extent;
 
     fn read(&self, extent: &Extent) -> Result<Vec<StoredRun>, StoreError> {
-        let bytes = self
-            .bytes(extent)
-            .map_err(|error| StoreError::Read(format!("{}: {error}", self.path(extent.file).display())))?;
+        let bytes = self.bytes(extent).map_err(|error| match error.kind() {
+            // The file was cut: what stood there is lost like any damaged record.
+            io::ErrorKind::UnexpectedEof => self.damaged(extent, 0),
+            _ => StoreError::Read(format!("{}: {error}", self.path(extent.file).display())),
+        })?;
         let (mut runs, mut at) = (Vec::new(), 0);
         while at < bytes.len() {
             let raw = record::read(&bytes[at..]).ok_or_else(|| self.damaged(extent, at))?;

@@ -105,8 +105,8 @@ fn the_doctor_says_how_much_waits_for_what_a_flipped_byte_took() {
     let lost = runs(&bytes).into_iter().nth_back(3).unwrap();
     bytes[lost.end - 1] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    // Meets the damage; the next opening copes with it.
-    anna.run(&["task", "list"]);
+    // The index lies about the files: the opening that finds out copes with it at once.
+    anna.ok(&["task", "list"]);
 
     for _ in 0..2 {
         let answer = anna.run(&["doctor"]);
@@ -121,6 +121,74 @@ fn the_doctor_says_how_much_waits_for_what_a_flipped_byte_took() {
         let gap = &step(&report, "damage")["damage"][0]["logs"][0];
         assert_eq!((&gap["author"], &gap["lost"], &gap["waiting"]), (&"Anna".into(), &1.into(), &3.into()));
     }
+}
+
+/// What is damaged at the very end is cut off as if an append had been torn. It had been acknowledged.
+#[test]
+fn the_doctor_says_what_is_lost_at_the_end_of_the_own_log() {
+    let anna = Device::with_project();
+    for n in 1..=3 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    let last = runs(&bytes).into_iter().next_back().unwrap();
+    bytes[last.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    for again in 0..3 {
+        let answer = anna.run(&["doctor", "--verify"]);
+        let line = answer.out.lines().find(|line| line.contains("damage ")).unwrap();
+        assert!(answer.code == 1 && line.starts_with('✗'), "{again}: {}", answer.out);
+        assert!(line.contains("the last entry of Anna's log on device"), "{again}: {line}");
+        if again == 1 {
+            anna.ok(&["task", "add", "Goes on in another log"]);
+        }
+    }
+}
+
+#[test]
+fn a_log_file_that_was_cut_short_is_coped_with() {
+    let anna = Device::with_project();
+    for n in 1..=6 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    let lost = runs(&bytes).into_iter().nth_back(3).unwrap();
+    bytes[lost.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    // After damage a file is not continued: what is cut now is closed, and stands in the index.
+    anna.ok(&["task", "add", "In another file"]);
+    bytes.truncate(bytes.len() - 1);
+    fs::write(&path, &bytes).unwrap();
+    let shown = anna.ok(&["task", "list"]);
+    assert!(shown.contains("In another file"), "{shown}");
+    assert!(anna.run(&["doctor"]).out.contains("start them again, which repairs it"));
+    for _ in 0..2 {
+        let answer = anna.run(&["doctor"]);
+        assert!(answer.code == 1 && answer.out.contains("of Anna's log"), "{}", answer.out);
+    }
+}
+
+/// Magic bytes at the head of a file are no exception.
+#[test]
+fn a_damaged_file_header_is_repaired_at_the_start_after_it_was_told_of() {
+    let anna = Device::with_project();
+    for n in 1..=3 {
+        anna.ok(&["task", "add", &format!("Task {n}")]);
+    }
+    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let mut bytes = fs::read(&path).unwrap();
+    let lost = runs(&bytes).into_iter().nth_back(1).unwrap();
+    bytes[lost.end - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    anna.ok(&["task", "add", "In another file"]);
+    bytes[0] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    anna.run(&["doctor"]);
+    let again = anna.run(&["doctor"]).out;
+    assert!(!again.contains("which repairs it"), "{again}");
+    anna.ok(&["task", "list"]);
 }
 
 /// Until the next start it said "none".

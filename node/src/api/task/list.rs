@@ -11,7 +11,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
     id::EntityId,
-    model::{Field, Kind, task},
+    model::{EntityKey, Field, Kind, column, task},
     value::Element,
 };
 
@@ -57,6 +57,7 @@ impl List {
     /// The tasks that fit.
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Vec<TaskSummary>, ApiError> {
         let tasks = if self.deleted { scope.workspace.deleted(Kind::Task) } else { self.on_boards(scope)? };
+        self.check_column(scope)?;
         let label = self.label.as_deref();
         let label =
             label.map(|text| reference::label(&scope.workspace, text, Precision::Part)).transpose()?;
@@ -66,6 +67,19 @@ impl List {
         let rows = tasks.into_iter().map(|id| TaskSummary::of(scope, id));
         let fitting = rows.filter(|row| self.fits(row, label.as_deref(), who.as_deref()));
         Ok(fitting.take(self.limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    /// A name that no column has is a slip, not an empty column.
+    fn check_column(&self, scope: &Scope<'_>) -> Result<(), ApiError> {
+        let Some(part) = &self.column else { return Ok(()) };
+        let names = scope.workspace.shown(Kind::Column).map(|id| EntityKey::new(Kind::Column, id));
+        let mut names = names.map(|key| scope.workspace.text(key, column::NAME).to_lowercase());
+        let hint = "see `velo column list`";
+        if names.any(|name| name.contains(&part.to_lowercase())) {
+            Ok(())
+        } else {
+            Err(ApiError::not_found("column", part, hint))
+        }
     }
 
     fn on_boards(&self, scope: &Scope<'_>) -> Result<Vec<EntityId>, ApiError> {

@@ -5,7 +5,7 @@
 //! a peer, or a copy, has brought the log further than it reaches.
 
 use super::{
-    Shared,
+    Shared, lost,
     open::{OpenError, list, scan_files},
     orphans,
 };
@@ -37,7 +37,8 @@ pub struct Damage {
 pub struct Gap {
     /// Which, and whose; `None` if the record that says it is lost too.
     pub of: Option<(LogId, Origin)>,
-    /// Entries between its end and the first that waits; 0 if nothing says where its end is.
+    /// Entries between its end and the first that waits, or behind its end if none does; 0 if nothing
+    /// says where its end is.
     pub lost: u64,
     /// Entries that are in the files and continue nothing.
     pub waiting: u64,
@@ -46,8 +47,10 @@ pub struct Gap {
 pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     let (known, quarantine) = (&shared.known_damage, shared.files.quarantine());
     let is_suspect = shared.files.suspect().exists();
+    let cut_off = lost::gaps(shared, &shared.table().infos());
     if known.is_empty() && !is_suspect {
-        return Ok(Damage { quarantine, ..Damage::default() });
+        let places = cut_off.len();
+        return Ok(Damage { places, quarantine, gaps: cut_off, ..Damage::default() });
     }
     let lengths = list(&shared.files.dir)?;
     let mut builder = Builder::new(shared.workspace, &shared.files, None);
@@ -56,14 +59,25 @@ pub(super) fn damage(shared: &Shared) -> Result<Damage, OpenError> {
     let held = shared.table().infos();
     let found = orphans::held(shared, &held, &builder.waiting);
     let fresh = builder.damage.iter().filter(|place| !known.contains(place)).count();
+    if fresh > 0 {
+        // The next opening repairs it only if it looks at everything.
+        shared.files.mark_suspect();
+    }
     // Damage at the very end looks like a torn append, so it is only suspected.
     let is_fresh = is_suspect || fresh > 0;
     Ok(Damage {
-        places: known.len() + fresh,
+        places: known.len() + fresh + cut_off.len(),
         is_fresh,
         quarantine,
-        gaps: gaps(&held, &builder.waiting, &found),
+        gaps: with(cut_off, gaps(&held, &builder.waiting, &found)),
     })
+}
+
+/// What waits tells more of a log than that its end is gone.
+fn with(cut_off: Vec<Gap>, waiting: Vec<Gap>) -> Vec<Gap> {
+    let told = |gap: &Gap| waiting.iter().any(|other| other.of == gap.of);
+    let more: Vec<Gap> = cut_off.into_iter().filter(|gap| !told(gap)).collect();
+    waiting.into_iter().chain(more).collect()
 }
 
 /// Sums up what waits, by log.
