@@ -9,6 +9,7 @@ use velo_protocol::{
     codec,
     crypto::PublicKey,
     log::{self, ChainEnd, Entry},
+    log_set::Turn,
     op::{self, DataBody},
     store::{BatchRun, ChainNo, EntryAt},
     workload::{self, Trace},

@@ -9,7 +9,7 @@ use crate::{
     codec::{self, CodecError},
     crypto::{self, CryptoError, Domain, LinkCert, PublicKey, SecretKey, Sig},
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
-    keys::RecipientKey,
+    keys::wrap::RecipientKey,
     log::{EntryKind, Origin},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

@@ -9,11 +9,11 @@
 //! All of it is made anew from the control entries when a workspace is opened. Nothing is stored.
 
 use crate::{
-    access::{Access, Act, ActKind, Changes, Link, Role, Segment, Why},
+    access::{Access, Act, ActKind, Link, Role, Segment, Why},
     causality::Frontier,
     control::{Control, ControlError, Invite, Join},
     id::{DeviceId, PersonId, WorkspaceId},
-    keys::RecipientKey,
+    keys::wrap::RecipientKey,
     log::{EntryKind, Origin},
     log_set::{LogSet, Turn},
     store::{ChainNo, EntryAt},
@@ -133,9 +133,7 @@ impl Members {
     /// Renews the verdicts on a chain. Returns those from before.
     fn judge_chain(&mut self, chain: ChainNo, origin: &Origin) -> [(Role, Vec<Segment>); 2] {
         let auths = self.auths.get(&chain).map_or(&[][..], Vec::as_slice);
-        let judge = |need| {
-            self.access.segments(chain, origin.person, origin.device, auths, u64::MAX, need)
-        };
+        let judge = |need| self.access.segments(chain, origin.person, origin.device, auths, u64::MAX, need);
         let new = NEEDS.map(|need| (need, judge(need)));
         new.map(|(need, new)| (need, self.verdicts.insert((chain, need), new).unwrap_or_default()))
     }
@@ -186,17 +184,10 @@ impl Members {
         Judged { void, turned, is_news: void.is_none() || !changes.acts.is_empty(), is_newer }
     }
 
-    fn act_of(
-        &self,
-        logs: &LogSet,
-        turn: &Turn<'_>,
-        auth: Option<EntryAt>,
-        control: &Control,
-    ) -> ActKind {
+    fn act_of(&self, logs: &LogSet, turn: &Turn<'_>, auth: Option<EntryAt>, control: &Control) -> ActKind {
         match control {
             // The log's id commits to its first entry alone.
             Control::Genesis(_) if turn.origin.founder && turn.at.position == 1 => ActKind::Genesis,
-            Control::Genesis(_) => ActKind::Unreadable,
             Control::Grant(grant) => ActKind::Grant { subject: grant.subject, role: grant.role },
             Control::Cap(cap) => ActKind::Cap { subject: cap.subject, role: cap.role },
             Control::Invite(invite) => ActKind::Invite { role: invite.role },
@@ -205,7 +196,7 @@ impl Members {
                 None => ActKind::Unreadable,
             },
             Control::Join(join) if self.is_invited(turn, auth, join) => ActKind::Join,
-            Control::Join(_) => ActKind::Unreadable,
+            Control::Genesis(_) | Control::Join(_) => ActKind::Unreadable,
             Control::Link(_) => ActKind::Link,
             Control::Unlink(unlink) => ActKind::Unlink { device: unlink.device },
         }
@@ -214,9 +205,10 @@ impl Members {
     /// Whether the ticket's holder signed a join.
     fn is_invited(&self, turn: &Turn<'_>, auth: Option<EntryAt>, join: &Join) -> bool {
         let invite = auth.and_then(|at| self.invites.get(&at));
-        turn.header.auth.zip(invite).is_some_and(|(id, invite)| {
-            join.verify(self.workspace, id, &invite.key, turn.origin).is_ok()
-        })
+        turn.header
+            .auth
+            .zip(invite)
+            .is_some_and(|(id, invite)| join.verify(self.workspace, id, &invite.key, turn.origin).is_ok())
     }
 
     fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) {

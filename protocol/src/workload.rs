@@ -14,7 +14,7 @@ use crate::{
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
-    log_set::{LogSet, Taken},
+    log_set::{LogSet, Taken, Turn},
     model::{self, EntityKey, Kind, Slot},
     op::{DataBody, Genesis},
     replica::{Identity, WorkspaceRecord},

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     access::Why,
     id::OpId,
-    log::{EntryKind, Origin},
+    log::EntryKind,
     log_set::Turn,
     model::{EntityKey, Kind},
     op::{self, DataBody, Group, Op, Scope, VoidReason},

@@ -126,6 +126,7 @@ mod tests {
     use crate::{
         id::{EntryId, WorkspaceId},
         log::{EntryKind, HEADER_VERSION, Header, Origin},
+        log_set::Turn,
         model::{ALIVE, Slot},
         op::DataBody,
         store::{ChainNo, EntryAt},

@@ -10,6 +10,7 @@ use velo_protocol::{
     history::{self, HistoryItem, LoggedEntry},
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{self, EntryKind, HEADER_VERSION, Header, Origin},
+    log_set::Turn,
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, project, task},
     op::{DataBody, Group, Op, Reverts},
     store::{ChainNo, EntryAt},
