@@ -9,6 +9,7 @@ use velo_protocol::{
     codec,
     crypto::PublicKey,
     log::{self, ChainEnd, Entry},
+    log_set::Turn,
     op::{self, DataBody},
     store::{BatchRun, ChainNo, EntryAt},
     workload::{self, Trace},
@@ -36,7 +37,9 @@ fn applied(trace: &Trace, runs: &[(BatchRun, Vec<Entry>)]) -> Workspace {
     for (run, entries) in runs {
         for entry in entries {
             let at = EntryAt { chain: run.chain, position: entry.position };
-            state.apply(&run.origin, at, entry.id, &entry.header, entry.body(&run.run.bytes));
+            let Entry { id, header, .. } = entry;
+            let body = entry.body(&run.run.bytes);
+            state.apply(&Turn { at, id: *id, origin: &run.origin, header, body }, None);
         }
     }
     state

@@ -28,6 +28,8 @@ pub mod causality;
 pub mod access;
 pub mod log_set;
 pub mod keys;
+pub mod control;
+pub mod members;
 pub mod register;
 pub mod workspace;
 pub mod snapshot;

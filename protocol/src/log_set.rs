@@ -24,7 +24,7 @@ mod fork;
 mod open;
 mod order;
 
-pub use order::{EntryReader, Ready};
+pub use order::{EntryReader, Ready, Turn};
 
 /// One chain: a log, or a branch of a forked one.
 #[derive(Debug, Clone)]

@@ -97,6 +97,9 @@ pub enum VoidReason {
     /// A certificate or signature inside the body is not valid.
     #[error("{0}")]
     Certificate(#[from] crate::crypto::CryptoError),
+    /// Its author may not do this, or no longer.
+    #[error("{0}")]
+    Access(#[from] crate::access::Why),
     /// A `Profile` entry about something else, or a `Data` entry about a profile.
     #[error("only a person can write their own profile")]
     NotOwnProfile,

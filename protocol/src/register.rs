@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(register.live().first(), plain.first());
         let differ = plain.iter().any(|live| live.value != plain[0].value);
         assert_eq!((register.live().len(), register.live().differ()), (plain.len(), differ));
-        assert_eq!(register.live().unlisted(), plain.iter().map(|live| u32::from(!live.listed)).sum());
+        assert_eq!(register.live().unlisted(), plain.iter().map(|live| u32::from(!live.listed)).sum::<u32>());
         let (mut read, _): (Register, usize) =
             crate::codec::decode_local(&crate::codec::encode(register)).unwrap();
         read.open(&rank(LABELS));

@@ -14,7 +14,7 @@ use crate::{
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
-    log_set::{LogSet, Taken},
+    log_set::{LogSet, Taken, Turn},
     model::{self, EntityKey, Kind, Slot},
     op::{DataBody, Genesis},
     replica::{Identity, WorkspaceRecord},
@@ -246,7 +246,7 @@ impl Generator<'_> {
             if let Some((at, id, header)) = self.put(number, &mut pen, EntryKind::DATA, &body)?
                 && let Some(writer) = self.writers.get(number)
             {
-                view.apply(&writer.origin, at, id, &header, &body);
+                view.apply(&Turn { at, id, origin: &writer.origin, header: &header, body: &body }, None);
             }
         }
         self.tasks.extend(made);
@@ -330,8 +330,7 @@ impl Generator<'_> {
         self.bytes += run.run().bytes.len() as u64;
         self.logs.take_own(chain, &run);
         while let Some(next) = self.logs.next_own(chain, &run) {
-            let entry = next.entry();
-            self.state.apply(&writer.origin, next.at, entry.id, &entry.header, next.body());
+            self.state.apply(&next.turn(&writer.origin), None);
         }
         pen.batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
     }

@@ -5,6 +5,8 @@
 
 #[path = "state/crowd.rs"]
 mod crowd;
+#[path = "state/late.rs"]
+mod late;
 #[path = "state/settled.rs"]
 mod settled;
 #[path = "state/world.rs"]

@@ -104,34 +104,43 @@ pub struct Link {
 }
 
 /// Why something is void, for the people concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Why {
     /// It does not fit its schema, or cites what cannot be an authority for it.
+    #[error("it rests on no role that its author could have had")]
     Malformed,
     /// The grant or invite that it cites is void.
+    #[error("the role or ticket it rests on was not valid")]
     NoAuthority,
     /// Its author may not do this.
+    #[error("its author's role does not allow it")]
     RoleTooLow {
         /// The cap that lowered the role, if one did.
         by: Option<EntryAt>,
     },
     /// Its author had been removed.
+    #[error("its author had been removed")]
     Removed {
         /// The cap.
         by: EntryAt,
     },
     /// Its author had left.
+    #[error("its author had left")]
     Left {
         /// The cap.
         by: EntryAt,
     },
     /// No certificate leads from the person to the device.
+    #[error("the device does not belong to the person")]
     NotLinked,
     /// The device, or one that answered for it, had been unlinked.
+    #[error("the device had been taken from its person")]
     Unlinked,
     /// The device it would unlink does not stand below the one that wrote it.
+    #[error("a device can take away only those that it brought in")]
     NotBelow,
     /// The ticket had been revoked.
+    #[error("the ticket had been withdrawn")]
     TicketRevoked {
         /// The revocation.
         by: EntryAt,

@@ -8,7 +8,7 @@ use super::LogSet;
 use crate::{
     id::EntryId,
     limits,
-    log::{Entry, ReadRun, Run, VerifiedRun},
+    log::{Entry, Header, Origin, ReadRun, Run, VerifiedRun},
     store::{ChainNo, EntryAt, LogReader, StoreError},
 };
 use std::{
@@ -36,6 +36,27 @@ impl Ready {
     pub fn body(&self) -> &[u8] {
         self.entry().body(&self.run.run().bytes)
     }
+
+    /// The same with its author.
+    pub fn turn<'a>(&'a self, origin: &'a Origin) -> Turn<'a> {
+        let Entry { id, ref header, .. } = *self.entry();
+        Turn { at: self.at, id, origin, header, body: self.body() }
+    }
+}
+
+/// An entry whose turn has come, with its author.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    /// Where it stands.
+    pub at: EntryAt,
+    /// Its id.
+    pub id: EntryId,
+    /// Whose log it stands in.
+    pub origin: &'a Origin,
+    /// Its header.
+    pub header: &'a Header,
+    /// Its body, in plain.
+    pub body: &'a [u8],
 }
 
 /// Runs seen lately, the oldest leaving first.

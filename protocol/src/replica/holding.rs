@@ -190,13 +190,12 @@ impl Holding {
     pub fn apply(&mut self, ready: &Ready) -> Vec<EntityKey> {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
-        let entry = ready.entry();
         // It may name what the digest leaves out otherwise.
         self.digest = None;
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }
-        self.state.apply(&origin, ready.at, entry.id, &entry.header, ready.body()).changed
+        self.state.apply(&ready.turn(&origin), None).changed
     }
 
     /// Own entries are visible before they are durable. Once nothing more can be saved, those that

@@ -6,8 +6,10 @@ use super::{
     tree::Place,
 };
 use crate::{
-    id::{EntryId, OpId},
-    log::{EntryKind, Header, Origin},
+    access::Why,
+    id::OpId,
+    log::EntryKind,
+    log_set::Turn,
     model::{EntityKey, Kind},
     op::{self, DataBody, Group, Op, Scope, VoidReason},
     register::{Live, Rank},
@@ -20,6 +22,8 @@ use std::sync::Arc;
 /// What all operations of an entry have in common.
 #[derive(Clone, Copy)]
 struct Source {
+    /// Why none of them has an effect.
+    void: Option<Why>,
     at: EntryAt,
     prefix: u64,
     hlc: crate::time::Hlc,
@@ -29,23 +33,35 @@ struct Source {
 }
 
 impl Source {
+    fn new(turn: &Turn<'_>, void: Option<Why>) -> Self {
+        let scope = Scope::of(turn.header.kind, turn.origin.person);
+        let (prefix, hlc) = (turn.id.prefix(), turn.header.hlc);
+        Self { void, at: turn.at, prefix, hlc, scope, undo: false }
+    }
+
+    fn with(self, body: &DataBody) -> Self {
+        Self { undo: body.reverts.is_some_and(|reverts| !reverts.redo), ..self }
+    }
+
     fn op(&self, index: u16) -> OpId {
         OpId { entry: self.prefix, index }
+    }
+
+    fn check(&self, key: EntityKey, op: &Op) -> Result<(), VoidReason> {
+        match self.void {
+            Some(why) => Err(why.into()),
+            None => self.scope.check(key, op),
+        }
     }
 }
 
 impl Workspace {
     /// Applies an entry. The caller gives entries in causal order, each once; entries of any kind.
+    /// What is `void` is kept, and has no effect but to pass on what it named.
     /// One that does not follow the last of its chain is not applied: with a hole the pages would
     /// claim entries that are not in them, and no restart would find those again.
-    pub fn apply(
-        &mut self,
-        origin: &Origin,
-        at: EntryAt,
-        id: EntryId,
-        header: &Header,
-        body: &[u8],
-    ) -> Applied {
+    pub fn apply(&mut self, turn: &Turn<'_>, void: Option<Why>) -> Applied {
+        let Turn { at, origin, header, .. } = *turn;
         if self.chains.get(&at.chain).is_some_and(|chain| at.position != chain.applied + 1) {
             return Applied::default();
         }
@@ -59,11 +75,9 @@ impl Workspace {
         let mut applied = Applied::default();
         match header.kind {
             kind if op::has_data_body(kind) => {
-                let scope = Scope::of(kind, origin.person);
-                let source = Source { at, prefix: id.prefix(), hlc: header.hlc, scope, undo: false };
-                self.apply_body(source, body, &mut applied);
+                self.apply_body(Source::new(turn, void), turn.body, &mut applied);
             }
-            EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK => {
+            EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK if void.is_none() => {
                 self.people.insert(origin.person);
                 applied.changed.push(EntityKey::new(Kind::Profile, origin.person.into()));
             }
@@ -80,8 +94,7 @@ impl Workspace {
     fn apply_body(&mut self, source: Source, body: &[u8], applied: &mut Applied) {
         match DataBody::read(body) {
             Ok(body) => {
-                let undo = body.reverts.is_some_and(|reverts| !reverts.redo);
-                let source = Source { undo, ..source };
+                let source = source.with(&body);
                 let mut index = 0;
                 for group in body.groups {
                     let count = group.ops.len();
@@ -117,6 +130,31 @@ impl Workspace {
             applied.changed.push(key);
             self.index(key, &update);
         }
+    }
+
+    /// Makes an entity anew from the entries that touched it, in the order in which they were applied,
+    /// by the verdicts of now.
+    pub fn rebuild<'a>(&mut self, key: EntityKey, turns: impl Iterator<Item = (Turn<'a>, Option<Why>)>) {
+        let Some(old) = self.entities.get(&key) else { return };
+        let (page, before) = (old.page, Place::of(key.kind, old));
+        let mut entity = Entity::new(page);
+        for (turn, void) in turns {
+            let Ok(body) = DataBody::read(turn.body) else { continue };
+            let source = Source::new(&turn, void).with(&body);
+            let mut first = 0;
+            for group in body.groups {
+                let count = group.ops.len() as u16;
+                if group.key == key {
+                    Update::make(&mut entity, &self.chains, &source, first, group, &mut Applied::default());
+                }
+                first += count;
+            }
+        }
+        let after = Place::of(key.kind, &entity);
+        self.revision += 1;
+        self.layout.mark(page);
+        self.entities.insert(key, Arc::new(entity));
+        self.index(key, &Update { page, before, after, effective: true, may_conflict: true });
     }
 
     /// Brings the indexes in step with one changed entity.
@@ -168,7 +206,7 @@ impl Update {
         let mut effective = false;
         entity.touch(source.at);
         for (index, op) in (first..).zip(group.ops) {
-            match source.scope.check(key, &op) {
+            match source.check(key, &op) {
                 Ok(()) => {
                     apply_op(entity, chains, source, source.op(index), key, op);
                     effective = true;

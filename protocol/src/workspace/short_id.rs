@@ -126,6 +126,7 @@ mod tests {
     use crate::{
         id::{EntryId, WorkspaceId},
         log::{EntryKind, HEADER_VERSION, Header, Origin},
+        log_set::Turn,
         model::{ALIVE, Slot},
         op::DataBody,
         store::{ChainNo, EntryAt},
@@ -171,7 +172,8 @@ mod tests {
         let header = Header { version: HEADER_VERSION, kind, hlc, auth, deps, epoch, salt, body_len: 0 };
         let body = crate::codec::encode(&DataBody::new(groups));
         let at = EntryAt { chain: ChainNo(0), position };
-        let applied = workspace.apply(&origin, at, EntryId([position as u8; 32]), &header, &body);
+        let (id, origin, header, body) = (EntryId([position as u8; 32]), &origin, &header, &body);
+        let applied = workspace.apply(&Turn { at, id, origin, header, body }, None);
         assert_eq!(applied.void, []);
     }
 

@@ -10,6 +10,7 @@ use velo_protocol::{
     history::{self, HistoryItem, LoggedEntry},
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{self, EntryKind, HEADER_VERSION, Header, Origin},
+    log_set::Turn,
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, project, task},
     op::{DataBody, Group, Op, Reverts},
     store::{ChainNo, EntryAt},
@@ -156,7 +157,8 @@ impl Peer {
     }
 
     fn apply(&mut self, at: EntryAt, id: EntryId, entry: LoggedEntry) {
-        let applied = self.workspace.apply(&entry.origin, at, id, &entry.header, &entry.body);
+        let LoggedEntry { origin, header, body, .. } = &entry;
+        let applied = self.workspace.apply(&Turn { at, id, origin, header, body }, None);
         assert_eq!(applied.void, [], "the author checks what receivers check");
         self.log.insert(at, (id, entry));
         self.order.push(at);

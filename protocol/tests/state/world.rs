@@ -4,9 +4,11 @@
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use velo_protocol::{
+    access::Why,
     codec,
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
+    log_set::Turn,
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, comment, task},
     op::{DataBody, Group, Op, Reverts},
     register::Live,
@@ -79,16 +81,44 @@ pub struct Peer {
     pub state: Workspace,
     chains: Vec<u8>,
     positions: BTreeMap<u32, u64>,
+    /// What was applied, by place.
+    log: BTreeMap<EntryAt, Written>,
 }
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { state: Workspace::new(ID), chains: Vec::new(), positions: BTreeMap::new() }
+        Self {
+            state: Workspace::new(ID),
+            chains: Vec::new(),
+            positions: BTreeMap::new(),
+            log: BTreeMap::new(),
+        }
     }
 }
 
 impl Peer {
     pub fn apply(&mut self, entry: &Written) -> velo_protocol::workspace::Applied {
+        self.apply_as(entry, None)
+    }
+
+    /// Makes what an entry touched anew, by verdicts on all entries.
+    pub fn rejudge(&mut self, entry: &Written, void: impl Fn(&Written) -> Option<Why>) {
+        for (key, _) in &entry.groups {
+            let touched = self.state.touched(*key).into_iter();
+            let turns: Vec<_> = touched.map(|at| (at, self.log[&at].clone())).collect();
+            let parts: Vec<_> = turns
+                .iter()
+                .map(|(at, entry)| (*at, entry, origin(entry.author), entry.header(), entry.body()))
+                .collect();
+            let turns = parts.iter().map(|(at, entry, origin, header, body)| {
+                (Turn { at: *at, id: entry.entry_id(), origin, header, body }, void(entry))
+            });
+            self.state.rebuild(*key, turns);
+        }
+    }
+
+    /// Applies what may be void.
+    pub fn apply_as(&mut self, entry: &Written, void: Option<Why>) -> velo_protocol::workspace::Applied {
         let known = self.chains.iter().position(|author| *author == entry.author);
         let chain = known.unwrap_or_else(|| {
             self.chains.push(entry.author);
@@ -97,7 +127,11 @@ impl Peer {
         let position = self.positions.entry(chain as u32).or_default();
         *position += 1;
         let at = EntryAt { chain: ChainNo(chain as u32), position: *position };
-        self.state.apply(&origin(entry.author), at, entry.entry_id(), &entry.header(), &entry.body())
+        let (header, body) = (entry.header(), entry.body());
+        let turn =
+            Turn { at, id: entry.entry_id(), origin: &origin(entry.author), header: &header, body: &body };
+        self.log.insert(at, entry.clone());
+        self.state.apply(&turn, void)
     }
 
     pub fn applying<'a>(entries: impl IntoIterator<Item = &'a Written>) -> Self {

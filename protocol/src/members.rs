@@ -1,0 +1,276 @@
+//! Who is in a workspace: from entries, in the order in which they are applied, to the access rule,
+//! and from its verdicts back to entries.
+//!
+//! The rule ([`crate::access`]) knows acts, numbers and pasts. Here entries become acts: the grant they
+//! cite is looked up (a header that cites none goes on under that of the entry before it), their body
+//! is read, and the signature of a ticket is checked. What the bodies bring beside that is kept for
+//! those who wrap content keys: the receiving keys of devices, tickets and people.
+//!
+//! All of it is made anew from the control entries when a workspace is opened. Nothing is stored.
+
+use crate::{
+    access::{Access, Act, ActKind, Link, Role, Segment, Why},
+    causality::Frontier,
+    control::{Control, ControlError, Invite, Join},
+    id::{DeviceId, PersonId, WorkspaceId},
+    keys::wrap::RecipientKey,
+    log::{EntryKind, Origin},
+    log_set::{LogSet, Turn},
+    store::{ChainNo, EntryAt},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an entry means for the rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Why it has no effect; `None` if it has.
+    pub void: Option<Why>,
+    /// Entries applied before whose verdict it turned.
+    pub turned: Vec<Turned>,
+    /// Whether it changed who is in, or with what.
+    pub is_news: bool,
+    /// Whether it is a control entry of a newer version, which this program cannot judge.
+    pub is_newer: bool,
+}
+
+/// Entries of one chain, of kinds that need one role, whose verdict turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turned {
+    /// The chain.
+    pub chain: ChainNo,
+    /// What they need.
+    pub need: Role,
+    /// The first position.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+}
+
+/// From a position of a chain on: the grant that its entries cite, if it lies in their past.
+type Auths = Vec<(u64, Option<EntryAt>)>;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Members {
+    workspace: WorkspaceId,
+    access: Access,
+    auths: BTreeMap<ChainNo, Auths>,
+    /// The verdicts on what stands in a chain, by the role it needs, for all that will ever stand there
+    /// under the last grant cited.
+    verdicts: BTreeMap<(ChainNo, Role), Vec<Segment>>,
+    /// Chains by person.
+    chains: BTreeMap<PersonId, BTreeSet<ChainNo>>,
+    invites: BTreeMap<EntryAt, Invite>,
+    /// By device: the keys that certificates name for it. One, unless it was certified twice.
+    receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
+    recovery: BTreeMap<PersonId, BTreeSet<RecipientKey>>,
+}
+
+impl Members {
+    /// Nobody yet.
+    pub fn new(workspace: WorkspaceId) -> Self {
+        Self {
+            workspace,
+            access: Access::new(),
+            auths: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            invites: BTreeMap::new(),
+            receiving: BTreeMap::new(),
+            recovery: BTreeMap::new(),
+        }
+    }
+
+    /// The rule's own answers: roles, devices, tickets.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Takes in an entry that counts as applied in `logs`, and judges it.
+    pub fn note(&mut self, logs: &LogSet, turn: &Turn<'_>) -> Judged {
+        let auth = self.note_auth(logs, turn);
+        let kind = turn.header.kind;
+        match Control::read(kind, turn.origin.person, turn.body) {
+            Some(control) => self.note_control(logs, turn, auth, control),
+            None => Judged { void: self.why_void(turn.at, turn.origin, kind), ..Judged::default() },
+        }
+    }
+
+    /// Why an applied entry that the rule does not look into has no effect; `None` if it has.
+    pub fn why_void(&self, at: EntryAt, origin: &Origin, kind: EntryKind) -> Option<Why> {
+        let auths = self.auths.get(&at.chain).map_or(&[][..], Vec::as_slice);
+        let next = auths.partition_point(|(from, _)| *from <= at.position);
+        let auth = next.checked_sub(1).and_then(|last| auths.get(last)).and_then(|(_, auth)| *auth);
+        let Some(auth) = auth else { return Some(Why::Malformed) };
+        self.access.why_not(at, origin.person, origin.device, auth, need(kind))
+    }
+
+    /// The grant that an entry cites.
+    fn note_auth(&mut self, logs: &LogSet, turn: &Turn<'_>) -> Option<EntryAt> {
+        let EntryAt { chain, position } = turn.at;
+        if !self.auths.contains_key(&chain) {
+            let inherited = logs.chain(chain).and_then(|chain| chain.parent);
+            let before = inherited.map(|base| self.auths_up_to(base)).unwrap_or_default();
+            self.auths.insert(chain, before);
+        }
+        let auths = self.auths.entry(chain).or_default();
+        let known = auths.len();
+        if let Some(cited) = turn.header.auth {
+            // Whatever lies in its past is applied, so it is found.
+            let at = logs.find(cited).filter(|at| logs.past(&[turn.at], Frontier::default()).contains(*at));
+            auths.push((position, at));
+        } else if auths.is_empty() {
+            auths.push((position, None));
+        }
+        let (auth, is_new) = (auths.last().and_then(|(_, auth)| *auth), auths.len() > known);
+        if is_new {
+            self.chains.entry(turn.origin.person).or_default().insert(chain);
+            self.judge_chain(chain, turn.origin);
+        }
+        auth
+    }
+
+    /// Renews the verdicts on a chain. Returns those from before.
+    fn judge_chain(&mut self, chain: ChainNo, origin: &Origin) -> [(Role, Vec<Segment>); 2] {
+        let auths = self.auths.get(&chain).map_or(&[][..], Vec::as_slice);
+        let judge = |need| self.access.segments(chain, origin.person, origin.device, auths, u64::MAX, need);
+        let new = NEEDS.map(|need| (need, judge(need)));
+        new.map(|(need, new)| (need, self.verdicts.insert((chain, need), new).unwrap_or_default()))
+    }
+
+    /// Renews the verdicts on all that people wrote. Returns what turned of what is applied.
+    fn judge_people(&mut self, logs: &LogSet, people: &BTreeSet<PersonId>) -> Vec<Turned> {
+        let chains = people.iter().filter_map(|person| self.chains.get(person)).flatten();
+        let chains: Vec<ChainNo> = chains.copied().collect();
+        let mut turned = Vec::new();
+        for number in chains {
+            let Some(chain) = logs.chain(number) else { continue };
+            for (need, old) in self.judge_chain(number, &chain.origin) {
+                let new = self.verdicts.get(&(number, need)).map_or(&[][..], Vec::as_slice);
+                let ranges = differing(&old, new, chain.applied);
+                turned.extend(ranges.map(|(from, to)| Turned { chain: number, need, from, to }));
+            }
+        }
+        turned
+    }
+
+    fn auths_up_to(&self, base: EntryAt) -> Auths {
+        let auths = self.auths.get(&base.chain).map_or(&[][..], Vec::as_slice);
+        auths.iter().take_while(|(from, _)| *from <= base.position).copied().collect()
+    }
+
+    fn note_control(
+        &mut self,
+        logs: &LogSet,
+        turn: &Turn<'_>,
+        auth: Option<EntryAt>,
+        control: Result<Control, ControlError>,
+    ) -> Judged {
+        let is_newer = control == Err(ControlError::Newer);
+        let kind = match &control {
+            Ok(control) => self.act_of(logs, turn, auth, control),
+            Err(_) => ActKind::Unreadable,
+        };
+        let control = control.ok();
+        let links = control.as_ref().map(|control| links(control.chain())).unwrap_or_default();
+        let Origin { person, device, .. } = *turn.origin;
+        let act = Act { at: turn.at, device, person, auth, kind };
+        let changes = self.access.add(act, &links, logs.past(&[turn.at], Frontier::default()));
+        if let Some(control) = &control {
+            self.note_keys(turn, control);
+        }
+        let turned = self.judge_people(logs, &changes.people);
+        let void = self.access.why_void(turn.at);
+        Judged { void, turned, is_news: void.is_none() || !changes.acts.is_empty(), is_newer }
+    }
+
+    fn act_of(&self, logs: &LogSet, turn: &Turn<'_>, auth: Option<EntryAt>, control: &Control) -> ActKind {
+        match control {
+            // The log's id commits to its first entry alone.
+            Control::Genesis(_) if turn.origin.founder && turn.at.position == 1 => ActKind::Genesis,
+            Control::Grant(grant) => ActKind::Grant { subject: grant.subject, role: grant.role },
+            Control::Cap(cap) => ActKind::Cap { subject: cap.subject, role: cap.role },
+            Control::Invite(invite) => ActKind::Invite { role: invite.role },
+            Control::Revoke(revoke) => match logs.find(revoke.invite) {
+                Some(invite) => ActKind::Revoke { invite },
+                None => ActKind::Unreadable,
+            },
+            Control::Join(join) if self.is_invited(turn, auth, join) => ActKind::Join,
+            Control::Genesis(_) | Control::Join(_) => ActKind::Unreadable,
+            Control::Link(_) => ActKind::Link,
+            Control::Unlink(unlink) => ActKind::Unlink { device: unlink.device },
+        }
+    }
+
+    /// Whether the ticket's holder signed a join.
+    fn is_invited(&self, turn: &Turn<'_>, auth: Option<EntryAt>, join: &Join) -> bool {
+        let invite = auth.and_then(|at| self.invites.get(&at));
+        turn.header
+            .auth
+            .zip(invite)
+            .is_some_and(|(id, invite)| join.verify(self.workspace, id, &invite.key, turn.origin).is_ok())
+    }
+
+    fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) {
+        for link in control.chain() {
+            self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
+        }
+        if let Some(key) = control.recovery() {
+            self.recovery.entry(turn.origin.person).or_default().insert(key);
+        }
+        if let Control::Invite(invite) = control {
+            self.invites.insert(turn.at, *invite);
+        }
+    }
+
+    /// Everybody to whom a content key must be wrapped now: the devices and recovery keys of members,
+    /// and open tickets.
+    pub fn readers(&self) -> BTreeSet<RecipientKey> {
+        let mut readers = BTreeSet::new();
+        for (person, _) in self.access.members() {
+            readers.extend(self.recovery.get(&person).into_iter().flatten());
+            for device in self.access.devices(person) {
+                readers.extend(self.receiving.get(&device).into_iter().flatten());
+            }
+        }
+        let open = self.access.invites().filter_map(|(at, _)| self.invites.get(&at));
+        readers.extend(open.map(|invite| invite.receiving));
+        readers
+    }
+
+    /// An open ticket's invite.
+    pub fn invite(&self, at: EntryAt) -> Option<&Invite> {
+        self.invites.get(&at)
+    }
+}
+
+fn links(chain: &[crate::crypto::LinkCert]) -> Vec<Link> {
+    chain.iter().map(|link| Link { parent: DeviceId(link.parent), child: link.child }).collect()
+}
+
+/// Every answer of [`need`].
+const NEEDS: [Role; 2] = [Role::Viewer, Role::Member];
+
+/// Positions up to `end`, from and to, at which two lists of segments say different things.
+fn differing<'a>(old: &'a [Segment], new: &'a [Segment], end: u64) -> impl Iterator<Item = (u64, u64)> {
+    let says = |list: &[Segment], at: u64| {
+        let next = list.partition_point(|segment| segment.from <= at);
+        next.checked_sub(1).is_some_and(|before| list[before].effective)
+    };
+    let mut starts: Vec<u64> = old.iter().chain(new).map(|segment| segment.from).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let ends: Vec<u64> = starts.iter().skip(1).map(|next| next - 1).chain([u64::MAX]).collect();
+    let ranges = starts.into_iter().zip(ends).filter(move |(from, _)| *from <= end);
+    ranges
+        .filter(move |(from, _)| says(old, *from) != says(new, *from))
+        .map(move |(from, to)| (from, to.min(end)))
+}
+
+/// The role it takes to write an entry of a kind that the rule does not look into.
+pub const fn need(kind: EntryKind) -> Role {
+    match kind {
+        EntryKind::PROFILE | EntryKind::ACK => Role::Viewer,
+        _ => Role::Member,
+    }
+}
