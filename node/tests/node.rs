@@ -70,7 +70,7 @@ fn found(node: &Node) -> WorkspaceId {
 
 fn invite(node: &Node, workspace: WorkspaceId) -> Ticket {
     eventually("listening", || !node.listen_addresses().is_empty());
-    let command = Command::Invite { workspace, expires_ms: u64::MAX, addresses: Vec::new() };
+    let command = Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: Vec::new() };
     match node.submit_blocking(command).unwrap() {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),

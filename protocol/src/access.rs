@@ -175,6 +175,13 @@ impl Access {
         self.numbers.get(&at).is_some_and(|no| self.acts[*no].verdict.is_effective())
     }
 
+    /// The position of the last stored act up to a place of a chain that takes effect, 0 if none does.
+    pub fn last_effective(&self, end: EntryAt) -> u64 {
+        let start = EntryAt { chain: end.chain, position: 0 };
+        let mut acts = self.numbers.range(start..=end).rev();
+        acts.find(|(_, no)| self.acts[**no].verdict.is_effective()).map_or(0, |(at, _)| at.position)
+    }
+
     /// Why a stored act is void. `None` if it is effective, or not stored.
     pub fn why_void(&self, at: EntryAt) -> Option<Why> {
         // What is void stays so whatever else would void it, so only now is the reason looked for.

@@ -35,6 +35,11 @@ impl Frontier {
         true
     }
 
+    /// About how many entries it holds: more than any frontier that it contains.
+    pub fn size(&self) -> u64 {
+        self.0.values().fold(0, |sum, position| sum.saturating_add(*position))
+    }
+
     /// Every chain with its last known position.
     pub fn iter(&self) -> impl Iterator<Item = EntryAt> + '_ {
         self.0.iter().map(|(&chain, &position)| EntryAt { chain, position })

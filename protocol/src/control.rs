@@ -188,6 +188,17 @@ impl Control {
         }
     }
 
+    /// The role that its author needs; see [`crate::access`].
+    pub fn need(&self, author: PersonId) -> Role {
+        match self {
+            Self::Genesis(_) => Role::Owner,
+            Self::Grant(grant) => grant.role.given_by(),
+            Self::Cap(cap) if cap.subject == author => Role::Viewer,
+            Self::Cap(_) | Self::Invite(_) | Self::Revoke(_) => Role::Admin,
+            Self::Join(_) | Self::Link(_) | Self::Unlink(_) => Role::Viewer,
+        }
+    }
+
     /// The recovery key it brings.
     pub fn recovery(&self) -> Option<RecipientKey> {
         match self {

@@ -29,6 +29,7 @@ pub mod access;
 pub mod log_set;
 pub mod keys;
 pub mod control;
+pub mod roster;
 pub mod members;
 pub mod register;
 pub mod workspace;

@@ -11,6 +11,7 @@
 
 use crate::{
     causality::{DepIndex, Frontier},
+    control::Control,
     crypto::PublicKey,
     id::{EntryId, LogId, WorkspaceId},
     log::{self, ChainEnd, Entry, Head, LogError, Origin, Run, VerifiedRun},
@@ -213,13 +214,19 @@ impl LogSet {
         *hasher.finalize().as_bytes()
     }
 
-    /// Heads of other logs that are applied and not in `known`, without those below another. Surplus
-    /// chains are left to the entries that made them applicable: see [`bound`].
-    pub fn news(&self, own: LogId, known: &Frontier) -> Vec<EntryAt> {
+    /// Heads of other logs that are applied and not in `known`, without those below another, each cut
+    /// back to the last position that `worth` says to name. Surplus chains are left to the entries
+    /// that made them applicable: see [`bound`].
+    pub fn news(
+        &self,
+        own: LogId,
+        known: &Frontier,
+        worth: impl Fn(ChainNo, u64) -> u64,
+    ) -> Vec<EntryAt> {
         let chains = self.chains().filter(|(_, chain)| chain.log != own && !chain.surplus);
         let heads = chains.map(|(number, chain)| {
-            let position = if chain.applied > chain.base.position { chain.applied } else { 0 };
-            EntryAt { chain: number, position }
+            let position = worth(number, chain.applied);
+            EntryAt { chain: number, position: if position > chain.base.position { position } else { 0 } }
         });
         let heads: Vec<_> = heads.filter(|at| !known.contains(*at)).collect();
         self.deps.maximal(&heads, known)
@@ -386,24 +393,16 @@ impl LogSet {
     }
 }
 
-/// Whether an entry may stand at position 1: it brings the certificates of the log's device.
+/// Whether an entry may stand at position 1: it brings the certificates of the log's device. Whether
+/// a joiner was invited is the access rule's matter: the invite need not be here yet.
 fn introduces(workspace: WorkspaceId, origin: &Origin, entry: &Entry, bytes: &[u8]) -> bool {
-    use crate::{codec, crypto::verify_chain, log::EntryKind, op};
-    let body = entry.body(bytes);
-    let by_chain =
-        |chain: &[crate::crypto::LinkCert]| verify_chain(origin.person, origin.device, chain).is_ok();
-    match entry.header.kind {
-        EntryKind::GENESIS => {
-            origin.founder
-                && origin.workspace_id(entry.header_bytes(bytes), body) == workspace
-                && codec::decode_canonical::<op::Genesis>(body).is_ok_and(|genesis| by_chain(&genesis.chain))
-        }
-        EntryKind::JOIN => {
-            codec::decode_canonical::<op::Join>(body).is_ok_and(|join| join.verify(workspace, origin).is_ok())
-        }
-        EntryKind::LINK => {
-            codec::decode_canonical::<op::Genesis>(body).is_ok_and(|link| by_chain(&link.chain))
-        }
+    let (kind, body) = (entry.header.kind, entry.body(bytes));
+    let Some(Ok(control)) = Control::read(kind, origin.person, body) else { return false };
+    let leads_here = control.chain().last().is_some_and(|last| last.child == origin.device);
+    let founds = || origin.founder && origin.workspace_id(entry.header_bytes(bytes), body) == workspace;
+    match control {
+        Control::Genesis(_) => leads_here && founds(),
+        Control::Join(_) | Control::Link(_) => leads_here,
         _ => false,
     }
 }

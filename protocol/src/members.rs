@@ -12,10 +12,11 @@ use crate::{
     access::{Access, Act, ActKind, Link, Role, Segment, Why},
     causality::Frontier,
     control::{Control, ControlError, Invite, Join},
-    id::{DeviceId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::wrap::RecipientKey,
     log::{EntryKind, Origin},
     log_set::{LogSet, Turn},
+    roster::{OpenInvite, Parting, Roster, Standing},
     store::{ChainNo, EntryAt},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +61,7 @@ pub struct Members {
     verdicts: BTreeMap<(ChainNo, Role), Vec<Segment>>,
     /// Chains by person.
     chains: BTreeMap<PersonId, BTreeSet<ChainNo>>,
-    invites: BTreeMap<EntryAt, Invite>,
+    invites: BTreeMap<EntryAt, (EntryId, Invite)>,
     /// By device: the keys that certificates name for it. One, unless it was certified twice.
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
     recovery: BTreeMap<PersonId, BTreeSet<RecipientKey>>,
@@ -98,11 +99,41 @@ impl Members {
 
     /// Why an applied entry that the rule does not look into has no effect; `None` if it has.
     pub fn why_void(&self, at: EntryAt, origin: &Origin, kind: EntryKind) -> Option<Why> {
+        let need = need(kind);
+        if self.verdicts.get(&(at.chain, need)).is_some_and(|verdicts| says(verdicts, at.position)) {
+            return None;
+        }
+        let Some(auth) = self.cited(at) else { return Some(Why::Malformed) };
+        self.access.why_not(at, origin.person, origin.device, auth, need)
+    }
+
+    /// The grant that the entry at a place rests on, if it lies in its past.
+    pub fn cited(&self, at: EntryAt) -> Option<EntryAt> {
         let auths = self.auths.get(&at.chain).map_or(&[][..], Vec::as_slice);
         let next = auths.partition_point(|(from, _)| *from <= at.position);
-        let auth = next.checked_sub(1).and_then(|last| auths.get(last)).and_then(|(_, auth)| *auth);
-        let Some(auth) = auth else { return Some(Why::Malformed) };
-        self.access.why_not(at, origin.person, origin.device, auth, need(kind))
+        next.checked_sub(1).and_then(|last| auths.get(last)).and_then(|(_, auth)| *auth)
+    }
+
+    /// The grant to cite at a place for what needs `need`: the one cited before it while that still
+    /// carries it, else the strongest that does.
+    pub fn auth_for(&self, at: EntryAt, origin: &Origin, need: Role) -> Option<EntryAt> {
+        let Origin { person, device, .. } = *origin;
+        // At this place nothing was seen by any judge yet: it is judged as everything after it will be.
+        let goes_on = self.cited(at).filter(|auth| self.access.allows(at, person, device, *auth, need));
+        goes_on.or_else(|| self.access.best_auth(person, device, need))
+    }
+
+    /// The last position of a chain up to `end` at which something has an effect, 0 if nothing has.
+    pub fn last_effective(&self, chain: ChainNo, end: u64) -> u64 {
+        let verdicts = self.verdicts.get(&(chain, Role::Viewer)).map_or(&[][..], Vec::as_slice);
+        let mut next = u64::MAX;
+        for segment in verdicts.iter().rev() {
+            if segment.effective && segment.from <= end {
+                return end.min(next - 1);
+            }
+            next = segment.from;
+        }
+        self.access.last_effective(EntryAt { chain, position: end })
     }
 
     /// The grant that an entry cites.
@@ -205,10 +236,7 @@ impl Members {
     /// Whether the ticket's holder signed a join.
     fn is_invited(&self, turn: &Turn<'_>, auth: Option<EntryAt>, join: &Join) -> bool {
         let invite = auth.and_then(|at| self.invites.get(&at));
-        turn.header
-            .auth
-            .zip(invite)
-            .is_some_and(|(id, invite)| join.verify(self.workspace, id, &invite.key, turn.origin).is_ok())
+        invite.is_some_and(|(id, invite)| join.verify(self.workspace, *id, &invite.key, turn.origin).is_ok())
     }
 
     fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) {
@@ -219,7 +247,7 @@ impl Members {
             self.recovery.entry(turn.origin.person).or_default().insert(key);
         }
         if let Control::Invite(invite) = control {
-            self.invites.insert(turn.at, *invite);
+            self.invites.insert(turn.at, (turn.id, *invite));
         }
     }
 
@@ -234,13 +262,43 @@ impl Members {
             }
         }
         let open = self.access.invites().filter_map(|(at, _)| self.invites.get(&at));
-        readers.extend(open.map(|invite| invite.receiving));
+        readers.extend(open.map(|(_, invite)| invite.receiving));
         readers
     }
 
-    /// An open ticket's invite.
+    /// What a ticket's entry says.
     pub fn invite(&self, at: EntryAt) -> Option<&Invite> {
-        self.invites.get(&at)
+        self.invites.get(&at).map(|(_, invite)| invite)
+    }
+
+    /// Who is in now.
+    pub fn roster(&self) -> Roster {
+        let mut roster = Roster::default();
+        for person in self.access.people() {
+            if let Some(role) = self.access.role_of(person) {
+                let devices = self.access.devices(person).filter(|device| device.0 != person.0).collect();
+                roster.members.insert(person, Standing { role, devices });
+            } else if let Some(why) = self.access.why_out(person) {
+                roster.former.insert(person, self.parting(why));
+            }
+        }
+        let open = self.access.invites().filter_map(|(at, role)| {
+            let (id, invite) = self.invites.get(&at)?;
+            let by = self.access.act(at)?.person;
+            Some(OpenInvite { id: *id, by, role, expires_ms: invite.expires_ms })
+        });
+        roster.invites = open.collect();
+        roster
+    }
+
+    fn parting(&self, why: Why) -> Parting {
+        match why {
+            Why::Removed { by } => {
+                self.access.act(by).map_or(Parting::Undone, |cap| Parting::Removed(cap.person))
+            }
+            Why::Left { .. } => Parting::Left,
+            _ => Parting::Undone,
+        }
     }
 }
 
@@ -251,12 +309,14 @@ fn links(chain: &[crate::crypto::LinkCert]) -> Vec<Link> {
 /// Every answer of [`need`].
 const NEEDS: [Role; 2] = [Role::Viewer, Role::Member];
 
+/// What a list of segments says of a position.
+fn says(list: &[Segment], at: u64) -> bool {
+    let next = list.partition_point(|segment| segment.from <= at);
+    next.checked_sub(1).and_then(|before| list.get(before)).is_some_and(|segment| segment.effective)
+}
+
 /// Positions up to `end`, from and to, at which two lists of segments say different things.
 fn differing<'a>(old: &'a [Segment], new: &'a [Segment], end: u64) -> impl Iterator<Item = (u64, u64)> {
-    let says = |list: &[Segment], at: u64| {
-        let next = list.partition_point(|segment| segment.from <= at);
-        next.checked_sub(1).is_some_and(|before| list[before].effective)
-    };
     let mut starts: Vec<u64> = old.iter().chain(new).map(|segment| segment.from).collect();
     starts.sort_unstable();
     starts.dedup();

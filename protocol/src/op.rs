@@ -6,7 +6,6 @@
 
 use crate::{
     codec::{self, CodecError},
-    crypto::{LinkCert, PublicKey, Sig},
     id::{EntityId, OpId, PersonId},
     limits,
     log::EntryKind,
@@ -165,56 +164,6 @@ pub fn check(key: EntityKey, op: &Op) -> Result<(), VoidReason> {
     match op {
         Op::Set { slot, value, .. } => Ok(model::check(key.kind, slot, value)?),
         Op::Delete { .. } => Ok(()),
-    }
-}
-
-/// The body of a `Genesis` entry: the founder's device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Genesis {
-    /// From the founder's root to the device.
-    pub chain: Vec<LinkCert>,
-}
-
-/// The body of an `Invite` entry: a key whose holder may join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invite {
-    /// The ed25519 key derived from the ticket's seed.
-    pub key: [u8; 32],
-    /// When the ticket expires: milliseconds since the Unix epoch. Honest peers refuse it later.
-    pub expires_ms: u64,
-}
-
-/// The body of a `Join` entry: a device of a person who holds a ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Join {
-    /// From the person's root to the device.
-    pub chain: Vec<LinkCert>,
-    /// The invite's key.
-    pub invite: [u8; 32],
-    /// By the invite's key over workspace, invite, person and device.
-    pub by_invite: Sig,
-}
-
-impl Join {
-    /// The bytes that the invite's key signs.
-    pub fn signed_bytes(
-        workspace: crate::id::WorkspaceId,
-        invite: &[u8; 32],
-        origin: &crate::log::Origin,
-    ) -> Vec<u8> {
-        codec::encode(&(workspace, invite, origin.person, origin.device))
-    }
-
-    /// Checks chain and signature.
-    pub fn verify(
-        &self,
-        workspace: crate::id::WorkspaceId,
-        origin: &crate::log::Origin,
-    ) -> Result<(), VoidReason> {
-        crate::crypto::verify_chain(origin.person, origin.device, &self.chain)?;
-        let bytes = Self::signed_bytes(workspace, &self.invite, origin);
-        PublicKey::parse(&self.invite)?.verify(crate::crypto::Domain::Invite, &bytes, &self.by_invite)?;
-        Ok(())
     }
 }
 

@@ -27,11 +27,12 @@ mod commands;
 mod compare;
 mod holding;
 mod io;
+mod people;
 mod revert;
 mod write;
 
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Opened, Output, PeerStatus, PeerWorkspace, Refusal, Reply,
+    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal, Reply,
     RequestId, WorkspaceRecord,
 };
 
@@ -123,7 +124,7 @@ impl Replica {
         log: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Opened, StoreError> {
-        if log.chains().is_empty() && !fresh_incarnation {
+        if log.chains().is_empty() && !fresh_incarnation && record.invited.is_none() {
             return Ok(Opened::Nothing);
         }
         let workspace = record.id;
@@ -140,7 +141,7 @@ impl Replica {
         match input {
             Input::Command { request, command } => self.command(now, request, command, logs),
             Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
-            Input::PeerUp { peer } => self.peer_up(now, peer),
+            Input::PeerUp { peer } => self.peer_up(now, peer, logs),
             Input::PeerDown { peer } => self.peer_down(peer),
             Input::Sent { peer, bytes } => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
@@ -225,10 +226,14 @@ impl Replica {
         bytes
     }
 
-    fn peer_up(&mut self, now: Now, peer: DeviceId) {
+    fn peer_up(&mut self, now: Now, peer: DeviceId, logs: &dyn Logs) {
         let nonce = self.random();
         let session = Session::open(now, self.identity.device_id(), peer, nonce);
         self.sessions.insert(peer, session);
+        // A crash may have come between the invite and the use of the ticket.
+        for workspace in self.workspaces() {
+            self.enter(now, workspace, logs);
+        }
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
@@ -378,7 +383,8 @@ impl Replica {
             self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
             self.push(now, peer, logs);
         }
-        self.acknowledge(now, done.workspace);
+        self.acknowledge(now, done.workspace, logs);
+        self.enter(now, done.workspace, logs);
     }
 
     fn tell_durable(

@@ -10,7 +10,7 @@
 
 use crate::{
     codec::{self, CodecError},
-    id::{PersonId, WorkspaceId},
+    id::WorkspaceId,
     model::{self, EntityKey, Kind},
     op::{Group, Op},
     store::ChainNo,
@@ -28,7 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
 /// those of programs with another [`model::SCHEMA`].
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// Bytes at which a page is full.
 const PAGE_BYTES: usize = 20 * 1024;
 
@@ -137,7 +137,6 @@ struct Meta {
     needs_update: bool,
     newer_entries: u64,
     chains: Vec<(ChainNo, Chain)>,
-    people: Vec<PersonId>,
     pages: u32,
 }
 
@@ -172,7 +171,6 @@ impl Workspace {
             needs_update: self.needs_update,
             newer_entries: self.newer_entries,
             chains: self.chains.iter().map(|(number, chain)| (*number, *chain)).collect(),
-            people: self.people.iter().copied().collect(),
             pages: self.layout.pages.len() as u32,
         };
         codec::encode_into(&meta, &mut bytes);
@@ -232,7 +230,6 @@ impl Workspace {
         (workspace.revision, workspace.needs_update) = (meta.revision, meta.needs_update);
         workspace.newer_entries = meta.newer_entries;
         workspace.chains = meta.chains.into_iter().collect();
-        workspace.people = meta.people.into_iter().collect();
         let mut entities = workspace.read_pages(meta.pages, pages)?;
         entities.sort_unstable_by_key(|(key, _)| *key);
         if let Some([(_, entity), _]) = entities.array_windows().find(|[(a, _), (b, _)]| a == b) {

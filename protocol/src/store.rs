@@ -40,6 +40,11 @@ pub struct EntryAt {
     pub position: u64,
 }
 
+impl EntryAt {
+    /// On no chain: behind everything there can be.
+    pub const NOWHERE: Self = Self { chain: ChainNo(u32::MAX), position: 1 };
+}
+
 /// What a store knows of one chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainInfo {

@@ -4,7 +4,8 @@
 use crate::{
     codec,
     crypto::SecretKey,
-    id::{PersonId, WorkspaceId},
+    id::{EntryId, PersonId, WorkspaceId},
+    keys::wrap::ReceivingKey,
     limits,
 };
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,9 @@ impl fmt::Debug for SessionSecret {
 pub struct Ticket {
     /// The workspace.
     pub workspace: WorkspaceId,
-    /// From which the invite's signing key derives.
+    /// The `Invite` entry that made it.
+    pub invite: EntryId,
+    /// From which the invite's signing and receiving keys derive.
     pub seed: [u8; 32],
     /// The workspace's session secret.
     pub secret: SessionSecret,
@@ -70,6 +73,13 @@ impl Ticket {
     pub fn invite_key(&self) -> SecretKey {
         let seed = zeroize::Zeroizing::new(blake3::derive_key("velo 2026 invite signing key", &self.seed));
         SecretKey::from_seed(&seed)
+    }
+
+    /// The invite's receiving key: whoever holds the ticket reads before anybody knows of them.
+    pub fn receiving(&self) -> ReceivingKey {
+        let seed =
+            zeroize::Zeroizing::new(blake3::derive_key("velo 2026 invite receiving key", &self.seed));
+        ReceivingKey::from_seed(&seed)
     }
 
     /// Refuses a ticket whose time is over.
@@ -127,6 +137,7 @@ mod tests {
     fn ticket() -> Ticket {
         Ticket {
             workspace: WorkspaceId([1; 32]),
+            invite: EntryId([6; 32]),
             seed: [2; 32],
             secret: SessionSecret([3; 32]),
             inviter: PersonId([4; 32]),

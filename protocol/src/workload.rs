@@ -8,18 +8,22 @@
 //! Sizes scale: [`generate`] makes a trace of about as many operations as asked for.
 
 use crate::{
+    access::Role,
     causality::Frontier,
     change::{self, Change},
+    codec,
+    control::{CONTROL_VERSION, Genesis, Invite, Join, Link},
     crypto::{LinkCert, PublicKey, SecretKey},
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
     log_set::{LogSet, Taken, Turn},
     model::{self, EntityKey, Kind, Slot},
-    op::{DataBody, Genesis},
+    members::Members,
+    op::DataBody,
     replica::{Identity, WorkspaceRecord},
     store::{Batch, EntryAt, StoreError},
-    ticket::SessionSecret,
+    ticket::{SessionSecret, Ticket},
     time::Hlc,
     value::{Date, Element, OrderKey, Value},
     workspace::Workspace,
@@ -58,6 +62,10 @@ struct Writer {
     key: PublicKey,
     past: Frontier,
     stamp: Hlc,
+    /// What its person's role rests on, once it has one.
+    grant: Option<EntryId>,
+    /// What its last entry rests on.
+    cited: Option<EntryId>,
 }
 
 struct Generator<'a> {
@@ -65,7 +73,9 @@ struct Generator<'a> {
     workspace: WorkspaceId,
     writers: Vec<Writer>,
     logs: LogSet,
+    members: Members,
     state: Workspace,
+    invite: Option<EntryId>,
     clock_ms: u64,
     columns: Vec<EntityId>,
     labels: Vec<EntityId>,
@@ -92,6 +102,8 @@ pub fn generate(
         workspace: record.id,
         writers,
         logs: LogSet::new(record.id),
+        members: Members::new(record.id),
+        invite: None,
         state: Workspace::new(record.id),
         clock_ms: EPOCH_MS,
         columns: Vec::new(),
@@ -130,14 +142,16 @@ fn writers(dice: &mut Dice) -> Vec<Writer> {
             founder: number == 0,
         };
         let key = PublicKey::parse(&identity.device.public()).ok()?;
-        Some(Writer { identity, origin, key, past: Frontier::default(), stamp: Hlc(0) })
+        let (past, stamp) = (Frontier::default(), Hlc(0));
+        Some(Writer { identity, origin, key, past, stamp, grant: None, cited: None })
     };
     (0..DEVICES).zip(roots.iter().cycle()).filter_map(writer).collect()
 }
 
 fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
-    let chain = writers.first().map(|writer| writer.identity.chain.clone()).unwrap_or_default();
-    let body = crate::codec::encode(&Genesis { chain });
+    let founder = writers.first().map(|writer| writer.identity.introduction());
+    let body = founder.map(|founder| codec::encode(&Genesis { version: CONTROL_VERSION, founder }));
+    let body = body.unwrap_or_default();
     let mut header = header(EntryKind::GENESIS, Hlc::from_ms(EPOCH_MS), Vec::new());
     header.body_len = body.len() as u32;
     let origin = writers.first().map_or(
@@ -149,8 +163,9 @@ fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
         },
         |writer| writer.origin,
     );
-    let id = origin.workspace_id(&crate::codec::encode(&header), &body);
-    (WorkspaceRecord { id, secret: SessionSecret(dice.bytes()), origin, auto_sync: true }, body)
+    let id = origin.workspace_id(&codec::encode(&header), &body);
+    let secret = SessionSecret(dice.bytes());
+    (WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None }, body)
 }
 
 fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
@@ -170,21 +185,58 @@ struct Pen {
 impl Generator<'_> {
     /// Every device's first entry, and every person's name.
     fn introduce(&mut self, genesis: &[u8]) -> Result<(), StoreError> {
+        let ticket = self.ticket();
         for number in 0..self.writers.len() {
-            let Some(writer) = self.writers.get(number) else { continue };
-            let chain = writer.identity.chain.clone();
-            let (kind, body) = match number {
-                0 => (EntryKind::GENESIS, genesis.to_vec()),
-                _ => (EntryKind::LINK, crate::codec::encode(&Genesis { chain })),
-            };
+            let first = self.first_entry(number, genesis, &ticket);
+            let Some((writer, (kind, body))) = self.writers.get(number).zip(first) else { continue };
             let key = EntityKey::new(Kind::Profile, EntityId::from(writer.identity.person));
             let name = Value::text(NAMES.get(number % NAMES.len()).copied().unwrap_or("Person"));
             let profile = Change::Create { key, fields: vec![(model::profile::NAME.into(), name)] };
             let profile = self.body(&self.state.clone(), &[profile])?;
             let deps = self.deps(number);
-            self.write(number, deps, vec![(kind, body), (EntryKind::PROFILE, profile)])?;
+            self.write(number, deps, vec![(kind, body)])?;
+            let mut entries = vec![(EntryKind::PROFILE, profile)];
+            if number == 0 {
+                entries.push((EntryKind::INVITE, invite_body(&ticket)));
+            }
+            self.write(number, Vec::new(), entries)?;
         }
+        self.state.set_roster(self.members.roster());
         Ok(())
+    }
+
+    /// What all of them join with.
+    fn ticket(&mut self) -> Ticket {
+        let (seed, workspace) = (self.dice.bytes(), self.workspace);
+        let inviter = self.writers.first().map_or(PersonId([0; 32]), |writer| writer.identity.person);
+        let (invite, secret, expires_ms) = (EntryId([0; 32]), SessionSecret([0; 32]), u64::MAX);
+        Ticket { workspace, invite, seed, secret, inviter, expires_ms, addresses: Vec::new() }
+    }
+
+    /// The founder's first device founds, those of the others join, and second devices are linked.
+    fn first_entry(
+        &mut self,
+        number: usize,
+        genesis: &[u8],
+        ticket: &Ticket,
+    ) -> Option<(EntryKind, Vec<u8>)> {
+        let known = self.writers.get(number.checked_sub(DEVICES / 2).unwrap_or(number))?.grant;
+        let (workspace, invite) = (self.workspace, self.invite);
+        let writer = self.writers.get_mut(number)?;
+        writer.grant = known;
+        let version = CONTROL_VERSION;
+        Some(match (number, known, invite) {
+            (0, ..) => (EntryKind::GENESIS, genesis.to_vec()),
+            (_, None, Some(invite)) => {
+                let (key, who) = (ticket.invite_key(), writer.identity.introduction());
+                let join = Join::new(workspace, invite, &key, &writer.origin, who);
+                (EntryKind::JOIN, codec::encode(&join))
+            }
+            _ => {
+                let link = Link { version, chain: writer.identity.chain.clone() };
+                (EntryKind::LINK, codec::encode(&link))
+            }
+        })
     }
 
     fn furnish(&mut self) -> Result<(), StoreError> {
@@ -258,7 +310,7 @@ impl Generator<'_> {
             .bodies(view, changes)?
             .into_iter()
             .next()
-            .unwrap_or_else(|| crate::codec::encode(&DataBody::new(Vec::new()))))
+            .unwrap_or_else(|| codec::encode(&DataBody::new(Vec::new()))))
     }
 
     fn bodies(&mut self, view: &Workspace, changes: &[Change]) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -267,13 +319,13 @@ impl Generator<'_> {
         self.operations += groups.iter().map(|group| group.ops.len() as u64).sum::<u64>();
         Ok(change::pack(groups)
             .into_iter()
-            .map(|groups| crate::codec::encode(&DataBody::new(groups)))
+            .map(|groups| codec::encode(&DataBody::new(groups)))
             .collect())
     }
 
     fn deps(&mut self, number: usize) -> Vec<EntryId> {
         let Some(writer) = self.writers.get_mut(number) else { return Vec::new() };
-        let heads = self.logs.news(writer.origin.log_id(self.workspace), &writer.past);
+        let heads = self.logs.news(writer.origin.log_id(self.workspace), &writer.past, |_, end| end);
         writer.past = self.logs.past(&heads, std::mem::take(&mut writer.past));
         heads.iter().filter_map(|at| self.logs.id_at(*at)).collect()
     }
@@ -312,10 +364,18 @@ impl Generator<'_> {
             _ => Hlc::next(self.clock_ms, writer.stamp, []),
         };
         let mut header = header(kind, writer.stamp, std::mem::take(&mut pen.deps));
+        let rests_on = if kind == EntryKind::JOIN { self.invite } else { writer.grant };
+        header.auth = rests_on.filter(|_| rests_on != writer.cited);
+        writer.cited = rests_on;
         header.body_len = body.len() as u32;
         let run = pen.run.get_or_insert_with(|| RunWriter::new(log, writer.origin, end));
         let id = run.push(header.clone(), body).map_err(|error| StoreError::Write(error.to_string()))?;
         let at = EntryAt { chain, position: end.head.position + pen.pushed + 1 };
+        match kind {
+            EntryKind::GENESIS | EntryKind::JOIN => writer.grant = Some(id),
+            EntryKind::INVITE => self.invite = Some(id),
+            _ => {}
+        }
         pen.pushed += 1;
         self.entries += 1;
         Ok(Some((at, id, header)))
@@ -330,7 +390,9 @@ impl Generator<'_> {
         self.bytes += run.run().bytes.len() as u64;
         self.logs.take_own(chain, &run);
         while let Some(next) = self.logs.next_own(chain, &run) {
-            self.state.apply(&next.turn(&writer.origin), None);
+            let turn = next.turn(&writer.origin);
+            let judged = self.members.note(&self.logs, &turn);
+            self.state.apply(&turn, judged.void);
         }
         pen.batch.runs.extend(self.logs.batch_run(&Taken { chain, run, forked: false }));
     }
@@ -421,6 +483,12 @@ impl Generator<'_> {
         let words: Vec<&str> = (0..count).filter_map(|_| self.dice.pick(WORDS).copied()).collect();
         Value::text(words.join(" "))
     }
+}
+
+fn invite_body(ticket: &Ticket) -> Vec<u8> {
+    let (key, receiving) = (ticket.invite_key().public(), ticket.receiving().public());
+    let (version, role, expires_ms) = (CONTROL_VERSION, Role::Member, ticket.expires_ms);
+    codec::encode(&Invite { version, key, receiving, role, expires_ms })
 }
 
 fn create(kind: Kind, id: EntityId, fields: Vec<(Slot, Value)>) -> Change {

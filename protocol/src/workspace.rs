@@ -23,12 +23,14 @@ pub use crate::store::EntryAt;
 pub use conflict::{Conflict, ConflictValue};
 
 use crate::{
+    access::Role,
     codec,
     id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
     log::Origin,
     model::{self, EntityKey, Field, Kind, Slot},
     op::VoidReason,
     register::{self, Lives, Register},
+    roster::{Roster, Standing},
     snapshot::Layout,
     store::ChainNo,
     time::Hlc,
@@ -62,8 +64,8 @@ pub struct Workspace {
     pub(crate) needs_update: bool,
     pub(crate) newer_entries: u64,
     pub(crate) chains: OrdMap<ChainNo, Chain>,
-    /// Who founded the workspace, joined it or linked a device.
-    pub(crate) people: OrdSet<PersonId>,
+    /// Who is in. Not stored: the access rule says it anew.
+    pub(crate) roster: Arc<Roster>,
     pub(crate) entities: OrdMap<EntityKey, Arc<Entity>>,
     /// Deleted entities that can be restored.
     pub(crate) deleted: OrdSet<EntityKey>,
@@ -105,7 +107,9 @@ pub struct Member {
     pub person: PersonId,
     /// From the profile; the first digits of the id before it is known.
     pub name: String,
-    /// Devices that wrote or joined.
+    /// What they may do.
+    pub role: Role,
+    /// The devices that can act for them.
     pub devices: Vec<DeviceId>,
 }
 
@@ -118,7 +122,7 @@ impl Workspace {
             needs_update: false,
             newer_entries: 0,
             chains: OrdMap::new(),
-            people: OrdSet::new(),
+            roster: Arc::default(),
             entities: OrdMap::new(),
             deleted: OrdSet::new(),
             tree: tree::Tree::default(),
@@ -142,6 +146,11 @@ impl Workspace {
     /// written until the program is updated.
     pub fn needs_update(&self) -> bool {
         self.needs_update
+    }
+
+    /// Notes a control entry that this program cannot read.
+    pub(crate) fn note_newer_control(&mut self) {
+        self.needs_update = true;
     }
 
     /// How many entries were "made with a newer version": kept and forwarded, not shown.
@@ -178,8 +187,11 @@ impl Workspace {
             self.describe(*key, entity, &mut bytes);
             hasher.update(&bytes);
         }
-        for person in &self.people {
-            hasher.update(&person.0);
+        for (person, standing) in &self.roster.members {
+            hasher.update(&person.0).update(&[standing.role as u8]);
+            standing.devices.iter().for_each(|device| {
+                hasher.update(&device.0);
+            });
         }
         for (person, device) in self
             .chains
@@ -276,18 +288,26 @@ impl Workspace {
         self.text(key, model::workspace::NAME)
     }
 
-    /// People, by name.
+    /// Who is in, and who was.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Shows who is in now.
+    pub fn set_roster(&mut self, roster: Roster) {
+        self.revision += 1;
+        self.roster = Arc::new(roster);
+    }
+
+    /// People with a role, by name.
     pub fn members(&self) -> Vec<Member> {
-        let member = |person: &PersonId| {
-            let own = self.chains.values().filter(|chain| chain.origin.person == *person);
-            let devices: BTreeSet<_> = own.map(|chain| chain.origin.device).collect();
-            Member {
-                person: *person,
-                name: self.person_name(*person),
-                devices: devices.into_iter().collect(),
-            }
+        let member = |(person, standing): (&PersonId, &Standing)| Member {
+            person: *person,
+            name: self.person_name(*person),
+            role: standing.role,
+            devices: standing.devices.clone(),
         };
-        let mut members: Vec<_> = self.people.iter().map(member).collect();
+        let mut members: Vec<_> = self.roster.members.iter().map(member).collect();
         members.sort_by(|a, b| (&a.name, a.person).cmp(&(&b.name, b.person)));
         members
     }

@@ -212,7 +212,7 @@ fn pair() -> (Net, WorkspaceId) {
         net.command(first, Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() });
     let Ok(Reply::Workspace(workspace)) = made else { panic!("{made:?}") };
     let invited =
-        net.command(first, Command::Invite { workspace, expires_ms: u64::MAX / 2, addresses: Vec::new() });
+        net.command(first, Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX / 2, addresses: Vec::new() });
     let Ok(Reply::Ticket(ticket)) = invited else { panic!("{invited:?}") };
     net.command(second, Command::Join { ticket, person_name: "Ben".into() }).unwrap();
     (net, workspace)

@@ -195,7 +195,7 @@ fn demo_board(workspace: WorkspaceId) -> Vec<Change> {
 
 /// Lets `one` join the workspace of `other`, and both agree.
 pub fn join(one: &Shared, name: &str, other: &Shared, workspace: WorkspaceId) {
-    let invite = Command::Invite { workspace, expires_ms: MORNING_MS * 2, addresses: Vec::new() };
+    let invite = Command::Invite { workspace, role: Role::Member, expires_ms: MORNING_MS * 2, addresses: Vec::new() };
     let ticket = match other.borrow_mut().run(invite) {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),

@@ -337,7 +337,7 @@ pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, Ap
     listening(scope.node).await;
     let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
     // The node adds those it listens on.
-    let command = Command::Invite { workspace: scope.id, expires_ms, addresses };
+    let command = Command::Invite { workspace: scope.id, role: invite.role.into(), expires_ms, addresses };
     match scope.node.submit(command).await? {
         Reply::Ticket(ticket) => answer(&TicketAnswer {
             ticket: ticket.to_string(),

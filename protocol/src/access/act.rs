@@ -21,8 +21,21 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role, the strongest first.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Member, Self::Viewer];
+
+    /// What people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
     /// The role it takes to give this role, or to take from somebody who has it.
-    pub(super) fn given_by(self) -> Self {
+    pub fn given_by(self) -> Self {
         if self >= Self::Admin { Self::Owner } else { Self::Admin }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! *Now* is what an entry would meet that has seen everything, so that no judge has seen it.
 
-use super::{Access, ActKind, ActNo, Role};
+use super::{Access, ActKind, ActNo, Role, Why};
 use crate::{
     id::{DeviceId, PersonId},
     store::{ChainNo, EntryAt},
@@ -18,6 +18,23 @@ impl Access {
     /// Everybody who has a role now.
     pub fn members(&self) -> impl Iterator<Item = (PersonId, Role)> + '_ {
         self.people.keys().filter_map(|person| Some((*person, self.role_of(*person)?)))
+    }
+
+    /// Everybody who ever had a role, or was given one.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> + '_ {
+        self.people.iter().filter(|(_, person)| !person.grants.is_empty()).map(|(person, _)| *person)
+    }
+
+    /// Why somebody who had a role has none now. `None` if they have one, or never did.
+    pub fn why_out(&self, person: PersonId) -> Option<Why> {
+        let strength = |grant: &ActNo| (self.grant(*grant).map(|grant| grant.depth), self.acts[*grant].act.at);
+        let last = self.effective_grants(person).min_by_key(strength);
+        let Some(last) = last else {
+            let given = self.people.get(&person).map_or(&[][..], |person| &person.grants);
+            return given.first().map(|_| Why::NoAuthority);
+        };
+        let carried = self.lowest(last, self.caps_on(last, true));
+        carried.role.is_none().then(|| self.why_lowered(carried))
     }
 
     /// The grant to cite for what needs the role `need`: the strongest that carries it now. `None`

@@ -28,6 +28,11 @@ impl RunWriter {
         Self { run, entries: Vec::new(), end }
     }
 
+    /// The position of the next entry.
+    pub fn position(&self) -> u64 {
+        self.end.head.position + 1
+    }
+
     /// Whether the next entry needs a new run: a checkpoint is due at the last one.
     pub fn is_full(&self) -> bool {
         !self.entries.is_empty() && self.end.checkpoint_due()

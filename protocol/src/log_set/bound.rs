@@ -247,14 +247,15 @@ impl LogSet {
     }
 
     /// Whether a device should name what nobody has named, itself included (`known`): chains within
-    /// the bounds of logs that are over one, which peers that met other chains first refuse.
-    pub fn owes_ack(&self, own: DeviceId, known: &Frontier) -> bool {
+    /// the bounds of logs that are over one, which peers that met other chains first refuse. `worth` as
+    /// for [`LogSet::news`].
+    pub fn owes_ack(&self, own: DeviceId, known: &Frontier, worth: impl Fn(ChainNo, u64) -> u64) -> bool {
         let bounds = &self.bounds;
         if bounds.crowded_logs.is_empty() && bounds.crowded_devices.is_empty() && !self.is_full() {
             return false;
         }
         self.chains().any(|(number, chain)| {
-            let head = EntryAt { chain: number, position: chain.applied };
+            let head = EntryAt { chain: number, position: worth(number, chain.applied) };
             let shown = !chain.surplus && head.position > chain.base.position && !known.contains(head);
             // Where branches leave, others may have met those and refused what follows here.
             let crowded = self.is_crowded(chain);

@@ -2,6 +2,7 @@
 
 use super::LogSet;
 use crate::{
+    causality::Frontier,
     crypto::PublicKey,
     id::{EntryId, WorkspaceId},
     log::{self, ChainEnd, Run},
@@ -11,20 +12,32 @@ use crate::{
 /// What an applied entry named, before every log is read.
 type NamedAt = (EntryAt, Vec<EntryId>);
 
+/// What applied entries bring that is needed once every log is read.
+#[derive(Default)]
+struct Found {
+    named: Vec<NamedAt>,
+    /// Control entries, those that cite a grant, and the first of each branch.
+    acts: Vec<EntryAt>,
+}
+
 impl LogSet {
     /// Rebuilds the set from a store. `applied` tells up to where each chain is applied already;
-    /// what lies behind is then given by [`LogSet::next_ready`].
+    /// what lies behind is then given by [`LogSet::next_ready`]. Returns as well where the applied
+    /// entries stand that the access rule has to know ([`Members::note`]), in causal order.
+    ///
+    /// [`Members::note`]: crate::members::Members::note
     pub fn open(
         workspace: WorkspaceId,
         reader: &dyn LogReader,
         applied: impl Fn(ChainNo) -> u64,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(Self, Vec<EntryAt>), StoreError> {
         let mut set = Self::new(workspace);
-        let mut named: Vec<NamedAt> = Vec::new();
+        let mut found = Found::default();
         for info in reader.chains() {
             let number = set.open_chain(&info)?;
-            set.read_chain(number, &info, reader, applied(number), &mut named)?;
+            set.read_chain(number, &info, reader, applied(number), &mut found)?;
         }
+        let Found { named, mut acts } = found;
         let find_all = |(at, ids): NamedAt| {
             let deps: Vec<EntryAt> = ids.iter().filter_map(|id| set.find(*id)).collect();
             (at, deps)
@@ -37,7 +50,9 @@ impl LogSet {
             set.note_named(at.chain, deps);
         }
         set.open = (0..set.chains.len() as u32).rev().map(ChainNo).collect();
-        Ok(set)
+        // Whatever comes before something has a smaller past.
+        acts.sort_by_cached_key(|at| (set.past(&[*at], Frontier::default()).size(), *at));
+        Ok((set, acts))
     }
 
     fn open_chain(&mut self, info: &ChainInfo) -> Result<ChainNo, StoreError> {
@@ -58,11 +73,11 @@ impl LogSet {
         info: &ChainInfo,
         reader: &dyn LogReader,
         applied: u64,
-        named: &mut Vec<NamedAt>,
+        found: &mut Found,
     ) -> Result<(), StoreError> {
         let mut position = info.base.position;
         while let Some(run) = reader.read_run(number, position)? {
-            position = self.note_run(number, &run, applied, named)?;
+            position = self.note_run(number, &run, applied, found)?;
         }
         if let Some(chain) = self.chains.get_mut(number.0 as usize) {
             chain.end = info.end;
@@ -77,7 +92,7 @@ impl LogSet {
         number: ChainNo,
         run: &Run,
         applied: u64,
-        named: &mut Vec<NamedAt>,
+        found: &mut Found,
     ) -> Result<u64, StoreError> {
         let entries = log::parse_entries(run.after, &run.bytes)
             .map_err(|error| StoreError::Read(format!("log {}: {error}", run.log.short())))?;
@@ -92,8 +107,12 @@ impl LogSet {
                 chain.applied = entry.position;
                 chain.applied_hlc = entry.header.hlc;
                 chain.held_back = false;
+                let is_first = entry.position == chain.base.position + 1;
+                if is_first || entry.header.kind.is_control() || entry.header.auth.is_some() {
+                    found.acts.push(at);
+                }
                 if !entry.header.deps.is_empty() {
-                    named.push((at, entry.header.deps));
+                    found.named.push((at, entry.header.deps));
                 }
             }
         }

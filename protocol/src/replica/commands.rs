@@ -6,18 +6,19 @@ use super::{
     write::{Draft, Written},
 };
 use crate::{
+    access::Role,
     change::{self, Change},
-    crypto::{Domain, SecretKey},
+    control::{CONTROL_VERSION, Genesis},
     history::{self, LoggedEntry},
     id::{EntityId, Incarnation, OpId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
     log_set::EntryReader,
     message::{Digest, Message},
     model::{self, ALIVE, EntityKey, Kind, Slot},
-    op::{DataBody, Genesis, Group, Invite, Join, Op, Reverts},
+    op::{DataBody, Group, Op, Reverts},
     replica::{Logs, reader_of},
     store::LogReader,
-    ticket::{SessionSecret, Ticket},
+    ticket::SessionSecret,
     time::{Hlc, Now},
     value::Value,
 };
@@ -41,11 +42,18 @@ impl Replica {
             return Err(Refusal::ReadOnly(reason.clone()));
         }
         match command {
-            Command::CreateWorkspace { name, person_name } => self.found(now, request, &name, &person_name),
-            Command::Join { ticket, person_name } => self.join(now, request, &ticket, &person_name),
-            Command::Invite { workspace, expires_ms, addresses } => {
-                self.invite(now, request, workspace, expires_ms, addresses)
+            Command::CreateWorkspace { name, person_name } => {
+                self.found(now, request, &name, &person_name, logs)
             }
+            Command::Join { ticket, person_name } => self.join(now, request, ticket, person_name, logs),
+            Command::Invite { workspace, role, expires_ms, addresses } => {
+                self.invite(now, request, workspace, (role, expires_ms, addresses), logs)
+            }
+            Command::Revoke { workspace, invite } => self.revoke(now, request, workspace, invite, logs),
+            Command::SetRole { workspace, person, role } => {
+                self.set_role(now, request, workspace, (person, role), logs)
+            }
+            Command::Unlink { workspace, device } => self.unlink(now, request, workspace, device, logs),
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
@@ -71,7 +79,7 @@ impl Replica {
         }
     }
 
-    fn done(&mut self, request: RequestId) {
+    pub(super) fn done(&mut self, request: RequestId) {
         self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Done) });
     }
 
@@ -81,7 +89,7 @@ impl Replica {
         if holding.state.needs_update() { Err(Refusal::NeedsUpdate) } else { Ok(holding) }
     }
 
-    fn origin(&mut self, founder: bool) -> Origin {
+    pub(super) fn origin(&mut self, founder: bool) -> Origin {
         Origin {
             person: self.identity.person,
             device: self.identity.device_id(),
@@ -90,11 +98,19 @@ impl Replica {
         }
     }
 
-    fn found(&mut self, now: Now, request: RequestId, name: &str, person_name: &str) -> Result<(), Refusal> {
+    fn found(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        name: &str,
+        person_name: &str,
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
         check_name(Kind::Workspace, &model::workspace::NAME.into(), name)?;
         let profile = self.profile(person_name)?;
         let origin = self.origin(true);
-        let genesis = Draft::new(EntryKind::GENESIS, &Genesis { chain: self.identity.chain.clone() });
+        let founder = self.identity.introduction();
+        let genesis = Draft::new(EntryKind::GENESIS, &Genesis { version: CONTROL_VERSION, founder });
         // The id covers the entry exactly as it will be written below: same stamp, same header.
         let header = Header {
             version: HEADER_VERSION,
@@ -107,7 +123,8 @@ impl Replica {
             body_len: genesis.body.len() as u32,
         };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
-        let record = WorkspaceRecord { id, secret: SessionSecret(self.random()), origin, auto_sync: true };
+        let secret = SessionSecret(self.random());
+        let record = WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None };
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
             model::workspace::NAME.into(),
@@ -115,44 +132,19 @@ impl Replica {
         );
         let data = Draft::new(EntryKind::DATA, &DataBody::new(vec![named]));
         self.add(record);
-        self.write(now, id, vec![genesis, profile, data], request, |_| Reply::Workspace(id));
+        self.write(now, id, vec![genesis, profile, data], request, |_| Reply::Workspace(id), logs);
         self.offer_to_all(now, id);
         Ok(())
     }
 
-    fn join(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        ticket: &Ticket,
-        person_name: &str,
-    ) -> Result<(), Refusal> {
-        ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
-        if self.holdings.contains_key(&ticket.workspace) {
-            return Err(Refusal::AlreadyJoined);
-        }
-        let profile = self.profile(person_name)?;
-        let origin = self.origin(false);
-        let key = ticket.invite_key();
-        let invite = key.public();
-        let by_invite = key.sign(Domain::Invite, &Join::signed_bytes(ticket.workspace, &invite, &origin));
-        let join = Join { chain: self.identity.chain.clone(), invite, by_invite };
-        let id = ticket.workspace;
-        self.add(WorkspaceRecord { id, secret: ticket.secret.clone(), origin, auto_sync: true });
-        let drafts = vec![Draft::new(EntryKind::JOIN, &join), profile];
-        self.write(now, id, drafts, request, |_| Reply::Workspace(id));
-        self.offer_to_all(now, id);
-        Ok(())
-    }
-
-    fn add(&mut self, record: WorkspaceRecord) {
+    pub(super) fn add(&mut self, record: WorkspaceRecord) {
         let workspace = record.id;
         self.outputs.push_back(Output::Remember(record.clone()));
         self.holdings.insert(workspace, Holding::new(record));
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
     }
 
-    fn offer_to_all(&mut self, now: Now, workspace: WorkspaceId) {
+    pub(super) fn offer_to_all(&mut self, now: Now, workspace: WorkspaceId) {
         let Some(secret) = self.holdings.get(&workspace).map(|holding| holding.record.secret.clone()) else {
             return;
         };
@@ -162,32 +154,11 @@ impl Replica {
         }
     }
 
-    fn profile(&self, name: &str) -> Result<Draft, Refusal> {
+    pub(super) fn profile(&self, name: &str) -> Result<Draft, Refusal> {
         let slot = Slot::from(model::profile::NAME);
         check_name(Kind::Profile, &slot, name)?;
         let key = EntityKey::new(Kind::Profile, EntityId::from(self.identity.person));
         Ok(Draft::new(EntryKind::PROFILE, &DataBody::new(vec![creation(key, slot, name)])))
-    }
-
-    fn invite(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        workspace: WorkspaceId,
-        expires_ms: u64,
-        addresses: Vec<String>,
-    ) -> Result<(), Refusal> {
-        if expires_ms <= now.wall_ms {
-            return Err(Refusal::Ticket("a ticket must expire in the future".to_owned()));
-        }
-        let (seed, inviter) = (self.random(), self.identity.person);
-        let secret = self.writable(workspace)?.record.secret.clone();
-        let addresses = addresses.into_iter().take(crate::limits::TICKET_ADDRESSES).collect();
-        let ticket = Ticket { workspace, seed, secret, inviter, expires_ms, addresses };
-        let key: SecretKey = ticket.invite_key();
-        let invite = Draft::new(EntryKind::INVITE, &Invite { key: key.public(), expires_ms });
-        self.write(now, workspace, vec![invite], request, |_| Reply::Ticket(ticket));
-        Ok(())
     }
 
     fn edit(
@@ -200,10 +171,15 @@ impl Replica {
     ) -> Result<(), Refusal> {
         let suffix = self.suffix();
         let holding = self.writable(workspace)?;
+        holding.may(Role::Viewer)?;
         let changes = with_contents(holding, changes, reader_of(logs, workspace));
         let groups = change::build(&holding.state, &changes, suffix)
             .map_err(|error| Refusal::Change(error.to_string()))?;
-        self.write_groups(now, request, workspace, groups, None, Vec::new());
+        if groups.iter().any(|group| group.key.kind != Kind::Profile) {
+            holding.may(Role::Member)?;
+        }
+        let written = Edited { groups, reverts: None, kept: Vec::new() };
+        self.write_groups(now, request, workspace, written, logs);
         Ok(())
     }
 
@@ -219,10 +195,10 @@ impl Replica {
         now: Now,
         request: RequestId,
         workspace: WorkspaceId,
-        groups: Vec<Group>,
-        reverts: Option<Reverts>,
-        kept: Vec<String>,
+        edited: Edited,
+        logs: &dyn Logs,
     ) {
+        let Edited { groups, reverts, kept } = edited;
         let operations = groups.iter().map(|group| group.ops.len()).sum();
         let mut packed = change::pack(groups);
         if packed.is_empty() && reverts.is_some() {
@@ -237,9 +213,9 @@ impl Replica {
         let reply = |written: &Written| Reply::Edited { operations, changed: written.changed.clone(), kept };
         let rest: Vec<DataBody> = bodies.collect();
         if rest.is_empty() {
-            return self.write(now, workspace, vec![draft(&first)], request, reply);
+            return self.write(now, workspace, vec![draft(&first)], request, reply, logs);
         }
-        self.write_transaction(now, workspace, (first, rest), request, reply);
+        self.write_transaction(now, workspace, (first, rest), request, reply, logs);
     }
 
     /// Several entries of one transaction: all but the first name the first, whose id must be known
@@ -251,15 +227,16 @@ impl Replica {
         (first, mut rest): (DataBody, Vec<DataBody>),
         request: RequestId,
         reply: impl FnOnce(&Written) -> Reply,
+        logs: &dyn Logs,
     ) {
-        let identity = self.identity.clone();
+        let (identity, reader) = (self.identity.clone(), reader_of(logs, workspace));
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let begun = holding.write(now, &identity, vec![draft(&first)]);
+        let begun = holding.write(now, &identity, vec![draft(&first)], reader);
         let continues = begun.ids.first().map(crate::id::EntryId::prefix);
         for body in &mut rest {
             body.continues = continues;
         }
-        let mut written = holding.write(now, &identity, rest.iter().map(draft).collect());
+        let mut written = holding.write(now, &identity, rest.iter().map(draft).collect(), reader);
         written.runs.splice(0..0, begun.runs);
         written.changed.extend(begun.changed);
         written.changed.sort_unstable();
@@ -283,6 +260,15 @@ impl Replica {
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer: *peer }));
         }
     }
+}
+
+/// Operations to be written as one transaction.
+pub(super) struct Edited {
+    pub groups: Vec<Group>,
+    /// What they undo or redo.
+    pub reverts: Option<Reverts>,
+    /// See [`Reply::Edited`].
+    pub kept: Vec<String>,
 }
 
 /// A container comes back with what the same deletion hid inside it, which only the log tells.

@@ -8,7 +8,8 @@ use crate::{
     limits,
     log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
-    model::{ALIVE, EntityKey, Kind},
+    members::{self, Members, Turned},
+    model::{self, ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
     session::Source,
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -24,6 +25,12 @@ pub(super) struct Holding {
     pub record: WorkspaceRecord,
     pub logs: LogSet,
     pub state: Workspace,
+    /// Who is in, and with what right.
+    pub members: Members,
+    /// Why the ticket that this device holds cannot be used, once that is known.
+    pub refused: Option<String>,
+    /// Whether the roster shown is older than `members`.
+    roster_is_old: bool,
     /// Own transactions, for undo.
     pub journal: Journal,
     /// The chain of the own log, once it has an entry.
@@ -46,10 +53,14 @@ impl Holding {
     /// A workspace without entries.
     pub fn new(record: WorkspaceRecord) -> Self {
         let (logs, state) = (LogSet::new(record.id), Workspace::new(record.id));
+        let members = Members::new(record.id);
         Self {
             record,
             logs,
             state,
+            members,
+            refused: None,
+            roster_is_old: false,
             journal: Journal::default(),
             own: None,
             own_past: Frontier::default(),
@@ -68,12 +79,14 @@ impl Holding {
         fresh_incarnation: bool,
     ) -> Result<Self, StoreError> {
         let state = state.unwrap_or_else(|| Workspace::new(record.id));
-        let logs = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
+        let (logs, acts) = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
+        holding.remember_members(&acts, reader)?;
         holding.remember_transactions(reader);
         while let Some(ready) = holding.logs.next_ready(reader)? {
-            holding.apply(&ready);
+            holding.apply(&ready, reader);
         }
+        holding.refresh_roster();
         holding.find_own();
         Ok(holding)
     }
@@ -176,18 +189,19 @@ impl Holding {
         let (mut changed, mut failure) = (Vec::new(), None);
         loop {
             match self.logs.next_ready(reader) {
-                Ok(Some(ready)) => changed.extend(self.apply(&ready)),
+                Ok(Some(ready)) => changed.extend(self.apply(&ready, reader)),
                 Ok(None) => break,
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
+        changed.extend(self.refresh_roster());
         changed.sort_unstable();
         changed.dedup();
         (changed, failure)
     }
 
     /// Applies an entry whose turn has come. Returns what changed.
-    pub fn apply(&mut self, ready: &Ready) -> Vec<EntityKey> {
+    pub fn apply(&mut self, ready: &Ready, reader: &dyn LogReader) -> Vec<EntityKey> {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
         // It may name what the digest leaves out otherwise.
@@ -195,7 +209,66 @@ impl Holding {
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }
-        self.state.apply(&ready.turn(&origin), None).changed
+        let turn = ready.turn(&origin);
+        let judged = self.members.note(&self.logs, &turn);
+        self.roster_is_old |= judged.is_news;
+        if judged.is_newer {
+            self.state.note_newer_control();
+        }
+        let mut changed = self.state.apply(&turn, judged.void).changed;
+        if !judged.turned.is_empty() {
+            changed.extend(self.rejudge(&judged.turned, reader));
+        }
+        changed
+    }
+
+    /// Shows who is in now. Returns what changed by it.
+    pub fn refresh_roster(&mut self) -> Option<EntityKey> {
+        if !std::mem::take(&mut self.roster_is_old) {
+            return None;
+        }
+        self.state.set_roster(self.members.roster());
+        Some(EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id)))
+    }
+
+    /// Brings the state in step with verdicts that turned. Returns what changed.
+    fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
+        let entries = EntryReader::new(&self.logs, reader);
+        let mut keys = BTreeSet::new();
+        for range in turned {
+            let places = (range.from..=range.to).map(|position| EntryAt { chain: range.chain, position });
+            for ready in places.filter_map(|at| entries.read(at)) {
+                let kind = ready.entry().header.kind;
+                if op::has_data_body(kind) && members::need(kind) == range.need {
+                    keys.extend(keys_of(&ready));
+                }
+            }
+        }
+        for key in &keys {
+            let touched = self.state.touched(*key);
+            let ready: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
+            let turns = ready.iter().filter_map(|ready| {
+                let (at, kind) = (ready.at, ready.entry().header.kind);
+                let origin = &self.logs.chain(at.chain)?.origin;
+                Some((ready.turn(origin), self.members.why_void(at, origin, kind)))
+            });
+            self.state.rebuild(*key, turns);
+        }
+        keys
+    }
+
+    /// What the access rule knew of the entries that are in the state already.
+    fn remember_members(&mut self, acts: &[EntryAt], reader: &dyn LogReader) -> Result<(), StoreError> {
+        let entries = EntryReader::new(&self.logs, reader);
+        for at in acts {
+            // Without one of them the verdicts would be others than those that the state was built by.
+            let lost = || StoreError::Read(format!("the control entry at {} of a log is missing", at.position));
+            let ready = entries.read(*at).ok_or_else(lost)?;
+            let Some(chain) = self.logs.chain(at.chain) else { continue };
+            self.members.note(&self.logs, &ready.turn(&chain.origin));
+        }
+        self.roster_is_old = true;
+        Ok(())
     }
 
     /// Own entries are visible before they are durable. Once nothing more can be saved, those that
@@ -207,16 +280,16 @@ impl Holding {
         for (number, chain) in self.logs.chains() {
             let lost = chain.durable + 1..=self.state.applied(number);
             for ready in lost.filter_map(|position| entries.read(EntryAt { chain: number, position })) {
-                let body = DataBody::read(ready.body()).ok();
-                let body = body.filter(|_| op::has_data_body(ready.entry().header.kind));
-                changed.extend(body.into_iter().flat_map(|body| body.groups).map(|group| group.key));
+                if op::has_data_body(ready.entry().header.kind) {
+                    changed.extend(keys_of(&ready));
+                }
             }
         }
         changed.sort_unstable();
         changed.dedup();
         if !changed.is_empty() {
             let durable = Self::open(self.record.clone(), None, reader, true)?;
-            (self.state, self.journal) = (durable.state, durable.journal);
+            (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
         }
         Ok(changed)
     }
@@ -251,6 +324,12 @@ impl Holding {
             self.journal.note(ready.at, entry.id.prefix(), &body);
         }
     }
+}
+
+/// The entities that an entry writes about.
+fn keys_of(ready: &Ready) -> Vec<EntityKey> {
+    let body = DataBody::read(ready.body()).ok();
+    body.into_iter().flat_map(|body| body.groups).map(|group| group.key).collect()
 }
 
 /// Whether a body makes the workspace or a profile: that belongs to founding and joining, and is no

@@ -1,9 +1,11 @@
 //! What goes in and out of the replica.
 
 use crate::{
+    access::Role,
     change::Change,
+    control::Introduction,
     crypto::{LinkCert, SecretKey},
-    id::{DeviceId, LogId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     log::Origin,
     model::EntityKey,
     store::Batch,
@@ -26,6 +28,11 @@ impl Identity {
     pub fn device_id(&self) -> DeviceId {
         DeviceId(self.device.public())
     }
+
+    /// What others have to know of the person and this device.
+    pub fn introduction(&self) -> Introduction {
+        Introduction { chain: self.chain.clone(), recovery: self.recovery }
+    }
 }
 
 /// What a device must remember of a workspace besides its log.
@@ -39,6 +46,18 @@ pub struct WorkspaceRecord {
     pub origin: Origin,
     /// Whether to sync by itself, or only when a person asks.
     pub auto_sync: bool,
+    /// How this device came in, unless it founded the workspace. The ticket's keys stay useful: what
+    /// was written before others knew of this device can be read with them.
+    pub invited: Option<Invited>,
+}
+
+/// A ticket in use.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Invited {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// The name under which its holder joins.
+    pub person_name: String,
 }
 
 /// What [`crate::replica::Replica::open_workspace`] found.
@@ -79,10 +98,36 @@ pub enum Command {
     Invite {
         /// To which workspace.
         workspace: WorkspaceId,
+        /// What who joins with it may do; at most [`Role::Member`].
+        role: Role,
         /// Until when: milliseconds since the Unix epoch.
         expires_ms: u64,
         /// Where this device or a relay may be reached.
         addresses: Vec<String>,
+    },
+    /// Withdraws a ticket.
+    Revoke {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// The `Invite` entry.
+        invite: EntryId,
+    },
+    /// Gives somebody another role: more by a grant, less by a cap. `None` removes; on oneself that
+    /// is leaving.
+    SetRole {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Whose.
+        person: PersonId,
+        /// What they may do from now on.
+        role: Option<Role>,
+    },
+    /// Takes a device from this person.
+    Unlink {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Which.
+        device: DeviceId,
     },
     /// Changes entities, as one transaction.
     Edit {
@@ -146,6 +191,14 @@ pub enum Refusal {
     /// The ticket cannot be used.
     #[error("{0}")]
     Ticket(String),
+    /// The access rule does not allow it. Says why, and who can.
+    #[error("{0}")]
+    Role(String),
+    /// The ticket was not taken yet.
+    #[error(
+        "this device has not joined yet: the ticket is taken when a device of the workspace is reached. Leave          Velo running beside one, or connect to one with `velo peers add ADDRESS`"
+    )]
+    Joining,
     /// Already a member.
     #[error("this device is already in that workspace")]
     AlreadyJoined,
@@ -267,6 +320,13 @@ pub enum Event {
     WorkspaceOpened {
         /// Which.
         workspace: WorkspaceId,
+    },
+    /// The ticket that this device holds cannot be used.
+    JoinRefused {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// Why, for people.
+        reason: String,
     },
     /// Something about a peer changed: see [`crate::replica::Replica::peers`].
     PeerChanged {

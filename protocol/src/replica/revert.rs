@@ -1,14 +1,15 @@
 //! Undo and redo: reads what a transaction did from the log and writes its reverse.
 
-use super::{Holding, Logs, Refusal, Replica, RequestId, reader_of};
+use super::{Holding, Logs, Refusal, Replica, RequestId, commands::Edited, reader_of};
 use crate::{
+    access::Role,
     id::{OpId, WorkspaceId},
     log_set::EntryReader,
     model::EntityKey,
     op::{DataBody, Op, has_data_body},
     store::EntryAt,
     time::Now,
-    undo::Step,
+    undo::{Reverted, Step},
 };
 
 impl Replica {
@@ -21,13 +22,16 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let holding = self.writable(workspace)?;
+        holding.may(Role::Member)?;
         let step = if redo { holding.journal.next_redo() } else { holding.journal.next_undo() };
         let step = step.ok_or_else(|| Refusal::NothingTo(if redo { "redo" } else { "undo" }.to_owned()))?;
         let reader = EntryReader::new(&holding.logs, reader_of(logs, workspace));
         let entries = bodies_of(holding, &step, &reader);
         let lookup = |op: OpId| operations(holding, op, &reader);
         let reverted = holding.journal.revert(&holding.state, &step, &entries, &lookup);
-        self.write_groups(now, request, workspace, reverted.groups, Some(step.reverts), reverted.kept);
+        let Reverted { groups, kept } = reverted;
+        let edited = Edited { groups, reverts: Some(step.reverts), kept };
+        self.write_groups(now, request, workspace, edited, logs);
         Ok(())
     }
 }

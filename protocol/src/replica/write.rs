@@ -1,15 +1,18 @@
 //! Writing to the own log.
 
-use super::{Holding, Identity, Replica, Reply, RequestId, io::Event, io::Output};
+use super::{Holding, Identity, Logs, Replica, Reply, RequestId, io::Event, io::Output, reader_of};
 use crate::{
+    access::Role,
+    causality::Frontier,
     codec,
+    control::{CONTROL_VERSION, Control, Link},
     id::{EntryId, Incarnation, WorkspaceId},
     limits,
     log::{EntryKind, HEADER_VERSION, Header, RunWriter},
     log_set::Taken,
+    members,
     model::EntityKey,
-    op,
-    store::{BatchRun, ChainNo, EntryAt},
+    store::{BatchRun, ChainNo, EntryAt, LogReader},
     time::{Hlc, Now},
 };
 
@@ -17,11 +20,17 @@ use crate::{
 pub(super) struct Draft {
     pub kind: EntryKind,
     pub body: Vec<u8>,
+    /// What it rests on. Without it, what the author's role rests on.
+    pub auth: Option<EntryId>,
 }
 
 impl Draft {
     pub fn new(kind: EntryKind, body: &impl serde::Serialize) -> Self {
-        Self { kind, body: codec::encode(body) }
+        Self { kind, body: codec::encode(body), auth: None }
+    }
+
+    fn ack() -> Self {
+        Self { kind: EntryKind::ACK, body: Vec::new(), auth: None }
     }
 }
 
@@ -37,31 +46,76 @@ pub(super) struct Written {
 impl Holding {
     /// Appends entries to the own log, applies them, and seals them locally. They are visible at once,
     /// leave the device only when durable, and are signed then.
-    pub fn write(&mut self, now: Now, identity: &Identity, drafts: Vec<Draft>) -> Written {
+    pub fn write(
+        &mut self,
+        now: Now,
+        identity: &Identity,
+        drafts: Vec<Draft>,
+        reader: &dyn LogReader,
+    ) -> Written {
         let own = self.logs.open_own(self.record.origin, identity.device.public_key());
         self.own = Some(own);
         let mut written = Written::default();
         let mut writer = self.writer(own);
         let mut stamp = self.logs.chain(own).map_or(Hlc(0), |chain| chain.applied_hlc);
-        let mut deps = self.new_deps(own);
-        for draft in self.with_acks(&mut deps, self.introduced(drafts, identity)) {
+        let drafts = self.introduced(drafts, identity);
+        let needed = drafts.first().and_then(|(draft, _)| self.rests_on(draft, own, writer.position()));
+        let mut deps = self.new_deps(own, needed.unwrap_or(EntryAt { chain: own, position: 0 }));
+        for draft in self.with_acks(&mut deps, drafts) {
+            let Dated { draft, deps, is_asked } = draft;
             if writer.is_full() {
-                self.seal(own, writer, identity, &mut written);
+                self.seal(own, writer, identity, &mut written, reader);
                 writer = self.writer(own);
             }
-            let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = draft.deps.into_iter().unzip();
+            let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = deps.into_iter().unzip();
             stamp = Hlc::next(now.wall_ms, stamp, stamps);
-            let header = header(draft.draft.kind, stamp, named);
+            let auth = self.auth_of(&draft, own, writer.position());
+            let header = Header { auth, ..header(draft.kind, stamp, named) };
             // Unreachable: what makes drafts keeps to the limits of an entry.
-            let Ok(id) = writer.push(header, &draft.draft.body) else { break };
-            if draft.is_asked {
+            let Ok(id) = writer.push(header, &draft.body) else { break };
+            if is_asked {
                 written.ids.push(id);
             }
+            if draft.kind.is_control() {
+                // What follows may rest on it, so it has to count.
+                self.seal(own, writer, identity, &mut written, reader);
+                writer = self.writer(own);
+            }
         }
-        self.seal(own, writer, identity, &mut written);
+        self.seal(own, writer, identity, &mut written, reader);
+        written.changed.extend(self.refresh_roster());
         written.changed.sort_unstable();
         written.changed.dedup();
         written
+    }
+
+    /// What the header of the next own entry cites: nothing while the entry before rests on the same.
+    fn auth_of(&self, draft: &Draft, own: ChainNo, position: u64) -> Option<EntryId> {
+        let auth = self.rests_on(draft, own, position)?;
+        let is_news = self.members.cited(EntryAt { chain: own, position }) != Some(auth);
+        is_news.then(|| self.logs.id_at(auth)).flatten()
+    }
+
+    fn rests_on(&self, draft: &Draft, own: ChainNo, position: u64) -> Option<EntryAt> {
+        if let Some(id) = draft.auth {
+            return self.logs.find(id);
+        }
+        let at = EntryAt { chain: own, position };
+        self.members.auth_for(at, &self.record.origin, self.need_of(draft))
+    }
+
+    /// How far a chain is worth naming: what has no effect is not, or who was removed could have
+    /// everybody keep whatever they write.
+    fn worth(&self) -> impl Fn(ChainNo, u64) -> u64 {
+        |chain, end| self.members.last_effective(chain, end)
+    }
+
+    /// The role that it takes to write a draft.
+    fn need_of(&self, draft: &Draft) -> Role {
+        match Control::read(draft.kind, self.record.origin.person, &draft.body) {
+            Some(Ok(control)) => control.need(self.record.origin.person),
+            _ => members::need(draft.kind),
+        }
     }
 
     fn writer(&self, own: ChainNo) -> RunWriter {
@@ -72,18 +126,27 @@ impl Holding {
 
     /// Ends a run, and applies it while it is at hand: what people did is visible before it is
     /// durable, however much it is.
-    fn seal(&mut self, own: ChainNo, writer: RunWriter, identity: &Identity, written: &mut Written) {
+    fn seal(
+        &mut self,
+        own: ChainNo,
+        writer: RunWriter,
+        identity: &Identity,
+        written: &mut Written,
+        reader: &dyn LogReader,
+    ) {
         let Some(run) = writer.seal_locally(self.record.id, &identity.device) else { return };
         self.logs.take_own(own, &run);
         while let Some(next) = self.logs.next_own(own, &run) {
-            written.changed.extend(self.apply(&next));
+            written.changed.extend(self.apply(&next, reader));
         }
         written.runs.extend(self.logs.batch_run(&Taken { chain: own, run, forked: false }));
     }
 
     /// Heads that the own log has not named yet, with their stamps.
-    fn new_deps(&mut self, own: ChainNo) -> Vec<(EntryId, Hlc)> {
-        let heads = self.logs.news(self.own_log(), &self.own_past);
+    fn new_deps(&mut self, own: ChainNo, needed: EntryAt) -> Vec<(EntryId, Hlc)> {
+        let mut heads = self.logs.news(self.own_log(), &self.own_past, self.worth());
+        // Split off from the end: whatever is written first may cite it.
+        heads.sort_by_cached_key(|head| self.logs.past(&[*head], Frontier::default()).contains(needed));
         self.own_past = self.logs.past(&heads, std::mem::take(&mut self.own_past));
         let end = self.logs.chain(own).map_or(0, |chain| chain.end.head.position);
         self.own_past.raise(EntryAt { chain: own, position: end });
@@ -104,8 +167,7 @@ impl Holding {
         }
         while deps.len() > limits::DEPS {
             let part = deps.split_off(deps.len() - limits::DEPS);
-            let draft = Draft { kind: EntryKind::ACK, body: Vec::new() };
-            dated.push(Dated { draft, deps: part, is_asked: false });
+            dated.push(Dated { draft: Draft::ack(), deps: part, is_asked: false });
         }
         for (draft, is_asked) in drafts {
             dated.push(Dated { draft, deps: std::mem::take(deps), is_asked });
@@ -122,7 +184,7 @@ impl Holding {
     fn introduced(&self, drafts: Vec<Draft>, identity: &Identity) -> Vec<(Draft, bool)> {
         let introduces = |draft: &Draft| matches!(draft.kind, EntryKind::GENESIS | EntryKind::JOIN);
         let link = (self.starts() && !drafts.first().is_some_and(introduces))
-            .then(|| Draft::new(EntryKind::LINK, &op::Genesis { chain: identity.chain.clone() }));
+            .then(|| Draft::new(EntryKind::LINK, &Link { version: CONTROL_VERSION, chain: identity.chain.clone() }));
         let asked = drafts.into_iter().map(|draft| (draft, true));
         link.into_iter().map(|link| (link, false)).chain(asked).collect()
     }
@@ -148,32 +210,55 @@ impl Replica {
         drafts: Vec<Draft>,
         request: RequestId,
         reply: impl FnOnce(&Written) -> Reply,
+        logs: &dyn Logs,
     ) {
-        let Some(written) = self.append(now, workspace, drafts) else { return };
+        let Some(written) = self.append(now, workspace, drafts, logs) else { return };
         let reply = reply(&written);
         let Written { runs, changed: entities, .. } = written;
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         self.persist(workspace, runs, Some((request, reply)));
     }
 
+    /// Writes what nobody asked for just now.
+    pub(super) fn write_unasked(
+        &mut self,
+        now: Now,
+        workspace: WorkspaceId,
+        drafts: Vec<Draft>,
+        logs: &dyn Logs,
+    ) {
+        let Some(written) = self.append(now, workspace, drafts, logs) else { return };
+        let Written { runs, changed: entities, .. } = written;
+        if !entities.is_empty() {
+            self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
+        }
+        self.persist(workspace, runs, None);
+    }
+
     /// Names what this device shows and others may have refused: see [`LogSet::owes_ack`].
     ///
     /// [`LogSet::owes_ack`]: crate::log_set::LogSet::owes_ack
-    pub(super) fn acknowledge(&mut self, now: Now, workspace: WorkspaceId) {
+    pub(super) fn acknowledge(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let own = self.identity.device_id();
-        let may_write = self.read_only.is_none() && !holding.state.needs_update();
-        if !may_write || !holding.logs.owes_ack(own, &holding.own_past) {
+        let may_write = self.read_only.is_none()
+            && !holding.state.needs_update()
+            && holding.members.access().best_auth(self.identity.person, own, Role::Viewer).is_some();
+        if !may_write || !holding.logs.owes_ack(own, &holding.own_past, holding.worth()) {
             return;
         }
-        let ack = Draft { kind: EntryKind::ACK, body: Vec::new() };
-        if let Some(written) = self.append(now, workspace, vec![ack]) {
-            self.persist(workspace, written.runs, None);
-        }
+        self.write_unasked(now, workspace, vec![Draft::ack()], logs);
     }
 
-    fn append(&mut self, now: Now, workspace: WorkspaceId, drafts: Vec<Draft>) -> Option<Written> {
-        self.holdings.get_mut(&workspace).map(|holding| holding.write(now, &self.identity, drafts))
+    fn append(
+        &mut self,
+        now: Now,
+        workspace: WorkspaceId,
+        drafts: Vec<Draft>,
+        logs: &dyn Logs,
+    ) -> Option<Written> {
+        let reader = reader_of(logs, workspace);
+        self.holdings.get_mut(&workspace).map(|holding| holding.write(now, &self.identity, drafts, reader))
     }
 
     /// Opens a new incarnation of the own log if the old one must not be continued. That is

@@ -8,7 +8,7 @@ use crate::{
     replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
     snapshot::PageNo,
     store::{
-        LogReader, LogStore, StoreError,
+        ChainInfo, LogReader, LogStore, StoreError,
         memory::{MemoryLog, MemoryReader},
     },
     workspace::Workspace,
@@ -114,8 +114,12 @@ impl Device {
 
     /// Whether it founded or joined a workspace for good.
     pub fn is_member(&self) -> bool {
-        let open = self.replica.as_ref().is_some_and(|replica| !replica.workspaces().is_empty());
-        open && self.disk.log.durable_runs() > 0
+        let open = self.replica.as_ref().and_then(|replica| {
+            let workspace = replica.workspaces().into_iter().next()?;
+            replica.workspace(workspace)?.roster().role_of(self.identity.person)
+        });
+        let own = |chain: &ChainInfo| chain.origin.device == self.id() && chain.end.head.position > 0;
+        open.is_some() && self.disk.log.reader().chains().iter().any(own)
     }
 
     fn saved_state(&self, workspace: WorkspaceId) -> Option<Workspace> {

@@ -77,10 +77,6 @@ impl Workspace {
             kind if op::has_data_body(kind) => {
                 self.apply_body(Source::new(turn, void), turn.body, &mut applied);
             }
-            EntryKind::GENESIS | EntryKind::JOIN | EntryKind::LINK if void.is_none() => {
-                self.people.insert(origin.person);
-                applied.changed.push(EntityKey::new(Kind::Profile, origin.person.into()));
-            }
             kind if kind.is_known() => (),
             kind if kind.is_control() => self.needs_update = true,
             _ => {
