@@ -354,7 +354,8 @@ mod tests {
             incarnation: Incarnation([n; 8]),
             founder: true,
         };
-        WorkspaceRecord { id: WorkspaceId([n; 32]), secret: SessionSecret([n; 32]), origin, auto_sync: true }
+        let (id, secret) = (WorkspaceId([n; 32]), SessionSecret([n; 32]));
+        WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None }
     }
 
     #[test]

@@ -163,6 +163,13 @@ pub enum NodeEvent {
         /// Which.
         workspace: WorkspaceId,
     },
+    /// The ticket that this device holds cannot be used.
+    JoinRefused {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// Why, for people.
+        reason: String,
+    },
     /// Something about a peer changed: see [`NodeHandle::peers`].
     PeerChanged {
         /// Which.

@@ -12,6 +12,7 @@ use velo_node::{
     handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
 };
 use velo_protocol::{
+    access::Role,
     change::Change,
     id::{EntityId, WorkspaceId},
     log::EntryKind,
@@ -70,7 +71,8 @@ fn found(node: &Node) -> WorkspaceId {
 
 fn invite(node: &Node, workspace: WorkspaceId) -> Ticket {
     eventually("listening", || !node.listen_addresses().is_empty());
-    let command = Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: Vec::new() };
+    let command =
+        Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: Vec::new() };
     match node.submit_blocking(command).unwrap() {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),
@@ -168,7 +170,11 @@ fn a_ticket_waits_a_moment_for_the_node_to_listen() {
     found(&Node::start(NodeConfig { network: None, ..home.config() }).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let addresses = |node: &Node| {
-        let invite = Action::Invite(workspace::Invite { days: 1, address: Vec::new() });
+        let invite = Action::Invite(workspace::Invite {
+            days: 1,
+            role: workspace::TicketRole::Member,
+            address: Vec::new(),
+        });
         let request = api::Request { workspace: None, action: invite };
         let answer = runtime.block_on(api::execute(request, node.handle())).unwrap();
         answer["addresses"].as_array().unwrap().len()

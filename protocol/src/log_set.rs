@@ -217,12 +217,7 @@ impl LogSet {
     /// Heads of other logs that are applied and not in `known`, without those below another, each cut
     /// back to the last position that `worth` says to name. Surplus chains are left to the entries
     /// that made them applicable: see [`bound`].
-    pub fn news(
-        &self,
-        own: LogId,
-        known: &Frontier,
-        worth: impl Fn(ChainNo, u64) -> u64,
-    ) -> Vec<EntryAt> {
+    pub fn news(&self, own: LogId, known: &Frontier, worth: impl Fn(ChainNo, u64) -> u64) -> Vec<EntryAt> {
         let chains = self.chains().filter(|(_, chain)| chain.log != own && !chain.surplus);
         let heads = chains.map(|(number, chain)| {
             let position = worth(number, chain.applied);

@@ -32,8 +32,8 @@ mod revert;
 mod write;
 
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal, Reply,
-    RequestId, WorkspaceRecord,
+    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal,
+    Reply, RequestId, WorkspaceRecord,
 };
 
 use holding::Holding;

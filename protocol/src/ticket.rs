@@ -77,8 +77,7 @@ impl Ticket {
 
     /// The invite's receiving key: whoever holds the ticket reads before anybody knows of them.
     pub fn receiving(&self) -> ReceivingKey {
-        let seed =
-            zeroize::Zeroizing::new(blake3::derive_key("velo 2026 invite receiving key", &self.seed));
+        let seed = zeroize::Zeroizing::new(blake3::derive_key("velo 2026 invite receiving key", &self.seed));
         ReceivingKey::from_seed(&seed)
     }
 

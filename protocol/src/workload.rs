@@ -13,13 +13,13 @@ use crate::{
     change::{self, Change},
     codec,
     control::{CONTROL_VERSION, Genesis, Invite, Join, Link},
-    crypto::{LinkCert, PublicKey, SecretKey},
+    crypto::PublicKey,
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
     log_set::{LogSet, Taken, Turn},
-    model::{self, EntityKey, Kind, Slot},
     members::Members,
+    model::{self, EntityKey, Kind, Slot},
     op::DataBody,
     replica::{Identity, WorkspaceRecord},
     store::{Batch, EntryAt, StoreError},
@@ -127,16 +127,13 @@ pub fn generate(
 }
 
 fn writers(dice: &mut Dice) -> Vec<Writer> {
-    let roots: Vec<SecretKey> = (0..DEVICES / 2).map(|_| SecretKey::from_seed(&dice.bytes())).collect();
-    let writer = |(number, root): (usize, &SecretKey)| {
-        let device = SecretKey::from_seed(&dice.bytes());
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, root, &device, [0; 32])];
+    let roots: Vec<[u8; 32]> = (0..DEVICES / 2).map(|_| dice.bytes()).collect();
+    let writer = |(number, root): (usize, &[u8; 32])| {
+        let identity = Identity::from_seeds(*root, &dice.bytes());
         let mut incarnation = [0; 8];
         incarnation.copy_from_slice(&dice.bytes()[..8]);
-        let identity = Identity { person, device, chain };
         let origin = Origin {
-            person,
+            person: identity.person,
             device: identity.device_id(),
             incarnation: Incarnation(incarnation),
             founder: number == 0,
@@ -317,10 +314,7 @@ impl Generator<'_> {
         let groups =
             change::build(view, changes, [1, 1]).map_err(|error| StoreError::Write(error.to_string()))?;
         self.operations += groups.iter().map(|group| group.ops.len() as u64).sum::<u64>();
-        Ok(change::pack(groups)
-            .into_iter()
-            .map(|groups| codec::encode(&DataBody::new(groups)))
-            .collect())
+        Ok(change::pack(groups).into_iter().map(|groups| codec::encode(&DataBody::new(groups))).collect())
     }
 
     fn deps(&mut self, number: usize) -> Vec<EntryId> {

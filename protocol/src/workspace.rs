@@ -38,7 +38,7 @@ use crate::{
 };
 use entity::{Entity, Stamp, shown_value};
 use imbl::{OrdMap, OrdSet};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// What applying an entry did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Workspace {
         self.entities.get(&key).map(|entity| &**entity)
     }
 
-    /// BLAKE3 over every live value, its author and whether it is deleted: equal on peers that hold
+    /// BLAKE3 over every live value, its author, whether it is deleted, and who is in: equal on peers that hold
     /// the same entries. Takes time in proportion to the whole state.
     pub fn state_hash(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("velo 2026 state hash");
@@ -192,14 +192,6 @@ impl Workspace {
             standing.devices.iter().for_each(|device| {
                 hasher.update(&device.0);
             });
-        }
-        for (person, device) in self
-            .chains
-            .values()
-            .map(|chain| (chain.origin.person, chain.origin.device))
-            .collect::<BTreeSet<_>>()
-        {
-            hasher.update(&person.0).update(&device.0);
         }
         *hasher.finalize().as_bytes()
     }
@@ -295,7 +287,6 @@ impl Workspace {
 
     /// Shows who is in now.
     pub fn set_roster(&mut self, roster: Roster) {
-        self.revision += 1;
         self.roster = Arc::new(roster);
     }
 

@@ -12,6 +12,7 @@ use author::Author;
 use net::{Disk, Net};
 use std::collections::BTreeMap;
 use velo_protocol::{
+    access::Role,
     change::Change,
     id::{EntityId, EntryId, WorkspaceId},
     limits,
@@ -56,7 +57,7 @@ impl Copy {
     /// The same set as it comes back from its store, with and without the state's pages.
     fn reopened(&self, pages: bool) -> Self {
         let applied = |chain| if pages { self.logs.chain(chain).map_or(0, |chain| chain.applied) } else { 0 };
-        let mut logs = LogSet::open(WORKSPACE, &self.store.reader(), applied).unwrap();
+        let (mut logs, _) = LogSet::open(WORKSPACE, &self.store.reader(), applied).unwrap();
         while logs.next_ready(&self.store.reader()).unwrap().is_some() {}
         Self { logs, store: self.store.clone() }
     }
@@ -211,11 +212,24 @@ fn pair() -> (Net, WorkspaceId) {
     let made =
         net.command(first, Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() });
     let Ok(Reply::Workspace(workspace)) = made else { panic!("{made:?}") };
-    let invited =
-        net.command(first, Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX / 2, addresses: Vec::new() });
+    let invited = net.command(
+        first,
+        Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX / 2, addresses: Vec::new() },
+    );
     let Ok(Reply::Ticket(ticket)) = invited else { panic!("{invited:?}") };
-    net.command(second, Command::Join { ticket, person_name: "Ben".into() }).unwrap();
+    net.command(second, Command::Join { ticket: ticket.clone(), person_name: "Ben".into() }).unwrap();
+    net.connect(first, second);
+    net.run(5_000);
+    net.disconnect(first, second);
+    net.ticket = Some(ticket);
     (net, workspace)
+}
+
+/// A member who is up to no good, and the entry by which he came in.
+fn mallory(net: &Net, workspace: WorkspaceId) -> (Author, Run) {
+    let mut mallory = Author::new(workspace, MALLORY);
+    let join = mallory.join(net.ticket.as_ref().unwrap());
+    (mallory, join)
 }
 
 fn assert_agree(net: &Net, workspace: WorkspaceId) {
@@ -243,8 +257,7 @@ fn assert_quiet(net: &mut Net) {
 #[test]
 fn peers_that_met_different_branches_agree_and_fall_silent() {
     let (mut net, workspace) = pair();
-    let mut mallory = Author::new(workspace, MALLORY);
-    let link = mallory.link();
+    let (mallory, link) = mallory(&net, workspace);
     let all = branches(&mallory, 14);
     let part = |numbers: std::ops::Range<usize>| -> Vec<Run> {
         std::iter::once(link.clone()).chain(all[numbers].iter().map(|(_, run)| run.clone())).collect()
@@ -275,9 +288,9 @@ fn peers_that_met_different_branches_agree_and_fall_silent() {
 #[test]
 fn what_a_device_names_itself_is_acknowledged_once() {
     let (mut net, workspace) = pair();
-    let mut mallory = Author::new(workspace, MALLORY);
+    let (mallory, joined) = mallory(&net, workspace);
     let mut sibling = mallory.incarnation(2);
-    let mut runs = vec![mallory.link(), sibling.link()];
+    let mut runs = vec![joined, sibling.link()];
     let all = branches(&mallory, 5);
     runs.extend(all.iter().map(|(_, run)| run.clone()));
     let heads: Vec<EntryId> = all.iter().take(4).map(|(branch, _)| branch.head()).collect();
@@ -300,8 +313,7 @@ fn what_a_device_names_itself_is_acknowledged_once() {
 #[test]
 fn a_peer_below_the_bound_learns_that_it_was_passed() {
     let (mut net, workspace) = pair();
-    let mut mallory = Author::new(workspace, MALLORY);
-    let link = mallory.link();
+    let (mallory, link) = mallory(&net, workspace);
     let all = branches(&mallory, 9);
     let part = |numbers: std::ops::Range<usize>| -> Vec<Run> {
         std::iter::once(link.clone()).chain(all[numbers].iter().map(|(_, run)| run.clone())).collect()
@@ -317,9 +329,6 @@ fn a_peer_below_the_bound_learns_that_it_was_passed() {
 #[test]
 fn a_flood_of_logs_keeps_nobody_from_working_and_splits_nobody() {
     let (mut net, workspace) = pair();
-    // The two know each other. A newcomer would have to be named by somebody first.
-    net.connect(0, 1);
-    net.run(5_000);
     let per_device = limits::LOGS_PER_DEVICE as u64;
     let devices = limits::LOGS_PER_WORKSPACE as u64 / per_device + 1;
     let mut runs: Vec<Run> = Vec::new();
@@ -343,8 +352,7 @@ fn a_flood_of_logs_keeps_nobody_from_working_and_splits_nobody() {
 #[test]
 fn a_longer_branch_that_is_refused_hides_nothing_that_the_peer_lacks() {
     let (mut net, workspace) = pair();
-    let mut mallory = Author::new(workspace, MALLORY);
-    let link = mallory.link();
+    let (mallory, link) = mallory(&net, workspace);
     let shared = branches(&mallory, 5);
     let mut long = mallory.clone();
     let missing = std::iter::once((EntryKind::ACK, vec![EntryId([5; 32])], Vec::new()));
@@ -365,8 +373,7 @@ fn a_longer_branch_that_is_refused_hides_nothing_that_the_peer_lacks() {
 #[test]
 fn what_no_digest_counts_is_sent_when_somebody_names_it() {
     let (mut net, workspace) = pair();
-    let mut mallory = Author::new(workspace, MALLORY);
-    let link = mallory.link();
+    let (mallory, link) = mallory(&net, workspace);
     let mut all = branches(&mallory, 5);
     let mut runs = vec![link];
     runs.extend(all.iter().map(|(_, run)| run.clone()));

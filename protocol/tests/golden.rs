@@ -20,7 +20,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use velo_protocol::{
+    access::Role,
     codec,
+    control::{CONTROL_VERSION, Invite},
     crypto::{LinkCert, SecretKey, Sig},
     id::{DeviceId, EntityId, EntryId, Incarnation, LogId, OpId, PersonId, WorkspaceId},
     keys::{
@@ -33,7 +35,7 @@ use velo_protocol::{
     log::{ChainEnd, EntryKind, HEADER_VERSION, Head, Header, Origin, Run, RunWriter},
     message::{Auth, Digest, Heads, Hello, Message, Ops},
     model::{EntityKey, Kind, Slot, task},
-    op::{DataBody, Group, Invite, Op, Reverts},
+    op::{DataBody, Group, Op, Reverts},
     ticket::{SessionSecret, Ticket},
     time::Hlc,
     value::{Date, Element, OrderKey, Value},
@@ -183,9 +185,12 @@ fn certificates_and_tickets_are_frozen() {
     let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
     let cert = LinkCert::issue(PersonId(root.public()), &root, &device, [3; 32]);
     assert_golden("link-cert", &codec::encode(&cert));
-    assert_golden("invite", &codec::encode(&Invite { key: [4; 32], expires_ms: 5 }));
+    let receiving = RecipientKey([6; 32]);
+    let (version, key, role, expires_ms) = (CONTROL_VERSION, [4; 32], Role::Member, 5);
+    assert_golden("invite", &codec::encode(&Invite { version, key, receiving, role, expires_ms }));
     let ticket = Ticket {
         workspace: WorkspaceId([1; 32]),
+        invite: EntryId([6; 32]),
         seed: [2; 32],
         secret: SessionSecret([3; 32]),
         inviter: PersonId([4; 32]),

@@ -7,11 +7,13 @@
 mod world;
 
 use velo_protocol::{
+    access::Role,
     change::{self, Change},
-    id::{EntityId, OpId, PersonId, WorkspaceId},
+    id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
     log::EntryKind,
     model::{ALIVE, EntityKey, Field, Kind, SCHEMA, Slot, column, comment, profile, task},
     op::{Op, VoidReason},
+    roster::{Roster, Standing},
     snapshot::{PageNo, SnapshotError},
     value::{Date, Element, OrderKey, Value},
     workspace::{Applied, Workspace},
@@ -368,7 +370,6 @@ fn only_a_person_writes_their_profile() {
     let mut pen = Pen::default();
     let anna = EntityKey::new(Kind::Profile, PersonId([ANNA; 32]).into());
     let name = |name| vec![set(profile::NAME, Value::text(name), &[])];
-    pen.write(ANNA, EntryKind::JOIN, anna, Vec::new());
     pen.write(ANNA, EntryKind::PROFILE, anna, name("Anna"));
     assert_eq!(pen.last_applied().changed, [anna]);
     for (author, kind) in [(BEN, EntryKind::PROFILE), (BEN, EntryKind::DATA), (ANNA, EntryKind::DATA)] {
@@ -380,7 +381,10 @@ fn only_a_person_writes_their_profile() {
     }
     pen.write(ANNA, EntryKind::PROFILE, TASK, vec![set(task::TITLE, Value::text("x"), &[])]);
     assert_eq!(pen.last_applied().void, [(0, VoidReason::NotOwnProfile)]);
-    let members = pen.state().members();
+    let mut state = pen.state();
+    let standing = Standing { role: Role::Member, devices: vec![DeviceId([7; 32])] };
+    state.set_roster(Roster { members: [(PersonId([ANNA; 32]), standing)].into(), ..Roster::default() });
+    let members = state.members();
     assert_eq!((members.len(), members[0].name.as_str(), members[0].devices.len()), (1, "Anna", 1));
     assert_eq!(pen.state().person_name(PersonId([BEN; 32])), "02020202");
 }

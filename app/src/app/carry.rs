@@ -16,6 +16,7 @@ use crate::{
 };
 use egui::Context;
 use velo_protocol::{
+    access::Role,
     change::Change,
     id::{EntityId, OpId},
     model::{EntityKey, Kind},
@@ -159,7 +160,8 @@ impl VeloApp {
         let Some(workspace) = self.workspace_id() else { return };
         self.view.dialog = Dialog::Invite { ticket: None };
         let expires_ms = self.model.moment.wall_ms + INVITE_MS;
-        let command = Command::Invite { workspace, role: Role::Member, expires_ms, addresses: self.bridge.addresses() };
+        let command =
+            Command::Invite { workspace, role: Role::Member, expires_ms, addresses: self.bridge.addresses() };
         self.send(Request::Replica(command), Pending::Invited);
     }
 

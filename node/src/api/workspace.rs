@@ -4,7 +4,11 @@ use super::{
     ApiError, Json, answer, date, network,
     scope::{self, Scope},
 };
-use crate::{data_dir, handle::NodeHandle, limits};
+use crate::{
+    data_dir,
+    handle::{NodeEvent, NodeHandle},
+    limits,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,6 +18,7 @@ use std::{
 };
 use tokio::sync::broadcast::error::RecvError;
 use velo_protocol::{
+    access::Role,
     id::{PersonId, WorkspaceId},
     limits::TICKET_ADDRESSES,
     model::Kind,
@@ -103,10 +108,34 @@ pub struct Invite {
     /// How many days the ticket is good for
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
     pub days: u16,
+    /// What the one who joins may do: a ticket gives at most the role of a member
+    #[arg(long, value_enum, default_value_t = TicketRole::Member)]
+    #[serde(default)]
+    pub role: TicketRole,
     /// Where this device can be reached, besides the addresses it listens on; may be repeated
     #[arg(long, value_name = "MULTIADDRESS")]
     #[serde(default)]
     pub address: Vec<String>,
+}
+
+/// What a ticket gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketRole {
+    /// Reads and writes.
+    #[default]
+    Member,
+    /// Reads.
+    Viewer,
+}
+
+impl From<TicketRole> for Role {
+    fn from(role: TicketRole) -> Self {
+        match role {
+            TicketRole::Member => Self::Member,
+            TicketRole::Viewer => Self::Viewer,
+        }
+    }
 }
 
 /// Joins with a ticket.
@@ -266,14 +295,19 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let Reply::Workspace(id) = reply else { return founded(&reply, node) };
     let arrived = async {
         while !has_arrived(node, id) {
-            if matches!(events.recv().await, Err(RecvError::Closed)) {
-                break;
+            match events.recv().await {
+                Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => return Some(reason),
+                Err(RecvError::Closed) => break,
+                _ => {}
             }
         }
+        None
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
     let wait = Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
-    let _ = tokio::time::timeout(wait, arrived).await;
+    if let Ok(Some(reason)) = tokio::time::timeout(wait, arrived).await {
+        return Err(ApiError::Refused(reason));
+    }
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
     answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), arrived: has_arrived(node, id) })
@@ -281,8 +315,10 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
 
 /// Whether a peer holds nothing more than this device.
 fn has_arrived(node: &NodeHandle, id: WorkspaceId) -> bool {
-    let named = node.workspace(id).is_some_and(|workspace| !workspace.name().is_empty());
-    named && network::rows(node, Some(id)).iter().any(|peer| peer.synced)
+    let entered = node.workspace(id).is_some_and(|workspace| {
+        !workspace.name().is_empty() && workspace.roster().role_of(node.person()).is_some()
+    });
+    entered && network::rows(node, Some(id)).iter().any(|peer| peer.synced)
 }
 
 fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {

@@ -110,7 +110,11 @@ fn free_port() -> Result<SocketAddr, ApiError> {
 }
 
 async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
-    let invite = Action::Invite(workspace::Invite { days: 1, address: Vec::new() });
+    let invite = Action::Invite(workspace::Invite {
+        days: 1,
+        role: workspace::TicketRole::Member,
+        address: Vec::new(),
+    });
     let ticket = old.ask::<workspace::TicketAnswer>(invite).await?.ticket;
     let all = old.ask::<Waited>(Action::Wait(Wait::default())).await?.revision;
     let start_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);

@@ -155,7 +155,11 @@ async fn share_board(cast: &Cast, demo: &Demo, stage: &Stage) -> Result<Agreemen
     ));
     let start = Instant::now();
     for peer in [&cast.ben, &cast.chi] {
-        let invite = Action::Invite(workspace::Invite { days: 1, address: Vec::new() });
+        let invite = Action::Invite(workspace::Invite {
+            days: 1,
+            role: workspace::TicketRole::Member,
+            address: Vec::new(),
+        });
         let ticket: workspace::TicketAnswer = cast.anna.ask(invite).await?;
         let join = workspace::Join { ticket: ticket.ticket, wait: AGREE.as_secs() };
         peer.ask::<Json>(Action::Join(join)).await?;

@@ -36,6 +36,10 @@ impl Outbox {
                 self.changed.insert(workspace);
                 NodeEvent::WorkspaceOpened { workspace }
             }
+            Event::JoinRefused { workspace, reason } => {
+                tracing::warn!(workspace = %workspace.short(), reason, "a ticket cannot be used");
+                NodeEvent::JoinRefused { workspace, reason }
+            }
             Event::PeerChanged { peer } => {
                 self.peers_changed = true;
                 NodeEvent::PeerChanged { peer }

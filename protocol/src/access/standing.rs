@@ -27,7 +27,8 @@ impl Access {
 
     /// Why somebody who had a role has none now. `None` if they have one, or never did.
     pub fn why_out(&self, person: PersonId) -> Option<Why> {
-        let strength = |grant: &ActNo| (self.grant(*grant).map(|grant| grant.depth), self.acts[*grant].act.at);
+        let strength =
+            |grant: &ActNo| (self.grant(*grant).map(|grant| grant.depth), self.acts[*grant].act.at);
         let last = self.effective_grants(person).min_by_key(strength);
         let Some(last) = last else {
             let given = self.people.get(&person).map_or(&[][..], |person| &person.grants);

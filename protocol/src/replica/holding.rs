@@ -262,7 +262,8 @@ impl Holding {
         let entries = EntryReader::new(&self.logs, reader);
         for at in acts {
             // Without one of them the verdicts would be others than those that the state was built by.
-            let lost = || StoreError::Read(format!("the control entry at {} of a log is missing", at.position));
+            let lost =
+                || StoreError::Read(format!("the control entry at {} of a log is missing", at.position));
             let ready = entries.read(*at).ok_or_else(lost)?;
             let Some(chain) = self.logs.chain(at.chain) else { continue };
             self.members.note(&self.logs, &ready.turn(&chain.origin));

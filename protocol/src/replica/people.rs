@@ -16,6 +16,7 @@ use crate::{
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     limits,
     log::EntryKind,
+    model::{EntityKey, Kind},
     replica::Logs,
     store::EntryAt,
     ticket::Ticket,
@@ -67,6 +68,11 @@ impl Holding {
         self.record.invited.is_some() && !wrote()
     }
 
+    /// Whether nobody was told the name of this device's person yet.
+    fn is_unnamed(&self) -> bool {
+        !self.state.has_values(EntityKey::new(Kind::Profile, self.record.origin.person.into()))
+    }
+
     /// The access rule as it would be if this device's person did something now. `Err`: it would
     /// have no effect.
     fn tried(&self, kind: ActKind, need: Role) -> Result<Access, Refusal> {
@@ -92,9 +98,8 @@ impl Holding {
     /// Open tickets, as drafts that withdraw them: nobody knows which ones somebody saw who is to go.
     fn revokes(&self) -> Vec<Draft> {
         let open = self.members.roster().invites;
-        let revoke = |invite: EntryId| {
-            Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite })
-        };
+        let revoke =
+            |invite: EntryId| Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
         open.into_iter().map(|open| revoke(open.id)).collect()
     }
 }
@@ -133,10 +138,24 @@ impl Replica {
 
     /// Uses a ticket as soon as what it refers to is here: who joins must have seen the invite.
     pub(super) fn enter(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
-        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.is_joining()) else {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let may_write = self.read_only.is_none() && !holding.state.needs_update();
+        let Some(Invited { ticket, person_name }) = holding.record.invited.as_ref().filter(|_| may_write)
+        else {
             return;
         };
-        let Some(Invited { ticket, person_name }) = holding.record.invited.clone() else { return };
+        if holding.is_unnamed() {
+            let person_name = person_name.clone();
+            if holding.is_joining() {
+                self.use_ticket(now, &ticket.clone(), logs);
+            }
+            self.introduce(now, workspace, &person_name, logs);
+        }
+    }
+
+    fn use_ticket(&mut self, now: Now, ticket: &Ticket, logs: &dyn Logs) {
+        let workspace = ticket.workspace;
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let Some(at) = holding.logs.find(ticket.invite).filter(|at| holding.logs.is_applied(*at)) else {
             return;
         };
@@ -150,12 +169,18 @@ impl Replica {
             }
             return;
         }
-        let may_write = self.read_only.is_none() && !holding.state.needs_update();
         let origin = holding.record.origin;
-        let Some(profile) = self.profile(&person_name).ok().filter(|_| may_write) else { return };
         let join = Join::new(workspace, ticket.invite, &key, &origin, self.identity.introduction());
         let join = Draft { auth: Some(ticket.invite), ..Draft::new(EntryKind::JOIN, &join) };
-        self.write_unasked(now, workspace, vec![join, profile], logs);
+        self.write_unasked(now, workspace, vec![join], logs);
+    }
+
+    /// Says who this device's person is, once they are in.
+    fn introduce(&mut self, now: Now, workspace: WorkspaceId, name: &str, logs: &dyn Logs) {
+        let is_in = self.holdings.get(&workspace).is_some_and(|holding| holding.may(Role::Viewer).is_ok());
+        if let Some(profile) = self.profile(name).ok().filter(|_| is_in) {
+            self.write_unasked(now, workspace, vec![profile], logs);
+        }
     }
 
     /// Makes a ticket.
@@ -247,7 +272,8 @@ impl Replica {
         }
         let after = holding.tried(ActKind::Unlink { device }, Role::Viewer)?;
         if after.devices(person).any(|own| own == device) {
-            let words = "this device cannot take that one away: do it on one that linked it, or with the phrase";
+            let words =
+                "this device cannot take that one away: do it on one that linked it, or with the phrase";
             return Err(Refusal::Role(words.to_owned()));
         }
         let draft = Draft::new(EntryKind::UNLINK, &Unlink { version: CONTROL_VERSION, device });

@@ -183,8 +183,9 @@ impl Holding {
     /// The flag says which drafts the caller asked for.
     fn introduced(&self, drafts: Vec<Draft>, identity: &Identity) -> Vec<(Draft, bool)> {
         let introduces = |draft: &Draft| matches!(draft.kind, EntryKind::GENESIS | EntryKind::JOIN);
-        let link = (self.starts() && !drafts.first().is_some_and(introduces))
-            .then(|| Draft::new(EntryKind::LINK, &Link { version: CONTROL_VERSION, chain: identity.chain.clone() }));
+        let link = (self.starts() && !drafts.first().is_some_and(introduces)).then(|| {
+            Draft::new(EntryKind::LINK, &Link { version: CONTROL_VERSION, chain: identity.chain.clone() })
+        });
         let asked = drafts.into_iter().map(|draft| (draft, true));
         link.into_iter().map(|link| (link, false)).chain(asked).collect()
     }

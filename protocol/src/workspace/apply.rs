@@ -8,7 +8,6 @@ use super::{
 use crate::{
     access::Why,
     id::OpId,
-    log::EntryKind,
     log_set::Turn,
     model::{EntityKey, Kind},
     op::{self, DataBody, Group, Op, Scope, VoidReason},

@@ -2,11 +2,13 @@
 
 use velo_protocol::{
     codec,
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntityId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    control::{CONTROL_VERSION, Join, Link},
+    id::{EntityId, EntryId, Incarnation, LogId, WorkspaceId},
     log::{self, ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
     model::{ALIVE, EntityKey, Kind, task},
-    op::{DataBody, Genesis, Group, Op},
+    op::{DataBody, Group, Op},
+    replica::Identity,
+    ticket::Ticket,
     time::Hlc,
     value::Value,
 };
@@ -15,8 +17,11 @@ use velo_protocol::{
 #[derive(Clone)]
 pub struct Author {
     workspace: WorkspaceId,
-    key: SecretKey,
-    chain: Vec<LinkCert>,
+    identity: Identity,
+    /// What its role rests on, if it has one.
+    grant: Option<EntryId>,
+    /// What the next entry must cite.
+    cites: Option<EntryId>,
     pub origin: Origin,
     pub end: ChainEnd,
 }
@@ -24,18 +29,24 @@ pub struct Author {
 impl Author {
     /// The empty log of a device, a person's only one. Equal seeds are equal devices.
     pub fn new(workspace: WorkspaceId, seed: u8) -> Self {
-        let (root, key) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &key, [0; 32])];
-        let device = DeviceId(key.public());
+        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
+        let (person, device) = (identity.person, identity.device_id());
         let origin = Origin { person, device, incarnation: Incarnation([seed; 8]), founder: false };
-        Self { workspace, key, chain, origin, end: ChainEnd::start(origin.log_id(workspace)) }
+        Self {
+            workspace,
+            identity,
+            grant: None,
+            cites: None,
+            origin,
+            end: ChainEnd::start(origin.log_id(workspace)),
+        }
     }
 
     /// Another empty log of the device.
     pub fn incarnation(&self, number: u64) -> Self {
         let origin = Origin { incarnation: Incarnation(number.to_le_bytes()), ..self.origin };
-        Self { origin, end: ChainEnd::start(origin.log_id(self.workspace)), ..self.clone() }
+        let end = ChainEnd::start(origin.log_id(self.workspace));
+        Self { origin, end, cites: self.grant, ..self.clone() }
     }
 
     pub fn log(&self) -> LogId {
@@ -49,12 +60,22 @@ impl Author {
 
     /// The entry that introduces the device.
     pub fn link(&mut self) -> Run {
-        self.link_naming(&[])
+        self.link_naming(&self.grant.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The entry by which the device's person comes in.
+    pub fn join(&mut self, ticket: &Ticket) -> Run {
+        let (key, who) = (ticket.invite_key(), self.identity.introduction());
+        let join = Join::new(self.workspace, ticket.invite, &key, &self.origin, who);
+        self.cites = Some(ticket.invite);
+        let run = self.run([(EntryKind::JOIN, vec![ticket.invite], codec::encode(&join))]);
+        (self.grant, self.cites) = (Some(self.head()), Some(self.head()));
+        run
     }
 
     /// The same, naming these.
     pub fn link_naming(&mut self, deps: &[EntryId]) -> Run {
-        let body = codec::encode(&Genesis { chain: self.chain.clone() });
+        let body = codec::encode(&Link { version: CONTROL_VERSION, chain: self.identity.chain.clone() });
         self.run([(EntryKind::LINK, deps.to_vec(), body)])
     }
 
@@ -88,7 +109,7 @@ impl Author {
                 version: HEADER_VERSION,
                 kind,
                 hlc: Hlc::from_ms(1_767_225_600_000 + self.end.head.position),
-                auth: None,
+                auth: self.cites.take(),
                 deps,
                 epoch: None,
                 salt: [0; 8],
@@ -96,7 +117,7 @@ impl Author {
             };
             writer.push(header, &body).unwrap();
         }
-        let run = writer.seal(self.workspace, &self.key).unwrap();
+        let run = writer.seal(self.workspace, &self.identity.device).unwrap();
         self.end = run.end();
         run.run().clone()
     }

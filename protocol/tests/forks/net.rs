@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 use velo_protocol::{
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, PersonId, WorkspaceId},
+    id::{DeviceId, WorkspaceId},
     limits,
     log::Run,
     log_set::{LogSet, Received, Rejected},
@@ -14,6 +13,7 @@ use velo_protocol::{
         Batch, ChainInfo, ChainNo, LogReader, LogStore, StoreError,
         memory::{MemoryLog, MemoryReader},
     },
+    ticket::Ticket,
     time::Now,
 };
 
@@ -72,14 +72,14 @@ pub struct Net {
     pub now_ms: u64,
     frames: VecDeque<(DeviceId, usize, Vec<u8>)>,
     links: Vec<(usize, usize)>,
+    /// With which one joins.
+    pub ticket: Option<Ticket>,
 }
 
 impl Net {
     pub fn add(&mut self, seed: u8) -> usize {
-        let (root, device) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let replica = Replica::new(Identity { person, device, chain }, [seed; 32]);
+        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
+        let replica = Replica::new(identity, [seed; 32]);
         self.nodes.push(Node {
             replica,
             log: MemoryLog::new(),
@@ -107,7 +107,7 @@ impl Net {
     /// over a bound is not taken.
     pub fn plant(&mut self, node: usize, workspace: WorkspaceId, runs: &[Run]) {
         let reader = self.nodes[node].log.reader();
-        let mut logs = LogSet::open(workspace, &reader, |_| 0).unwrap();
+        let (mut logs, _) = LogSet::open(workspace, &reader, |_| 0).unwrap();
         for run in runs {
             let taken = match logs.receive(run.clone(), &reader) {
                 Ok(Received::News(taken)) => taken,

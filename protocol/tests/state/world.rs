@@ -225,7 +225,7 @@ fn group() -> impl Strategy<Value = (EntityKey, Vec<Op>)> {
 
 fn written() -> impl Strategy<Value = Written> {
     let kind =
-        prop_oneof![8 => Just(EntryKind::DATA), 1 => Just(EntryKind::PROFILE), 1 => Just(EntryKind::JOIN)];
+        prop_oneof![8 => Just(EntryKind::DATA), 1 => Just(EntryKind::PROFILE), 1 => Just(EntryKind::ACK)];
     // Few prefixes and stamps: they collide, and operations name what comes later.
     let groups = prop::collection::vec(group(), 1..3);
     (0u8..3, kind, 0u64..14, 0u64..6, any::<bool>(), groups).prop_map(
@@ -410,7 +410,7 @@ impl Oracle {
 
 fn operations(entries: &[Written]) -> Vec<Done<'_>> {
     let mut all = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.kind != EntryKind::JOIN) {
+    for entry in entries.iter().filter(|entry| entry.kind != EntryKind::ACK) {
         let own = EntityId::from(PersonId([entry.author; 32]));
         let ops = entry.groups.iter().flat_map(|(key, ops)| ops.iter().map(move |op| (*key, op)));
         for (index, (key, op)) in ops.enumerate() {

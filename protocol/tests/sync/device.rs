@@ -5,9 +5,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 use velo_protocol::{
+    access::Role,
     change::Change,
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
+    crypto::SecretKey,
+    id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, Signer},
     message::{Heads, Message, Ops},
     model::{EntityKey, Kind, project, task},
@@ -51,10 +52,7 @@ pub struct Device {
 impl Device {
     /// Devices of one test have different numbers.
     pub fn new(number: u8) -> Self {
-        let (root, device) = (SecretKey::from_seed(&[number; 32]), SecretKey::from_seed(&[number + 100; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let identity = Identity { person, device, chain };
+        let identity = Identity::from_seeds([number; 32], &[number + 100; 32]);
         Self {
             replica: Replica::new(identity.clone(), [number; 32]),
             identity,
@@ -146,7 +144,8 @@ impl Device {
     }
 
     pub fn invite(&mut self, workspace: WorkspaceId) -> Ticket {
-        let command = Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: vec![] };
+        let command =
+            Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: vec![] };
         match self.command(command).unwrap() {
             Reply::Ticket(ticket) => ticket,
             other => panic!("{other:?}"),

@@ -5,27 +5,42 @@ use velo_protocol::{
     crypto::SecretKey,
     id::DeviceId,
     log::{EntryKind, HEADER_VERSION, Header, RunWriter},
-    replica::{Input, Opened, Output, Replica},
-    store::{Batch, BatchRun, ChainNo, LogReader, LogStore, StoreError},
+    replica::{Command, Input, Opened, Output, Refusal, Replica},
+    store::{Batch, BatchRun, ChainNo, LogReader, LogStore, StoreError, memory::MemoryReader},
     time::Hlc,
 };
 
 #[test]
-fn a_workspace_without_its_first_entry_is_dropped_and_can_be_joined_again() {
+fn a_ticket_outlasts_a_crash_and_is_used_when_its_invite_arrives() {
     let mut anna = Device::new(1);
     let workspace = anna.found();
     let ticket = anna.invite(workspace);
     let mut ben = Device::new(2);
     ben.join(&ticket).unwrap();
-    // The power went before the Join was durable.
-    ben.disks.clear();
-    assert_eq!(ben.restart(false), [Opened::Nothing]);
-    assert_eq!(ben.replica.workspaces(), []);
-    ben.records.clear();
-    ben.join(&ticket).unwrap();
+    assert_eq!(ben.restart(false), [Opened::Workspace], "nothing but the ticket is here");
+    let edit = Command::Edit { workspace, changes: Vec::new() };
+    assert_eq!(ben.command(edit), Err(Refusal::Joining));
+    give(&anna, &mut ben, workspace);
     give(&ben, &mut anna, workspace);
     assert_eq!(anna.replica.workspace(workspace).unwrap().members().len(), 2);
-    // But a log that was lost comes back from the peers.
+    assert_eq!(ben.join(&ticket), Err(Refusal::AlreadyJoined));
+    // The power went after the invite came, and before the Join was durable.
+    let mut carla = Device::new(3);
+    carla.join(&ticket).unwrap();
+    give(&anna, &mut carla, workspace);
+    let own = carla.own_log(workspace);
+    let has_own = |log: &MemoryReader| log.chains().iter().any(|chain| chain.log == own);
+    let mut runs = carla.disks[&workspace].durable_runs();
+    while has_own(&carla.disks[&workspace].reader()) {
+        runs -= 1;
+        carla.disks[&workspace].restore(runs).unwrap();
+    }
+    carla.restart(false);
+    let wire = Wire::greet(98, &mut carla);
+    carla.input(Input::PeerDown { peer: wire.id });
+    give(&carla, &mut anna, workspace);
+    assert_eq!(anna.replica.workspace(workspace).unwrap().members().len(), 3);
+    // A log that was lost comes back from the peers.
     ben.disks.clear();
     assert_eq!(ben.restart(true), [Opened::Workspace]);
 }

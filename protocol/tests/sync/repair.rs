@@ -209,12 +209,14 @@ fn more_heads_than_one_header_names_are_acknowledged_first() {
     let mut anna = Device::new(1);
     let workspace = anna.found();
     let ticket = anna.invite(workspace);
-    let wire = Wire::member(90, &mut anna, workspace);
+    let (wire, invited) = (Wire::member(90, &mut anna, workspace), anna.runs(workspace));
     let newcomers = limits::DEPS as u8 + 6;
     for number in 0..newcomers {
         let mut newcomer = Device::new(number + 10);
         newcomer.join(&ticket).unwrap();
-        wire.say_runs(&mut anna, workspace, newcomer.runs(workspace));
+        let other = Wire::member(92, &mut newcomer, workspace);
+        other.say_runs(&mut newcomer, workspace, invited.clone());
+        wire.say_runs(&mut anna, workspace, newcomer.own_runs(workspace, 0));
     }
     let before = anna.own_end(workspace);
     anna.edit(workspace, 1);
@@ -226,7 +228,8 @@ fn more_heads_than_one_header_names_are_acknowledged_first() {
     assert_eq!(ben.disconnected(), None);
     let logs = ben.replica.logs(workspace).unwrap();
     assert!(logs.chains().all(|(_, chain)| chain.applied == chain.durable));
-    assert_eq!(logs.chains().count(), usize::from(newcomers) + 2);
+    assert_eq!(logs.chains().count(), usize::from(newcomers) + 2, "with Ben's own");
+    assert_eq!(ben.replica.workspace(workspace).unwrap().members().len(), usize::from(newcomers) + 2);
     ben.input(Input::PeerDown { peer: other.id });
 }
 

@@ -1,7 +1,10 @@
 //! How devices become members, and what is noted of what they put out.
 
 use super::{EPOCH_MS, Happening, World};
-use crate::{access::Role, replica::{Command, Output, Reply};
+use crate::{
+    access::Role,
+    replica::{Command, Output, Reply},
+};
 
 /// How often somebody tries to found or join before the schedule fails. A crash takes some tries.
 const TRIES: usize = 60;
@@ -15,7 +18,8 @@ impl World {
         let record = self.devices[0].disk.record.as_ref().ok_or("no record")?;
         let workspace = record.id;
         self.workspace = Some(workspace);
-        let invite = Command::Invite { workspace, role: Role::Member, expires_ms: EPOCH_MS * 2, addresses: vec![] };
+        let invite =
+            Command::Invite { workspace, role: Role::Member, expires_ms: EPOCH_MS * 2, addresses: vec![] };
         let mut ticket = None;
         for _ in 0..TRIES {
             if let Some(Reply::Ticket(given)) = self.ask(0, invite.clone())? {
