@@ -239,7 +239,7 @@ fn stored_entries_can_be_read_for_history() {
     let at = |position| EntryAt { chain: ChainNo(0), position };
     let first = node.read_entry(workspace, at(1)).unwrap().unwrap();
     assert_eq!(first.entry.header.kind, EntryKind::GENESIS);
-    assert_eq!(first.body.len(), first.entry.header.body_len as usize);
+    assert_eq!(first.contents.plain().unwrap().len(), first.entry.header.body_len as usize);
     assert!(node.read_entry(workspace, at(0)).unwrap().is_none());
     assert!(node.read_entry(workspace, at(10_000)).unwrap().is_none());
     assert!(node.read_entry(WorkspaceId([0; 32]), at(1)).unwrap().is_none());

@@ -26,6 +26,7 @@
 
 pub mod secret;
 pub mod body;
+pub mod ciphers;
 pub mod wrap;
 pub mod epoch;
 pub mod ring;

@@ -25,7 +25,7 @@ mod fork;
 mod open;
 mod order;
 
-pub use order::{EntryReader, Ready, Turn};
+pub use order::{Body, EntryReader, Ready, Turn};
 
 /// One chain: a log, or a branch of a forked one.
 #[derive(Debug, Clone)]

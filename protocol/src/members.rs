@@ -91,7 +91,8 @@ impl Members {
     pub fn note(&mut self, logs: &LogSet, turn: &Turn<'_>) -> Judged {
         let auth = self.note_auth(logs, turn);
         let kind = turn.header.kind;
-        match Control::read(kind, turn.origin.person, turn.body) {
+        let body = turn.body.plain().unwrap_or_default();
+        match Control::read(kind, turn.origin.person, body) {
             Some(control) => self.note_control(logs, turn, auth, control),
             None => Judged { void: self.why_void(turn.at, turn.origin, kind), ..Judged::default() },
         }

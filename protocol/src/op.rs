@@ -99,6 +99,9 @@ pub enum VoidReason {
     /// Its author may not do this, or no longer.
     #[error("{0}")]
     Access(#[from] crate::access::Why),
+    /// Not encrypted, or not for its place under its key: the same on every device that has the key.
+    #[error("it cannot be decrypted: it was damaged, or made wrongly")]
+    Sealed,
     /// A `Profile` entry about something else, or a `Data` entry about a profile.
     #[error("only a person can write their own profile")]
     NotOwnProfile,

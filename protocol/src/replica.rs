@@ -29,6 +29,7 @@ mod holding;
 mod io;
 mod people;
 mod revert;
+mod sealing;
 mod write;
 
 pub use io::{
@@ -128,7 +129,7 @@ impl Replica {
             return Ok(Opened::Nothing);
         }
         let workspace = record.id;
-        let holding = Holding::open(record, state, log, fresh_incarnation)?;
+        let holding = Holding::open(record, &self.identity, state, log, fresh_incarnation)?;
         holding.check_own_seals(&self.identity, log)?;
         self.holdings.insert(workspace, holding);
         self.renew(workspace);
@@ -426,7 +427,7 @@ impl Replica {
     fn take_back(&mut self, logs: &dyn Logs) {
         for (&workspace, holding) in &mut self.holdings {
             // If not even reading works, what is shown stays; that nothing is saved was told.
-            let entities = holding.take_back(reader_of(logs, workspace)).unwrap_or_default();
+            let entities = holding.take_back(&self.identity, reader_of(logs, workspace)).unwrap_or_default();
             if !entities.is_empty() {
                 self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: false }));
             }

@@ -13,7 +13,7 @@ use crate::{
     id::WorkspaceId,
     model::{self, EntityKey, Kind},
     op::{Group, Op},
-    store::ChainNo,
+    store::{ChainNo, EntryAt},
     value::Value,
     workspace::{
         Chain, Workspace,
@@ -137,6 +137,7 @@ struct Meta {
     needs_update: bool,
     newer_entries: u64,
     chains: Vec<(ChainNo, Chain)>,
+    locked: Vec<(EntryAt, u64)>,
     pages: u32,
 }
 
@@ -171,6 +172,7 @@ impl Workspace {
             needs_update: self.needs_update,
             newer_entries: self.newer_entries,
             chains: self.chains.iter().map(|(number, chain)| (*number, *chain)).collect(),
+            locked: self.locked.iter().map(|(first, last)| (*first, *last)).collect(),
             pages: self.layout.pages.len() as u32,
         };
         codec::encode_into(&meta, &mut bytes);
@@ -230,6 +232,7 @@ impl Workspace {
         (workspace.revision, workspace.needs_update) = (meta.revision, meta.needs_update);
         workspace.newer_entries = meta.newer_entries;
         workspace.chains = meta.chains.into_iter().collect();
+        workspace.locked = meta.locked.into_iter().collect();
         let mut entities = workspace.read_pages(meta.pages, pages)?;
         entities.sort_unstable_by_key(|(key, _)| *key);
         if let Some([(_, entity), _]) = entities.array_windows().find(|[(a, _), (b, _)]| a == b) {

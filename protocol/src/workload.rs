@@ -16,11 +16,15 @@ use crate::{
     crypto::PublicKey,
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
+    keys::{
+        epoch::KeyEpoch,
+        ring::{KeyRing, Rotation},
+    },
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
-    log_set::{LogSet, Taken, Turn},
+    log_set::{Body, LogSet, Taken, Turn},
     members::Members,
     model::{self, EntityKey, Kind, Slot},
-    op::DataBody,
+    op::{DataBody, has_data_body},
     replica::{Identity, WorkspaceRecord},
     store::{Batch, EntryAt, StoreError},
     ticket::{SessionSecret, Ticket},
@@ -28,6 +32,8 @@ use crate::{
     value::{Date, Element, OrderKey, Value},
     workspace::Workspace,
 };
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 /// Devices that write.
 pub const DEVICES: usize = 10;
@@ -76,6 +82,9 @@ struct Generator<'a> {
     members: Members,
     state: Workspace,
     invite: Option<EntryId>,
+    /// The one epoch under which everything is written, and its key.
+    epoch: Option<EntryId>,
+    ring: KeyRing,
     clock_ms: u64,
     columns: Vec<EntityId>,
     labels: Vec<EntityId>,
@@ -97,6 +106,8 @@ pub fn generate(
     let mut dice = Dice::new(seed);
     let writers = writers(&mut dice);
     let (record, genesis) = founding(&mut dice, &writers);
+    let secrets = writers.first().map(|writer| writer.identity.receiving.clone());
+    let ring = KeyRing::new(record.id, secrets.into_iter().collect());
     let mut generator = Generator {
         dice,
         workspace: record.id,
@@ -104,6 +115,8 @@ pub fn generate(
         logs: LogSet::new(record.id),
         members: Members::new(record.id),
         invite: None,
+        epoch: None,
+        ring,
         state: Workspace::new(record.id),
         clock_ms: EPOCH_MS,
         columns: Vec::new(),
@@ -192,14 +205,25 @@ impl Generator<'_> {
             let profile = self.body(&self.state.clone(), &[profile])?;
             let deps = self.deps(number);
             self.write(number, deps, vec![(kind, body)])?;
-            let mut entries = vec![(EntryKind::PROFILE, profile)];
             if number == 0 {
-                entries.push((EntryKind::INVITE, invite_body(&ticket)));
+                let epoch = self.key_epoch(&ticket);
+                let invite = (EntryKind::INVITE, invite_body(&ticket));
+                self.write(number, Vec::new(), vec![(EntryKind::KEY_EPOCH, epoch), invite])?;
             }
-            self.write(number, Vec::new(), entries)?;
+            self.write(number, Vec::new(), vec![(EntryKind::PROFILE, profile)])?;
         }
         self.state.set_roster(self.members.roster());
         Ok(())
+    }
+
+    /// A key for everybody who will come.
+    fn key_epoch(&mut self, ticket: &Ticket) -> Vec<u8> {
+        let people = self.writers.iter().map(|writer| &writer.identity);
+        let keys = people.flat_map(|person| [person.receiving.public(), person.recovery]);
+        let keys = keys.chain([ticket.receiving().public()]).collect();
+        let Rotation { key, body } = self.ring.rotate(&keys, &mut ChaCha20Rng::from_seed(self.dice.bytes()));
+        self.ring.learn(key);
+        codec::encode(&body)
     }
 
     /// What all of them join with.
@@ -295,7 +319,10 @@ impl Generator<'_> {
             if let Some((at, id, header)) = self.put(number, &mut pen, EntryKind::DATA, &body)?
                 && let Some(writer) = self.writers.get(number)
             {
-                view.apply(&Turn { at, id, origin: &writer.origin, header: &header, body: &body }, None);
+                view.apply(
+                    &Turn { at, id, origin: &writer.origin, header: &header, body: Body::Plain(&body) },
+                    None,
+                );
             }
         }
         self.tasks.extend(made);
@@ -361,13 +388,31 @@ impl Generator<'_> {
         let rests_on = if kind == EntryKind::JOIN { self.invite } else { writer.grant };
         header.auth = rests_on.filter(|_| rests_on != writer.cited);
         writer.cited = rests_on;
-        header.body_len = body.len() as u32;
         let run = pen.run.get_or_insert_with(|| RunWriter::new(log, writer.origin, end));
-        let id = run.push(header.clone(), body).map_err(|error| StoreError::Write(error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| StoreError::Write(error.to_string());
+        let id = match self
+            .epoch
+            .filter(|_| has_data_body(kind))
+            .zip(self.epoch.and_then(|epoch| self.ring.cipher(epoch)))
+        {
+            None => run.push(header.clone(), body).map_err(|error| failed(&error))?,
+            Some((epoch, cipher)) => {
+                header.epoch = Some(epoch);
+                let sealed =
+                    cipher.seal(log, run.head().id, &mut header, body).map_err(|error| failed(&error))?;
+                run.push(header.clone(), &sealed).map_err(|error| failed(&error))?
+            }
+        };
         let at = EntryAt { chain, position: end.head.position + pen.pushed + 1 };
         match kind {
             EntryKind::GENESIS | EntryKind::JOIN => writer.grant = Some(id),
             EntryKind::INVITE => self.invite = Some(id),
+            EntryKind::KEY_EPOCH => {
+                let epoch = KeyEpoch::read(body).map_err(|error| failed(&error))?;
+                self.ring.add_epoch(id, &epoch, true);
+                self.state.set_ciphers(self.ring.ciphers());
+                self.epoch = Some(id);
+            }
             _ => {}
         }
         pen.pushed += 1;
@@ -384,7 +429,8 @@ impl Generator<'_> {
         self.bytes += run.run().bytes.len() as u64;
         self.logs.take_own(chain, &run);
         while let Some(next) = self.logs.next_own(chain, &run) {
-            let turn = next.turn(&writer.origin);
+            let contents = next.open(self.state.ciphers());
+            let turn = next.turn(&writer.origin, &contents);
             let judged = self.members.note(&self.logs, &turn);
             self.state.apply(&turn, judged.void);
         }

@@ -26,6 +26,7 @@ use crate::{
     access::Role,
     codec,
     id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
+    keys::ciphers::Ciphers,
     log::Origin,
     model::{self, EntityKey, Field, Kind, Slot},
     op::VoidReason,
@@ -64,6 +65,10 @@ pub struct Workspace {
     pub(crate) needs_update: bool,
     pub(crate) newer_entries: u64,
     pub(crate) chains: OrdMap<ChainNo, Chain>,
+    /// Entries that cannot be read for want of a key, by the first of consecutive positions: the last.
+    pub(crate) locked: OrdMap<EntryAt, u64>,
+    /// With which the others can be read. Not stored: the log gives them anew.
+    pub(crate) ciphers: Ciphers,
     /// Who is in. Not stored: the access rule says it anew.
     pub(crate) roster: Arc<Roster>,
     pub(crate) entities: OrdMap<EntityKey, Arc<Entity>>,
@@ -122,6 +127,8 @@ impl Workspace {
             needs_update: false,
             newer_entries: 0,
             chains: OrdMap::new(),
+            locked: OrdMap::new(),
+            ciphers: Ciphers::default(),
             roster: Arc::default(),
             entities: OrdMap::new(),
             deleted: OrdSet::new(),
@@ -278,6 +285,21 @@ impl Workspace {
     pub fn name(&self) -> &str {
         let key = EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.id));
         self.text(key, model::workspace::NAME)
+    }
+
+    /// How many entries cannot be read for want of a key.
+    pub fn locked_entries(&self) -> u64 {
+        self.locked.iter().map(|(first, last)| last - first.position + 1).sum()
+    }
+
+    /// What opens the bodies of the log.
+    pub fn ciphers(&self) -> &Ciphers {
+        &self.ciphers
+    }
+
+    /// Takes the ciphers of all keys that are held now.
+    pub fn set_ciphers(&mut self, ciphers: Ciphers) {
+        self.ciphers = ciphers;
     }
 
     /// Who is in, and who was.

@@ -8,7 +8,10 @@ use velo_protocol::{
     control::{CONTROL_VERSION, Cap, Control, Genesis, Grant, Introduction, Invite, Join, Link},
     crypto::{LinkCert, PublicKey, SecretKey},
     id::{EntryId, Incarnation, PersonId, WorkspaceId},
-    keys::wrap::{ReceivingKey, RecipientKey},
+    keys::{
+        ciphers::Ciphers,
+        wrap::{ReceivingKey, RecipientKey},
+    },
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter, VerifiedRun},
     log_set::LogSet,
     members::{Judged, Members, Turned},
@@ -85,7 +88,8 @@ impl Peer {
         self.chains.insert(author.origin.person, chain);
         self.logs.take_own(chain, run);
         let next = self.logs.next_own(chain, run).unwrap();
-        let judged = self.members.note(&self.logs, &next.turn(&author.origin));
+        let contents = next.open(&Ciphers::default());
+        let judged = self.members.note(&self.logs, &next.turn(&author.origin, &contents));
         assert!(self.logs.next_own(chain, run).is_none(), "one entry a run");
         judged
     }

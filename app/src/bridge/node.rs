@@ -127,9 +127,7 @@ impl NodeBridge {
 }
 
 fn entry(node: &NodeHandle, workspace: WorkspaceId, at: EntryAt) -> Option<LoggedEntry> {
-    let stored = node.read_entry(workspace, at).ok()??;
-    let (prefix, header) = (stored.entry.id.prefix(), stored.entry.header);
-    Some(LoggedEntry { prefix, origin: stored.origin, header, body: stored.body })
+    node.read_entry(workspace, at).ok()??.logged()
 }
 
 fn tell(node: &NodeHandle, id: WorkspaceId, task: EntityId) -> Vec<Told> {

@@ -16,6 +16,7 @@ use velo_protocol::{
     describe,
     history::{self, HistoryItem, LoggedEntry},
     id::EntityId,
+    keys::ciphers::Contents,
     log::EntryKind,
     model::{ALIVE, EntityKey, Kind, Slot},
     op::{self, DataBody, Group, Op, Reverts},
@@ -121,7 +122,13 @@ impl HistoryRow {
         let (workspace, header) = (&scope.workspace, &stored.entry.header);
         let who = workspace.person_name(stored.origin.person);
         let what = if op::has_data_body(header.kind) {
-            sentences(scope, at, &who, &stored.body)
+            match &stored.contents {
+                Contents::Plain(body) => sentences(scope, at, &who, body),
+                Contents::Locked(_) => {
+                    vec![format!("{who} wrote something that this device has no key for yet")]
+                }
+                Contents::Refused => vec![format!("a change by {who} has no effect: it cannot be decrypted")],
+            }
         } else {
             vec![format!("{who} {}", control_words(header.kind))]
         };

@@ -65,8 +65,7 @@ impl<'a> Scope<'a> {
     /// gap, which `velo doctor --verify` names.
     pub fn logged(&self, at: EntryAt) -> Option<LoggedEntry> {
         let stored = self.node.read_entry(self.id, at).ok().flatten()?;
-        let prefix = stored.entry.id.prefix();
-        Some(LoggedEntry { prefix, origin: stored.origin, header: stored.entry.header, body: stored.body })
+        stored.logged()
     }
 
     /// Has something done that reads the disk, away from the threads that answer other requests.

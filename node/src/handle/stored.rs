@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 use velo_protocol::{
+    history::LoggedEntry,
     id::WorkspaceId,
+    keys::ciphers::Contents,
     log::{self, Entry, LogError, Origin},
     store::{ChainInfo, EntryAt, LogReader, StoreError},
 };
@@ -26,8 +28,17 @@ pub struct StoredEntry {
     pub origin: Origin,
     /// Its id, position and header.
     pub entry: Entry,
-    /// Its body, as it was written.
-    pub body: Vec<u8>,
+    /// What it says, as far as this device can read it.
+    pub contents: Contents<'static>,
+}
+
+impl StoredEntry {
+    /// As the history takes it; `None` if it cannot be read.
+    pub fn logged(self) -> Option<LoggedEntry> {
+        let (prefix, header) = (self.entry.id.prefix(), self.entry.header);
+        let body = self.contents.plain()?.to_vec();
+        Some(LoggedEntry { prefix, origin: self.origin, header, body })
+    }
 }
 
 impl NodeHandle {
@@ -72,7 +83,8 @@ impl NodeHandle {
         let entries = log::parse_entries(run.after, &run.bytes).map_err(damaged)?;
         let chain = reader.chains().into_iter().nth(at.chain.0 as usize);
         let (Some(entry), Some(chain)) = (entries.into_iter().next(), chain) else { return Ok(None) };
-        let body = entry.body(&run.bytes).to_vec();
-        Ok(Some(StoredEntry { origin: chain.origin, entry, body }))
+        let ciphers = self.workspace(workspace).map(|shown| shown.ciphers().clone()).unwrap_or_default();
+        let contents = ciphers.open(run.log, run.after.id, &entry, &run.bytes).into_owned();
+        Ok(Some(StoredEntry { origin: chain.origin, entry, contents }))
     }
 }

@@ -22,12 +22,16 @@
 
 use super::{
     body::BodyCipher,
+    ciphers::Ciphers,
     epoch::{KeyEpoch, KeyShare, Older},
     secret::{Commitment, EpochKey, OlderCipher},
     wrap::{ReceivingKey, RecipientKey, Wrap},
 };
 use crate::id::{EntryId, WorkspaceId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 mod choice;
 
@@ -72,7 +76,7 @@ struct Share {
 #[derive(Debug)]
 struct Held {
     key: EpochKey,
-    cipher: BodyCipher,
+    cipher: Arc<BodyCipher>,
 }
 
 /// The epochs of one workspace and the keys that this device holds.
@@ -172,7 +176,13 @@ impl KeyRing {
 
     /// What opens and seals bodies of an epoch.
     pub fn cipher(&self, epoch: EntryId) -> Option<&BodyCipher> {
-        self.held(epoch).map(|held| &held.cipher)
+        self.held(epoch).map(|held| &*held.cipher)
+    }
+
+    /// What opens the bodies of every epoch whose key is held.
+    pub fn ciphers(&self) -> Ciphers {
+        let held = self.epochs.keys().filter_map(|id| Some((*id, Arc::clone(&self.held(*id)?.cipher))));
+        Ciphers::new(held)
     }
 
     /// Every held key, for the own store.
@@ -269,7 +279,7 @@ impl KeyRing {
             if self.keys.contains_key(&commitment) {
                 continue;
             }
-            let cipher = BodyCipher::new(&key);
+            let cipher = Arc::new(BodyCipher::new(&key));
             self.keys.insert(commitment, Held { key, cipher });
             for epoch in self.by_commitment.get(&commitment).cloned().unwrap_or_default() {
                 found.extend(self.open_older(epoch));

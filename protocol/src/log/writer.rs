@@ -28,6 +28,11 @@ impl RunWriter {
         Self { run, entries: Vec::new(), end }
     }
 
+    /// The last entry.
+    pub fn head(&self) -> Head {
+        self.end.head
+    }
+
     /// The position of the next entry.
     pub fn position(&self) -> u64 {
         self.end.head.position + 1

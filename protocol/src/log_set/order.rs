@@ -7,6 +7,7 @@
 use super::LogSet;
 use crate::{
     id::EntryId,
+    keys::ciphers::{Ciphers, Contents},
     limits,
     log::{Entry, Header, Origin, ReadRun, Run, VerifiedRun},
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -32,15 +33,41 @@ impl Ready {
         &self.run.entries()[self.index]
     }
 
-    /// Its body.
-    pub fn body(&self) -> &[u8] {
-        self.entry().body(&self.run.run().bytes)
+    /// What it says, as far as that can be read.
+    pub fn open(&self, ciphers: &Ciphers) -> Contents<'_> {
+        let run = self.run.run();
+        let before = self.index.checked_sub(1).and_then(|before| self.run.entries().get(before));
+        let previous = before.map_or(run.after.id, |before| before.id);
+        ciphers.open(run.log, previous, self.entry(), &run.bytes)
     }
 
-    /// The same with its author.
-    pub fn turn<'a>(&'a self, origin: &'a Origin) -> Turn<'a> {
+    /// The same with its author and what it says.
+    pub fn turn<'a>(&'a self, origin: &'a Origin, contents: &'a Contents<'_>) -> Turn<'a> {
         let Entry { id, ref header, .. } = *self.entry();
-        Turn { at: self.at, id, origin, header, body: self.body() }
+        let body = match contents {
+            Contents::Plain(bytes) => Body::Plain(bytes),
+            Contents::Locked(epoch) => Body::Locked(*epoch),
+            Contents::Refused => Body::Refused,
+        };
+        Turn { at: self.at, id, origin, header, body }
+    }
+}
+
+/// What an entry says. See [`Contents`].
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// In plain.
+    Plain(&'a [u8]),
+    /// Under the key of an epoch that is not held.
+    Locked(EntryId),
+    /// Nobody can read it.
+    Refused,
+}
+
+impl<'a> Body<'a> {
+    /// The bytes, if they can be read.
+    pub fn plain(self) -> Option<&'a [u8]> {
+        if let Self::Plain(bytes) = self { Some(bytes) } else { None }
     }
 }
 
@@ -55,8 +82,8 @@ pub struct Turn<'a> {
     pub origin: &'a Origin,
     /// Its header.
     pub header: &'a Header,
-    /// Its body, in plain.
-    pub body: &'a [u8],
+    /// What it says.
+    pub body: Body<'a>,
 }
 
 /// Runs seen lately, the oldest leaving first.

@@ -140,7 +140,7 @@ impl Replica {
     pub(super) fn add(&mut self, record: WorkspaceRecord) {
         let workspace = record.id;
         self.outputs.push_back(Output::Remember(record.clone()));
-        self.holdings.insert(workspace, Holding::new(record));
+        self.holdings.insert(workspace, Holding::new(record, &self.identity));
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
     }
 
@@ -231,12 +231,13 @@ impl Replica {
     ) {
         let (identity, reader) = (self.identity.clone(), reader_of(logs, workspace));
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let begun = holding.write(now, &identity, vec![draft(&first)], reader);
+        let rng = &mut self.rng;
+        let begun = holding.write(now, &identity, vec![draft(&first)], rng, reader);
         let continues = begun.ids.first().map(crate::id::EntryId::prefix);
         for body in &mut rest {
             body.continues = continues;
         }
-        let mut written = holding.write(now, &identity, rest.iter().map(draft).collect(), reader);
+        let mut written = holding.write(now, &identity, rest.iter().map(draft).collect(), rng, reader);
         written.runs.splice(0..0, begun.runs);
         written.changed.extend(begun.changed);
         written.changed.sort_unstable();
@@ -281,7 +282,8 @@ fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogR
         let ready = entries.read(at)?;
         let origin = holding.logs.chain(at.chain)?.origin;
         let (prefix, header) = (ready.entry().id.prefix(), ready.entry().header.clone());
-        Some(LoggedEntry { prefix, origin, header, body: ready.body().to_vec() })
+        let body = holding.contents(&ready).plain()?.to_vec();
+        Some(LoggedEntry { prefix, origin, header, body })
     };
     Cow::Owned(history::with_contents(&holding.state, changes, &read))
 }

@@ -1,10 +1,14 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord};
+use super::{Identity, WorkspaceRecord, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
     id::{EntryId, Incarnation, LogId},
+    keys::{
+        ciphers::{Ciphers, Contents},
+        ring::KeyRing,
+    },
     limits,
     log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
@@ -27,6 +31,10 @@ pub(super) struct Holding {
     pub state: Workspace,
     /// Who is in, and with what right.
     pub members: Members,
+    /// The content keys.
+    pub ring: KeyRing,
+    /// The epoch to write under, until something changes that the choice rests on.
+    pub writing: Option<EntryId>,
     /// Why the ticket that this device holds cannot be used, once that is known.
     pub refused: Option<String>,
     /// Whether the roster shown is older than `members`.
@@ -51,7 +59,8 @@ pub(super) struct Holding {
 
 impl Holding {
     /// A workspace without entries.
-    pub fn new(record: WorkspaceRecord) -> Self {
+    pub fn new(record: WorkspaceRecord, identity: &Identity) -> Self {
+        let ring = KeyRing::new(record.id, sealing::receiving_keys(identity, &record));
         let (logs, state) = (LogSet::new(record.id), Workspace::new(record.id));
         let members = Members::new(record.id);
         Self {
@@ -59,6 +68,8 @@ impl Holding {
             logs,
             state,
             members,
+            ring,
+            writing: None,
             refused: None,
             roster_is_old: false,
             journal: Journal::default(),
@@ -74,13 +85,14 @@ impl Holding {
 
     pub fn open(
         record: WorkspaceRecord,
+        identity: &Identity,
         state: Option<Workspace>,
         reader: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Self, StoreError> {
         let state = state.unwrap_or_else(|| Workspace::new(record.id));
         let (logs, acts) = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
-        let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record) };
+        let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record, identity) };
         holding.remember_members(&acts, reader)?;
         holding.remember_transactions(reader);
         while let Some(ready) = holding.logs.next_ready(reader)? {
@@ -209,15 +221,25 @@ impl Holding {
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }
-        let turn = ready.turn(&origin);
+        let contents = self.contents(ready);
+        let turn = ready.turn(&origin, &contents);
         let judged = self.members.note(&self.logs, &turn);
-        self.roster_is_old |= judged.is_news;
-        if judged.is_newer {
+        if judged.is_news {
+            (self.roster_is_old, self.writing) = (true, None);
+        }
+        let keys = self.note_keys(&turn, judged.void.is_none());
+        if judged.is_newer || keys.is_newer {
             self.state.note_newer_control();
+        }
+        if let Contents::Locked(epoch) = contents {
+            self.ring.need(epoch);
         }
         let mut changed = self.state.apply(&turn, judged.void).changed;
         if !judged.turned.is_empty() {
             changed.extend(self.rejudge(&judged.turned, reader));
+        }
+        if keys.opens {
+            changed.extend(self.unlock(reader));
         }
         changed
     }
@@ -235,62 +257,82 @@ impl Holding {
     fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
         let entries = EntryReader::new(&self.logs, reader);
         let mut keys = BTreeSet::new();
+        let kind_of = |ready: &Ready| ready.entry().header.kind;
         for range in turned {
             let places = (range.from..=range.to).map(|position| EntryAt { chain: range.chain, position });
-            for ready in places.filter_map(|at| entries.read(at)) {
-                let kind = ready.entry().header.kind;
-                if op::has_data_body(kind) && members::need(kind) == range.need {
-                    keys.extend(keys_of(&ready));
+            let read = places.filter_map(|at| entries.read(at));
+            for ready in read.filter(|ready| members::need(kind_of(ready)) == range.need) {
+                if op::has_data_body(kind_of(&ready)) {
+                    keys.extend(keys_of(&self.contents(&ready)));
+                } else if let Some(chain) = self.logs.chain(range.chain) {
+                    let void = self.members.why_void(ready.at, &chain.origin, kind_of(&ready));
+                    self.ring.set_effective(ready.entry().id, void.is_none());
+                    self.writing = None;
                 }
             }
         }
         for key in &keys {
             let touched = self.state.touched(*key);
-            let ready: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
-            let turns = ready.iter().filter_map(|ready| {
-                let (at, kind) = (ready.at, ready.entry().header.kind);
-                let origin = &self.logs.chain(at.chain)?.origin;
-                Some((ready.turn(origin), self.members.why_void(at, origin, kind)))
+            let read: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
+            let open: Vec<_> = read.iter().map(|ready| (ready, self.contents(ready))).collect();
+            let turns = open.iter().filter_map(|(ready, contents)| {
+                let origin = &self.logs.chain(ready.at.chain)?.origin;
+                let void = self.members.why_void(ready.at, origin, kind_of(ready));
+                Some((ready.turn(origin, contents), void))
             });
             self.state.rebuild(*key, turns);
         }
         keys
     }
 
-    /// What the access rule knew of the entries that are in the state already.
+    /// What the access rule and the key ring knew of the entries that are in the state already.
     fn remember_members(&mut self, acts: &[EntryAt], reader: &dyn LogReader) -> Result<(), StoreError> {
+        let mut read = Vec::with_capacity(acts.len());
         let entries = EntryReader::new(&self.logs, reader);
         for at in acts {
             // Without one of them the verdicts would be others than those that the state was built by.
             let lost =
                 || StoreError::Read(format!("the control entry at {} of a log is missing", at.position));
-            let ready = entries.read(*at).ok_or_else(lost)?;
-            let Some(chain) = self.logs.chain(at.chain) else { continue };
-            self.members.note(&self.logs, &ready.turn(&chain.origin));
+            let (ready, chain) = entries.read(*at).zip(self.logs.chain(at.chain)).ok_or_else(lost)?;
+            let contents = ready.open(&Ciphers::default());
+            self.members.note(&self.logs, &ready.turn(&chain.origin, &contents));
+            read.push((ready, chain.origin));
+        }
+        // Only now it is certain which of them count.
+        for (ready, origin) in &read {
+            let contents = ready.open(&Ciphers::default());
+            let void = self.members.why_void(ready.at, origin, ready.entry().header.kind);
+            self.note_keys(&ready.turn(origin, &contents), void.is_none());
         }
         self.roster_is_old = true;
+        self.unlock(reader);
         Ok(())
     }
 
     /// Own entries are visible before they are durable. Once nothing more can be saved, those that
     /// did not become so are taken back: the state is made anew from what is durable. The logs keep
     /// them, since sessions count in them; nothing of them ever leaves the device. Returns what changed.
-    pub fn take_back(&mut self, reader: &dyn LogReader) -> Result<Vec<EntityKey>, StoreError> {
+    pub fn take_back(
+        &mut self,
+        identity: &Identity,
+        reader: &dyn LogReader,
+    ) -> Result<Vec<EntityKey>, StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
         let mut changed = Vec::new();
         for (number, chain) in self.logs.chains() {
             let lost = chain.durable + 1..=self.state.applied(number);
             for ready in lost.filter_map(|position| entries.read(EntryAt { chain: number, position })) {
                 if op::has_data_body(ready.entry().header.kind) {
-                    changed.extend(keys_of(&ready));
+                    changed.extend(keys_of(&self.contents(&ready)));
                 }
             }
         }
         changed.sort_unstable();
         changed.dedup();
         if !changed.is_empty() {
-            let durable = Self::open(self.record.clone(), None, reader, true)?;
+            let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
+            (self.ring, self.writing) = (durable.ring, None);
         }
         Ok(changed)
     }
@@ -315,12 +357,12 @@ impl Holding {
         }
     }
 
-    fn note_transaction(&mut self, ready: &Ready) {
+    pub fn note_transaction(&mut self, ready: &Ready) {
         let entry = ready.entry();
         if !op::has_data_body(entry.header.kind) {
             return;
         }
-        let Ok(body) = DataBody::read(ready.body()) else { return };
+        let Some(Ok(body)) = self.contents(ready).plain().map(DataBody::read) else { return };
         if !founds(&body) {
             self.journal.note(ready.at, entry.id.prefix(), &body);
         }
@@ -328,8 +370,8 @@ impl Holding {
 }
 
 /// The entities that an entry writes about.
-fn keys_of(ready: &Ready) -> Vec<EntityKey> {
-    let body = DataBody::read(ready.body()).ok();
+fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
+    let body = contents.plain().and_then(|body| DataBody::read(body).ok());
     body.into_iter().flat_map(|body| body.groups).map(|group| group.key).collect()
 }
 

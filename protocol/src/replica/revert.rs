@@ -45,7 +45,7 @@ fn bodies_of(holding: &Holding, step: &Step, reader: &EntryReader<'_>) -> Vec<(u
     let body = |at: EntryAt| {
         let ready = reader.read(at)?;
         let readable = has_data_body(ready.entry().header.kind);
-        let body = DataBody::read(ready.body()).ok().filter(|_| readable)?;
+        let body = DataBody::read(holding.contents(&ready).plain()?).ok().filter(|_| readable)?;
         Some((holding.logs.id_at(at)?.prefix(), body))
     };
     places.filter_map(body).collect()
@@ -55,7 +55,7 @@ fn bodies_of(holding: &Holding, step: &Step, reader: &EntryReader<'_>) -> Vec<(u
 fn operations(holding: &Holding, op: OpId, reader: &EntryReader<'_>) -> Vec<(EntityKey, Op)> {
     let find = |at: EntryAt| {
         let ready = reader.read(at)?;
-        let body = DataBody::read(ready.body()).ok()?;
+        let body = DataBody::read(holding.contents(&ready).plain()?).ok()?;
         body.ops().nth(op.index as usize).map(|(_, key, op)| (key, op.clone()))
     };
     holding.logs.find_prefix(op.entry).into_iter().filter_map(find).collect()

@@ -12,9 +12,11 @@ use crate::{
     log_set::Taken,
     members,
     model::EntityKey,
+    op,
     store::{BatchRun, ChainNo, EntryAt, LogReader},
     time::{Hlc, Now},
 };
+use rand_core::CryptoRng;
 
 /// An entry to be written.
 pub(super) struct Draft {
@@ -45,26 +47,53 @@ pub(super) struct Written {
 
 impl Holding {
     /// Appends entries to the own log, applies them, and seals them locally. They are visible at once,
-    /// leave the device only when durable, and are signed then.
+    /// leave the device only when durable, and are signed then. What has a content is encrypted, under
+    /// a key that is shared or made before if need be; who may do neither writes no content.
     pub fn write(
         &mut self,
         now: Now,
         identity: &Identity,
         drafts: Vec<Draft>,
+        rng: &mut impl CryptoRng,
         reader: &dyn LogReader,
     ) -> Written {
-        let own = self.logs.open_own(self.record.origin, identity.device.public_key());
-        self.own = Some(own);
+        self.own = Some(self.logs.open_own(self.record.origin, identity.device.public_key()));
         let mut written = Written::default();
+        let mut control = self.introduced(drafts, identity);
+        let content = control.iter().position(|(draft, _)| op::has_data_body(draft.kind));
+        let content = control.split_off(content.unwrap_or(control.len()));
+        self.append(now, identity, control, &mut written, reader);
+        // Also without a content to write: a ticket just made must open what is here, and after a
+        // removal the next entry of anybody must be under a new key.
+        if self.writing.is_none() {
+            self.prepare_to_encrypt(now, identity, rng, &mut written, reader);
+        }
+        if self.writing.is_some() {
+            self.append(now, identity, content, &mut written, reader);
+        }
+        written.changed.extend(self.refresh_roster());
+        written.changed.sort_unstable();
+        written.changed.dedup();
+        written
+    }
+
+    /// Appends drafts as they are; the flag says which the caller asked for.
+    pub(super) fn append(
+        &mut self,
+        now: Now,
+        identity: &Identity,
+        drafts: Vec<(Draft, bool)>,
+        written: &mut Written,
+        reader: &dyn LogReader,
+    ) {
+        let Some(own) = self.own.filter(|_| !drafts.is_empty()) else { return };
         let mut writer = self.writer(own);
         let mut stamp = self.logs.chain(own).map_or(Hlc(0), |chain| chain.applied_hlc);
-        let drafts = self.introduced(drafts, identity);
         let needed = drafts.first().and_then(|(draft, _)| self.rests_on(draft, own, writer.position()));
         let mut deps = self.new_deps(own, needed.unwrap_or(EntryAt { chain: own, position: 0 }));
-        for draft in self.with_acks(&mut deps, drafts) {
-            let Dated { draft, deps, is_asked } = draft;
+        for Dated { draft, deps, is_asked } in self.with_acks(&mut deps, drafts) {
             if writer.is_full() {
-                self.seal(own, writer, identity, &mut written, reader);
+                self.seal(own, writer, identity, written, reader);
                 writer = self.writer(own);
             }
             let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = deps.into_iter().unzip();
@@ -72,21 +101,25 @@ impl Holding {
             let auth = self.auth_of(&draft, own, writer.position());
             let header = Header { auth, ..header(draft.kind, stamp, named) };
             // Unreachable: what makes drafts keeps to the limits of an entry.
-            let Ok(id) = writer.push(header, &draft.body) else { break };
+            let Some(id) = self.push(&mut writer, header, &draft) else { break };
             if is_asked {
                 written.ids.push(id);
             }
             if draft.kind.is_control() {
                 // What follows may rest on it, so it has to count.
-                self.seal(own, writer, identity, &mut written, reader);
+                self.seal(own, writer, identity, written, reader);
                 writer = self.writer(own);
             }
         }
-        self.seal(own, writer, identity, &mut written, reader);
-        written.changed.extend(self.refresh_roster());
-        written.changed.sort_unstable();
-        written.changed.dedup();
-        written
+        self.seal(own, writer, identity, written, reader);
+    }
+
+    fn push(&self, writer: &mut RunWriter, mut header: Header, draft: &Draft) -> Option<EntryId> {
+        if !op::has_data_body(draft.kind) {
+            return writer.push(header, &draft.body).ok();
+        }
+        let body = self.encrypt(writer.head().id, &mut header, &draft.body).ok()?;
+        writer.push(header, &body).ok()
     }
 
     /// What the header of the next own entry cites: nothing while the entry before rests on the same.
@@ -259,7 +292,8 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Option<Written> {
         let reader = reader_of(logs, workspace);
-        self.holdings.get_mut(&workspace).map(|holding| holding.write(now, &self.identity, drafts, reader))
+        let holding = self.holdings.get_mut(&workspace)?;
+        Some(holding.write(now, &self.identity, drafts, &mut self.rng, reader))
     }
 
     /// Opens a new incarnation of the own log if the old one must not be continued. That is

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     access::Why,
     id::OpId,
-    log_set::Turn,
+    log_set::{Body, Turn},
     model::{EntityKey, Kind},
     op::{self, DataBody, Group, Op, Scope, VoidReason},
     register::{Live, Rank},
@@ -73,9 +73,7 @@ impl Workspace {
         }
         let mut applied = Applied::default();
         match header.kind {
-            kind if op::has_data_body(kind) => {
-                self.apply_body(Source::new(turn, void), turn.body, &mut applied);
-            }
+            kind if op::has_data_body(kind) => self.apply_contents(turn, void, &mut applied),
             kind if kind.is_known() => (),
             kind if kind.is_control() => self.needs_update = true,
             _ => {
@@ -84,6 +82,38 @@ impl Workspace {
             }
         }
         applied
+    }
+
+    fn apply_contents(&mut self, turn: &Turn<'_>, void: Option<Why>, applied: &mut Applied) {
+        match turn.body {
+            Body::Plain(body) => self.apply_body(Source::new(turn, void), body, applied),
+            Body::Locked(_) => self.lock(turn.at),
+            Body::Refused => applied.void.push((0, VoidReason::Sealed)),
+        }
+    }
+
+    /// Applies an entry that was locked and can be read now: what it says joins as if it came late.
+    pub fn unlock(&mut self, turn: &Turn<'_>, void: Option<Why>) -> Applied {
+        let mut applied = Applied::default();
+        self.revision += 1;
+        self.layout.mark_meta();
+        self.apply_contents(turn, void, &mut applied);
+        applied
+    }
+
+    /// Takes the locked entries out, as ranges, to be given back with [`Self::unlock`].
+    pub fn take_locked(&mut self) -> Vec<(EntryAt, u64)> {
+        self.layout.mark_meta();
+        std::mem::take(&mut self.locked).into_iter().collect()
+    }
+
+    /// Notes an entry that cannot be read for want of a key.
+    pub(crate) fn lock(&mut self, at: EntryAt) {
+        let before = self.locked.get_prev(&at).map(|(first, last)| (*first, *last));
+        match before.filter(|(first, last)| first.chain == at.chain && last + 1 == at.position) {
+            Some((first, _)) => self.locked.insert(first, at.position),
+            None => self.locked.insert(at, at.position),
+        };
     }
 
     fn apply_body(&mut self, source: Source, body: &[u8], applied: &mut Applied) {
@@ -134,7 +164,7 @@ impl Workspace {
         let (page, before) = (old.page, Place::of(key.kind, old));
         let mut entity = Entity::new(page);
         for (turn, void) in turns {
-            let Ok(body) = DataBody::read(turn.body) else { continue };
+            let Some(Ok(body)) = turn.body.plain().map(DataBody::read) else { continue };
             let source = Source::new(&turn, void).with(&body);
             let mut first = 0;
             for group in body.groups {

@@ -126,7 +126,7 @@ mod tests {
     use crate::{
         id::{EntryId, WorkspaceId},
         log::{EntryKind, HEADER_VERSION, Header, Origin},
-        log_set::Turn,
+        log_set::{Body, Turn},
         model::{ALIVE, Slot},
         op::DataBody,
         store::{ChainNo, EntryAt},
@@ -173,7 +173,7 @@ mod tests {
         let body = crate::codec::encode(&DataBody::new(groups));
         let at = EntryAt { chain: ChainNo(0), position };
         let (id, origin, header, body) = (EntryId([position as u8; 32]), &origin, &header, &body);
-        let applied = workspace.apply(&Turn { at, id, origin, header, body }, None);
+        let applied = workspace.apply(&Turn { at, id, origin, header, body: Body::Plain(body) }, None);
         assert_eq!(applied.void, []);
     }
 

@@ -10,7 +10,7 @@ use velo_protocol::{
     history::{self, HistoryItem, LoggedEntry},
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{self, EntryKind, HEADER_VERSION, Header, Origin},
-    log_set::Turn,
+    log_set::{Body, Turn},
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, project, task},
     op::{DataBody, Group, Op, Reverts},
     store::{ChainNo, EntryAt},
@@ -158,7 +158,7 @@ impl Peer {
 
     fn apply(&mut self, at: EntryAt, id: EntryId, entry: LoggedEntry) {
         let LoggedEntry { origin, header, body, .. } = &entry;
-        let applied = self.workspace.apply(&Turn { at, id, origin, header, body }, None);
+        let applied = self.workspace.apply(&Turn { at, id, origin, header, body: Body::Plain(body) }, None);
         assert_eq!(applied.void, [], "the author checks what receivers check");
         self.log.insert(at, (id, entry));
         self.order.push(at);

@@ -8,7 +8,7 @@ use velo_protocol::{
     codec,
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{EntryKind, HEADER_VERSION, Header, Origin},
-    log_set::Turn,
+    log_set::{Body, Turn},
     model::{ALIVE, EntityKey, Field, Kind, Slot, column, comment, task},
     op::{DataBody, Group, Op, Reverts},
     register::Live,
@@ -111,7 +111,7 @@ impl Peer {
                 .map(|(at, entry)| (*at, entry, origin(entry.author), entry.header(), entry.body()))
                 .collect();
             let turns = parts.iter().map(|(at, entry, origin, header, body)| {
-                (Turn { at: *at, id: entry.entry_id(), origin, header, body }, void(entry))
+                (Turn { at: *at, id: entry.entry_id(), origin, header, body: Body::Plain(body) }, void(entry))
             });
             self.state.rebuild(*key, turns);
         }
@@ -128,8 +128,13 @@ impl Peer {
         *position += 1;
         let at = EntryAt { chain: ChainNo(chain as u32), position: *position };
         let (header, body) = (entry.header(), entry.body());
-        let turn =
-            Turn { at, id: entry.entry_id(), origin: &origin(entry.author), header: &header, body: &body };
+        let turn = Turn {
+            at,
+            id: entry.entry_id(),
+            origin: &origin(entry.author),
+            header: &header,
+            body: Body::Plain(&body),
+        };
         self.log.insert(at, entry.clone());
         self.state.apply(&turn, void)
     }

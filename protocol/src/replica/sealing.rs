@@ -1,0 +1,143 @@
+//! Content keys of one workspace at work: taking keys in, reading what they unlock, and choosing the
+//! one to write under.
+
+use super::{
+    Holding, Identity,
+    write::{Draft, Written},
+};
+use crate::{
+    access::Role,
+    id::EntryId,
+    keys::{
+        body::BodyError,
+        ciphers::Contents,
+        epoch::{EpochError, KeyEpoch, KeyShare},
+        ring::{Rotation, Write},
+        wrap::ReceivingKey,
+    },
+    log::{EntryKind, Header},
+    log_set::{EntryReader, Ready, Turn},
+    model::EntityKey,
+    store::{EntryAt, LogReader},
+    time::Now,
+};
+use rand_core::CryptoRng;
+
+/// The keys under which this device receives: its own, and that of the ticket it came with.
+pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
+    let invited = record.invited.as_ref().map(|invited| invited.ticket.receiving());
+    std::iter::once(identity.receiving.clone()).chain(invited).collect()
+}
+
+/// What a key entry brought.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// Whether something can be read that could not be.
+    pub opens: bool,
+    /// Whether it is of a newer version, so that it cannot be told what it does.
+    pub is_newer: bool,
+}
+
+impl Holding {
+    /// Takes in a `KeyEpoch` or `KeyShare`, whether it counts or not.
+    pub fn note_keys(&mut self, turn: &Turn<'_>, effective: bool) -> Noted {
+        let body = turn.body.plain().unwrap_or_default();
+        let readable = match turn.header.kind {
+            EntryKind::KEY_EPOCH => {
+                KeyEpoch::read(body).map(|epoch| self.ring.add_epoch(turn.id, &epoch, effective))
+            }
+            EntryKind::KEY_SHARE => {
+                KeyShare::read(body).map(|share| self.ring.add_share(turn.id, &share, effective))
+            }
+            _ => return Noted::default(),
+        };
+        self.writing = None;
+        Noted {
+            opens: readable.as_ref().is_ok_and(|epochs| !epochs.is_empty()),
+            is_newer: readable == Err(EpochError::Newer),
+        }
+    }
+
+    /// Reads whatever the keys at hand open. Returns what changed by it.
+    pub fn unlock(&mut self, reader: &dyn LogReader) -> Vec<EntityKey> {
+        self.state.set_ciphers(self.ring.ciphers());
+        let mut changed = Vec::new();
+        let entries = EntryReader::new(&self.logs, reader);
+        let mut own = Vec::new();
+        for (first, last) in self.state.take_locked() {
+            let places = (first.position..=last).map(|position| EntryAt { position, ..first });
+            for at in places {
+                let (Some(ready), Some(chain)) = (entries.read(at), self.logs.chain(at.chain)) else {
+                    // It stays locked until it can be read.
+                    self.state.lock(at);
+                    continue;
+                };
+                let contents = ready.open(self.state.ciphers());
+                let void = self.members.why_void(at, &chain.origin, ready.entry().header.kind);
+                changed.extend(self.state.unlock(&ready.turn(&chain.origin, &contents), void).changed);
+                if chain.origin.device == self.record.origin.device {
+                    own.push(ready);
+                }
+            }
+        }
+        own.iter().for_each(|ready| self.note_transaction(ready));
+        changed
+    }
+
+    /// What an entry says.
+    pub fn contents<'a>(&self, ready: &'a Ready) -> Contents<'a> {
+        ready.open(self.state.ciphers())
+    }
+
+    /// Makes sure that there is a key to write under that everybody has who shall read, and nobody
+    /// else: shares one or makes a new one, if this device's person may.
+    pub fn prepare_to_encrypt(
+        &mut self,
+        now: Now,
+        identity: &Identity,
+        rng: &mut impl CryptoRng,
+        written: &mut Written,
+        reader: &dyn LogReader,
+    ) {
+        let readers = self.members.readers();
+        // A new epoch that does not fit into one entry is shared further, and then it fits.
+        for _ in 0..3 {
+            let may_share = self.may(Role::Member).is_ok();
+            let drafts = match self.ring.to_write(&readers) {
+                Write::Use(epoch) => {
+                    self.writing = Some(epoch);
+                    return;
+                }
+                Write::ShareFirst(epoch, _) if !may_share => {
+                    self.writing = Some(epoch);
+                    return;
+                }
+                Write::ShareFirst(epoch, missing) => {
+                    let shares = self.ring.share(epoch, missing, rng);
+                    shares.iter().map(|share| Draft::new(EntryKind::KEY_SHARE, share)).collect()
+                }
+                Write::Rotate if !may_share => return,
+                Write::Rotate => {
+                    let Rotation { key, body } = self.ring.rotate(&readers, rng);
+                    self.ring.learn(key);
+                    vec![Draft::new(EntryKind::KEY_EPOCH, &body)]
+                }
+            };
+            self.append(
+                now,
+                identity,
+                drafts.into_iter().map(|draft| (draft, false)).collect(),
+                written,
+                reader,
+            );
+        }
+    }
+
+    /// Encrypts a body at its place. The header is complete then.
+    pub fn encrypt(&self, previous: EntryId, header: &mut Header, body: &[u8]) -> Result<Vec<u8>, BodyError> {
+        let cipher = self.writing.and_then(|epoch| Some((epoch, self.ring.cipher(epoch)?)));
+        let (epoch, cipher) = cipher.ok_or(BodyError::Refused)?;
+        header.epoch = Some(epoch);
+        cipher.seal(self.own_log(), previous, header, body)
+    }
+}
