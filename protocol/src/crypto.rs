@@ -60,6 +60,8 @@ pub enum Domain {
     LinkChild,
     /// Use of an invitation, by the invite's key.
     Invite,
+    /// A claim to a person's workspaces, by their root.
+    Recover,
 }
 
 impl Domain {
@@ -69,6 +71,7 @@ impl Domain {
             Self::LinkParent => "velo/link-parent/1",
             Self::LinkChild => "velo/link-child/1",
             Self::Invite => "velo/invite/1",
+            Self::Recover => "velo/recover/1",
         }
     }
 
@@ -207,6 +210,26 @@ impl LinkCert {
             by_parent: parent.sign(Domain::LinkParent, &bytes),
             by_child: child.sign(Domain::LinkChild, &bytes),
         }
+    }
+
+    /// The half of the child: it agrees to be a device of `person`, taken in by `parent`.
+    pub fn accept(person: PersonId, parent: DeviceId, child: &SecretKey, child_x25519: [u8; 32]) -> Sig {
+        let bytes = Self::signed_bytes(person, &parent.0, DeviceId(child.public()), &child_x25519);
+        child.sign(Domain::LinkChild, &bytes)
+    }
+
+    /// The whole, by the parent, if the child agreed.
+    pub fn complete(
+        person: PersonId,
+        parent: &SecretKey,
+        child: DeviceId,
+        child_x25519: [u8; 32],
+        by_child: Sig,
+    ) -> Result<Self, CryptoError> {
+        let bytes = Self::signed_bytes(person, &parent.public(), child, &child_x25519);
+        let (by_parent, parent) = (parent.sign(Domain::LinkParent, &bytes), parent.public());
+        let certificate = Self { person, parent, child, child_x25519, by_parent, by_child };
+        certificate.verify().map(|()| certificate)
     }
 
     fn signed_bytes(person: PersonId, parent: &[u8; 32], child: DeviceId, x25519: &[u8; 32]) -> Vec<u8> {

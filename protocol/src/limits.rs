@@ -120,6 +120,14 @@ pub const UNKNOWN_HEADS: usize = 10_000;
 /// How long *Sync now* keeps on where automatic sync is off.
 pub const SYNC_NOW_MS: u64 = 30_000;
 
+/// Epochs whose keys one message asks for: each leads to the older ones.
+pub const EPOCHS_ASKED: usize = 16;
+/// `KeyShare`s written for one peer in one session, who may ask without end.
+pub const SHARES_PER_SESSION: usize = 32;
+/// Workspaces told to a device that is linked, of 64 bytes each.
+pub const WORKSPACES_SHARED: usize = 1024;
+/// How long a device looks for the one whose link code was read.
+pub const LINK_MS: u64 = 60_000;
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Peers of which is remembered when they were last here, beside those that are.

@@ -267,6 +267,24 @@ impl Members {
         readers
     }
 
+    /// The recovery keys of a person: one, unless their entries named several.
+    pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
+        self.recovery.get(&person).into_iter().flatten().copied()
+    }
+
+    /// The receiving keys of a person's devices and their recovery key.
+    pub fn keys_of_person(&self, person: PersonId) -> BTreeSet<RecipientKey> {
+        let devices = self.access.devices(person).filter_map(|device| self.receiving.get(&device));
+        devices.flatten().copied().chain(self.recovery_keys(person)).collect()
+    }
+
+    /// The receiving keys of a device, if it can act for its person now.
+    pub fn keys_of_device(&self, device: DeviceId) -> BTreeSet<RecipientKey> {
+        let acts =
+            self.access.members().any(|(person, _)| self.access.devices(person).any(|own| own == device));
+        if acts { self.receiving.get(&device).cloned().unwrap_or_default() } else { BTreeSet::new() }
+    }
+
     /// What a ticket's entry says.
     pub fn invite(&self, at: EntryAt) -> Option<&Invite> {
         self.invites.get(&at).map(|(_, invite)| invite)

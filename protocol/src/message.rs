@@ -5,9 +5,16 @@
 
 use crate::{
     codec::{self, CodecError},
-    id::WorkspaceId,
+    control::Introduction,
+    crypto::{LinkCert, Sig},
+    id::{EntryId, PersonId, WorkspaceId},
+    keys::{
+        secret::Commitment,
+        wrap::{RecipientKey, Wrap},
+    },
     limits,
     log::{Head, Run},
+    ticket::SessionSecret,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +36,78 @@ pub enum Message {
     Ops(Ops),
     /// The end of the session.
     Bye,
+    /// Asks for the keys of epochs that the sender cannot open.
+    NeedKeys(NeedKeys),
+    /// A device of the person takes the receiver in, whose link code it has read.
+    LinkOffer(LinkOffer),
+    /// The receiver agrees.
+    LinkAccept(LinkAccept),
+    /// The certificate, and what there is to share.
+    LinkDone(LinkDone),
+    /// The sender acts for a person whose root it has: which workspaces are theirs?
+    Recover(Recover),
+    /// One of them.
+    Recovered(Recovered),
+}
+
+/// See [`Message::NeedKeys`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeedKeys {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// At most [`limits::EPOCHS_ASKED`].
+    pub epochs: Vec<EntryId>,
+}
+
+/// See [`Message::LinkOffer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkOffer {
+    /// The person of both devices, and their way to the sender.
+    pub person: PersonId,
+    /// From the root to the sender.
+    pub introduction: Introduction,
+    /// See [`LinkSecret::proof`].
+    ///
+    /// [`LinkSecret::proof`]: crate::link_code::LinkSecret::proof
+    pub proof: [u8; 32],
+}
+
+/// See [`Message::LinkAccept`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkAccept {
+    /// Under which the new device receives content keys.
+    pub receiving: RecipientKey,
+    /// Its half of the certificate.
+    pub by_child: Sig,
+}
+
+/// See [`Message::LinkDone`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkDone {
+    /// The certificate.
+    pub certificate: LinkCert,
+    /// The workspaces of the person; at most [`limits::WORKSPACES_SHARED`].
+    pub workspaces: Vec<(WorkspaceId, SessionSecret)>,
+}
+
+/// See [`Message::Recover`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recover {
+    /// Whose root the sender has.
+    pub person: PersonId,
+    /// By the root over both devices and nonces.
+    pub by_root: Sig,
+}
+
+/// See [`Message::Recovered`]. Only who has the root can open it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// To its session secret.
+    pub commitment: Commitment,
+    /// The secret, for the person's recovery key.
+    pub secret: Wrap,
 }
 
 /// Who is there.
@@ -92,6 +171,12 @@ impl Message {
             Self::Heads(heads) => (3, codec::encode(heads)),
             Self::Ops(ops) => (4, codec::encode(ops)),
             Self::Bye => (5, Vec::new()),
+            Self::NeedKeys(need) => (6, codec::encode(need)),
+            Self::LinkOffer(offer) => (7, codec::encode(offer)),
+            Self::LinkAccept(accept) => (8, codec::encode(accept)),
+            Self::LinkDone(done) => (9, codec::encode(done)),
+            Self::Recover(recover) => (10, codec::encode(recover)),
+            Self::Recovered(recovered) => (11, codec::encode(recovered)),
         };
         let mut frame = Vec::with_capacity(body.len() + 1);
         frame.push(tag);
@@ -113,6 +198,12 @@ impl Message {
             3 => codec::decode(body).map(Self::Heads),
             4 => codec::decode(body).map(Self::Ops),
             5 if body.is_empty() => Ok(Self::Bye),
+            6 => codec::decode(body).map(Self::NeedKeys),
+            7 => codec::decode(body).map(Self::LinkOffer),
+            8 => codec::decode(body).map(Self::LinkAccept),
+            9 => codec::decode(body).map(Self::LinkDone),
+            10 => codec::decode(body).map(Self::Recover),
+            11 => codec::decode(body).map(Self::Recovered),
             other => Err(malformed(&format!("unknown type {other}"))),
         }
     }

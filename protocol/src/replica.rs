@@ -27,6 +27,7 @@ mod commands;
 mod compare;
 mod holding;
 mod io;
+mod linking;
 mod people;
 mod revert;
 mod sealing;
@@ -34,7 +35,7 @@ mod write;
 
 pub use io::{
     BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal,
-    Reply, RequestId, WorkspaceRecord,
+    Reply, RequestId, Way, WorkspaceRecord,
 };
 
 use holding::Holding;
@@ -89,6 +90,7 @@ pub struct Replica {
     in_flight: BTreeMap<BatchId, InFlight>,
     next_batch: BatchId,
     read_only: Option<String>,
+    linking: linking::Linking,
     outputs: VecDeque<Output>,
     wake_at: Option<u64>,
 }
@@ -105,6 +107,7 @@ impl Replica {
             in_flight: BTreeMap::new(),
             next_batch: 0,
             read_only: None,
+            linking: linking::Linking::default(),
             outputs: VecDeque::new(),
             wake_at: None,
         }
@@ -125,7 +128,7 @@ impl Replica {
         log: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Opened, StoreError> {
-        if log.chains().is_empty() && !fresh_incarnation && record.invited.is_none() {
+        if log.chains().is_empty() && !fresh_incarnation && record.way == Way::Founded {
             return Ok(Opened::Nothing);
         }
         let workspace = record.id;
@@ -266,6 +269,7 @@ impl Replica {
         match request {
             Request::Nothing => {}
             Request::Opened => {
+                self.greet_for_linking(peer);
                 let offers: Vec<(WorkspaceId, SessionSecret)> =
                     self.holdings.iter().map(|(id, holding)| (*id, holding.record.secret.clone())).collect();
                 for (workspace, secret) in offers {
@@ -276,6 +280,12 @@ impl Replica {
             Request::Digest(digest) => self.digest(now, peer, &digest),
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
             Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
+            Request::NeedKeys(need) => self.keys_asked(now, peer, &need, logs),
+            Request::LinkOffer(offer) => self.link_offered(peer, offer)?,
+            Request::LinkAccept(accept) => self.link_accepted(now, peer, &accept, logs)?,
+            Request::LinkDone(done) => self.link_done(now, peer, done)?,
+            Request::Recover(person) => self.recovery_asked(peer, person),
+            Request::Recovered(recovered) => self.recovered(now, &recovered),
             Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
         }
         Ok(())
@@ -488,6 +498,7 @@ impl Replica {
 
     fn wake(&mut self, now: Now, logs: &dyn Logs) {
         self.wake_at = None;
+        self.check_linking(now);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
             self.wake_session(now, peer);
@@ -520,7 +531,7 @@ impl Replica {
             let frames = session.take_frames();
             self.outputs.extend(frames.into_iter().map(|frame| Output::Send { peer: *peer, frame }));
         }
-        let due = self.sessions.values().filter_map(Session::deadline).min();
+        let due = self.sessions.values().filter_map(Session::deadline).chain(self.linking.deadline()).min();
         if let Some(due) = due.filter(|due| self.wake_at.is_none_or(|at| *due < at)) {
             self.wake_at = Some(due);
             self.outputs.push_back(Output::WakeAt(due));

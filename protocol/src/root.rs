@@ -10,11 +10,12 @@
 //! derived rather than the same bytes once more, since a key is for one purpose.
 
 use crate::{crypto::SecretKey, id::PersonId, keys::wrap::ReceivingKey};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 /// See the module. Zeroised when dropped, and never printed.
-#[derive(Zeroize)]
+#[derive(Clone, PartialEq, Eq, Zeroize, Serialize, Deserialize)]
 #[zeroize(drop)]
 pub struct Root([u8; 32]);
 

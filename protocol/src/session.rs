@@ -14,9 +14,15 @@
 
 use crate::{
     codec,
-    id::{DeviceId, WorkspaceId},
+    crypto::{Domain, PublicKey},
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
     limits,
-    message::{Auth, Digest, Heads, Hello, Message, Ops, PROTOCOL_VERSION},
+    link_code::LinkSecret,
+    message::{
+        Auth, Digest, Heads, Hello, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Ops,
+        PROTOCOL_VERSION, Recover, Recovered,
+    },
+    root::Root,
     ticket::SessionSecret,
     time::Now,
 };
@@ -66,6 +72,18 @@ pub enum Request {
     Ops(Ops),
     /// It says good-bye.
     Bye,
+    /// It asks for keys.
+    NeedKeys(NeedKeys),
+    /// It would take this device in.
+    LinkOffer(LinkOffer),
+    /// It agrees to be taken in.
+    LinkAccept(LinkAccept),
+    /// It took this device in.
+    LinkDone(LinkDone),
+    /// It has the root of this person, who asks for their workspaces.
+    Recover(PersonId),
+    /// It tells of a workspace of the person.
+    Recovered(Recovered),
 }
 
 /// See the module.
@@ -81,6 +99,10 @@ pub struct Session {
     unmatched: VecDeque<Auth>,
     /// What is known of the peer's copies.
     pub copies: BTreeMap<WorkspaceId, PeerCopy>,
+    /// Which keys the peer was last asked for.
+    asked: BTreeMap<WorkspaceId, Vec<EntryId>>,
+    /// How many key shares were written for it.
+    shares: usize,
     /// Bytes given to the network so far, and those of them that it has written.
     queued: u64,
     written: u64,
@@ -100,6 +122,8 @@ impl Session {
             offered: Vec::new(),
             unmatched: VecDeque::new(),
             copies: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            shares: 0,
             queued: 0,
             written: 0,
             frames: Vec::new(),
@@ -213,7 +237,69 @@ impl Session {
                 self.checked(heads.workspace, Request::Heads(heads))
             }
             (Message::Ops(ops), _) => self.checked(ops.workspace, Request::Ops(ops)),
+            (Message::NeedKeys(need), _) => {
+                if need.epochs.len() > limits::EPOCHS_ASKED {
+                    return Err(Fault::Order("too many epochs in one message"));
+                }
+                self.checked(need.workspace, Request::NeedKeys(need))
+            }
+            (Message::LinkOffer(offer), _) => Ok(Request::LinkOffer(offer)),
+            (Message::LinkAccept(accept), _) => Ok(Request::LinkAccept(accept)),
+            (Message::LinkDone(done), _) => {
+                if done.workspaces.len() > limits::WORKSPACES_SHARED {
+                    return Err(Fault::Order("too many workspaces in one message"));
+                }
+                Ok(Request::LinkDone(done))
+            }
+            (Message::Recover(recover), Some(theirs)) => {
+                let said = self.recovery_bytes((self.peer, &theirs.nonce), (self.us, &self.hello.nonce));
+                let key = PublicKey::parse(&recover.person.0);
+                let proved = key.and_then(|key| key.verify(Domain::Recover, &said, &recover.by_root));
+                proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
+                Ok(Request::Recover(recover.person))
+            }
+            (Message::Recovered(recovered), _) => Ok(Request::Recovered(recovered)),
         }
+    }
+
+    /// Says, with proof, that this device has the root of a person.
+    pub fn say_recover(&mut self, root: &Root) {
+        let Some(theirs) = self.theirs else { return };
+        let said = self.recovery_bytes((self.us, &self.hello.nonce), (self.peer, &theirs.nonce));
+        let by_root = root.signing_key().sign(Domain::Recover, &said);
+        self.say(&Message::Recover(Recover { person: root.person(), by_root }));
+    }
+
+    fn recovery_bytes(&self, sender: (DeviceId, &[u8; 32]), receiver: (DeviceId, &[u8; 32])) -> Vec<u8> {
+        codec::encode(&(sender, receiver))
+    }
+
+    /// What proves in this session that this device has read the peer's link code.
+    pub fn link_proof(&self, secret: &LinkSecret) -> Option<[u8; 32]> {
+        let theirs = self.theirs?;
+        Some(secret.proof((self.us, &self.hello.nonce), (self.peer, &theirs.nonce)))
+    }
+
+    /// The same, as the peer proves it to this device.
+    pub fn expected_link_proof(&self, secret: &LinkSecret) -> Option<[u8; 32]> {
+        let theirs = self.theirs?;
+        Some(secret.proof((self.peer, &theirs.nonce), (self.us, &self.hello.nonce)))
+    }
+
+    /// Whether to ask for these keys: not twice for the same.
+    pub fn may_ask(&mut self, workspace: WorkspaceId, epochs: &[EntryId]) -> bool {
+        self.asked.insert(workspace, epochs.to_vec()).is_none_or(|before| before != epochs)
+    }
+
+    /// Whether to write one more key share for the peer.
+    pub fn may_share(&mut self) -> bool {
+        self.shares += 1;
+        self.shares <= limits::SHARES_PER_SESSION
+    }
+
+    /// Whether the peer has introduced itself.
+    pub const fn is_open(&self) -> bool {
+        self.theirs.is_some()
     }
 
     fn greet(&mut self, hello: Hello) -> Result<Request, Fault> {

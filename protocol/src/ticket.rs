@@ -2,7 +2,7 @@
 //! or shown as a QR code.
 
 use crate::{
-    codec,
+    armour::{Armour, ArmourError},
     crypto::SecretKey,
     id::{EntryId, PersonId, WorkspaceId},
     keys::wrap::ReceivingKey,
@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use zeroize::Zeroize;
 
-const PREFIX: &str = "velo1";
-const VERSION: u8 = 1;
+const ARMOUR: Armour = Armour { prefix: "velo1", version: 1 };
 
 /// Hides from strangers which workspaces a device has. Carried by every ticket, never rotated.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
@@ -55,10 +54,10 @@ impl fmt::Debug for Ticket {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
     /// Something else.
-    #[error("this is not a ticket: tickets start with \"{PREFIX}\". Ask for a new one with `velo invite`")]
+    #[error("this is not a ticket: tickets start with \"velo1\". Ask for a new one with `velo invite`")]
     NotATicket,
     /// Letters are missing or wrong.
-    #[error("the ticket is damaged ({0}): copy it again, from \"{PREFIX}\" to the last letter")]
+    #[error("the ticket is damaged ({0}): copy it again, from \"velo1\" to the last letter")]
     Damaged(&'static str),
     /// From a newer version.
     #[error("the ticket was made with a newer version of Velo: update this one")]
@@ -89,12 +88,7 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = vec![VERSION];
-        bytes.extend(codec::encode(self));
-        let sum = blake3::hash(&bytes);
-        bytes.extend_from_slice(&sum.as_bytes()[..4]);
-        // Lower-case letters and digits 2 to 7: survives reading aloud, and stays small in a QR code.
-        write!(f, "{PREFIX}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
+        f.write_str(&ARMOUR.wrap(self))
     }
 }
 
@@ -102,26 +96,11 @@ impl FromStr for Ticket {
     type Err = TicketError;
 
     fn from_str(text: &str) -> Result<Self, TicketError> {
-        let text: String =
-            text.chars().filter(|c| !c.is_whitespace()).take(limits::TICKET_CHARS + 1).collect();
-        let text = text.to_lowercase();
-        let letters = text.strip_prefix(PREFIX).ok_or(TicketError::NotATicket)?;
-        if text.len() > limits::TICKET_CHARS {
-            return Err(TicketError::Damaged("too long"));
-        }
-        let bytes = data_encoding::BASE32_NOPAD
-            .decode(letters.to_uppercase().as_bytes())
-            .map_err(|_| TicketError::Damaged("a letter is wrong or missing"))?;
-        let (bytes, sum) = bytes.split_last_chunk::<4>().ok_or(TicketError::Damaged("too short"))?;
-        if blake3::hash(bytes).as_bytes()[..4] != sum[..] {
-            return Err(TicketError::Damaged("a letter is wrong or missing"));
-        }
-        let (version, rest) = bytes.split_first().ok_or(TicketError::Damaged("too short"))?;
-        if *version != VERSION {
-            return Err(TicketError::Newer);
-        }
-        let ticket: Self =
-            codec::decode(rest).map_err(|_| TicketError::Damaged("its content is not understood"))?;
+        let ticket: Self = ARMOUR.unwrap(text).map_err(|error| match error {
+            ArmourError::SomethingElse => TicketError::NotATicket,
+            ArmourError::Damaged(why) => TicketError::Damaged(why),
+            ArmourError::Newer => TicketError::Newer,
+        })?;
         if ticket.addresses.len() > limits::TICKET_ADDRESSES {
             return Err(TicketError::Damaged("too many addresses"));
         }

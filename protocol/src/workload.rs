@@ -25,7 +25,7 @@ use crate::{
     members::Members,
     model::{self, EntityKey, Kind, Slot},
     op::{DataBody, has_data_body},
-    replica::{Identity, WorkspaceRecord},
+    replica::{Identity, Way, WorkspaceRecord},
     store::{Batch, EntryAt, StoreError},
     ticket::{SessionSecret, Ticket},
     time::Hlc,
@@ -175,7 +175,7 @@ fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
     );
     let id = origin.workspace_id(&codec::encode(&header), &body);
     let secret = SessionSecret(dice.bytes());
-    (WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None }, body)
+    (WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded }, body)
 }
 
 fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {

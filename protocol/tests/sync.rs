@@ -4,6 +4,8 @@
 
 #[path = "sync/device.rs"]
 mod device;
+#[path = "sync/linking.rs"]
+mod linking;
 #[path = "sync/opening.rs"]
 mod opening;
 #[path = "sync/repair.rs"]

@@ -50,6 +50,15 @@ impl Access {
         allowing.min_by_key(strength).map(|grant| self.acts[grant].act.at)
     }
 
+    /// The strongest grant that carries a role for somebody now, on whatever device: what a device
+    /// cites that is only now brought in.
+    pub fn best_grant(&self, person: PersonId, need: Role) -> Option<EntryAt> {
+        let carrying = self.effective_grants(person).filter(|grant| self.carried_now(*grant) >= Some(need));
+        let strength =
+            |grant: &ActNo| (self.grant(*grant).map(|grant| grant.depth), self.acts[*grant].act.at);
+        carrying.min_by_key(strength).map(|grant| self.acts[grant].act.at)
+    }
+
     /// The devices that can act for somebody now, the root key among them.
     pub fn devices(&self, person: PersonId) -> impl Iterator<Item = DeviceId> + '_ {
         let devices = self.people.get(&person).into_iter().flat_map(|person| person.devices.linked());

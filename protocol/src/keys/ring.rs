@@ -27,8 +27,12 @@ use super::{
     secret::{Commitment, EpochKey, OlderCipher},
     wrap::{ReceivingKey, RecipientKey, Wrap},
 };
-use crate::id::{EntryId, WorkspaceId};
+use crate::{
+    id::{EntryId, WorkspaceId},
+    limits,
+};
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -172,6 +176,30 @@ impl KeyRing {
     /// Whether the epoch is here and its key is held.
     pub fn holds(&self, epoch: EntryId) -> bool {
         self.held(epoch).is_some()
+    }
+
+    /// Whether a key is held, or there is none to be had yet.
+    pub fn is_useful(&self) -> bool {
+        !self.keys.is_empty() || self.epochs.is_empty()
+    }
+
+    /// The epochs to ask others for: effective ones whose key is not held and that no other such one
+    /// leads to, the deepest first.
+    pub fn to_ask_for(&self) -> Vec<EntryId> {
+        let lacking = |id: &EntryId| !self.holds(*id);
+        let mut wanted: Vec<_> = self
+            .epochs
+            .iter()
+            .filter(|(id, epoch)| epoch.given.effective && lacking(id))
+            .filter(|(id, _)| {
+                !self.named_by.get(*id).is_some_and(|by| {
+                    by.iter().any(|newer| self.epochs.contains_key(newer) && lacking(newer))
+                })
+            })
+            .map(|(id, epoch)| (Reverse(epoch.depth), *id))
+            .collect();
+        wanted.sort_unstable();
+        wanted.into_iter().map(|(_, id)| id).take(limits::EPOCHS_ASKED).collect()
     }
 
     /// What opens and seals bodies of an epoch.

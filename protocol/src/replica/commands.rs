@@ -2,7 +2,7 @@
 
 use super::{
     Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::Event,
+    io::{Event, Way},
     write::{Draft, Written},
 };
 use crate::{
@@ -53,6 +53,9 @@ impl Replica {
             Command::SetRole { workspace, person, role } => {
                 self.set_role(now, request, workspace, (person, role), logs)
             }
+            Command::ShowLinkCode { addresses } => self.show_link_code(request, addresses),
+            Command::Link { code } => self.link(now, request, code),
+            Command::Recover { root } => self.recover(request, root),
             Command::Unlink { workspace, device } => self.unlink(now, request, workspace, device, logs),
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
@@ -124,7 +127,7 @@ impl Replica {
         };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
         let secret = SessionSecret(self.random());
-        let record = WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None };
+        let record = WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded };
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
             model::workspace::NAME.into(),

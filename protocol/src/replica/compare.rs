@@ -76,6 +76,10 @@ impl Replica {
         if news {
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         }
+        if equal {
+            // Whatever keys it has sent are here.
+            self.ask_for_keys(peer, digest.workspace);
+        }
     }
 
     pub(super) fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {

@@ -7,6 +7,7 @@ use crate::{
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     keys::wrap::{ReceivingKey, RecipientKey},
+    link_code::LinkCode,
     log::Origin,
     model::EntityKey,
     root::Root,
@@ -66,9 +67,31 @@ pub struct WorkspaceRecord {
     pub origin: Origin,
     /// Whether to sync by itself, or only when a person asks.
     pub auto_sync: bool,
-    /// How this device came in, unless it founded the workspace. The ticket's keys stay useful: what
-    /// was written before others knew of this device can be read with them.
-    pub invited: Option<Invited>,
+    /// How this device came in.
+    pub way: Way,
+}
+
+/// How a device came into a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Way {
+    /// It founded it.
+    Founded,
+    /// With a ticket. Its keys stay useful: what was written before others knew of this device can be
+    /// read with them.
+    Invited(Invited),
+    /// As a further device of a member.
+    Linked {
+        /// The secret half of the person's recovery key, where the phrase brought the device in, until
+        /// others have shared a key with it.
+        recovery: Option<SessionSecret>,
+    },
+}
+
+impl Way {
+    /// The ticket in use.
+    pub fn invited(&self) -> Option<&Invited> {
+        if let Self::Invited(invited) = self { Some(invited) } else { None }
+    }
 }
 
 /// A ticket in use.
@@ -149,6 +172,21 @@ pub enum Command {
         /// Which.
         device: DeviceId,
     },
+    /// Shows a code with which another device of the person takes this one in.
+    ShowLinkCode {
+        /// Where this device may be reached.
+        addresses: Vec<String>,
+    },
+    /// Takes in the device that shows this code.
+    Link {
+        /// The code.
+        code: LinkCode,
+    },
+    /// Brings a person back to this new device: any peer tells which workspaces are theirs.
+    Recover {
+        /// From the phrase.
+        root: Root,
+    },
     /// Changes entities, as one transaction.
     Edit {
         /// Where.
@@ -185,6 +223,8 @@ pub enum Reply {
     Workspace(WorkspaceId),
     /// A ticket.
     Ticket(Ticket),
+    /// A code to be read by another device.
+    LinkCode(LinkCode),
     /// Entities were changed, durably.
     Edited {
         /// How many operations were written; 0 if everything was so already.
@@ -211,6 +251,9 @@ pub enum Refusal {
     /// The ticket cannot be used.
     #[error("{0}")]
     Ticket(String),
+    /// The device cannot be linked.
+    #[error("{0}")]
+    Link(String),
     /// The access rule does not allow it. Says why, and who can.
     #[error("{0}")]
     Role(String),
@@ -288,6 +331,9 @@ pub enum Input {
 pub enum Output {
     /// Remember this, durably, before anything that follows.
     Remember(WorkspaceRecord),
+    /// This device belongs to another person from now on: keep the keys as they are here, durably,
+    /// before anything that follows. There was no workspace.
+    Become(Box<Identity>),
     /// Make a batch durable, then say [`Input::Persisted`]. Batches of a workspace are in order.
     Persist {
         /// Of which workspace.
@@ -340,6 +386,11 @@ pub enum Event {
     WorkspaceOpened {
         /// Which.
         workspace: WorkspaceId,
+    },
+    /// This device was taken in by another one of the person, or brought back by the phrase.
+    Linked {
+        /// Whose device it is.
+        person: PersonId,
     },
     /// The ticket that this device holds cannot be used.
     JoinRefused {

@@ -6,7 +6,7 @@
 
 use super::{
     Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Invited},
+    io::{Event, Invited, Way},
     write::{Draft, Written},
 };
 use crate::{
@@ -65,7 +65,7 @@ impl Holding {
             let mut chains = self.logs.chains();
             chains.any(|(_, chain)| chain.origin.device == device && chain.end.head.position > 0)
         };
-        self.record.invited.is_some() && !wrote()
+        self.record.way != Way::Founded && !wrote()
     }
 
     /// Whether nobody was told the name of this device's person yet.
@@ -117,17 +117,17 @@ impl Replica {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         self.profile(&person_name)?;
         let (id, secret) = (ticket.workspace, ticket.secret.clone());
-        let invited = Some(Invited { ticket, person_name });
+        let way = Way::Invited(Invited { ticket, person_name });
         match self.holdings.get_mut(&id) {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
-                holding.record = WorkspaceRecord { secret, invited, ..holding.record.clone() };
+                holding.record = WorkspaceRecord { secret, way, ..holding.record.clone() };
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
             }
             Some(_) => return Err(Refusal::AlreadyJoined),
             None => {
                 let origin = self.origin(false);
-                self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, invited });
+                self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
             }
         }
         self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Workspace(id)) });
@@ -140,16 +140,23 @@ impl Replica {
     pub(super) fn enter(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let may_write = self.read_only.is_none() && !holding.state.needs_update();
-        let Some(Invited { ticket, person_name }) = holding.record.invited.as_ref().filter(|_| may_write)
-        else {
-            return;
-        };
-        if holding.is_unnamed() {
-            let person_name = person_name.clone();
-            if holding.is_joining() {
-                self.use_ticket(now, &ticket.clone(), logs);
+        match &holding.record.way {
+            Way::Invited(Invited { ticket, person_name }) if may_write && holding.is_unnamed() => {
+                let (ticket, person_name) = (ticket.clone(), person_name.clone());
+                if holding.is_joining() {
+                    self.use_ticket(now, &ticket, logs);
+                }
+                self.introduce(now, workspace, &person_name, logs);
             }
-            self.introduce(now, workspace, &person_name, logs);
+            Way::Linked { .. } if may_write => {
+                let person = self.identity.person;
+                if holding.is_joining() && holding.members.access().role_of(person).is_some() {
+                    // Nothing to say but the Link that every log starts with.
+                    self.write_unasked(now, workspace, Vec::new(), logs);
+                }
+                self.forget_recovery(workspace);
+            }
+            _ => {}
         }
     }
 

@@ -2,12 +2,12 @@
 //! one to write under.
 
 use super::{
-    Holding, Identity,
+    Holding, Identity, Replica, linking,
     write::{Draft, Written},
 };
 use crate::{
     access::Role,
-    id::EntryId,
+    id::{DeviceId, EntryId, WorkspaceId},
     keys::{
         body::BodyError,
         ciphers::Contents,
@@ -17,7 +17,9 @@ use crate::{
     },
     log::{EntryKind, Header},
     log_set::{EntryReader, Ready, Turn},
+    message::{Message, NeedKeys},
     model::EntityKey,
+    replica::Logs,
     store::{EntryAt, LogReader},
     time::Now,
 };
@@ -25,8 +27,9 @@ use rand_core::CryptoRng;
 
 /// The keys under which this device receives: its own, and that of the ticket it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
-    let invited = record.invited.as_ref().map(|invited| invited.ticket.receiving());
-    std::iter::once(identity.receiving.clone()).chain(invited).collect()
+    let invited = record.way.invited().map(|invited| invited.ticket.receiving());
+    let others = invited.into_iter().chain(linking::recovery_key(&record.way));
+    std::iter::once(identity.receiving.clone()).chain(others).collect()
 }
 
 /// What a key entry brought.
@@ -101,18 +104,23 @@ impl Holding {
     ) {
         let readers = self.members.readers();
         // A new epoch that does not fit into one entry is shared further, and then it fits.
-        for _ in 0..3 {
+        for attempt in 0..3 {
             let may_share = self.may(Role::Member).is_ok();
             let drafts = match self.ring.to_write(&readers) {
                 Write::Use(epoch) => {
                     self.writing = Some(epoch);
                     return;
                 }
-                Write::ShareFirst(epoch, _) if !may_share => {
+                Write::ShareFirst(epoch, _) if !may_share && attempt > 0 => {
                     self.writing = Some(epoch);
                     return;
                 }
-                Write::ShareFirst(epoch, missing) => {
+                Write::ShareFirst(epoch, mut missing) => {
+                    if !may_share {
+                        // A viewer shares with their own devices. It does not count, and opens all the same.
+                        let own = self.members.keys_of_person(self.record.origin.person);
+                        missing.retain(|key| own.contains(key));
+                    }
                     let shares = self.ring.share(epoch, missing, rng);
                     shares.iter().map(|share| Draft::new(EntryKind::KEY_SHARE, share)).collect()
                 }
@@ -133,11 +141,60 @@ impl Holding {
         }
     }
 
+    /// What to ask peers for, if this device cannot read all.
+    pub fn needed_keys(&self) -> Vec<EntryId> {
+        if self.state.locked_entries() == 0 && self.ring.is_useful() {
+            return Vec::new();
+        }
+        self.ring.to_ask_for()
+    }
+
     /// Encrypts a body at its place. The header is complete then.
     pub fn encrypt(&self, previous: EntryId, header: &mut Header, body: &[u8]) -> Result<Vec<u8>, BodyError> {
         let cipher = self.writing.and_then(|epoch| Some((epoch, self.ring.cipher(epoch)?)));
         let (epoch, cipher) = cipher.ok_or(BodyError::Refused)?;
         header.epoch = Some(epoch);
         cipher.seal(self.own_log(), previous, header, body)
+    }
+}
+
+impl Replica {
+    /// Asks a peer for the keys that this device lacks.
+    pub(super) fn ask_for_keys(&mut self, peer: DeviceId, workspace: WorkspaceId) {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
+            return;
+        };
+        let epochs = holding.needed_keys();
+        if !epochs.is_empty() && session.may_ask(workspace, &epochs) {
+            session.say(&Message::NeedKeys(NeedKeys { workspace, epochs }));
+        }
+    }
+
+    /// A peer lacks keys: one who is in gets them, whatever it was given before.
+    pub(super) fn keys_asked(&mut self, now: Now, peer: DeviceId, need: &NeedKeys, logs: &dyn Logs) {
+        let workspace = need.workspace;
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
+            return;
+        };
+        let may_write = self.read_only.is_none()
+            && !holding.state.needs_update()
+            && holding.syncs(now)
+            && holding.may(Role::Member).is_ok();
+        let keys = holding.members.keys_of_device(peer);
+        if !may_write || keys.is_empty() {
+            return;
+        }
+        let mut drafts = Vec::new();
+        for epoch in &need.epochs {
+            if holding.ring.holds(*epoch) && session.may_share() {
+                let shares = holding.ring.share(*epoch, keys.iter().copied(), &mut self.rng);
+                drafts.extend(shares.iter().map(|share| Draft::new(EntryKind::KEY_SHARE, share)));
+            }
+        }
+        if !drafts.is_empty() {
+            self.write_unasked(now, workspace, drafts, logs);
+        }
     }
 }

@@ -65,7 +65,7 @@ impl Holding {
         self.append(now, identity, control, &mut written, reader);
         // Also without a content to write: a ticket just made must open what is here, and after a
         // removal the next entry of anybody must be under a new key.
-        if self.writing.is_none() {
+        if self.writing.is_none() && (!content.is_empty() || self.ring.is_useful()) {
             self.prepare_to_encrypt(now, identity, rng, &mut written, reader);
         }
         if self.writing.is_some() {
@@ -132,6 +132,10 @@ impl Holding {
     fn rests_on(&self, draft: &Draft, own: ChainNo, position: u64) -> Option<EntryAt> {
         if let Some(id) = draft.auth {
             return self.logs.find(id);
+        }
+        if draft.kind == EntryKind::LINK {
+            // It may bring this very device in.
+            return self.members.access().best_grant(self.record.origin.person, Role::Viewer);
         }
         let at = EntryAt { chain: own, position };
         self.members.auth_for(at, &self.record.origin, self.need_of(draft))

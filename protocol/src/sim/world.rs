@@ -247,6 +247,8 @@ impl World {
     fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
         self.note(device, &output);
         match output {
+            // Nobody is linked here.
+            Output::Become(_) => {}
             Output::Remember(record) => self.devices[device].disk.record = Some(record),
             Output::Persist { id, batch, .. } => {
                 let at = (self.now_ms + 1 + self.dice.below(5)).max(self.devices[device].disk_busy_until);

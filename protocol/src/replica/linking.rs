@@ -1,0 +1,304 @@
+//! Further devices of a person: taken in by one of the others, or brought back with the phrase.
+//!
+//! ```text
+//!   new device                                   device of the person
+//!   shows a link code ..........(read, typed).......... Link{code}
+//!              <── LinkOffer: person, way from the root, proof that the code was read
+//!   LinkAccept: its half of the certificate ──>
+//!              <── LinkDone: the certificate, and the secrets of the person's workspaces
+//! ```
+//!
+//! The transport proves each device's key to the other, and both halves of the certificate name
+//! person, parent and child: nobody in between can put in another device. What the new device then
+//! holds is what a device holds that joined: it syncs, and its first entry in each workspace is the
+//! `Link` that brings its certificates.
+//!
+//! With the phrase alone there is no other device to ask. Any peer will do: a device that proves to
+//! have the root of a member is told which workspaces those are, under the person's recovery key.
+//!
+//! Both are for devices without workspaces: a device belongs to one person.
+
+use super::{
+    Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
+    io::{Event, Way},
+};
+use crate::{
+    access::Role,
+    control::{CONTROL_VERSION, Link},
+    crypto::{self, LinkCert},
+    id::{DeviceId, PersonId, WorkspaceId},
+    keys::{
+        secret::EpochKey,
+        wrap::{self, ReceivingKey},
+    },
+    limits,
+    link_code::{LinkCode, LinkSecret},
+    log::EntryKind,
+    message::{LinkAccept, LinkDone, LinkOffer, Message, Recovered},
+    replica::{Logs, write::Draft},
+    root::Root,
+    session::Fault,
+    ticket::SessionSecret,
+    time::Now,
+};
+
+/// What a device is in the middle of.
+#[derive(Debug, Default)]
+pub(super) struct Linking {
+    /// The secret of the code that this device shows.
+    shown: Option<LinkSecret>,
+    /// To whom it agreed to belong.
+    accepted: Option<(DeviceId, LinkOffer)>,
+    /// The device that it is about to take in, who asked for it, and until when it is looked for.
+    taking_in: Option<(LinkCode, RequestId, u64)>,
+    /// The root for which it looks for workspaces.
+    recovering: Option<Root>,
+}
+
+impl Linking {
+    /// When to give up.
+    pub fn deadline(&self) -> Option<u64> {
+        self.taking_in.as_ref().map(|(.., until)| *until)
+    }
+}
+
+const NOT_NEW: &str = "this device is in a workspace already, as a device of another person: link a new one, \
+                       with another --data-dir";
+
+impl Replica {
+    /// Shows a code with which another device of the person takes this one in.
+    pub(super) fn show_link_code(
+        &mut self,
+        request: RequestId,
+        addresses: Vec<String>,
+    ) -> Result<(), Refusal> {
+        self.check_new()?;
+        let secret = LinkSecret(self.random());
+        self.linking.shown = Some(secret.clone());
+        let addresses = addresses.into_iter().take(limits::TICKET_ADDRESSES).collect();
+        let code = LinkCode { device: self.identity.device_id(), secret, addresses };
+        self.outputs.push_back(Output::Reply { request, result: Ok(Reply::LinkCode(code)) });
+        Ok(())
+    }
+
+    /// Takes in the device that shows this code. Answered when that is done.
+    pub(super) fn link(&mut self, now: Now, request: RequestId, code: LinkCode) -> Result<(), Refusal> {
+        if code.device == self.identity.device_id() {
+            return Err(Refusal::Link("that is the code of this very device".to_owned()));
+        }
+        if self.holdings.is_empty() {
+            let words = "this device is in no workspace yet: show its own code to one that is";
+            return Err(Refusal::Link(words.to_owned()));
+        }
+        if self.identity.chain.len() >= limits::CHAIN_LINKS {
+            let words = "too many devices have taken in each other in a row: link it with an older one";
+            return Err(Refusal::Link(words.to_owned()));
+        }
+        self.give_up_linking("another code was given meanwhile");
+        let peer = code.device;
+        self.linking.taking_in = Some((code, request, now.mono_ms + limits::LINK_MS));
+        self.offer_link(peer);
+        Ok(())
+    }
+
+    /// Brings a person back to this new device.
+    pub(super) fn recover(&mut self, request: RequestId, root: Root) -> Result<(), Refusal> {
+        self.check_new()?;
+        self.identity =
+            super::Identity::under_root(&root, self.identity.device.clone(), self.identity.receiving.clone());
+        self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
+        for session in self.sessions.values_mut() {
+            session.say_recover(&root);
+        }
+        self.linking.recovering = Some(root);
+        self.done(request);
+        Ok(())
+    }
+
+    fn check_new(&self) -> Result<(), Refusal> {
+        if self.holdings.is_empty() { Ok(()) } else { Err(Refusal::Link(NOT_NEW.to_owned())) }
+    }
+
+    /// Ends a search that took too long.
+    pub(super) fn check_linking(&mut self, now: Now) {
+        if self.linking.deadline().is_some_and(|until| now.mono_ms >= until) {
+            let words = "the new device was not reached: both must be on one network, or the new one needs an \
+                         address that can be reached. Show a new code and try again";
+            self.give_up_linking(words);
+        }
+    }
+
+    fn give_up_linking(&mut self, why: &str) {
+        if let Some((_, request, _)) = self.linking.taking_in.take() {
+            let result = Err(Refusal::Link(why.to_owned()));
+            self.outputs.push_back(Output::Reply { request, result });
+        }
+    }
+
+    /// A peer has introduced itself: it may be the one that is looked for.
+    pub(super) fn greet_for_linking(&mut self, peer: DeviceId) {
+        self.offer_link(peer);
+        if let (Some(root), Some(session)) = (&self.linking.recovering, self.sessions.get_mut(&peer)) {
+            session.say_recover(root);
+        }
+    }
+
+    fn offer_link(&mut self, peer: DeviceId) {
+        let code = self.linking.taking_in.as_ref().map(|(code, ..)| code);
+        let Some(code) = code.filter(|code| code.device == peer) else { return };
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if let Some(proof) = session.link_proof(&code.secret) {
+            let (person, introduction) = (self.identity.person, self.identity.introduction());
+            session.say(&Message::LinkOffer(LinkOffer { person, introduction, proof }));
+        }
+    }
+
+    /// Another device would take this one in. Who has not read the code is not heard.
+    pub(super) fn link_offered(&mut self, peer: DeviceId, offer: LinkOffer) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        let expected = self.linking.shown.as_ref().and_then(|secret| session.expected_link_proof(secret));
+        let proved = expected.is_some_and(|expected| blake3::Hash::from(expected) == offer.proof);
+        if !proved || !self.holdings.is_empty() {
+            return Err(Fault::Order("a link that nobody here asked for"));
+        }
+        let leads = crypto::verify_chain(offer.person, peer, &offer.introduction.chain);
+        if leads.is_err() || !offer.introduction.recovery.is_usable() {
+            return Err(Fault::Order("a link by a device that does not belong to the person"));
+        }
+        let receiving = self.identity.receiving.public();
+        let by_child = LinkCert::accept(offer.person, peer, &self.identity.device, receiving.0);
+        session.say(&Message::LinkAccept(LinkAccept { receiving, by_child }));
+        self.linking.accepted = Some((peer, offer));
+        Ok(())
+    }
+
+    /// The new device agrees: it becomes one of this person's, in every workspace.
+    pub(super) fn link_accepted(
+        &mut self,
+        now: Now,
+        peer: DeviceId,
+        accept: &LinkAccept,
+        logs: &dyn Logs,
+    ) -> Result<(), Fault> {
+        let Some((_, request, _)) = self.linking.taking_in.take_if(|(code, ..)| code.device == peer) else {
+            return Err(Fault::Order("an answer to a link that was not offered"));
+        };
+        let parent = &self.identity.device;
+        let (person, receiving) = (self.identity.person, accept.receiving);
+        let certificate = LinkCert::complete(person, parent, peer, receiving.0, accept.by_child);
+        let certificate = certificate.ok().filter(|_| receiving.is_usable());
+        let Some(certificate) = certificate else {
+            let words = "the new device answered with a certificate that is not valid".to_owned();
+            self.outputs.push_back(Output::Reply { request, result: Err(Refusal::Link(words)) });
+            return Err(Fault::Order("half of a certificate that is not valid"));
+        };
+        let chain = [&self.identity.chain[..], std::slice::from_ref(&certificate)].concat();
+        let link = Link { version: CONTROL_VERSION, chain };
+        let mut workspaces = Vec::new();
+        for workspace in self.workspaces() {
+            let Some(holding) = self.holdings.get(&workspace) else { continue };
+            workspaces.push((workspace, holding.record.secret.clone()));
+            if holding.may(Role::Viewer).is_ok() && !holding.state.needs_update() && self.read_only.is_none()
+            {
+                self.write_unasked(now, workspace, vec![Draft::new(EntryKind::LINK, &link)], logs);
+            }
+        }
+        workspaces.truncate(limits::WORKSPACES_SHARED);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.say(&Message::LinkDone(LinkDone { certificate, workspaces }));
+        }
+        self.done(request);
+        Ok(())
+    }
+
+    /// This device was taken in.
+    pub(super) fn link_done(&mut self, now: Now, peer: DeviceId, done: LinkDone) -> Result<(), Fault> {
+        let accepted = self.linking.accepted.take().filter(|(from, _)| *from == peer);
+        let Some((_, LinkOffer { person, introduction, .. })) = accepted else {
+            return Err(Fault::Order("a link that was not agreed to"));
+        };
+        let mut chain = introduction.chain;
+        chain.push(done.certificate);
+        let device = self.identity.device_id();
+        let receiving = chain.last().map(|link| link.child_x25519);
+        let fits = receiving == Some(self.identity.receiving.public().0);
+        if crypto::verify_chain(person, device, &chain).is_err() || !fits {
+            return Err(Fault::Order("a certificate that is not valid"));
+        }
+        self.linking.shown = None;
+        (self.identity.person, self.identity.chain) = (person, chain);
+        self.identity.recovery = introduction.recovery;
+        self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
+        for (workspace, secret) in done.workspaces {
+            self.add_linked(now, workspace, secret, None);
+        }
+        self.outputs.push_back(Output::Event(Event::Linked { person }));
+        Ok(())
+    }
+
+    fn add_linked(
+        &mut self,
+        now: Now,
+        id: WorkspaceId,
+        secret: SessionSecret,
+        recovery: Option<SessionSecret>,
+    ) {
+        if self.holdings.contains_key(&id) {
+            return;
+        }
+        let (origin, way) = (self.origin(false), Way::Linked { recovery });
+        self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
+        self.offer_to_all(now, id);
+    }
+
+    /// A device with the root of a member asks where they are in.
+    pub(super) fn recovery_asked(&mut self, peer: DeviceId, person: PersonId) {
+        let mut told = Vec::new();
+        for (workspace, holding) in &self.holdings {
+            if holding.state.roster().role_of(person).is_none() {
+                continue;
+            }
+            let secret = EpochKey::from_bytes(holding.record.secret.0);
+            let keys = holding.members.recovery_keys(person);
+            let wraps = keys.filter_map(|key| wrap::wrap(&secret, *workspace, key, &mut self.rng).ok());
+            let commitment = secret.commitment();
+            told.extend(wraps.map(|secret| Recovered { workspace: *workspace, commitment, secret }));
+        }
+        told.truncate(limits::WORKSPACES_SHARED);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            told.into_iter().for_each(|recovered| session.say(&Message::Recovered(recovered)));
+        }
+    }
+
+    /// A peer tells of a workspace of the person who is brought back.
+    pub(super) fn recovered(&mut self, now: Now, recovered: &Recovered) {
+        let Some(root) = &self.linking.recovering else { return };
+        let Recovered { workspace, commitment, secret } = recovered;
+        if let Ok(secret) = root.recovery().unwrap(*workspace, *commitment, secret) {
+            let recovery = Some(SessionSecret(*root.recovery().secret()));
+            let person = root.person();
+            self.add_linked(now, *workspace, SessionSecret(*secret.as_bytes()), recovery);
+            self.outputs.push_back(Output::Event(Event::Linked { person }));
+        }
+    }
+
+    /// The keys of the phrase are kept no longer than this device needs them.
+    pub(super) fn forget_recovery(&mut self, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        let Way::Linked { recovery: recovery @ Some(_) } = &mut holding.record.way else { return };
+        let own = self.identity.receiving.public();
+        let reads = |epoch| holding.ring.recipients(epoch).contains(&own);
+        if holding.writing.is_some_and(reads) && holding.state.locked_entries() == 0 {
+            *recovery = None;
+            self.outputs.push_back(Output::Remember(holding.record.clone()));
+        }
+    }
+}
+
+/// The keys that a device brought back by its person's phrase reads with at first.
+pub(super) fn recovery_key(way: &Way) -> Option<ReceivingKey> {
+    match way {
+        Way::Linked { recovery: Some(seed) } => Some(ReceivingKey::from_seed(&seed.0)),
+        _ => None,
+    }
+}

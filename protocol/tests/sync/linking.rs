@@ -1,0 +1,189 @@
+//! Further devices of a person: linked by a code, brought back by the phrase, taken away.
+
+use crate::device::*;
+use velo_protocol::{
+    access::Role,
+    id::{DeviceId, WorkspaceId},
+    link_code::LinkCode,
+    model::Kind,
+    replica::{Command, Event, Input, Output, Refusal, Reply},
+    root::Root,
+};
+
+/// Connects two devices and lets them talk until both have nothing to say but digests.
+fn meet(a: &mut Device, b: &mut Device) {
+    a.input(Input::PeerUp { peer: b.id() });
+    b.input(Input::PeerUp { peer: a.id() });
+    for _ in 0..40 {
+        talk(a, b);
+        a.pass(50);
+        b.pass(50);
+    }
+    let (of_a, of_b) = (a.id(), b.id());
+    a.input(Input::PeerDown { peer: of_b });
+    b.input(Input::PeerDown { peer: of_a });
+}
+
+fn talk(a: &mut Device, b: &mut Device) {
+    loop {
+        let (from_a, from_b) = (frames(a, b.id()), frames(b, a.id()));
+        if from_a.is_empty() && from_b.is_empty() {
+            break;
+        }
+        from_a.into_iter().for_each(|frame| b.input(Input::Received { peer: a.id(), frame }));
+        from_b.into_iter().for_each(|frame| a.input(Input::Received { peer: b.id(), frame }));
+    }
+}
+
+fn frames(device: &mut Device, to: DeviceId) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    device.outputs.retain(|output| match output {
+        Output::Send { peer, frame } if *peer == to => {
+            frames.push(frame.clone());
+            false
+        }
+        _ => true,
+    });
+    frames
+}
+
+fn code_of(device: &mut Device) -> LinkCode {
+    match device.command(Command::ShowLinkCode { addresses: Vec::new() }).unwrap() {
+        Reply::LinkCode(code) => code.to_string().parse().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Has `old` take in the device that shows `code`. Answered later.
+fn link(old: &mut Device, code: LinkCode) {
+    old.input(Input::Command { request: 9, command: Command::Link { code } });
+}
+
+fn answer(device: &Device) -> Option<&Result<Reply, Refusal>> {
+    device.outputs.iter().find_map(|output| match output {
+        Output::Reply { request: 9, result } => Some(result),
+        _ => None,
+    })
+}
+
+/// The device as it comes back after it became another person's.
+fn become_linked(device: &mut Device) {
+    let identity = device.outputs.iter().rev().find_map(|output| match output {
+        Output::Become(identity) => Some((**identity).clone()),
+        _ => None,
+    });
+    device.identity = identity.unwrap();
+}
+
+fn shown(device: &Device, workspace: WorkspaceId) -> (usize, u64) {
+    let state = device.replica.workspace(workspace).unwrap();
+    (state.shown(Kind::Project).count(), state.locked_entries())
+}
+
+#[test]
+fn a_second_device_reads_and_writes_as_its_person() {
+    let (mut anna, mut ben, workspace) = pair();
+    anna.edit(workspace, 1);
+    let mut phone = Device::new(30);
+    let code = code_of(&mut phone);
+    link(&mut anna, code);
+    meet(&mut anna, &mut phone);
+    assert_eq!(answer(&anna), Some(&Ok(Reply::Done)));
+    become_linked(&mut phone);
+    assert_eq!(phone.identity.person, anna.identity.person);
+    assert!(phone.events().any(|event| matches!(event, Event::Linked { .. })));
+    meet(&mut anna, &mut phone);
+    assert_eq!(shown(&phone, workspace), (1, 0), "it reads what was written before");
+    phone.edit(workspace, 2);
+    meet(&mut phone, &mut ben);
+    assert_eq!(shown(&ben, workspace), (2, 0));
+    let roster = ben.replica.workspace(workspace).unwrap().roster().clone();
+    assert_eq!(roster.members[&anna.identity.person].devices.len(), 2);
+
+    // It survives a restart, and is taken away again, by a device that has seen the first change.
+    meet(&mut anna, &mut ben);
+    phone.restart(false);
+    phone.edit(workspace, 3);
+    anna.command(Command::Unlink { workspace, device: phone.id() }).unwrap();
+    phone.edit(workspace, 4);
+    meet(&mut anna, &mut ben);
+    meet(&mut phone, &mut ben);
+    assert_eq!(shown(&ben, workspace).0, 2, "the others were not seen before the device was taken away");
+    let told = phone.command(Command::Edit { workspace, changes: Vec::new() });
+    assert!(matches!(&told, Err(Refusal::Role(words)) if words.contains("taken from you")), "{told:?}");
+    ben.edit(workspace, 5);
+    meet(&mut phone, &mut ben);
+    assert!(shown(&phone, workspace).1 > 0, "what is written from now on it cannot read");
+}
+
+#[test]
+fn only_who_read_the_code_takes_a_device_in() {
+    let (mut anna, _, workspace) = pair();
+    let mut phone = Device::new(30);
+    let mut code = code_of(&mut phone);
+    code.secret.0[0] ^= 1;
+    link(&mut anna, code);
+    meet(&mut anna, &mut phone);
+    assert_eq!(answer(&anna), None);
+    assert!(phone.replica.workspaces().is_empty());
+    assert!(phone.disconnected().is_some());
+    anna.pass(61_000);
+    let told = answer(&anna);
+    assert!(matches!(told, Some(Err(Refusal::Link(words))) if words.contains("not reached")), "{told:?}");
+    // A device that is in a workspace belongs to its person.
+    let refused = anna.command(Command::ShowLinkCode { addresses: Vec::new() });
+    assert!(matches!(refused, Err(Refusal::Link(_))));
+    let own = LinkCode { device: anna.id(), ..code_of(&mut phone) };
+    assert!(matches!(anna.command(Command::Link { code: own }), Err(Refusal::Link(_))));
+    assert_eq!(anna.replica.workspace(workspace).unwrap().members().len(), 2);
+}
+
+#[test]
+fn the_phrase_alone_brings_a_person_back() {
+    let (mut anna, mut ben, workspace) = pair();
+    anna.edit(workspace, 1);
+    meet(&mut anna, &mut ben);
+    let lost = anna.id();
+    let root = Root::from_seed([1; 32]);
+    assert_eq!(root.person(), anna.identity.person);
+    drop(anna);
+    let mut new = Device::new(31);
+    new.command(Command::Recover { root: root.clone() }).unwrap();
+    become_linked(&mut new);
+    meet(&mut new, &mut ben);
+    meet(&mut new, &mut ben);
+    assert_eq!(shown(&new, workspace), (1, 0), "everything is readable again");
+    new.edit(workspace, 2);
+    new.command(Command::Unlink { workspace, device: lost }).unwrap_err();
+    meet(&mut new, &mut ben);
+    assert_eq!(shown(&ben, workspace), (2, 0));
+    // The key of the phrase is forgotten once the device has keys of its own.
+    let record = format!("{:?}", new.records[&workspace].way);
+    assert!(record.contains("recovery: None"), "{record}");
+    new.restart(false);
+    assert_eq!(shown(&new, workspace), (2, 0));
+    // Another person's root opens nothing.
+    let mut stranger = Device::new(32);
+    stranger.command(Command::Recover { root: Root::from_seed([77; 32]) }).unwrap();
+    meet(&mut stranger, &mut ben);
+    assert!(stranger.replica.workspaces().is_empty());
+}
+
+#[test]
+fn a_viewer_links_a_device_that_reads() {
+    let (mut anna, mut ben, workspace) = pair();
+    let person = ben.identity.person;
+    anna.edit(workspace, 1);
+    anna.command(Command::SetRole { workspace, person, role: Some(Role::Viewer) }).unwrap();
+    meet(&mut anna, &mut ben);
+    let mut phone = Device::new(30);
+    let code = code_of(&mut phone);
+    link(&mut ben, code);
+    meet(&mut ben, &mut phone);
+    assert_eq!(answer(&ben), Some(&Ok(Reply::Done)));
+    become_linked(&mut phone);
+    meet(&mut ben, &mut phone);
+    assert_eq!(shown(&phone, workspace), (1, 0));
+    let refused = phone.command(Command::Edit { workspace, changes: Vec::new() });
+    assert!(refused.is_ok(), "nothing was asked: {refused:?}");
+}
