@@ -3,8 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use velo_protocol::{
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, PersonId, WorkspaceId},
+    id::{DeviceId, WorkspaceId},
     message::Message,
     replica::{Command, Identity, Input, Logs, Output, Replica},
     store::{LogReader, LogStore, memory::MemoryLog},
@@ -20,10 +19,7 @@ impl Logs for One {
 }
 
 fuzz_target!(|frames: Vec<Vec<u8>>| {
-    let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
-    let person = PersonId(root.public());
-    let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-    let mut replica = Replica::new(Identity { person, device, chain }, [3; 32]);
+    let mut replica = Replica::new(Identity::from_seeds([1; 32], &[2; 32]), [3; 32]);
     let logs = One(MemoryLog::new().reader());
     let now = Now { wall_ms: 1, mono_ms: 1 };
     let peer = DeviceId([4; 32]);

@@ -3,7 +3,8 @@
 //! They lie in one file, mode 0600, in a folder of mode 0700:
 //!
 //! ```text
-//! keys/device.key:  "VELOKEY1" | bincode of the keys | BLAKE3 of all before it, 32 bytes
+//! keys/device.key:  "VELOKEY2" | how they are kept, 1 byte | the keys | BLAKE3 of all before it
+//!                      8                 0                   bincode              32
 //! ```
 //!
 //! This module is the only one that knows where secrets lie: what keeps them elsewhere (the
@@ -18,11 +19,17 @@ use velo_protocol::{
     codec,
     crypto::{self, LinkCert, SecretKey},
     id::{DeviceId, PersonId, WorkspaceId},
+    keys::wrap::{ReceivingKey, RecipientKey},
     replica::Identity,
+    root::Root,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-const MAGIC: &[u8; 8] = b"VELOKEY1";
+const MAGIC: &[u8; 8] = b"VELOKEY2";
+/// The keys follow as they are.
+const PLAIN: u8 = 0;
+/// Of the format before.
+const OLD_MAGIC: &[u8; 8] = b"VELOKEY1";
 const FILE_NAME: &str = "device.key";
 
 /// Why there are no keys.
@@ -86,9 +93,11 @@ struct Stored {
     /// The person's root. Only their first device has it.
     root: Option<[u8; 32]>,
     device: [u8; 32],
-    x25519: [u8; 32],
+    receiving: [u8; 32],
     #[zeroize(skip)]
     person: PersonId,
+    #[zeroize(skip)]
+    recovery: RecipientKey,
     #[zeroize(skip)]
     chain: Vec<LinkCert>,
 }
@@ -140,11 +149,7 @@ impl Keys {
 
     /// Keeps the keys of a device that came about elsewhere, such as in a generated trace.
     pub(crate) fn keep(folder: &Path, identity: &Identity) -> Result<(), KeystoreError> {
-        let x25519 = random::<32>().map_err(KeystoreError::NoRandomness)?;
-        let device = *identity.device.seed();
-        let stored =
-            Stored { root: None, device, x25519, person: identity.person, chain: identity.chain.clone() };
-        write(&folder.join(FILE_NAME), &stored)
+        write(&folder.join(FILE_NAME), &Stored::new(None, identity))
     }
 
     /// Who this device is.
@@ -152,6 +157,8 @@ impl Keys {
         Identity {
             person: self.stored.person,
             device: SecretKey::from_seed(&self.stored.device),
+            receiving: ReceivingKey::from_seed(&self.stored.receiving),
+            recovery: self.stored.recovery,
             chain: self.stored.chain.clone(),
         }
     }
@@ -164,14 +171,26 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     Ok(bytes)
 }
 
+impl Stored {
+    fn new(root: Option<&Root>, identity: &Identity) -> Self {
+        Self {
+            root: root.map(|root| *root.seed()),
+            device: *identity.device.seed(),
+            receiving: *identity.receiving.secret(),
+            person: identity.person,
+            recovery: identity.recovery,
+            chain: identity.chain.clone(),
+        }
+    }
+}
+
 fn new_person() -> Result<Stored, KeystoreError> {
     let seed = || random::<32>().map_err(KeystoreError::NoRandomness);
-    let (root_seed, device_seed, x25519) = (Zeroizing::new(seed()?), Zeroizing::new(seed()?), seed()?);
-    let (root, device) = (SecretKey::from_seed(&root_seed), SecretKey::from_seed(&device_seed));
-    let person = PersonId(root.public());
-    let x25519_public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(x25519));
-    let chain = vec![LinkCert::issue(person, &root, &device, x25519_public.to_bytes())];
-    Ok(Stored { root: Some(*root_seed), device: *device_seed, x25519, person, chain })
+    let root = Root::from_seed(seed()?);
+    let (device, receiving) = (Zeroizing::new(seed()?), Zeroizing::new(seed()?));
+    let (device, receiving) = (SecretKey::from_seed(&device), ReceivingKey::from_seed(&receiving));
+    let identity = Identity::under_root(&root, device, receiving);
+    Ok(Stored::new(Some(&root), &identity))
 }
 
 fn parse(bytes: &[u8]) -> Option<Stored> {
@@ -179,10 +198,36 @@ fn parse(bytes: &[u8]) -> Option<Stored> {
     if blake3::hash(content) != *sum {
         return None;
     }
-    let stored: Stored = codec::decode(content.strip_prefix(MAGIC)?).ok()?;
+    let stored = match content.strip_prefix(OLD_MAGIC) {
+        Some(keys) => old_stored(keys)?,
+        None => match content.strip_prefix(MAGIC)?.split_first()? {
+            (&PLAIN, keys) => codec::decode(keys).ok()?,
+            _ => return None,
+        },
+    };
+    hold_together(&stored).then_some(stored)
+}
+
+/// Before there was a recovery key to keep, every device had its person's root.
+fn old_stored(keys: &[u8]) -> Option<Stored> {
+    let (root, device, receiving, person, chain) = codec::decode(keys).ok()?;
+    let recovery = Root::from_seed(root?).recovery().public();
+    Some(Stored { root, device, receiving, person, recovery, chain })
+}
+
+/// Whether the keys are those that the certificates speak of.
+fn hold_together(stored: &Stored) -> bool {
     let device = DeviceId(SecretKey::from_seed(&stored.device).public());
-    crypto::verify_chain(stored.person, device, &stored.chain).ok()?;
-    Some(stored)
+    let receiving = ReceivingKey::from_seed(&stored.receiving).public();
+    let last = stored.chain.last().map(|link| RecipientKey(link.child_x25519));
+    let of_root = |root: &[u8; 32]| {
+        let root = Root::from_seed(*root);
+        root.person() == stored.person && root.recovery().public() == stored.recovery
+    };
+    crypto::verify_chain(stored.person, device, &stored.chain).is_ok()
+        && last == Some(receiving)
+        && stored.recovery.is_usable()
+        && stored.root.as_ref().is_none_or(of_root)
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeystoreError> {
@@ -213,6 +258,7 @@ fn is_open_to_others(_path: &Path) -> Result<bool, DataDirError> {
 fn write(path: &Path, stored: &Stored) -> Result<(), KeystoreError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     bytes.extend_from_slice(MAGIC);
+    bytes.push(PLAIN);
     bytes.extend_from_slice(&Zeroizing::new(codec::encode(stored)));
     let sum = blake3::hash(&bytes);
     bytes.extend_from_slice(sum.as_bytes());
@@ -247,6 +293,16 @@ mod tests {
         assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
         mode(0o600);
         Keys::open_or_create(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_format_before_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let Keys { stored } = Keys::open_or_create(folder.path()).unwrap();
+        let old = (stored.root, stored.device, stored.receiving, stored.person, &stored.chain);
+        let content = [&OLD_MAGIC[..], &codec::encode(&old)].concat();
+        let bytes = [&*content, blake3::hash(&content).as_bytes()].concat();
+        assert_eq!(parse(&bytes).unwrap().recovery, stored.recovery);
     }
 
     #[test]

@@ -15,9 +15,12 @@ use velo_node::{
 };
 use velo_protocol::{
     codec,
-    crypto::{LinkCert, SecretKey},
-    id::{LogId, PersonId, WorkspaceId},
+    crypto::SecretKey,
+    id::{LogId, WorkspaceId},
+    keys::wrap::ReceivingKey,
     message::Message,
+    replica::Identity,
+    root::Root,
     store::{
         ChainNo, LogStore,
         conformance::{Author, WORKSPACE, batch},
@@ -106,11 +109,11 @@ fn a_saved_state() {
 
 #[test]
 fn a_key_file() {
-    let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
-    let person = PersonId(root.public());
-    let chain = vec![LinkCert::issue(person, &root, &device, [3; 32])];
-    let keys = codec::encode(&(Some([1_u8; 32]), [2_u8; 32], [3_u8; 32], person, chain));
-    let content = [b"VELOKEY1", &*keys].concat();
+    let (device, receiving) = (SecretKey::from_seed(&[2; 32]), ReceivingKey::from_seed(&[3; 32]));
+    let Identity { person, recovery, chain, .. } =
+        Identity::under_root(&Root::from_seed([1; 32]), device, receiving);
+    let keys = codec::encode(&(Some([1_u8; 32]), [2_u8; 32], [3_u8; 32], person, recovery, chain));
+    let content = [b"VELOKEY2\0", &*keys].concat();
     let home = tempfile::tempdir().unwrap();
     let dir = DataDir::open(home.path()).unwrap();
     let path = dir.keys().join("device.key");

@@ -11,8 +11,7 @@ mod skip;
 
 use velo_node::import::{DEMO_BOARD, Import, Target, read_trello};
 use velo_protocol::{
-    crypto::{LinkCert, SecretKey},
-    id::{PersonId, WorkspaceId},
+    id::WorkspaceId,
     model::{EntityKey, Kind, task},
     replica::{Command, Identity, Input, Logs, Output, Replica, Reply},
     store::{
@@ -43,10 +42,7 @@ impl Logs for OneLog {
 
 impl Device {
     fn new() -> Self {
-        let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let replica = Replica::new(Identity { person, device, chain }, [3; 32]);
+        let replica = Replica::new(Identity::from_seeds([1; 32], &[2; 32]), [3; 32]);
         let mut new = Self {
             replica,
             log: MemoryLog::new(),

@@ -141,6 +141,41 @@ impl PublicKey {
     }
 }
 
+/// The points of small order, and the numbers from 2²⁵⁵ - 19 on that stand for such (Langley et al.,
+/// RFC 7748, section 6.1; the list is libsodium's). Looked up rather than multiplied: a choice of
+/// epoch looks at every recipient.
+pub(crate) const SMALL_ORDER: [[u8; 32]; 7] = {
+    const fn number(low: u8, rest: u8, high: u8) -> [u8; 32] {
+        let mut bytes = [rest; 32];
+        bytes[0] = low;
+        bytes[31] = high;
+        bytes
+    }
+    [
+        number(0, 0, 0),
+        number(1, 0, 0),
+        number(0xEC, 0xFF, 0x7F),
+        number(0xED, 0xFF, 0x7F),
+        number(0xEE, 0xFF, 0x7F),
+        [
+            0xE0, 0xEB, 0x7A, 0x7C, 0x3B, 0x41, 0xB8, 0xAE, 0x16, 0x56, 0xE3, 0xFA, 0xF1, 0x9F, 0xC4, 0x6A,
+            0xDA, 0x09, 0x8D, 0xEB, 0x9C, 0x32, 0xB1, 0xFD, 0x86, 0x62, 0x05, 0x16, 0x5F, 0x49, 0xB8, 0x00,
+        ],
+        [
+            0x5F, 0x9C, 0x95, 0xBC, 0xA3, 0x50, 0x8C, 0x24, 0xB1, 0xD0, 0xB1, 0x55, 0x9C, 0x83, 0xEF, 0x5B,
+            0x04, 0x44, 0x5C, 0xC4, 0x58, 0x1C, 0x8E, 0x86, 0xD8, 0x22, 0x4E, 0xDD, 0xD0, 0x9F, 0x11, 0x57,
+        ],
+    ]
+};
+
+/// Whether anything can be wrapped to an X25519 key. Nobody has the secret half of one of small order.
+pub(crate) fn is_usable_x25519(key: &[u8; 32]) -> bool {
+    let mut bytes = *key;
+    // X25519 ignores the highest bit.
+    bytes[31] &= 0x7F;
+    !SMALL_ORDER.contains(&bytes)
+}
+
 /// Says that `child` is a device of `person`, by word of both `parent` (the root, or another
 /// device of the person) and `child`. Portable between workspaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +214,9 @@ impl LinkCert {
     }
 
     fn verify(&self) -> Result<(), CryptoError> {
+        if !is_usable_x25519(&self.child_x25519) {
+            return Err(CryptoError::WeakKey);
+        }
         let bytes = Self::signed_bytes(self.person, &self.parent, self.child, &self.child_x25519);
         PublicKey::parse(&self.parent)?.verify(Domain::LinkParent, &bytes, &self.by_parent)?;
         PublicKey::parse(&self.child.0)?.verify(Domain::LinkChild, &bytes, &self.by_child)
@@ -221,8 +259,8 @@ mod tests {
         let (root, first, second) = (key(1), key(2), key(3));
         let person = PersonId(root.public());
         let chain = vec![
-            LinkCert::issue(person, &root, &first, [0; 32]),
-            LinkCert::issue(person, &first, &second, [0; 32]),
+            LinkCert::issue(person, &root, &first, [9; 32]),
+            LinkCert::issue(person, &first, &second, [9; 32]),
         ];
         let device = |key: &SecretKey| DeviceId(key.public());
         assert_eq!(verify_chain(person, device(&second), &chain), Ok(()));
@@ -231,6 +269,20 @@ mod tests {
         let mut forged = chain;
         forged[1].child_x25519 = [1; 32];
         assert_eq!(verify_chain(person, device(&second), &forged), Err(CryptoError::BadSignature));
+    }
+
+    /// A key share to such a device could be opened by everybody.
+    #[test]
+    fn a_device_that_cannot_receive_is_not_linked() {
+        let (root, device) = (key(1), key(2));
+        let person = PersonId(root.public());
+        for mut weak in SMALL_ORDER {
+            for high in [0, 0x80] {
+                weak[31] |= high;
+                let chain = [LinkCert::issue(person, &root, &device, weak)];
+                assert_eq!(verify_certificates(person, &chain), Err(CryptoError::WeakKey));
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod causality;
 pub mod access;
 pub mod log_set;
 pub mod keys;
+pub mod root;
 pub mod control;
 pub mod members;
 pub mod register;

@@ -10,7 +10,7 @@
 use crate::{
     causality::Frontier,
     change::{self, Change},
-    crypto::{LinkCert, PublicKey, SecretKey},
+    crypto::PublicKey,
     dice::Dice,
     id::{EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter},
@@ -115,16 +115,13 @@ pub fn generate(
 }
 
 fn writers(dice: &mut Dice) -> Vec<Writer> {
-    let roots: Vec<SecretKey> = (0..DEVICES / 2).map(|_| SecretKey::from_seed(&dice.bytes())).collect();
-    let writer = |(number, root): (usize, &SecretKey)| {
-        let device = SecretKey::from_seed(&dice.bytes());
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, root, &device, [0; 32])];
+    let roots: Vec<[u8; 32]> = (0..DEVICES / 2).map(|_| dice.bytes()).collect();
+    let writer = |(number, root): (usize, &[u8; 32])| {
+        let identity = Identity::from_seeds(*root, &dice.bytes());
         let mut incarnation = [0; 8];
         incarnation.copy_from_slice(&dice.bytes()[..8]);
-        let identity = Identity { person, device, chain };
         let origin = Origin {
-            person,
+            person: identity.person,
             device: identity.device_id(),
             incarnation: Incarnation(incarnation),
             founder: number == 0,

@@ -3,8 +3,7 @@
 
 use velo_protocol::{
     change::Change,
-    crypto::{LinkCert, SecretKey},
-    id::{EntityId, PersonId, WorkspaceId},
+    id::{EntityId, WorkspaceId},
     model::{EntityKey, Kind, label},
     replica::{Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply},
     store::{LogReader, LogStore, memory::MemoryLog},
@@ -35,12 +34,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let (root, device) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
         let log = MemoryLog::new();
         let disk = Disk { reader: log.reader(), log };
-        let replica = Replica::new(Identity { person, device, chain }, [3; 32]);
+        let replica = Replica::new(Identity::from_seeds([1; 32], &[2; 32]), [3; 32]);
         Self { replica, disk, now_ms: 1_000_000, events: Vec::new(), replies: Vec::new() }
     }
 

@@ -13,9 +13,8 @@ use velo_app::{
 use velo_node::short_id::Numbering;
 use velo_protocol::{
     change::Change,
-    crypto::{LinkCert, SecretKey},
     history::{self, LoggedEntry},
-    id::{DeviceId, EntityId, PersonId, WorkspaceId},
+    id::{DeviceId, EntityId, WorkspaceId},
     replica::{Command, Identity, Input, Logs, Output, Replica, Reply, RequestId},
     store::{
         EntryAt, LogReader, LogStore,
@@ -66,10 +65,7 @@ pub type Shared = Rc<RefCell<Device>>;
 impl Device {
     /// The device of a person, both drawn from `seed`.
     pub fn new(seed: u8) -> Shared {
-        let (root, device) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let identity = Identity { person, device, chain };
+        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
         Rc::new(RefCell::new(Self {
             replica: Replica::new(identity.clone(), [seed.wrapping_add(1); 32]),
             identity,

@@ -13,7 +13,7 @@
 //! commitment says which key it must be.
 
 use super::secret::{Commitment, EpochKey, SealedKey};
-use crate::id::WorkspaceId;
+use crate::{crypto, id::WorkspaceId};
 use hpke::{
     Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable,
     aead::{AeadTag, ChaCha20Poly1305},
@@ -58,40 +58,10 @@ impl fmt::Debug for RecipientKey {
     }
 }
 
-/// The points of small order, and the numbers from 2²⁵⁵ - 19 on that stand for such (Langley et al.,
-/// RFC 7748, section 6.1; the list is libsodium's). Looked up rather than multiplied: a choice of
-/// epoch looks at every recipient.
-const SMALL_ORDER: [[u8; 32]; 7] = {
-    const fn number(low: u8, rest: u8, high: u8) -> [u8; 32] {
-        let mut bytes = [rest; 32];
-        bytes[0] = low;
-        bytes[31] = high;
-        bytes
-    }
-    [
-        number(0, 0, 0),
-        number(1, 0, 0),
-        number(0xEC, 0xFF, 0x7F),
-        number(0xED, 0xFF, 0x7F),
-        number(0xEE, 0xFF, 0x7F),
-        [
-            0xE0, 0xEB, 0x7A, 0x7C, 0x3B, 0x41, 0xB8, 0xAE, 0x16, 0x56, 0xE3, 0xFA, 0xF1, 0x9F, 0xC4, 0x6A,
-            0xDA, 0x09, 0x8D, 0xEB, 0x9C, 0x32, 0xB1, 0xFD, 0x86, 0x62, 0x05, 0x16, 0x5F, 0x49, 0xB8, 0x00,
-        ],
-        [
-            0x5F, 0x9C, 0x95, 0xBC, 0xA3, 0x50, 0x8C, 0x24, 0xB1, 0xD0, 0xB1, 0x55, 0x9C, 0x83, 0xEF, 0x5B,
-            0x04, 0x44, 0x5C, 0xC4, 0x58, 0x1C, 0x8E, 0x86, 0xD8, 0x22, 0x4E, 0xDD, 0xD0, 0x9F, 0x11, 0x57,
-        ],
-    ]
-};
-
 impl RecipientKey {
     /// Whether anything can be wrapped to it. Nobody has the secret half of a key of small order.
     pub fn is_usable(&self) -> bool {
-        let mut bytes = self.0;
-        // X25519 ignores the highest bit.
-        bytes[31] &= 0x7F;
-        !SMALL_ORDER.contains(&bytes)
+        crypto::is_usable_x25519(&self.0)
     }
 
     fn info(&self, workspace: WorkspaceId, commitment: Commitment) -> Vec<u8> {
@@ -157,6 +127,11 @@ impl ReceivingKey {
         let secret = PrivateKey::from_bytes(seed).expect("32 bytes");
         let public = RecipientKey(X25519HkdfSha256::sk_to_pk(&secret).to_bytes().into());
         Self { secret, public }
+    }
+
+    /// The secret as X25519 reads it, for the keystore: [`Self::from_seed`] of it is this key.
+    pub fn secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.secret.to_bytes().into())
     }
 
     /// What others wrap to.
@@ -269,7 +244,7 @@ mod tests {
 
     #[test]
     fn keys_of_small_order_are_refused() {
-        for weak in SMALL_ORDER {
+        for weak in crypto::SMALL_ORDER {
             let mut high = weak;
             high[31] |= 0x80;
             for point in [weak, high] {
@@ -288,6 +263,7 @@ mod tests {
     fn the_public_key_is_that_of_x25519() {
         let secret = x25519_dalek::StaticSecret::from([2; 32]);
         assert_eq!(receiver(2).public().0, *x25519_dalek::PublicKey::from(&secret).as_bytes());
+        assert_eq!(ReceivingKey::from_seed(&receiver(2).secret()).public(), receiver(2).public());
     }
 
     /// RFC 9180, appendix A.2.1 (base mode of this suite), first encryption: the crate opens what the

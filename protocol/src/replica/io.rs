@@ -4,8 +4,10 @@ use crate::{
     change::Change,
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, LogId, PersonId, WorkspaceId},
+    keys::wrap::{ReceivingKey, RecipientKey},
     log::Origin,
     model::EntityKey,
+    root::Root,
     store::Batch,
     ticket::{SessionSecret, Ticket},
 };
@@ -17,11 +19,29 @@ pub struct Identity {
     pub person: PersonId,
     /// The device's signing key; also its libp2p identity.
     pub device: SecretKey,
+    /// The device's key for receiving content keys.
+    pub receiving: ReceivingKey,
+    /// The person's: whoever wraps a content key wraps it to this one too.
+    pub recovery: RecipientKey,
     /// From the person's root to this device.
     pub chain: Vec<LinkCert>,
 }
 
 impl Identity {
+    /// A device that the root itself links: a person's first one, or one made from their phrase.
+    pub fn under_root(root: &Root, device: SecretKey, receiving: ReceivingKey) -> Self {
+        let person = root.person();
+        let link = LinkCert::issue(person, &root.signing_key(), &device, receiving.public().0);
+        Self { person, device, receiving, recovery: root.recovery().public(), chain: vec![link] }
+    }
+
+    /// The same, all drawn from two seeds: for simulations, generated traces and tests.
+    pub fn from_seeds(root: [u8; 32], device: &[u8; 32]) -> Self {
+        let receiving = blake3::derive_key("velo 2026 receiving key of a made-up device", device);
+        let receiving = ReceivingKey::from_seed(&receiving);
+        Self::under_root(&Root::from_seed(root), SecretKey::from_seed(device), receiving)
+    }
+
     /// This device.
     pub fn device_id(&self) -> DeviceId {
         DeviceId(self.device.public())

@@ -2,9 +2,8 @@
 
 use super::Plan;
 use crate::{
-    crypto::{LinkCert, SecretKey},
     dice::Dice,
-    id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, Incarnation, LogId, WorkspaceId},
     replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
     snapshot::PageNo,
     store::{
@@ -61,10 +60,7 @@ pub(super) struct Device {
 
 impl Device {
     pub fn new(dice: &mut Dice, plan: &Plan) -> Self {
-        let (root, device) = (SecretKey::from_seed(&dice.bytes()), SecretKey::from_seed(&dice.bytes()));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let identity = Identity { person, device, chain };
+        let identity = Identity::from_seeds(dice.bytes(), &dice.bytes());
         Self {
             replica: Some(Replica::new(identity.clone(), dice.bytes())),
             identity,

@@ -3,10 +3,11 @@
 use velo_protocol::{
     codec,
     crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntityId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    id::{EntityId, EntryId, Incarnation, LogId, WorkspaceId},
     log::{self, ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
     model::{ALIVE, EntityKey, Kind, task},
     op::{DataBody, Genesis, Group, Op},
+    replica::Identity,
     time::Hlc,
     value::Value,
 };
@@ -24,12 +25,16 @@ pub struct Author {
 impl Author {
     /// The empty log of a device, a person's only one. Equal seeds are equal devices.
     pub fn new(workspace: WorkspaceId, seed: u8) -> Self {
-        let (root, key) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &key, [0; 32])];
-        let device = DeviceId(key.public());
+        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
+        let (person, device) = (identity.person, identity.device_id());
         let origin = Origin { person, device, incarnation: Incarnation([seed; 8]), founder: false };
-        Self { workspace, key, chain, origin, end: ChainEnd::start(origin.log_id(workspace)) }
+        Self {
+            workspace,
+            key: identity.device,
+            chain: identity.chain,
+            origin,
+            end: ChainEnd::start(origin.log_id(workspace)),
+        }
     }
 
     /// Another empty log of the device.

@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 use velo_protocol::{
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, PersonId, WorkspaceId},
+    id::{DeviceId, WorkspaceId},
     limits,
     log::Run,
     log_set::{LogSet, Received, Rejected},
@@ -76,10 +75,8 @@ pub struct Net {
 
 impl Net {
     pub fn add(&mut self, seed: u8) -> usize {
-        let (root, device) = (SecretKey::from_seed(&[seed; 32]), SecretKey::from_seed(&[seed ^ 0x80; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let replica = Replica::new(Identity { person, device, chain }, [seed; 32]);
+        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
+        let replica = Replica::new(identity, [seed; 32]);
         self.nodes.push(Node {
             replica,
             log: MemoryLog::new(),

@@ -6,8 +6,8 @@ use std::{
 };
 use velo_protocol::{
     change::Change,
-    crypto::{LinkCert, SecretKey},
-    id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
+    crypto::SecretKey,
+    id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, Signer},
     message::{Heads, Message, Ops},
     model::{EntityKey, Kind, project, task},
@@ -51,10 +51,7 @@ pub struct Device {
 impl Device {
     /// Devices of one test have different numbers.
     pub fn new(number: u8) -> Self {
-        let (root, device) = (SecretKey::from_seed(&[number; 32]), SecretKey::from_seed(&[number + 100; 32]));
-        let person = PersonId(root.public());
-        let chain = vec![LinkCert::issue(person, &root, &device, [0; 32])];
-        let identity = Identity { person, device, chain };
+        let identity = Identity::from_seeds([number; 32], &[number + 100; 32]);
         Self {
             replica: Replica::new(identity.clone(), [number; 32]),
             identity,

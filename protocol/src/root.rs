@@ -1,0 +1,71 @@
+//! The root of a person: 32 secret bytes from which everything that is theirs follows.
+//!
+//! ```text
+//!                  ┌─ signing key ── signs the certificate of the person's first device
+//!   root (32) ─────┤
+//!                  └─ recovery key ─ receives every content key, so that the root alone can read
+//! ```
+//!
+//! The public half of the signing key *is* the person: others know them by it. The recovery key is
+//! derived rather than the same bytes once more, since a key is for one purpose.
+
+use crate::{crypto::SecretKey, id::PersonId, keys::wrap::ReceivingKey};
+use std::fmt;
+use zeroize::{Zeroize, Zeroizing};
+
+/// See the module. Zeroised when dropped, and never printed.
+#[derive(Zeroize)]
+#[zeroize(drop)]
+pub struct Root([u8; 32]);
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Root(…)")
+    }
+}
+
+impl Root {
+    /// The root that 32 random bytes are.
+    pub const fn from_seed(seed: [u8; 32]) -> Self {
+        Self(seed)
+    }
+
+    /// The 32 bytes, for the keystore.
+    pub const fn seed(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whose root this is.
+    pub fn person(&self) -> PersonId {
+        PersonId(self.signing_key().public())
+    }
+
+    /// What links devices to the person.
+    pub fn signing_key(&self) -> SecretKey {
+        SecretKey::from_seed(&self.0)
+    }
+
+    /// What content keys are wrapped to besides the devices'.
+    pub fn recovery(&self) -> ReceivingKey {
+        ReceivingKey::from_seed(&Zeroizing::new(blake3::derive_key("velo 2026 recovery key", &self.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recovery_key_is_not_the_root_and_is_the_same_each_time() {
+        let root = Root::from_seed([7; 32]);
+        assert_eq!(root.recovery().public(), Root::from_seed([7; 32]).recovery().public());
+        assert_ne!(root.recovery().public(), ReceivingKey::from_seed(&[7; 32]).public());
+        assert_ne!(root.recovery().public(), Root::from_seed([8; 32]).recovery().public());
+        assert_eq!(root.person().0, SecretKey::from_seed(&[7; 32]).public());
+    }
+
+    #[test]
+    fn a_root_is_never_printed() {
+        assert_eq!(format!("{:?}", Root::from_seed([65; 32])), "Root(…)");
+    }
+}
