@@ -8,13 +8,19 @@
 //!
 //! The public half of the signing key *is* the person: others know them by it. The recovery key is
 //! derived rather than the same bytes once more, since a key is for one purpose.
+//!
+//! People keep the root as 24 words ([`Root::phrase`]).
+
+mod phrase;
+
+pub use phrase::{PhraseError, WORDS};
 
 use crate::{crypto::SecretKey, id::PersonId, keys::wrap::ReceivingKey};
 use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 /// See the module. Zeroised when dropped, and never printed.
-#[derive(Zeroize)]
+#[derive(PartialEq, Eq, Zeroize)]
 #[zeroize(drop)]
 pub struct Root([u8; 32]);
 
