@@ -8,6 +8,12 @@
 //!
 //! The public half of the signing key *is* the person: others know them by it. The recovery key is
 //! derived rather than the same bytes once more, since a key is for one purpose.
+//!
+//! People keep the root as 24 words ([`Root::phrase`]).
+
+mod phrase;
+
+pub use phrase::{PhraseError, WORDS};
 
 use crate::{crypto::SecretKey, id::PersonId, keys::wrap::ReceivingKey};
 use serde::{Deserialize, Serialize};
