@@ -355,7 +355,7 @@ mod tests {
             founder: true,
         };
         let (id, secret) = (WorkspaceId([n; 32]), SessionSecret([n; 32]));
-        WorkspaceRecord { id, secret, origin, auto_sync: true, invited: None }
+        WorkspaceRecord { id, secret, origin, auto_sync: true, way: velo_protocol::replica::Way::Founded }
     }
 
     #[test]

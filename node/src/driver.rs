@@ -19,6 +19,7 @@ mod tests;
 use crate::{
     data_dir::{DataDir, marker::Markers},
     handle::{NodeError, Request, Shared, wall_ms},
+    keystore::Keys,
     limits,
     logging::Logging,
     net::{NetEvent, NetEvents, NetHandle},
@@ -33,7 +34,7 @@ use saving::Unsaved;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
 };
@@ -43,7 +44,9 @@ use tokio::{
 };
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
-    replica::{BatchId, Command, Event, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord},
+    replica::{
+        BatchId, Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord,
+    },
     store::{Batch, LogReader},
     time::Now,
 };
@@ -175,6 +178,7 @@ impl Driver {
         while let Some(output) = self.replica.poll() {
             match output {
                 Output::Remember(record) => self.remember(&record),
+                Output::Become(identity) => self.become_device_of(&identity),
                 Output::Persist { workspace, id, batch } => self.persist(workspace, id, batch, authored),
                 Output::Send { peer, frame } => {
                     if let Some(net) = &self.net {
@@ -321,13 +325,28 @@ impl Driver {
                 }
             }
             Command::SyncNow => self.redial(),
-            Command::Invite { addresses, .. } => self.add_own_addresses(addresses),
+            Command::Invite { addresses, .. } | Command::ShowLinkCode { addresses } => {
+                self.add_own_addresses(addresses);
+            }
+            Command::Link { code } => {
+                self.dial_all(&code.addresses);
+                self.redial();
+            }
+            Command::Recover { .. } => self.redial(),
             _ => {}
         }
         let request = self.next_request;
         self.next_request += 1;
         self.answers.insert(request, answer);
         self.input(Input::Command { request, command });
+    }
+
+    /// Keeps the keys of a device that belongs to another person now.
+    fn become_device_of(&mut self, identity: &Identity) {
+        if let Err(error) = Keys::keep(&self.dir.keys(), identity) {
+            self.fail(&error.to_string());
+        }
+        *self.shared.person.write().unwrap_or_else(PoisonError::into_inner) = identity.person;
     }
 
     fn redial(&self) {

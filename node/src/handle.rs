@@ -163,6 +163,11 @@ pub enum NodeEvent {
         /// Which.
         workspace: WorkspaceId,
     },
+    /// This device was taken in by another one of its person, or a person was brought back to it.
+    Linked {
+        /// Whose device it is now.
+        person: PersonId,
+    },
     /// The ticket that this device holds cannot be used.
     JoinRefused {
         /// Of which workspace.
@@ -320,7 +325,8 @@ pub(crate) struct Request {
 
 /// What the driver and its handles have in common.
 pub(crate) struct Shared {
-    pub person: PersonId,
+    /// Whose device it is: another person's once it was linked or a person was brought back to it.
+    pub person: RwLock<PersonId>,
     pub device: DeviceId,
     /// For checking what this device wrote.
     pub key: SecretKey,
@@ -367,7 +373,8 @@ impl std::fmt::Debug for NodeHandle {
 impl NodeHandle {
     /// The person whose device this is.
     pub fn person(&self) -> PersonId {
-        self.shared.person
+        // Nobody panics while holding the lock.
+        *self.shared.person.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// This device.
@@ -502,7 +509,7 @@ impl NodeHandle {
             WorkspaceStatus::of(state, &chains)
         });
         NodeStatus {
-            person: self.shared.person,
+            person: self.person(),
             device: self.shared.device,
             data_dir: self.shared.data_dir.clone(),
             addresses: self.shared.addresses(),

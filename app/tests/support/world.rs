@@ -101,6 +101,7 @@ impl Device {
 
     fn output(&mut self, output: Output) {
         match output {
+            Output::Become(_) => {}
             Output::Remember(record) => {
                 self.logs.entry(record.id).or_default();
             }

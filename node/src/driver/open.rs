@@ -101,7 +101,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
     let shared = Arc::new(Shared {
-        person,
+        person: RwLock::new(person),
         device,
         key: parts.replica.identity().device.clone(),
         data_dir: dir.path().to_owned(),

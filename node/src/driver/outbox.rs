@@ -36,6 +36,7 @@ impl Outbox {
                 self.changed.insert(workspace);
                 NodeEvent::WorkspaceOpened { workspace }
             }
+            Event::Linked { person } => NodeEvent::Linked { person },
             Event::JoinRefused { workspace, reason } => {
                 tracing::warn!(workspace = %workspace.short(), reason, "a ticket cannot be used");
                 NodeEvent::JoinRefused { workspace, reason }
