@@ -11,6 +11,7 @@ mod goal;
 mod local;
 mod pair;
 mod report;
+mod split;
 
 use crate::{
     api::ApiError,
@@ -30,7 +31,7 @@ use velo_protocol::{
 };
 
 /// How often [`Stage::step`] is called.
-const STEPS: u64 = 7;
+const STEPS: u64 = 8;
 
 /// Measures this machine.
 #[derive(Debug, Clone, Args)]
@@ -79,11 +80,13 @@ impl Bench {
         let (trace, log) = self.write_trace(&old)?;
         stage.step("Editing in memory");
         let in_memory = local::in_memory(&trace, &log.reader(), self.edits)?;
+        stage.step("Taking the trace in, part by part");
+        let split = split::measure(&trace, &log.reader())?;
         drop(log);
         stage.step("Editing durably");
         let durable = local::durable(&trace, &old.data_dir, self.edits).await?;
         let pair = pair::measure(old, home.path(), &trace, self.edits, stage).await?;
-        Ok(Report { seed: self.seed, trace, in_memory, durable, pair })
+        Ok(Report { seed: self.seed, trace, in_memory, split, durable, pair })
     }
 
     /// Makes a device that holds the trace, and is the first of those who wrote it.

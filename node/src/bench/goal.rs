@@ -65,10 +65,11 @@ impl Goal {
     }
 }
 
-const GOALS: [Goal; 10] = [
+const GOALS: [Goal; 11] = [
     Goal::most("/local_edit_us/p99", 20.0, "99 %: 20 µs"),
     Goal::most("/durable_ratio", 1.2, "1.2"),
     Goal::least("/catchup_ops_per_s", 200_000.0, "200,000 op/s"),
+    Goal::most("/access_share", 0.333, "a third"),
     Goal::most("/live_ms/p50", 3.0, "3 ms"),
     Goal::most("/live_ms/p99", 10.0, "99 %: 10 ms"),
     Goal::most("/wire_bytes_per_op", 120.0, "120 bytes"),

@@ -1,6 +1,6 @@
 //! The figures, as a table and as JSON.
 
-use super::{goal, local::Durable, pair::Pair};
+use super::{goal, local::Durable, pair::Pair, split::Split};
 use crate::{
     cli::output::{Table, count},
     demo::report::Latency,
@@ -16,6 +16,7 @@ pub(super) struct Report {
     pub seed: u64,
     pub trace: Trace,
     pub in_memory: Latency,
+    pub split: Split,
     pub durable: Durable,
     pub pair: Pair,
 }
@@ -35,6 +36,16 @@ impl Report {
 
     fn durable_ratio(&self) -> f64 {
         self.durable.edit.us(0.5) / self.durable.bare.us(0.5).max(f64::MIN_POSITIVE)
+    }
+
+    /// What access and decryption are of catching up.
+    fn access_share(&self) -> f64 {
+        self.split.of_access().as_secs_f64() / self.pair.catchup.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// Microseconds that a part takes for an operation.
+    fn us_per_op(&self, part: Duration) -> f64 {
+        rounded(part.as_secs_f64() * 1e6 / self.trace.operations.max(1) as f64)
     }
 
     fn tasks(&self) -> usize {
@@ -59,6 +70,14 @@ impl Report {
             "durable_ratio": rounded(self.durable_ratio()),
             "catchup_s": rounded(pair.catchup.as_secs_f64()),
             "catchup_ops_per_s": self.ops_per_s().round(),
+            "catchup_us_per_op": {
+                "whole": self.us_per_op(pair.catchup),
+                "verify": self.us_per_op(self.split.verify),
+                "judge": self.us_per_op(self.split.judge),
+                "decrypt": self.us_per_op(self.split.decrypt),
+                "apply": self.us_per_op(self.split.apply),
+            },
+            "access_share": rounded(self.access_share()),
             "live_ms": { "p50": pair.live.ms(0.5), "p99": pair.live.ms(0.99) },
             "wire_bytes_per_op": rounded(self.wire_bytes_per_op()),
             "idle_sync_bytes": pair.idle_bytes,
@@ -88,6 +107,22 @@ impl Report {
         row("durable / bare", format!("{:.2}", self.durable_ratio()), none(), "/durable_ratio");
         let speed = format!("{:.0} op/s", self.ops_per_s());
         row("catch-up", format!("{:.2} s", pair.catchup.as_secs_f64()), speed, "/catchup");
+        let part = |name: &str| format!("{} µs", figures["catchup_us_per_op"][name]);
+        for (figure, name) in [
+            ("  an operation", "whole"),
+            ("  in one thread: verify", "verify"),
+            ("  access rule", "judge"),
+            ("  decrypt", "decrypt"),
+            ("  apply", "apply"),
+        ] {
+            row(figure, part(name), none(), "");
+        }
+        row(
+            "access and decryption, of catch-up",
+            format!("{:.0} %", 100.0 * self.access_share()),
+            none(),
+            "/access_share",
+        );
         row("live edit", ms(&pair.live, 0.5), ms(&pair.live, 0.99), "/live_ms");
         let wire = format!("{:.1} bytes", self.wire_bytes_per_op());
         row("on the wire, an operation", wire, none(), "/wire");
