@@ -4,6 +4,8 @@
 
 #[path = "sync/device.rs"]
 mod device;
+#[path = "sync/flips.rs"]
+mod flips;
 #[path = "sync/linking.rs"]
 mod linking;
 #[path = "sync/opening.rs"]

@@ -11,7 +11,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, Signer},
     message::{Heads, Message, Ops},
-    model::{EntityKey, Kind, project, task},
+    model::{EntityKey, Kind, comment, project, task},
     replica::{
         Command, Event, Identity, Input, Logs, Opened, Output, Refusal, Replica, Reply, WorkspaceRecord,
     },
@@ -165,6 +165,19 @@ impl Device {
         ];
         let changes = vec![Change::Create { key, fields }];
         self.command(Command::Edit { workspace, changes }).unwrap();
+    }
+
+    /// A task with a comment.
+    pub fn write_texts(&mut self, workspace: WorkspaceId, title: &str, text: &str) {
+        let (id, on) = (EntityId::new(1, [3; 10]), EntityId::new(1, [2; 10]));
+        let task = Change::Create {
+            key: EntityKey::new(Kind::Task, on),
+            fields: vec![(task::TITLE.into(), Value::text(title))],
+        };
+        let fields =
+            vec![(comment::TASK.into(), Value::Entity(on)), (comment::TEXT.into(), Value::text(text))];
+        let comment = Change::Create { key: EntityKey::new(Kind::Comment, id), fields };
+        self.command(Command::Edit { workspace, changes: vec![task, comment] }).unwrap();
     }
 
     /// One small change.
