@@ -117,7 +117,9 @@ impl VeloApp {
 
     /// Takes the newest snapshot, and what follows from it.
     fn renew(&mut self) {
-        let changed = self.model.renew(&*self.bridge, self.view.preferences.workspace);
+        // What is made elsewhere meanwhile does not take the place of what is being looked at.
+        let wanted = self.view.preferences.workspace.or(self.shown);
+        let changed = self.model.renew(&*self.bridge, wanted);
         if !self.view.is_covered() {
             self.view.dialog = self.view.returned.pop().unwrap_or_default();
         }
