@@ -14,6 +14,7 @@ pub mod model;
 pub mod onboarding;
 pub mod peers;
 pub mod picker;
+pub mod qr;
 pub mod quick_add;
 pub mod state;
 pub mod story;
