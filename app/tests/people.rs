@@ -54,6 +54,9 @@ fn the_members_page_tells_who_is_in() {
     assert!(screen.shows_part(&format!("Device {theirs}: Last seen")));
     assert!(screen.shows_part("Member ticket: Expires Sun 29 Nov 10:00 · made by you"));
     assert!(!screen.shows("Former people"), "nobody has gone");
+    screen.device.borrow_mut().pass(8 * 24 * 3_600_000);
+    screen.harness.run();
+    assert!(screen.shows_part("Member ticket: Expired "), "it says so, and can be withdrawn");
     assert!(screen.unnamed().is_empty(), "{:?}", screen.unnamed());
     assert_eq!(screen.harness.state().model().members.people.len(), 2);
     assert_eq!(screen.device.borrow().workspace(id).members().len(), 2);

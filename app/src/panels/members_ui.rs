@@ -12,7 +12,7 @@ use crate::{
     view::members::{Former, Ticket, role_name},
     widget::{
         button::{self, Weight},
-        field, focus_ring, hairline, mark, text,
+        explain, field, focus_ring, hairline, mark, text,
     },
 };
 use egui::{
@@ -84,8 +84,10 @@ pub fn invite(ui: &mut Ui, may: &Result<(), String>) -> bool {
     let button = ui.add_enabled_ui(may.is_ok(), |ui| {
         button::words(ui, Weight::Primary, icons::TICKET, "Invite somebody")
     });
-    let why = may.as_ref().err().map_or("", String::as_str);
-    button.inner.on_disabled_hover_text(why).clicked()
+    match may {
+        Ok(()) => button.inner.clicked(),
+        Err(why) => explain(ui, button.inner, why).clicked(),
+    }
 }
 
 fn tickets(ui: &mut Ui, cx: &mut Cx<'_>) {

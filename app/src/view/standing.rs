@@ -13,7 +13,7 @@ use velo_protocol::{access::Role, roster::Parting, workspace::Workspace};
 pub enum Place {
     /// They have this role.
     In(Role),
-    /// They have one, but this device was taken from them.
+    /// They have one, but this device cannot act for them: it was unlinked, or not linked yet.
     WithoutDevice,
     /// Their ticket is used when a device of the workspace is reached.
     Waiting,
@@ -164,8 +164,8 @@ impl Standing {
                 again("You are a viewer here: you can read everything, and change nothing. For more")
             }
             Place::In(_) => String::new(),
-            Place::WithoutDevice => "This device was taken from you: what you do here reaches nobody. Link it again with one of your \
-                 other devices."
+            Place::WithoutDevice => "This device cannot act for you here: it was unlinked, or not linked yet. What you do on it reaches \
+                 nobody. Link it with one of your other devices."
                 .to_owned(),
             Place::Waiting => "Waiting for a device of the workspace: the ticket is used as soon as one is reached. Leave Velo \
                  open beside one, or connect to an address."

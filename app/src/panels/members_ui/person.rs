@@ -11,7 +11,7 @@ use crate::{
     },
     widget::{
         button::{self, Weight},
-        focus_ring, hairline, mark, text,
+        explain, focus_ring, hairline, mark, text,
     },
 };
 use egui::{
@@ -43,7 +43,8 @@ fn head(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, narrow: bool) {
     let you = if person.you { ", you" } else { "" };
     let spoken = format!("{}{you}: {}. {}", face.name, person.role.name(), person.joined);
     let rect = line(ui, &spoken, LINE);
-    let controls = if narrow { line(ui, "", 34.0) } else { rect };
+    let below = |ui: &mut Ui| ui.allocate_exact_size(vec2(ui.available_width(), 34.0), Sense::hover()).0;
+    let controls = if narrow { below(ui) } else { rect };
     let center = pos2(rect.left() + 32.0, rect.center().y);
     mark::avatar(ui.painter(), center, 32.0, &face.initials, tokens.accent_at(face.color), tokens);
     let taken = if narrow { EDGE } else { EDGE + ROLE + PART + 2.0 * space::S };
@@ -77,7 +78,7 @@ fn role_of(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, rect: Rect) 
         Ok(roles) => roles,
         Err(why) => {
             text::line(ui.painter(), at, Align2::LEFT_CENTER, &words, font, tokens.secondary, rect.width());
-            response.on_hover_text(why);
+            explain(ui, response, why);
             return;
         }
     };
@@ -176,8 +177,10 @@ fn part(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, rect: Rect) {
     }
     let pressed = at_end(ui, rect, |ui| {
         let button = ui.add_enabled_ui(person.part.is_ok(), |ui| button::words(ui, Weight::Quiet, "", words));
-        let why = person.part.as_ref().err().map_or("", String::as_str);
-        button.inner.on_disabled_hover_text(why).clicked()
+        match &person.part {
+            Ok(()) => button.inner.clicked(),
+            Err(why) => explain(ui, button.inner, why).clicked(),
+        }
     });
     if pressed {
         out.push(AppCommand::OpenDialog(Dialog::Confirm(confirm)));
