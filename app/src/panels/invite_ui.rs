@@ -26,15 +26,15 @@ use egui::{
 };
 use velo_protocol::{access::Role, ticket::Ticket};
 
-/// The least side of a QR code with its blank edge.
-const QR: f32 = 220.0;
+/// The side of a QR code with its blank edge: the least, and the least where there is room.
+const QR: (f32, f32) = (220.0, 280.0);
 /// In less room the code stands over the text.
 const NARROW: f32 = 520.0;
 
 /// Paints the dialog. Returns whether it stays.
 pub fn show(ctx: &Context, cx: &mut Cx<'_>, invite: &mut Invite) -> bool {
     let made = matches!(invite.step, InviteStep::Made { .. });
-    let (kept, close) = window(ctx, "invite dialog", if made { 640.0 } else { 480.0 }, |ui| {
+    let (kept, close) = window(ctx, "invite dialog", if made { 680.0 } else { 480.0 }, |ui| {
         title(ui, "Invite somebody");
         match &invite.step {
             InviteStep::Made { ticket, text, qr } => {
@@ -116,13 +116,13 @@ fn made(ui: &mut Ui, cx: &mut Cx<'_>, role: Role, ticket: &Ticket, words: &str, 
     let most = (ui.ctx().content_rect().height() - 176.0).max(160.0);
     ScrollArea::vertical().max_height(most).show(ui, |ui| {
         if ui.available_width() < NARROW {
-            code(ui, qr);
+            code(ui, qr, most);
             ui.add_space(space::S);
             details(ui, cx, ticket, words);
         } else {
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
-                code(ui, qr);
+                code(ui, qr, most);
                 ui.vertical(|ui| details(ui, cx, ticket, words));
             });
         }
@@ -138,14 +138,16 @@ fn made(ui: &mut Ui, cx: &mut Cx<'_>, role: Role, ticket: &Ticket, words: &str, 
 }
 
 /// Dark on white in both themes: many readers see no other.
-fn code(ui: &mut Ui, qr: Option<&Qr>) {
+fn code(ui: &mut Ui, qr: Option<&Qr>, room: f32) {
     let Some(qr) = qr else {
         field::note(ui, "This ticket is too long for a QR code: send its text.");
         return;
     };
     // Squares of whole pixels, at whole pixels: nothing is blurred.
     let scale = ui.ctx().pixels_per_point();
-    let square = (QR * scale / qr.outer() as f32).ceil() / scale;
+    // What is a little too high for a low window can be scrolled.
+    let least = if room < QR.1 * 1.2 { QR.0 } else { QR.1 };
+    let square = (least * scale / qr.outer() as f32).ceil() / scale;
     let (rect, response) =
         ui.allocate_exact_size(vec2(1.0, 1.0) * (square * qr.outer() as f32), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, "QR code of the ticket"));
