@@ -2,6 +2,7 @@
 
 mod answer;
 mod carry;
+mod people;
 mod save;
 
 use crate::{
@@ -42,6 +43,8 @@ pub struct VeloApp {
     pending: BTreeMap<RequestId, Pending>,
     next_request: RequestId,
     shown: Option<WorkspaceId>,
+    /// Tickets that turned out to be of no use, of which the person was told.
+    refused: BTreeMap<WorkspaceId, String>,
     installed: bool,
 }
 
@@ -59,6 +62,7 @@ impl VeloApp {
             pending: BTreeMap::new(),
             next_request: 0,
             shown: None,
+            refused: BTreeMap::new(),
             installed: false,
         }
     }
@@ -117,7 +121,10 @@ impl VeloApp {
 
     /// Takes the newest snapshot, and what follows from it.
     fn renew(&mut self) {
-        let changed = self.model.renew(&*self.bridge, self.view.preferences.workspace);
+        // What is made elsewhere meanwhile does not take the place of what is being looked at.
+        let wanted = self.view.preferences.workspace.or(self.shown);
+        let changed = self.model.renew(&*self.bridge, wanted);
+        self.hear_refusals();
         if !self.view.is_covered() {
             self.view.dialog = self.view.returned.pop().unwrap_or_default();
         }

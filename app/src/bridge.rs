@@ -16,6 +16,8 @@ pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
 #[cfg(not(target_arch = "wasm32"))]
+mod refusals;
+#[cfg(not(target_arch = "wasm32"))]
 mod troubles;
 #[cfg(not(target_arch = "wasm32"))]
 mod worker;
@@ -89,6 +91,8 @@ pub trait Bridge {
     fn addresses(&self) -> Vec<String>;
     /// What keeps this device from showing or saving everything, a sentence each.
     fn troubles(&self) -> Vec<String>;
+    /// Workspaces whose ticket cannot be used, and why.
+    fn refusals(&self) -> Vec<(WorkspaceId, String)>;
     /// The name of whoever is here, if one was given.
     fn name(&self) -> Option<String>;
     /// Notes the name of whoever is here.

@@ -14,8 +14,9 @@ use crate::{
 use egui::{Key, Modifiers};
 use std::fmt;
 use velo_protocol::{
+    access::Role,
     change::Change,
-    id::{EntityId, OpId, WorkspaceId},
+    id::{DeviceId, EntityId, EntryId, OpId, PersonId, WorkspaceId},
     model::EntityKey,
     ticket::Ticket,
 };
@@ -102,8 +103,21 @@ pub enum AppCommand {
         /// The person's name.
         person: String,
     },
-    /// Makes an invitation and shows it.
+    /// Asks what an invitation should give.
     Invite,
+    /// Makes an invitation.
+    MakeTicket {
+        /// What it gives.
+        role: Role,
+        /// How many days it can be used.
+        days: u64,
+    },
+    /// Withdraws an invitation.
+    Withdraw(EntryId),
+    /// Gives somebody another role; `None` removes them, or leaves.
+    SetRole(PersonId, Option<Role>),
+    /// Takes a device from the person at this one.
+    Unlink(DeviceId),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.
@@ -147,6 +161,47 @@ pub enum TaskCommand {
     AddItem(String),
     /// Adds a comment.
     AddComment(String),
+}
+
+/// What somebody must be allowed for a command. See [`crate::view::standing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It only shows something, or the workspace is another one.
+    Nothing,
+    /// Changing tasks, projects, and everything in them.
+    Edit,
+    /// Making and withdrawing tickets.
+    Invite,
+}
+
+impl AppCommand {
+    /// What it takes. Giving and taking roles depends on whose: [`crate::view::members`] offers it.
+    pub fn need(&self) -> Need {
+        match self {
+            Self::ForTarget(command) | Self::ForTask(_, command) => command.need(),
+            Self::Pick(Subject::Everything | Subject::Tasks, _)
+            | Self::OpenDialog(Dialog::Name { purpose: NamePurpose::Workspace, .. })
+            | Self::AddNamed { purpose: NamePurpose::Workspace, .. } => Need::Nothing,
+            Self::Pick(..)
+            | Self::OpenDialog(Dialog::QuickAdd { .. } | Dialog::Name { .. })
+            | Self::AddNamed { .. }
+            | Self::AddTask { .. }
+            | Self::Edit { .. }
+            | Self::Move(..)
+            | Self::Shift(..)
+            | Self::Restore(_)
+            | Self::Undo
+            | Self::Redo => Need::Edit,
+            Self::Invite | Self::MakeTicket { .. } | Self::Withdraw(_) => Need::Invite,
+            _ => Need::Nothing,
+        }
+    }
+}
+
+impl TaskCommand {
+    fn need(&self) -> Need {
+        if matches!(self, Self::Open | Self::CopyId) { Need::Nothing } else { Need::Edit }
+    }
 }
 
 /// Keys that give a command.
@@ -271,6 +326,7 @@ pub static NAMED: &[Named] = &[
     named(AppCommand::ShowLayout(Layout::Board), "Board", Keys::after_g(Key::B), icons::SQUARE_KANBAN),
     named(AppCommand::ShowLayout(Layout::List), "List", Keys::after_g(Key::L), icons::ROWS_3),
     named(AppCommand::ShowPage(Page::Conflicts), "Conflicts", Keys::after_g(Key::X), icons::GIT_MERGE),
+    named(AppCommand::ShowPage(Page::Members), "Members", Keys::after_g(Key::M), icons::USERS),
     named(AppCommand::ShowPage(Page::Peers), "Peers", Keys::after_g(Key::P), icons::MONITOR),
     unbound(AppCommand::ShowPage(Page::WithoutProject), "Tasks without project", icons::FOLDER_X),
     unbound(

@@ -114,3 +114,23 @@ pub const PANEL_RIGHT_CLOSE: &str = "\u{e432}";
 pub const PANEL_LEFT: &str = "\u{e12a}";
 /// Lucide `radio-tower`.
 pub const RADIO_TOWER: &str = "\u{e404}";
+/// Lucide `crown`.
+pub const CROWN: &str = "\u{e1d6}";
+/// Lucide `shield`.
+pub const SHIELD: &str = "\u{e158}";
+/// Lucide `eye`.
+pub const EYE: &str = "\u{e0ba}";
+/// Lucide `user-x`.
+pub const USER_X: &str = "\u{e1a3}";
+/// Lucide `user-minus`.
+pub const USER_MINUS: &str = "\u{e1a1}";
+/// Lucide `log-out`.
+pub const LOG_OUT: &str = "\u{e10e}";
+/// Lucide `link-2-off`.
+pub const LINK_2_OFF: &str = "\u{e104}";
+/// Lucide `hourglass`.
+pub const HOURGLASS: &str = "\u{e296}";
+/// Lucide `laptop`.
+pub const LAPTOP: &str = "\u{e1cd}";
+/// Lucide `ticket-x`.
+pub const TICKET_X: &str = "\u{e5b3}";

@@ -9,12 +9,15 @@ pub mod detail_ui;
 pub mod dialog_ui;
 pub mod frame_ui;
 pub mod header_ui;
+pub mod invite_ui;
 pub mod list_ui;
+pub mod members_ui;
 pub mod onboarding_ui;
 pub mod peers_ui;
 pub mod picker_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;
+pub mod standing_ui;
 pub mod toast_ui;
 pub mod troubles_ui;
 
@@ -39,5 +42,10 @@ impl Cx<'_> {
     /// Asks for something to be done after this frame.
     pub fn say(&mut self, command: AppCommand) {
         self.out.push(command);
+    }
+
+    /// Whether tasks, projects and everything in them may be changed.
+    pub fn may_edit(&self) -> bool {
+        self.model.standing.may_edit()
     }
 }

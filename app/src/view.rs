@@ -5,16 +5,20 @@
 
 pub mod board;
 pub mod card;
+pub mod confirm;
 pub mod conflict;
 pub mod date;
 pub mod detail;
 pub mod directory;
 pub mod edit;
+pub mod members;
 pub mod model;
 pub mod onboarding;
 pub mod peers;
 pub mod picker;
+pub mod qr;
 pub mod quick_add;
+pub mod standing;
 pub mod state;
 pub mod story;
 pub mod toast;

@@ -17,6 +17,12 @@ pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, radius: u8) {
     }
 }
 
+/// Says under the pointer, and to screen readers, why something cannot be done.
+pub fn explain(ui: &Ui, response: Response, why: &str) -> Response {
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(why));
+    response.on_hover_text(why).on_disabled_hover_text(why)
+}
+
 /// A line one pixel wide from left to right.
 pub fn hairline(ui: &mut Ui) {
     let color = tokens(ui.ctx()).border;

@@ -324,12 +324,8 @@ fn an_invitation_is_a_ticket_that_works() {
     let (mut screen, id) = small_board();
     screen.click("Peers");
     screen.click("Invite somebody");
-    let velo_app::view::state::Dialog::Invite { ticket: Some(ticket) } =
-        &screen.harness.state().view().dialog
-    else {
-        panic!("no ticket");
-    };
-    let ticket = ticket.clone();
+    screen.click("Make ticket");
+    let ticket = screen.ticket();
     assert_eq!(ticket.workspace, id);
     let other = Device::new(9);
     let mut theirs = Screen::new(&other, SIZE, Theme::Light);

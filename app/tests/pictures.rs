@@ -10,13 +10,15 @@ use egui::{Key, Theme, Vec2};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use screen::Screen;
 use velo_protocol::{
+    access::Role,
     change::Change,
     id::EntityId,
     model::{EntityKey, Kind, task},
+    replica::Command,
     value::Value,
     workspace::Workspace,
 };
-use world::{Device, join, meet, part};
+use world::{Device, join, join_as, meet, part, ticket};
 
 const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
 
@@ -183,5 +185,183 @@ fn quick_add() {
         screen.press(Key::C);
         screen.fill_in("Describe the task", "Fix pump @benoît #urgent !3 tomorrow");
         screen
+    });
+}
+
+/// Anna's workshop with a crew, a tablet of hers, somebody who was removed, and two open tickets.
+fn crew(theme: Theme) -> Screen {
+    let anna = Device::new(1);
+    let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+    anna.borrow_mut().fill(id);
+    let crew =
+        [(3, "Dana Okafor", Role::Member), (9, "Carl Dahl", Role::Member), (11, "Eva Lind", Role::Viewer)];
+    for (seed, name, role) in crew {
+        let device = Device::new(seed);
+        join_as(role, &device, name, &anna, id);
+        part(&device, &anna);
+        anna.borrow_mut().pass(7 * 60_000);
+    }
+    let person = |seed: u8| Device::new(seed).borrow().person();
+    let set = |seed, role| Command::SetRole { workspace: id, person: person(seed), role };
+    anna.borrow_mut().run(set(9, None));
+    anna.borrow_mut().run(set(3, Some(Role::Admin)));
+    let ben = Device::new(7);
+    join(&ben, "Ben Moss", &anna, id);
+    ticket(&anna, id, Role::Viewer);
+    world::talk(&ben, &anna);
+    anna.borrow_mut().linked.push(Device::of(1, 60).borrow().device());
+    Screen::new(&anna, SIZE, theme)
+}
+
+#[test]
+fn members() {
+    in_both_themes("members", |theme| {
+        let mut screen = crew(theme);
+        screen.press(Key::G);
+        screen.press(Key::M);
+        screen.click("Former people");
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
+fn members_alone() {
+    in_both_themes("members_alone", |theme| {
+        let anna = Device::new(1);
+        anna.borrow_mut().found("Workshop", "Anna Berg");
+        let mut screen = Screen::new(&anna, SIZE, theme);
+        screen.press(Key::G);
+        screen.press(Key::M);
+        screen
+    });
+}
+
+#[test]
+fn role_picker() {
+    in_both_themes("role_picker", |theme| {
+        let mut screen = crew(theme);
+        screen.press(Key::G);
+        screen.press(Key::M);
+        screen.click("Role of Ben Moss: member");
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
+fn remove() {
+    in_both_themes("remove", |theme| {
+        let mut screen = workshop(theme).0;
+        screen.press(Key::G);
+        screen.press(Key::M);
+        screen.click("Remove…");
+        screen
+    });
+}
+
+#[test]
+fn invite() {
+    in_both_themes("invite", |theme| {
+        let mut screen = workshop(theme).0;
+        screen.click("Members");
+        screen.click("Invite somebody");
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
+fn invite_ticket() {
+    in_both_themes("invite_ticket", |theme| {
+        let mut screen = workshop(theme).0;
+        screen.click("Members");
+        screen.click("Invite somebody");
+        screen.click("Viewer");
+        screen.click("Make ticket");
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+/// The sample board as Eva sees it, who may only read.
+fn viewing(theme: Theme) -> Screen {
+    let (screen, ben, id) = workshop(theme);
+    part(&ben, &screen.device);
+    let eva = Device::new(11);
+    join_as(Role::Viewer, &eva, "Eva Lind", &screen.device, id);
+    Screen::new(&eva, SIZE, theme)
+}
+
+#[test]
+fn viewer() {
+    in_both_themes("viewer", viewing);
+}
+
+#[test]
+fn viewer_detail() {
+    in_both_themes("viewer_detail", |theme| {
+        let mut screen = viewing(theme);
+        let state = screen.harness.state();
+        let task =
+            state.view().board.columns.iter().find_map(|column| column.tasks.first()).copied().unwrap();
+        let title = state.model().workspace.as_ref().unwrap().task(task).unwrap().title.to_owned();
+        screen.click(&title);
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
+fn waiting() {
+    in_both_themes("waiting", |theme| {
+        let anna = Device::new(1);
+        let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+        let ticket = ticket(&anna, id, Role::Member);
+        let ben = Device::new(7);
+        ben.borrow_mut().run(Command::Join { ticket, person_name: "Ben Moss".into() });
+        Screen::new(&ben, SIZE, theme)
+    });
+}
+
+#[test]
+fn removed() {
+    in_both_themes("removed", |theme| {
+        let (screen, ben, id) = workshop(theme);
+        let person = ben.borrow().person();
+        screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
+        world::talk(&ben, &screen.device);
+        Screen::new(&ben, SIZE, theme)
+    });
+}
+
+#[test]
+fn members_narrow() {
+    in_both_themes("members_narrow", |theme| {
+        let mut screen = crew(theme);
+        screen.harness.set_size(Vec2::new(640.0, 900.0));
+        screen.press(Key::G);
+        screen.press(Key::M);
+        screen
+    });
+}
+
+#[test]
+fn join_refused() {
+    in_both_themes("join_refused", |theme| {
+        let anna = Device::new(1);
+        let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+        let ticket = ticket(&anna, id, Role::Member);
+        anna.borrow_mut().run(Command::Revoke { workspace: id, invite: ticket.invite });
+        let ben = Device::new(7);
+        ben.borrow_mut().name = Some("Ben Moss".into());
+        ben.borrow_mut().run(Command::Join { ticket, person_name: "Ben Moss".into() });
+        meet(&ben, &anna);
+        Screen::new(&ben, SIZE, theme)
     });
 }

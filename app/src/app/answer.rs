@@ -6,8 +6,8 @@
 use super::VeloApp;
 use crate::{
     bridge::{Answered, Request},
-    panels::dialog_ui::sentence,
     view::{
+        conflict::sentence,
         detail::{Line, Of, Part},
         edit,
         state::{Dialog, Page},
@@ -40,6 +40,8 @@ pub(super) enum Pending {
     Undone { again: bool },
     /// A ticket.
     Invited,
+    /// A role, ticket or device, and what to say when it is done.
+    Managed(String),
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -80,7 +82,6 @@ impl VeloApp {
             (Pending::Found { sample, .. }, Reply::Workspace(id)) => self.founded(id, sample),
             (Pending::Joined { .. }, Reply::Workspace(id)) => {
                 self.enter(id);
-                self.say("Joined. Content arrives as soon as a member is near.", Tone::Done, false);
             }
             (Pending::Edited { done, .. }, Reply::Edited { operations, .. })
                 if operations > 0 && !done.is_empty() =>
@@ -96,11 +97,8 @@ impl VeloApp {
             (Pending::Undone { again }, Reply::Edited { operations, kept, .. }) => {
                 self.say(edit::undone(again, operations > 0, &kept), Tone::Done, false);
             }
-            (Pending::Invited, Reply::Ticket(ticket)) => {
-                if matches!(self.view.dialog, Dialog::Invite { .. }) {
-                    self.view.dialog = Dialog::Invite { ticket: Some(ticket) };
-                }
-            }
+            (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
+            (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -122,10 +120,7 @@ impl VeloApp {
             Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {
                 self.ask_again(from, problem);
             }
-            Pending::Invited => {
-                self.view.dialog = Dialog::None;
-                self.say(problem, Tone::Problem, false);
-            }
+            Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {
                 self.view.detail.refused(of, part, &problem);
                 self.say(problem, Tone::Problem, false);

@@ -10,26 +10,27 @@ use crate::{
         onboarding::UNNAMED,
         picker::{Picker, Subject},
         quick_add::Draft,
-        state::{Dialog, Layout, NamePurpose, Page},
+        state::{Dialog, Invite, Layout, NamePurpose, Page},
         toast::Tone,
     },
 };
 use egui::Context;
 use velo_protocol::{
-    access::Role,
     change::Change,
     id::{EntityId, OpId},
     model::{EntityKey, Kind},
     replica::Command,
-    ticket::Ticket,
 };
 
-/// How long an invitation can be used: a week.
-const INVITE_MS: u64 = 7 * 24 * 3_600_000;
-
 impl VeloApp {
-    /// Carries out a command.
+    /// Carries out a command, unless the person may not: then they hear why.
     pub fn carry_out(&mut self, ctx: &Context, command: AppCommand) {
+        if self.model.workspace.is_some()
+            && let Err(why) = self.model.standing.allows(command.need())
+        {
+            self.say(why, Tone::Problem, false);
+            return;
+        }
         match command {
             AppCommand::ForTarget(command) => {
                 if let Some(task) = self.view.target() {
@@ -107,7 +108,11 @@ impl VeloApp {
                 self.found(workspace, &person, Pending::Found { sample, from: Dialog::None });
             }
             AppCommand::Join { ticket, person } => self.join(ticket, person),
-            AppCommand::Invite => self.invite(),
+            AppCommand::Invite => self.view.dialog = Dialog::Invite(Invite::default()),
+            AppCommand::MakeTicket { role, days } => self.make_ticket(role, days),
+            AppCommand::Withdraw(invite) => self.withdraw(invite),
+            AppCommand::SetRole(person, role) => self.set_role(person, role),
+            AppCommand::Unlink(device) => self.unlink(device),
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });
@@ -124,13 +129,6 @@ impl VeloApp {
         }
         let person_name = if person.is_empty() { UNNAMED } else { person }.to_owned();
         self.send(Request::Replica(Command::CreateWorkspace { name, person_name }), pending);
-    }
-
-    fn join(&mut self, ticket: Ticket, person_name: String) {
-        self.view.onboarding.waiting = true;
-        self.bridge.introduce(&person_name);
-        let from = Dialog::Join { text: ticket.to_string(), problem: None };
-        self.send(Request::Replica(Command::Join { ticket, person_name }), Pending::Joined { from });
     }
 
     pub(super) fn edit(&mut self, changes: Vec<Change>, done: String) {
@@ -154,15 +152,6 @@ impl VeloApp {
         let Some(workspace) = self.workspace_id() else { return };
         let command = if again { Command::Redo { workspace } } else { Command::Undo { workspace } };
         self.send(Request::Replica(command), Pending::Undone { again });
-    }
-
-    fn invite(&mut self) {
-        let Some(workspace) = self.workspace_id() else { return };
-        self.view.dialog = Dialog::Invite { ticket: None };
-        let expires_ms = self.model.moment.wall_ms + INVITE_MS;
-        let command =
-            Command::Invite { workspace, role: Role::Member, expires_ms, addresses: self.bridge.addresses() };
-        self.send(Request::Replica(command), Pending::Invited);
     }
 
     fn show_layout(&mut self, layout: Layout) {

@@ -1,6 +1,9 @@
 //! The bridge to a node that runs in threads of its own.
 
-use super::{Answer, Answered, Bridge, Me, Peer, Request, sample, troubles::Troubles, worker::Worker};
+use super::{
+    Answer, Answered, Bridge, Me, Peer, Request, refusals::Refusals, sample, troubles::Troubles,
+    worker::Worker,
+};
 use crate::view::{
     date::Moment,
     state::Preferences,
@@ -62,6 +65,7 @@ pub struct NodeBridge {
     data_dir: PathBuf,
     name: Option<String>,
     troubles: Troubles,
+    refusals: Refusals,
     worker: Worker,
 }
 
@@ -71,6 +75,8 @@ impl NodeBridge {
         let mut events = node.subscribe();
         let troubles = Troubles::of(&node);
         let (heard, asked) = (troubles.clone(), node.clone());
+        let refusals = Refusals::default();
+        let refused = refusals.clone();
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
             let mut goes_on = true;
@@ -78,6 +84,7 @@ impl NodeBridge {
                 match events.blocking_recv() {
                     Ok(event) => {
                         heard.hear(&event);
+                        refused.hear(&event);
                         goes_on = !matches!(event, NodeEvent::Stopped);
                     }
                     Err(RecvError::Lagged(_)) => heard.renew(&asked),
@@ -97,11 +104,15 @@ impl NodeBridge {
             data_dir: data_dir.to_owned(),
             name: name.map(|known| known.name),
             troubles,
+            refusals,
             worker: Worker::start("velo-app-worker")?,
         })
     }
 
     fn submit(&mut self, id: RequestId, command: Command) {
+        if let Command::Join { ticket, .. } = &command {
+            self.refusals.forget(ticket.workspace);
+        }
         match self.node.send(command) {
             Ok(waiting) => self.waiting.push((id, Waiting::Node(waiting))),
             Err(error) => self.answer(id, Err(error)),
@@ -177,6 +188,10 @@ impl Bridge for NodeBridge {
 
     fn troubles(&self) -> Vec<String> {
         self.troubles.list()
+    }
+
+    fn refusals(&self) -> Vec<(WorkspaceId, String)> {
+        self.refusals.list()
     }
 
     fn name(&self) -> Option<String> {

@@ -30,7 +30,6 @@ impl Troubles {
             NodeEvent::Damaged { reason, .. } => {
                 self.add(format!("Part of a workspace cannot be read, and may not be shown: {reason}"));
             }
-            NodeEvent::JoinRefused { reason, .. } => self.add(format!("Joining did not work: {reason}")),
             NodeEvent::Stopped => {
                 let words = "Velo has stopped inside: nothing is saved or synced any more. Start it again.";
                 self.add(words.to_owned());

@@ -3,6 +3,7 @@
 use super::{
     Cx,
     card_ui::{self, GAP, Hold},
+    standing_ui,
 };
 use crate::{
     command::{AppCommand, TaskCommand},
@@ -104,15 +105,23 @@ fn column_head(ui: &mut Ui, cx: &mut Cx<'_>, column: &Column) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
         let name = format!("Add task to {}", column.name);
-        if button::icon(ui, icons::PLUS, &name, None).clicked() {
+        if cx.may_edit() && button::icon(ui, icons::PLUS, &name, None).clicked() {
             let column = column.id;
             cx.say(AppCommand::OpenDialog(Dialog::QuickAdd { column, text: String::new() }));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click());
+            let (sense, kind) = if cx.may_edit() {
+                (Sense::click(), WidgetType::Button)
+            } else {
+                (Sense::hover(), WidgetType::Label)
+            };
+            let (rect, response) = ui.allocate_exact_size(ui.available_size(), sense);
             let spoken = format!("Column {}", column.name);
-            response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
+            response.widget_info(|| WidgetInfo::labeled(kind, true, &spoken));
             column_name(ui, rect, column, tokens);
+            if !cx.may_edit() {
+                return;
+            }
             focus_ring(ui, &response, rect, radius::M);
             let response = response.on_hover_cursor(CursorIcon::PointingHand);
             Popup::menu(&response).show(|ui| column_menu(ui, cx, column));
@@ -168,7 +177,7 @@ fn cards(ui: &mut Ui, cx: &mut Cx<'_>, at: usize, column: &Column, viewport: Rec
     let origin = ui.max_rect().min;
     ui.set_height(stack.height() + space::XL);
     if column.tasks.is_empty() {
-        empty_column(ui, origin);
+        empty_column(ui, origin, cx.may_edit());
     }
     let reveal = cx.view.reveal.then_some(cx.view.cursor).flatten();
     if let Some(place) = reveal.and_then(|task| column.tasks.iter().position(|id| *id == task)) {
@@ -189,7 +198,7 @@ fn cards(ui: &mut Ui, cx: &mut Cx<'_>, at: usize, column: &Column, viewport: Rec
     origin.y
 }
 
-fn empty_column(ui: &Ui, origin: egui::Pos2) {
+fn empty_column(ui: &Ui, origin: egui::Pos2, may: bool) {
     let tokens = tokens(ui.ctx());
     let rect = Rect::from_min_size(origin + vec2(space::S, 0.0), vec2(card_ui::WIDTH, 56.0));
     let line = Stroke::new(1.0, tokens.border);
@@ -199,7 +208,7 @@ fn empty_column(ui: &Ui, origin: egui::Pos2) {
     ui.painter().text(
         rect.center(),
         Align2::CENTER_CENTER,
-        "Drop a task here, or add one with +",
+        if may { "Drop a task here, or add one with +" } else { "No tasks" },
         fonts::regular(size::SMALL),
         tokens.muted,
     );
@@ -213,7 +222,8 @@ fn read(cx: &mut Cx<'_>, task: EntityId) -> Option<Rc<Card>> {
 fn card(ui: &mut Ui, cx: &mut Cx<'_>, task: EntityId, rect: Rect) {
     let tokens = tokens(ui.ctx());
     let Some(card) = read(cx, task) else { return };
-    let response = ui.interact(rect, Id::new(("card", task.0)), Sense::click_and_drag());
+    let sense = if cx.may_edit() { Sense::click_and_drag() } else { Sense::click() };
+    let response = ui.interact(rect, Id::new(("card", task.0)), sense);
     let selected = cx.view.open == Some(task) || cx.view.cursor == Some(task);
     response.widget_info(|| WidgetInfo::selected(WidgetType::Button, true, selected, card_ui::spoken(&card)));
     if response.drag_started()
@@ -251,7 +261,10 @@ pub fn task_menu(ui: &mut Ui, cx: &mut Cx<'_>, task: EntityId) {
     ui.set_width(220.0);
     let ink = tokens(ui.ctx()).secondary;
     for command in commands {
-        let Some(named) = crate::command::entry(&AppCommand::ForTarget(command.clone())) else { continue };
+        let named = crate::command::entry(&AppCommand::ForTarget(command.clone()));
+        let Some(named) = named.filter(|named| cx.model.standing.allows(named.command.need()).is_ok()) else {
+            continue;
+        };
         let end = named.keys.map(|keys| keys.to_string()).unwrap_or_default();
         let row = button::Row { icon: named.icon, color: ink, text: named.name, end: &end, selected: false };
         if button::row(ui, row).clicked() {
@@ -326,6 +339,9 @@ fn scroll_at_edge(ui: &Ui) {
 }
 
 fn add_column(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if !cx.may_edit() {
+        return;
+    }
     ui.vertical(|ui| {
         ui.add_space(6.0);
         if button::words(ui, Weight::Quiet, icons::PLUS, "Add column").clicked()
@@ -339,6 +355,13 @@ fn add_column(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// What is shown in a workspace without projects.
 pub fn no_project(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if standing_ui::empty(ui, cx) {
+        return;
+    }
+    if !cx.may_edit() {
+        empty(ui, icons::SQUARE_KANBAN, "No project yet", "What others make shows here.", |_| {});
+        return;
+    }
     empty(
         ui,
         icons::SQUARE_KANBAN,

@@ -46,8 +46,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, task: EntityId)
         }
     }
     cx.view.story.told = told;
-    ui.add_space(space::XS);
-    write(ui, cx, task, tokens);
+    if cx.may_edit() {
+        ui.add_space(space::XS);
+        write(ui, cx, task, tokens);
+    }
 }
 
 fn happened(ui: &mut Ui, sentence: &str, when: &str, tokens: &Tokens) {

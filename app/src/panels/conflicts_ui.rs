@@ -131,7 +131,9 @@ fn value(ui: &mut Ui, cx: &mut Cx<'_>, side: &Side, tokens: &Tokens) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let weight = if side.mine { Weight::Primary } else { Weight::Plain };
-                if button::words(ui, weight, icons::CHECK, &side.keep).clicked() {
+                let may = cx.may_edit();
+                let keep = ui.add_enabled_ui(may, |ui| button::words(ui, weight, icons::CHECK, &side.keep));
+                if keep.inner.on_disabled_hover_text(cx.model.standing.why_not()).clicked() {
                     let changes = vec![side.change.clone()];
                     cx.say(AppCommand::Edit { changes, done: "Conflict resolved".to_owned() });
                 }

@@ -61,7 +61,9 @@ fn head(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
             cx.say(AppCommand::Close);
         }
         for task in [TaskCommand::Delete, TaskCommand::CopyId] {
-            let Some(named) = command::entry(&AppCommand::ForTarget(task.clone())) else { continue };
+            let named = command::entry(&AppCommand::ForTarget(task.clone()));
+            let allowed = |named: &&command::Named| cx.model.standing.allows(named.command.need()).is_ok();
+            let Some(named) = named.filter(allowed) else { continue };
             if button::icon(ui, named.icon, named.name, named.keys).clicked() {
                 cx.say(AppCommand::ForTask(id, task));
             }
@@ -102,7 +104,13 @@ fn conflict_banner(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
 }
 
 fn title(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
+    let may = cx.may_edit();
     let detail = &mut cx.view.detail;
+    if !may {
+        let words = RichText::new(&detail.typed.title.text).font(fonts::semibold(size::TITLE));
+        ui.add(egui::Label::new(words.color(tokens(ui.ctx()).text)).wrap().selectable(true));
+        return;
+    }
     let widget = Id::new(("title", id.0));
     let edit = TextEdit::multiline(&mut detail.typed.title.text)
         .font(fonts::semibold(size::TITLE))
@@ -144,11 +152,16 @@ struct Property<'a> {
 
 fn property(ui: &mut Ui, cx: &mut Cx<'_>, property: &Property<'_>, subject: Subject) -> Rect {
     let tokens = tokens(ui.ctx());
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::click());
+    let (sense, kind) = if cx.may_edit() {
+        (Sense::click(), WidgetType::Button)
+    } else {
+        (Sense::hover(), WidgetType::Label)
+    };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), sense);
     let spoken = format!("{}: {}", property.name, property.value);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &spoken));
+    response.widget_info(|| WidgetInfo::labeled(kind, true, &spoken));
     let value = Rect::from_min_max(pos2(rect.left() + 104.0, rect.top()), rect.max);
-    if response.hovered() || response.has_focus() {
+    if cx.may_edit() && (response.hovered() || response.has_focus()) {
         ui.painter().rect_filled(value, CornerRadius::same(radius::M), tokens.hover);
     }
     let at = pos2(rect.left(), rect.center().y);
@@ -163,6 +176,9 @@ fn property(ui: &mut Ui, cx: &mut Cx<'_>, property: &Property<'_>, subject: Subj
     let at = pos2(x, rect.center().y);
     text::line(ui.painter(), at, Align2::LEFT_CENTER, property.value, font, ink, rect.right() - x - 8.0);
     focus_ring(ui, &response, value, radius::M);
+    if !cx.may_edit() {
+        return value;
+    }
     if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
         let anchor = (value.left() as i32, value.bottom() as i32 + 4);
         cx.say(AppCommand::Pick(subject, Some(anchor)));
@@ -253,7 +269,16 @@ fn read(cx: &mut Cx<'_>, id: EntityId) -> Option<std::rc::Rc<card::Card>> {
 /// Markdown to read; a text field as soon as it is clicked.
 fn description(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
     let tokens = tokens(ui.ctx());
+    let may = cx.may_edit();
     let detail = &mut cx.view.detail;
+    if !may {
+        if detail.typed.description.text.is_empty() {
+            field::note(ui, "No description.");
+        } else {
+            CommonMarkViewer::new().show(ui, cx.markdown, &detail.typed.description.text);
+        }
+        return;
+    }
     if let Some(problem) = detail.typed.description.problem() {
         field::problem(ui, &not_saved(problem));
     }
@@ -296,6 +321,9 @@ fn description(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
 
 fn checklist(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
     let items = workspace.checklist(id);
+    if items.is_empty() && !cx.may_edit() {
+        return;
+    }
     let ticked = |item: &EntityId| {
         let key = EntityKey::new(Kind::ChecklistItem, *item);
         workspace.value(key, &model::checklist_item::DONE.into()).is_some_and(Value::is_true)
@@ -310,6 +338,13 @@ fn checklist(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) 
     for item in &items {
         checklist_item(ui, cx, workspace, *item, ticked(item));
     }
+    if cx.may_edit() {
+        new_item(ui, cx, id);
+    }
+    ui.add_space(space::L);
+}
+
+fn new_item(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
     let typed = &mut cx.view.detail.typed;
     ui.horizontal(|ui| {
         mark::icon_ui(ui, icons::PLUS, 14.0, tokens(ui.ctx()).muted);
@@ -323,7 +358,6 @@ fn checklist(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) 
             response.request_focus();
         }
     });
-    ui.add_space(space::L);
 }
 
 fn progress(ui: &mut Ui, done: usize, all: usize) {
@@ -342,10 +376,11 @@ fn checklist_item(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, item: Ent
     let tokens = tokens(ui.ctx());
     let key = EntityKey::new(Kind::ChecklistItem, item);
     let title = workspace.text(key, model::checklist_item::TITLE);
-    let (rect, response) =
-        ui.allocate_exact_size(vec2(ui.available_width(), measure::TARGET), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, done, title));
-    if response.hovered() {
+    let may = cx.may_edit();
+    let sense = if may { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), measure::TARGET), sense);
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, may, done, title));
+    if may && response.hovered() {
         ui.painter().rect_filled(rect, CornerRadius::same(radius::M), tokens.hover);
     }
     let (sign, color) =
@@ -357,6 +392,9 @@ fn checklist_item(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, item: Ent
     let drawn = text::line(ui.painter(), at, Align2::LEFT_CENTER, title, font, ink, rect.width() - 30.0);
     if done {
         ui.painter().hline(drawn.x_range(), drawn.center().y, egui::Stroke::new(1.0, tokens.muted));
+    }
+    if !may {
+        return;
     }
     focus_ring(ui, &response, rect, radius::M);
     let response = response.on_hover_cursor(CursorIcon::PointingHand);

@@ -1,24 +1,26 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
-use super::{Cx, quick_add_ui};
+use super::{Cx, invite_ui, quick_add_ui};
 use crate::{
     command::{AppCommand, NAMED},
-    fonts, icons,
+    fonts,
     theme::{measure, radius, size, space, tokens},
     view::{
+        confirm,
+        conflict::sentence,
         onboarding,
-        state::{Dialog, NamePurpose},
+        state::{Confirm, Dialog, NamePurpose},
     },
     widget::{
         button::{self, Weight},
-        field,
+        field, mark,
     },
 };
 use egui::{
     Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
     Stroke, Ui,
 };
-use velo_protocol::{id::OpId, ticket::Ticket};
+use velo_protocol::id::OpId;
 
 /// Paints the open dialog.
 pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
@@ -30,7 +32,8 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
         Dialog::None => false,
         Dialog::QuickAdd { column, text } => quick_add_ui::show(ctx, cx, *column, text),
         Dialog::Name { purpose, text, seen } => name(ctx, cx, *purpose, text, seen),
-        Dialog::Invite { ticket } => invite(ctx, cx, ticket.as_ref()),
+        Dialog::Invite(invite) => invite_ui::show(ctx, cx, invite),
+        Dialog::Confirm(what) => confirm(ctx, cx, *what),
         Dialog::Join { text, problem } => join(ctx, cx, text, problem),
         Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
         Dialog::Shortcuts => shortcuts(ctx),
@@ -64,7 +67,7 @@ pub fn title(ui: &mut Ui, words: &str) {
 }
 
 /// The buttons at the foot. Returns (done, cancelled).
-fn foot(ui: &mut Ui, done: &str, ready: bool) -> (bool, bool) {
+pub fn foot(ui: &mut Ui, done: &str, ready: bool) -> (bool, bool) {
     ui.add_space(space::S);
     let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let done = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", done).clicked());
@@ -81,12 +84,6 @@ fn focus_first(ui: &Ui, response: &Response) {
 
 fn entered(ui: &Ui, response: &Response) -> bool {
     response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
-}
-
-/// An error's text as a sentence.
-pub fn sentence(text: &str) -> String {
-    let ends = text.ends_with(['.', '!', '?']);
-    format!("{}{}", crate::view::conflict::capital(text), if ends { "" } else { "." })
 }
 
 /// Asks for the person's name, while none was given. Returns whether there is one.
@@ -124,39 +121,32 @@ fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String,
     !(done || cancelled || close)
 }
 
-fn invite(ctx: &Context, cx: &mut Cx<'_>, ticket: Option<&Ticket>) -> bool {
-    let (closed, close) = window(ctx, "invite dialog", 520.0, |ui| {
-        title(ui, "Invite somebody");
-        let note = "Send this ticket to somebody you trust: whoever has it can join this workspace for a week, \
-                    also while you are offline, through any member.";
-        field::note(ui, note);
-        let Some(ticket) = ticket else {
-            field::note(ui, "Making the ticket …");
-            return false;
-        };
-        let text = ticket.to_string();
-        ticket_text(ui, &text);
+/// Asks before something grave, saying point by point what will happen.
+fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
+    let question = confirm::question(confirm, &cx.model.members);
+    let tokens = tokens(ctx);
+    let ((done, cancelled), close) = window(ctx, "confirm dialog", 490.0, |ui| {
+        title(ui, &question.title);
+        ui.add_space(space::XS);
+        for (sign, words) in &question.points {
+            ui.horizontal_top(|ui| {
+                mark::icon_ui(ui, sign, 15.0, tokens.muted);
+                ui.add_space(space::XS);
+                let words = RichText::new(words).font(fonts::regular(size::BODY)).color(tokens.secondary);
+                ui.add(egui::Label::new(words).wrap());
+            });
+        }
+        ui.add_space(space::S);
         let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if button::words(ui, Weight::Primary, icons::COPY, "Copy ticket").clicked() {
-                cx.say(AppCommand::Copy(text.clone(), "Ticket"));
-            }
-            button::words(ui, Weight::Quiet, "", "Done").clicked()
+            let done = button::words(ui, Weight::Danger, "", &question.done).clicked();
+            (done, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
         });
         row.inner
     });
-    !(closed || close)
-}
-
-fn ticket_text(ui: &mut Ui, text: &str) {
-    let tokens = tokens(ui.ctx());
-    let frame = Frame::new().fill(tokens.app).stroke(Stroke::new(1.0, tokens.border_strong));
-    frame.corner_radius(CornerRadius::same(radius::M)).inner_margin(Margin::same(10)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        let words = RichText::new(text).font(egui::FontId::monospace(size::SMALL)).color(tokens.text);
-        ScrollArea::vertical().max_height(130.0).show(ui, |ui| {
-            ui.add(egui::Label::new(words).wrap_mode(egui::TextWrapMode::Wrap).selectable(true));
-        });
-    });
+    if done {
+        cx.say(question.command);
+    }
+    !(done || cancelled || close)
 }
 
 fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {

@@ -1,8 +1,8 @@
 //! The whole window: sidebar, page, detail, and what lies over them.
 
 use super::{
-    Cx, board_ui, conflicts_ui, detail_ui, dialog_ui, header_ui, list_ui, onboarding_ui, peers_ui, picker_ui,
-    sidebar_ui, toast_ui, troubles_ui,
+    Cx, board_ui, conflicts_ui, detail_ui, dialog_ui, header_ui, list_ui, members_ui, onboarding_ui,
+    peers_ui, picker_ui, sidebar_ui, standing_ui, toast_ui, troubles_ui,
 };
 use crate::{
     theme::{measure, tokens},
@@ -34,6 +34,7 @@ fn working(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(Frame::new())
         .show(ui, |ui| sidebar_ui::show(ui, cx));
     troubles_ui::banner(ui, cx.model);
+    standing_ui::banner(ui, cx);
     let page = Frame::new().fill(tokens.app);
     if cx.view.open.is_some() && cx.view.page.has_tasks() {
         if narrow {
@@ -58,6 +59,7 @@ fn page_ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     header_ui::show(ui, cx);
     match cx.view.page {
         Page::Conflicts => conflicts_ui::show(ui, cx),
+        Page::Members => members_ui::show(ui, cx),
         Page::Peers => peers_ui::show(ui, cx),
         Page::WithoutProject => list_ui::without_project(ui, cx),
         Page::Project if cx.view.board.project().is_none() => board_ui::no_project(ui, cx),

@@ -35,8 +35,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn breadcrumb(ui: &mut Ui, cx: &Cx<'_>) {
     let tokens = tokens(ui.ctx());
     let page = match cx.view.page {
+        Page::Project if cx.view.board.project().is_none() => "Projects",
         Page::Project | Page::WithoutProject => cx.view.board.name.as_str(),
         Page::Conflicts => "Conflicts",
+        Page::Members => "Members",
         Page::Peers => "Peers",
     };
     let page = RichText::new(page).font(fonts::semibold(size::LARGE)).color(tokens.text);
@@ -56,7 +58,7 @@ fn tabs(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
     let add = AppCommand::OpenDialog(Dialog::QuickAdd { column: None, text: String::new() });
-    if cx.view.page == Page::Project && !cx.view.board.columns.is_empty() {
+    if cx.view.page == Page::Project && !cx.view.board.columns.is_empty() && cx.may_edit() {
         let keys = command::entry(&add).and_then(|named| named.keys);
         let new = button::words(ui, Weight::Primary, icons::PLUS, "New task");
         if button::tip(new, "New task", keys).clicked() {
@@ -66,6 +68,9 @@ fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     for action in [AppCommand::Redo, AppCommand::Undo, AppCommand::OpenPalette] {
         let Some(named) = command::entry(&action) else { continue };
+        if cx.model.standing.allows(action.need()).is_err() {
+            continue;
+        }
         if button::icon(ui, named.icon, named.name, named.keys).clicked() {
             cx.say(action);
         }

@@ -5,7 +5,10 @@ use crate::{
     command::AppCommand,
     fonts, icons,
     theme::{Tokens, radius, size, space, tokens},
-    view::onboarding::{self, Way},
+    view::{
+        conflict::sentence,
+        onboarding::{self, Way},
+    },
     widget::{
         button::{self, Weight},
         field, mark,
@@ -134,7 +137,7 @@ fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
                 let person = state.name.trim().to_owned();
                 cx.out.push(AppCommand::Join { ticket, person });
             }
-            Err(error) => state.problem = Some(super::dialog_ui::sentence(&error.to_string())),
+            Err(error) => state.problem = Some(sentence(&error.to_string())),
         }
     }
 }

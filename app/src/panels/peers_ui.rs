@@ -1,6 +1,6 @@
 //! Peers: who is there, who has my changes, when we last spoke, and how to add somebody.
 
-use super::{Cx, board_ui};
+use super::{Cx, board_ui, members_ui};
 use crate::{
     command::AppCommand,
     fonts, icons,
@@ -43,11 +43,11 @@ fn begin(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.allocate_ui(vec2(width, 34.0), |ui| {
         ui.horizontal(|ui| actions(ui, cx));
     });
-    here(ui, cx);
+    ui.allocate_ui(vec2(width, 0.0), |ui| ui.vertical(|ui| here(ui, cx)));
 }
 
 fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
-    if button::words(ui, Weight::Primary, icons::TICKET, "Invite somebody").clicked() {
+    if members_ui::invite(ui, &cx.model.standing.invite()) {
         cx.say(AppCommand::Invite);
     }
     if button::words(ui, Weight::Plain, icons::RADIO_TOWER, "Add by address").clicked() {

@@ -20,7 +20,8 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
     let Some(mut picker) = cx.view.picker.take() else { return };
     let Some(workspace) = &cx.model.workspace else { return };
     let (names, board) = (&cx.model.names, &cx.view.board);
-    picker.find(Source { workspace, names, board, moment: cx.model.moment });
+    let standing = &cx.model.standing;
+    picker.find(Source { workspace, names, board, standing, moment: cx.model.moment });
     let steps = ctx.input_mut(|input| {
         let down = input.count_and_consume_key(Modifiers::NONE, Key::ArrowDown) as isize;
         down - input.count_and_consume_key(Modifiers::NONE, Key::ArrowUp) as isize

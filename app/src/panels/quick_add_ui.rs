@@ -39,7 +39,10 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>, column: Option<EntityId>, text: &mut
         ui.add_space(space::XS);
         chips(ui, cx, &draft);
         crate::widget::hairline(ui);
-        let ready = !draft.title.is_empty();
+        if !cx.may_edit() {
+            field::problem(ui, &cx.model.standing.why_not());
+        }
+        let ready = !draft.title.is_empty() && cx.may_edit();
         let (done, cancelled) = foot(ui, ready);
         (done || (enter && ready), cancelled)
     });

@@ -117,7 +117,8 @@ fn workspace_menu(ui: &mut Ui, cx: &mut Cx<'_>) {
         AppCommand::ToggleTheme,
         AppCommand::OpenDialog(Dialog::Shortcuts),
     ];
-    for named in dialogs.iter().filter_map(command::entry) {
+    let offered = dialogs.iter().filter(|command| cx.model.standing.allows(command.need()).is_ok());
+    for named in offered.filter_map(command::entry) {
         let keys = named.keys.map(|keys| keys.to_string()).unwrap_or_default();
         let row =
             Row { icon: named.icon, color: tokens.secondary, text: named.name, end: &keys, selected: false };
@@ -148,6 +149,15 @@ fn places(ui: &mut Ui, cx: &mut Cx<'_>) {
         count => count.to_string(),
     };
     without_project(ui, cx, tokens);
+    let count = match cx.model.members.people.len() {
+        0 => String::new(),
+        count => count.to_string(),
+    };
+    let selected = cx.view.page == Page::Members;
+    let row = Row { icon: icons::USERS, color: tokens.secondary, text: "Members", end: &count, selected };
+    if button::row(ui, row).clicked() {
+        cx.say(AppCommand::ShowPage(Page::Members));
+    }
     let selected = cx.view.page == Page::Peers;
     let row = Row { icon: icons::MONITOR, color: tokens.secondary, text: "Peers", end: &end, selected };
     if button::row(ui, row).clicked() {
@@ -175,7 +185,7 @@ fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(space::S);
         ui.label(RichText::new("Projects").font(fonts::medium(size::SMALL)).color(tokens.muted));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if button::icon(ui, icons::PLUS, "Add project", None).clicked() {
+            if cx.may_edit() && button::icon(ui, icons::PLUS, "Add project", None).clicked() {
                 let purpose = NamePurpose::Project;
                 cx.say(AppCommand::OpenDialog(Dialog::name(purpose, String::new())));
             }
@@ -192,7 +202,9 @@ fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {
             if response.clicked() {
                 cx.out.push(AppCommand::ShowProject(*id));
             }
-            response.context_menu(|ui| project_menu(ui, cx.out, *id, name));
+            if cx.model.standing.may_edit() {
+                response.context_menu(|ui| project_menu(ui, cx.out, *id, name));
+            }
         }
     });
 }

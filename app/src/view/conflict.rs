@@ -57,7 +57,7 @@ fn item(ws: &Workspace, names: &Directory, me: PersonId, moment: Moment, conflic
     let mut sides: Vec<Side> =
         (0..conflict.values.len()).filter_map(|at| side(ws, names, me, moment, conflict, at)).collect();
     tell_apart(&mut sides);
-    let sentence = sentence(conflict, &sides);
+    let sentence = what_happened(conflict, &sides);
     sides.sort_by_key(|side| !side.mine);
     Item {
         key: conflict.key,
@@ -121,7 +121,7 @@ fn tell_apart(sides: &mut [Side]) {
     }
 }
 
-fn sentence(conflict: &Conflict, sides: &[Side]) -> String {
+fn what_happened(conflict: &Conflict, sides: &[Side]) -> String {
     let kind = conflict.key.kind.name();
     if conflict.slot.field == ALIVE.field {
         return deletion_sentence(conflict, sides, kind);
@@ -221,6 +221,12 @@ fn value_text(
 
 fn name_of(names: &Directory, element: &Element) -> String {
     names.who(element).map_or_else(|| "somebody".to_owned(), |who| who.name.clone())
+}
+
+/// An error's text as a sentence.
+pub fn sentence(text: &str) -> String {
+    let ends = text.ends_with(['.', '!', '?']);
+    format!("{}{}", capital(text), if ends { "" } else { "." })
 }
 
 /// A word with a capital letter.

@@ -6,9 +6,11 @@ use super::{
     conflict,
     date::Moment,
     directory::Directory,
+    members::{self, Members},
     onboarding::UNNAMED,
     peers::{self, Chip, Row},
     quick_add::NamedProject,
+    standing::Standing,
 };
 use crate::bridge::{Bridge, Me, Peer};
 use velo_protocol::{
@@ -32,6 +34,10 @@ pub struct Model {
     pub without_project: usize,
     /// What has to be decided.
     pub conflicts: Vec<conflict::Item>,
+    /// What the person may do here.
+    pub standing: Standing,
+    /// Who is in, who can come in, who was.
+    pub members: Members,
     /// The other devices.
     pub peers: Vec<Row>,
     /// How far everybody agrees.
@@ -44,6 +50,8 @@ pub struct Model {
     pub name: Option<String>,
     /// What keeps this device from showing or saving everything, a sentence each.
     pub troubles: Vec<String>,
+    /// Workspaces whose ticket cannot be used, and why.
+    pub refusals: Vec<(WorkspaceId, String)>,
     /// Now.
     pub moment: Moment,
     statuses: Vec<Peer>,
@@ -60,12 +68,15 @@ impl Model {
             projects: Vec::new(),
             without_project: 0,
             conflicts: Vec::new(),
+            standing: Standing::default(),
+            members: Members::default(),
             peers: Vec::new(),
             chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
             addresses: Vec::new(),
             me: bridge.me(),
             name: name(bridge, None),
             troubles: bridge.troubles(),
+            refusals: bridge.refusals(),
             moment: bridge.moment(),
             statuses: Vec::new(),
             of: None,
@@ -88,6 +99,9 @@ impl Model {
         let minute = self.moment.wall_ms / 60_000;
         let of = Some((workspace.id(), workspace.revision(), minute));
         let changed = self.of != of;
+        let refusals = bridge.refusals();
+        let told = refusals != self.refusals;
+        self.refusals = refusals;
         if changed || self.workspaces.len() != all.len() {
             self.workspaces = all.iter().map(|id| (*id, name_of(bridge, *id))).collect();
         }
@@ -98,8 +112,13 @@ impl Model {
             self.without_project = Board::read(workspace, Of::WithoutProject).len();
             self.conflicts = conflict::read(workspace, &self.names, self.me.person, self.moment);
         }
-        if changed || statuses != self.statuses {
+        if changed || told {
+            let refused = self.refusals.iter().find(|(id, _)| *id == workspace.id());
+            self.standing = Standing::of(workspace, self.me, refused.map(|(_, reason)| reason.as_str()));
+        }
+        if changed || told || statuses != self.statuses {
             self.peers = peers::read(workspace, &statuses, self.moment);
+            self.members = members::read(workspace, self.me, &self.standing, &statuses, self.moment);
             self.chip = peers::chip(workspace, &statuses, self.moment);
             self.addresses = bridge.addresses();
             self.statuses = statuses;

@@ -80,7 +80,8 @@ fn owner(workspace: &Workspace, device: DeviceId) -> Option<String> {
     members.into_iter().find(|member| member.devices.contains(&device)).map(|member| member.name)
 }
 
-fn seen(peer: &Peer, moment: Moment) -> String {
+/// When a peer was last heard.
+pub fn seen(peer: &Peer, moment: Moment) -> String {
     match (&peer.path, peer.status.last_seen_ms) {
         (Some(path), _) if peer.status.connected => format!("Connected ({path})"),
         _ if peer.status.connected => "Connected".to_owned(),

@@ -1,6 +1,6 @@
 //! One list to choose from, for everything: commands, tasks, and the values of a field.
 
-use super::{board::Board, card, conflict, date, date::Moment, directory::Directory};
+use super::{board::Board, card, conflict, date, date::Moment, directory::Directory, standing::Standing};
 use crate::{
     command::{AppCommand, Named, TaskCommand},
     icons,
@@ -113,6 +113,8 @@ pub struct Source<'a> {
     pub names: &'a Directory,
     /// The project shown.
     pub board: &'a Board,
+    /// What may be done.
+    pub standing: &'a Standing,
     /// Now.
     pub moment: Moment,
 }
@@ -160,7 +162,7 @@ fn items(subject: Subject, query: &str, source: Source<'_>) -> Vec<Item> {
     let query = query.trim().to_lowercase();
     let all = match subject {
         Subject::Everything => {
-            let mut all = commands(&query);
+            let mut all = commands(&query, source.standing);
             all.extend(projects(source).into_iter().filter(|item| matches(&query, &item.text)));
             if !query.is_empty() {
                 all.extend(tasks(&query, source));
@@ -179,7 +181,7 @@ fn items(subject: Subject, query: &str, source: Source<'_>) -> Vec<Item> {
     all.into_iter().filter(|item| matches(&query, &item.text)).collect()
 }
 
-fn commands(query: &str) -> Vec<Item> {
+fn commands(query: &str, standing: &Standing) -> Vec<Item> {
     let item = |named: &Named| Item {
         icon: named.icon,
         tone: Tone::Plain,
@@ -189,7 +191,8 @@ fn commands(query: &str) -> Vec<Item> {
         command: named.command.clone(),
     };
     let named = crate::command::NAMED.iter().filter(|named| named.command != AppCommand::OpenPalette);
-    named.filter(|named| matches(query, named.name)).map(item).collect()
+    let offered = named.filter(|named| standing.allows(named.command.need()).is_ok());
+    offered.filter(|named| matches(query, named.name)).map(item).collect()
 }
 
 fn project_name(workspace: &Workspace, id: EntityId) -> String {

@@ -6,12 +6,14 @@ use super::{
     detail::Detail,
     onboarding::Onboarding,
     picker::Picker,
+    qr::Qr,
     story::Story,
     toast::Toasts,
 };
 use std::rc::Rc;
 use velo_protocol::{
-    id::{EntityId, OpId, WorkspaceId},
+    access::Role,
+    id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
     ticket::Ticket,
 };
 
@@ -25,6 +27,8 @@ pub enum Page {
     WithoutProject,
     /// Fields with several values.
     Conflicts,
+    /// Everybody of the workspace.
+    Members,
     /// The other devices.
     Peers,
 }
@@ -69,11 +73,10 @@ pub enum Dialog {
         /// The operations behind the name that was shown when typing began.
         seen: Vec<OpId>,
     },
-    /// Shows an invitation, once it is made.
-    Invite {
-        /// The invitation.
-        ticket: Option<Ticket>,
-    },
+    /// Makes an invitation and shows it.
+    Invite(Invite),
+    /// Asks whether something that cannot be undone is meant.
+    Confirm(Confirm),
     /// Joins by ticket.
     Join {
         /// What has been typed.
@@ -90,6 +93,59 @@ pub enum Dialog {
     },
     /// All keys.
     Shortcuts,
+}
+
+/// A ticket in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// What who joins with it may do.
+    pub role: Role,
+    /// How many days it can be used.
+    pub days: u64,
+    /// How far it is.
+    pub step: InviteStep,
+}
+
+/// How far a ticket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InviteStep {
+    /// Its role and time are being chosen.
+    Choosing,
+    /// It was asked for.
+    Making,
+    /// Here it is.
+    Made {
+        /// The ticket.
+        ticket: Box<Ticket>,
+        /// Its text.
+        text: String,
+        /// The text as a QR code; `None` if it is too long for one.
+        qr: Option<Qr>,
+    },
+}
+
+impl Invite {
+    /// How many days a ticket can be used: the choices.
+    pub const DAYS: [u64; 3] = [1, 7, 30];
+}
+
+impl Default for Invite {
+    fn default() -> Self {
+        Self { role: Role::Member, days: 7, step: InviteStep::Choosing }
+    }
+}
+
+/// What is to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// Removing somebody.
+    Remove(PersonId),
+    /// Leaving the workspace.
+    Leave,
+    /// Taking a lower role.
+    StepDown(Role),
+    /// Taking a device from oneself.
+    Unlink(DeviceId),
 }
 
 /// What a name is asked for.
@@ -162,6 +218,8 @@ pub struct View {
     pub detail: Detail,
     /// What happened to it.
     pub story: Story,
+    /// Whether those who are no longer in are shown.
+    pub shows_former: bool,
     /// Which conflict is looked at.
     pub conflict: usize,
     /// The first start.
@@ -199,9 +257,10 @@ impl Dialog {
 }
 
 impl View {
-    /// The task that commands act on: the open one, or the one under the cursor.
+    /// The task that commands act on: the open one, or the one under the cursor. On pages without
+    /// tasks there is none: what is not seen must not be changed.
     pub fn target(&self) -> Option<EntityId> {
-        self.open.or(self.cursor)
+        self.open.or(self.cursor).filter(|_| self.page.has_tasks())
     }
 
     /// Whether something over the page takes the keys.

@@ -6,8 +6,11 @@ use egui_kittest::{
     Harness,
     kittest::{NodeT, Queryable},
 };
-use velo_app::app::VeloApp;
-use velo_protocol::id::WorkspaceId;
+use velo_app::{
+    app::VeloApp,
+    view::state::{Dialog, Invite, InviteStep},
+};
+use velo_protocol::{id::WorkspaceId, ticket::Ticket};
 
 /// A running app.
 pub struct Screen {
@@ -57,6 +60,15 @@ impl Screen {
         self.harness.run();
         self.harness.get_by_label(name).type_text(text);
         self.harness.run();
+    }
+
+    /// The ticket that was made.
+    #[track_caller]
+    pub fn ticket(&self) -> Ticket {
+        match &self.harness.state().view().dialog {
+            Dialog::Invite(Invite { step: InviteStep::Made { ticket, .. }, .. }) => (**ticket).clone(),
+            other => panic!("no ticket: {other:?}"),
+        }
     }
 
     /// Presses a key.

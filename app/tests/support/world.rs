@@ -15,12 +15,13 @@ use velo_protocol::{
     access::Role,
     change::Change,
     history::{self, LoggedEntry},
-    id::{DeviceId, EntityId, WorkspaceId},
-    replica::{Command, Identity, Input, Logs, Output, Replica, Reply, RequestId},
+    id::{DeviceId, EntityId, PersonId, WorkspaceId},
+    replica::{Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId},
     store::{
         EntryAt, LogReader, LogStore,
         memory::{MemoryLog, MemoryReader},
     },
+    ticket::Ticket,
     time::Now,
     workspace::Workspace,
 };
@@ -52,6 +53,10 @@ pub struct Device {
     pub name: Option<String>,
     /// What it says it cannot show or save.
     pub troubles: Vec<String>,
+    /// Workspaces whose ticket it could not use, and why.
+    pub refusals: Vec<(WorkspaceId, String)>,
+    /// More devices of its person, as if they had been linked.
+    pub linked: Vec<DeviceId>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -66,9 +71,14 @@ pub type Shared = Rc<RefCell<Device>>;
 impl Device {
     /// The device of a person, both drawn from `seed`.
     pub fn new(seed: u8) -> Shared {
-        let identity = Identity::from_seeds([seed; 32], &[seed ^ 0x80; 32]);
+        Self::of(seed, seed ^ 0x80)
+    }
+
+    /// A device of the person drawn from a seed.
+    pub fn of(person: u8, device: u8) -> Shared {
+        let identity = Identity::from_seeds([person; 32], &[device; 32]);
         Rc::new(RefCell::new(Self {
-            replica: Replica::new(identity.clone(), [seed.wrapping_add(1); 32]),
+            replica: Replica::new(identity.clone(), [(device ^ 0x80).wrapping_add(1); 32]),
             identity,
             logs: BTreeMap::new(),
             answers: Vec::new(),
@@ -77,6 +87,8 @@ impl Device {
             preferences: Preferences::default(),
             name: None,
             troubles: Vec::new(),
+            refusals: Vec::new(),
+            linked: Vec::new(),
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -121,6 +133,9 @@ impl Device {
                 let result = result.map(Answered::Reply).map_err(|refusal| refusal.to_string());
                 self.answers.push(Answer { request, result });
             }
+            Output::Event(Event::JoinRefused { workspace, reason }) => {
+                self.refusals.push((workspace, reason));
+            }
             Output::Disconnect { .. } | Output::WakeAt(_) | Output::Event(_) => {}
         }
     }
@@ -162,7 +177,14 @@ impl Device {
 
     /// What is visible.
     pub fn workspace(&self, id: WorkspaceId) -> Workspace {
-        self.replica.workspace(id).unwrap().clone()
+        let mut workspace = self.replica.workspace(id).unwrap().clone();
+        if !self.linked.is_empty() {
+            let mut roster = workspace.roster().clone();
+            let own = roster.members.get_mut(&self.identity.person);
+            own.unwrap().devices.extend(&self.linked);
+            workspace.set_roster(roster);
+        }
+        workspace
     }
 
     /// A new id.
@@ -180,6 +202,12 @@ impl Device {
         Some(LoggedEntry { prefix: entry.id.prefix(), origin, header: entry.header.clone(), body })
     }
 
+    /// Whose device it is.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn person(&self) -> PersonId {
+        self.identity.person
+    }
+
     /// This device.
     pub fn device(&self) -> DeviceId {
         self.identity.device_id()
@@ -191,14 +219,25 @@ fn demo_board(workspace: WorkspaceId) -> Vec<Change> {
     sample::changes(workspace, today).unwrap()
 }
 
-/// Lets `one` join the workspace of `other`, and both agree.
-pub fn join(one: &Shared, name: &str, other: &Shared, workspace: WorkspaceId) {
-    let invite =
-        Command::Invite { workspace, role: Role::Member, expires_ms: MORNING_MS * 2, addresses: Vec::new() };
-    let ticket = match other.borrow_mut().run(invite) {
+/// Has somebody make a ticket that lasts for a week.
+pub fn ticket(from: &Shared, workspace: WorkspaceId, role: Role) -> Ticket {
+    let expires_ms = MORNING_MS + 7 * 24 * 3_600_000;
+    let invite = Command::Invite { workspace, role, expires_ms, addresses: Vec::new() };
+    match from.borrow_mut().run(invite) {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),
-    };
+    }
+}
+
+/// Lets `one` join the workspace of `other` as a member, and both agree.
+#[allow(dead_code, reason = "each test program uses a part of it")]
+pub fn join(one: &Shared, name: &str, other: &Shared, workspace: WorkspaceId) {
+    join_as(Role::Member, one, name, other, workspace);
+}
+
+/// Lets `one` join the workspace of `other`, and both agree.
+pub fn join_as(role: Role, one: &Shared, name: &str, other: &Shared, workspace: WorkspaceId) {
+    let ticket = ticket(other, workspace, role);
     one.borrow_mut().run(Command::Join { ticket, person_name: name.into() });
     meet(one, other);
 }
@@ -228,11 +267,18 @@ pub fn part(one: &Shared, other: &Shared) {
     let (first, second) = (one.borrow().device(), other.borrow().device());
     one.borrow_mut().handle(Input::PeerDown { peer: second });
     other.borrow_mut().handle(Input::PeerDown { peer: first });
+    one.borrow_mut().sent.retain(|(peer, _)| *peer != second);
+    other.borrow_mut().sent.retain(|(peer, _)| *peer != first);
 }
 
 /// Hands over what `from` has sent. Returns whether there was anything.
 fn deliver(from: &Shared, sender: DeviceId, to: &Shared) -> bool {
-    let frames: Vec<(DeviceId, Vec<u8>)> = from.borrow_mut().sent.drain(..).collect();
+    // What is on its way to others stays; what was sent to somebody who has gone is lost.
+    let receiver = to.borrow().device();
+    let sent = std::mem::take(&mut from.borrow_mut().sent);
+    let (frames, rest): (VecDeque<_>, VecDeque<_>) =
+        sent.into_iter().partition(|(peer, _)| *peer == receiver);
+    from.borrow_mut().sent = rest;
     let any = !frames.is_empty();
     for (peer, frame) in frames {
         let bytes = frame.len();
@@ -260,7 +306,8 @@ impl Bridge for TestBridge {
     }
 
     fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
-        self.0.borrow().replica.workspace(id).cloned()
+        let device = self.0.borrow();
+        device.replica.workspace(id).map(|_| device.workspace(id))
     }
 
     fn peers(&self) -> Vec<Peer> {
@@ -274,6 +321,10 @@ impl Bridge for TestBridge {
 
     fn troubles(&self) -> Vec<String> {
         self.0.borrow().troubles.clone()
+    }
+
+    fn refusals(&self) -> Vec<(WorkspaceId, String)> {
+        self.0.borrow().refusals.clone()
     }
 
     fn name(&self) -> Option<String> {
@@ -291,7 +342,12 @@ impl Bridge for TestBridge {
     fn send(&mut self, id: RequestId, request: Request) {
         let mut device = self.0.borrow_mut();
         let command = match request {
-            Request::Replica(command) => command,
+            Request::Replica(command) => {
+                if let Command::Join { ticket, .. } = &command {
+                    device.refusals.retain(|(workspace, _)| *workspace != ticket.workspace);
+                }
+                command
+            }
             Request::Sample(workspace) => Command::Edit { workspace, changes: demo_board(workspace) },
             Request::Dial(address) => {
                 let result = Err(format!("\"{address}\" cannot be reached from a test"));

@@ -1,0 +1,307 @@
+//! Who is in and what they may do: whole ways through the app, on the real replica.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
+
+#[path = "support/screen.rs"]
+mod screen;
+#[path = "support/world.rs"]
+mod world;
+
+use egui::{Key, Theme, Vec2};
+use egui_kittest::kittest::Queryable;
+use screen::Screen;
+use velo_app::view::standing::Place;
+use velo_protocol::{access::Role, id::WorkspaceId, model::Kind, replica::Command};
+use world::{Device, Shared, join_as, meet, part, talk, ticket};
+
+const SIZE: Vec2 = Vec2::new(1440.0, 900.0);
+
+/// Anna's sample board, and somebody who has joined it.
+fn two(role: Role) -> (Screen, Shared, WorkspaceId) {
+    let anna = Device::new(1);
+    let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+    anna.borrow_mut().fill(id);
+    let ben = Device::new(7);
+    join_as(role, &ben, "Ben Moss", &anna, id);
+    (Screen::new(&anna, SIZE, Theme::Dark), ben, id)
+}
+
+fn role_of(device: &Shared, of: &Shared, id: WorkspaceId) -> Option<Role> {
+    device.borrow().workspace(id).roster().role_of(of.borrow().person())
+}
+
+fn members(screen: &mut Screen) {
+    screen.press(Key::G);
+    screen.press(Key::M);
+}
+
+fn first_title(screen: &Screen) -> String {
+    let state = screen.harness.state();
+    let task = state.view().board.columns.iter().find_map(|column| column.tasks.first()).copied().unwrap();
+    state.model().workspace.as_ref().unwrap().task(task).unwrap().title.to_owned()
+}
+
+#[test]
+fn the_members_page_tells_who_is_in() {
+    let (mut screen, ben, id) = two(Role::Member);
+    members(&mut screen);
+    assert!(screen.shows_part("Anna Berg, you: owner. Joined today"));
+    assert!(screen.shows_part("Ben Moss: member"));
+    let (own, theirs) = (screen.device.borrow().device().short(), ben.borrow().device().short());
+    assert!(screen.shows(&format!("Device {own}: This device")));
+    assert!(screen.shows(&format!("Device {theirs}: Connected")));
+    part(&ben, &screen.device);
+    screen.harness.run();
+    assert!(screen.shows_part(&format!("Device {theirs}: Last seen")));
+    assert!(screen.shows_part("Member ticket: Expires Sun 29 Nov 10:00 · made by you"));
+    assert!(!screen.shows("Former people"), "nobody has gone");
+    screen.device.borrow_mut().pass(8 * 24 * 3_600_000);
+    screen.harness.run();
+    assert!(screen.shows_part("Member ticket: Expired "), "it says so, and can be withdrawn");
+    assert!(screen.unnamed().is_empty(), "{:?}", screen.unnamed());
+    assert_eq!(screen.harness.state().model().members.people.len(), 2);
+    assert_eq!(screen.device.borrow().workspace(id).members().len(), 2);
+}
+
+#[test]
+fn a_role_is_changed() {
+    let (mut screen, ben, id) = two(Role::Member);
+    members(&mut screen);
+    screen.click("Role of Ben Moss: member");
+    assert!(screen.shows("Owner") && screen.shows("Viewer") && screen.unnamed().is_empty());
+    screen.click("Viewer");
+    assert!(screen.shows("Role of Ben Moss: viewer"));
+    talk(&ben, &screen.device);
+    assert_eq!(role_of(&ben, &ben, id), Some(Role::Viewer));
+    screen.click("Role of Ben Moss: viewer");
+    screen.click("Admin");
+    assert_eq!(role_of(&screen.device, &ben, id), Some(Role::Admin));
+    assert!(screen.shows("Ben Moss is an admin now"));
+}
+
+#[test]
+fn who_may_not_change_roles_is_told_who_can() {
+    let (screen, ben, _) = two(Role::Member);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    members(&mut theirs);
+    assert!(!theirs.shows("Remove…") && theirs.shows("Leave…"));
+    let people = &theirs.harness.state().model().members.people;
+    let why = people[0].roles.as_ref().unwrap_err();
+    assert_eq!(why, "Only owners change what owners and admins may do: ask Anna Berg.");
+    theirs.harness.get_by_label("Role of Anna Berg: owner").hover();
+    theirs.harness.run();
+    theirs.click("Invite somebody");
+    assert!(!theirs.shows("Make ticket"), "it is disabled");
+    drop(screen);
+}
+
+#[test]
+fn somebody_is_removed_after_an_explanation() {
+    let (mut screen, ben, id) = two(Role::Member);
+    let pinned = ticket(&screen.device, id, Role::Viewer);
+    members(&mut screen);
+    screen.click("Remove…");
+    assert!(screen.shows("Remove Ben Moss?"));
+    for part in [
+        "What Ben Moss’s devices wrote that has not reached this device yet has no effect",
+        "Ben Moss keeps what they have read so far",
+        "All 2 open tickets are withdrawn",
+        "can be let in again",
+    ] {
+        assert!(screen.shows_part(part), "{part}");
+    }
+    screen.click("Cancel");
+    assert_eq!(role_of(&screen.device, &ben, id), Some(Role::Member));
+    screen.click("Remove…");
+    screen.click("Remove Ben Moss");
+    assert_eq!(role_of(&screen.device, &ben, id), None);
+    let open = screen.device.borrow().workspace(id).roster().invites.clone();
+    assert!(open.iter().all(|open| open.id != pinned.invite), "the ticket is withdrawn too");
+    screen.click("Former people");
+    assert!(screen.shows("Ben Moss: Removed by Anna Berg"));
+    assert!(screen.unnamed().is_empty());
+}
+
+#[test]
+fn who_was_removed_hears_of_it_and_is_let_in_again() {
+    let (mut screen, ben, id) = two(Role::Member);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    let person = ben.borrow().person();
+    screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
+    talk(&ben, &screen.device);
+    theirs.harness.run();
+    assert!(theirs.shows_part("Anna Berg removed you from this workspace: what you do here reaches nobody"));
+    assert!(!theirs.shows("New task") && !theirs.shows("Add column"));
+    screen.harness.run();
+    members(&mut screen);
+    screen.click("Former people");
+    screen.click("Let in again…");
+    screen.click("Member");
+    talk(&ben, &screen.device);
+    theirs.harness.run();
+    assert_eq!(role_of(&ben, &ben, id), Some(Role::Member));
+    assert!(!theirs.shows_part("removed you") && theirs.shows("New task"));
+}
+
+#[test]
+fn a_viewer_sees_no_editing_controls() {
+    let (screen, ben, id) = two(Role::Viewer);
+    drop(screen);
+    let before = ben.borrow().workspace(id).state_hash();
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Dark);
+    assert!(theirs.shows_part("You are a viewer here: you can read everything, and change nothing"));
+    let title = first_title(&theirs);
+    theirs.click(&title);
+    for control in [
+        "New task",
+        "Add column",
+        "Add project",
+        "Undo",
+        "Redo",
+        "Delete task",
+        "New comment",
+        "Comment",
+        "Title",
+        "Description",
+        "Edit description",
+        "New checklist item",
+    ] {
+        assert!(!theirs.shows(control), "{control}");
+    }
+    assert!(!theirs.shows_part("Add task to"));
+    assert!(theirs.shows("Copy id") && theirs.shows_part("Priority: "));
+    theirs.press(Key::Escape);
+    for key in [Key::C, Key::S, Key::Delete, Key::E] {
+        theirs.press(key);
+        assert!(!theirs.harness.state().view().is_covered(), "{key:?}");
+    }
+    assert!(theirs.shows_part("You are a viewer here"), "and why is said");
+    theirs.control(Key::K);
+    assert!(theirs.shows("Members") && !theirs.shows("Set status") && !theirs.shows("New project"));
+    theirs.press(Key::Escape);
+    assert_eq!(ben.borrow().workspace(id).state_hash(), before);
+    assert!(theirs.unnamed().is_empty());
+}
+
+#[test]
+fn a_viewer_drags_nothing() {
+    let (_screen, ben, id) = two(Role::Viewer);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Dark);
+    let before = ben.borrow().workspace(id).state_hash();
+    let from = theirs.place(&first_title(&theirs));
+    theirs.harness.drag_at(from);
+    theirs.harness.run();
+    theirs.harness.hover_at(from + egui::vec2(300.0, 40.0));
+    theirs.harness.run();
+    assert!(theirs.harness.state().view().dragged.is_none());
+    theirs.harness.drop_at(from + egui::vec2(300.0, 40.0));
+    theirs.harness.run();
+    assert_eq!(ben.borrow().workspace(id).state_hash(), before);
+}
+
+#[test]
+fn a_ticket_is_withdrawn_and_its_holder_hears_why() {
+    let anna = Device::new(1);
+    let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+    let mut screen = Screen::new(&anna, SIZE, Theme::Dark);
+    let ticket = ticket(&anna, id, Role::Member);
+    screen.harness.run();
+    members(&mut screen);
+    assert!(screen.shows_part("Nobody else is in yet"));
+    screen.click("Withdraw");
+    assert!(anna.borrow().workspace(id).roster().invites.is_empty());
+    assert!(screen.shows("Ticket withdrawn") && screen.shows_part("No ticket is open"));
+    let ben = Device::new(7);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    theirs.fill_in("Your name", "Ben Moss");
+    theirs.click("I have a ticket");
+    theirs.fill_in("Ticket", &ticket.to_string());
+    theirs.click("Join");
+    assert!(theirs.shows_part("Waiting for a device of the workspace"));
+    assert!(theirs.shows("Nothing has arrived yet") && theirs.unnamed().is_empty());
+    meet(&ben, &anna);
+    theirs.harness.run();
+    assert!(theirs.shows("Join a workspace"), "the dialog asks for another one");
+    assert!(theirs.shows_part("The ticket was withdrawn: ask for a new one."));
+    let another = world::ticket(&anna, id, Role::Member);
+    theirs.fill_in("Ticket", &another.to_string());
+    theirs.click("Join");
+    talk(&ben, &anna);
+    theirs.harness.run();
+    assert_eq!(role_of(&anna, &ben, id), Some(Role::Member));
+    assert!(!theirs.shows_part("withdrawn") && theirs.harness.state().model().standing.may_edit());
+}
+
+#[test]
+fn somebody_is_invited_as_a_viewer() {
+    let (mut screen, ben, id) = two(Role::Member);
+    part(&ben, &screen.device);
+    members(&mut screen);
+    screen.click("Invite somebody");
+    screen.click("Viewer");
+    screen.click("1 day");
+    assert!(screen.unnamed().is_empty());
+    screen.click("Make ticket");
+    assert!(screen.shows("QR code of the ticket") && screen.shows_part("can join as a viewer."));
+    assert!(screen.harness.get_by_label("QR code of the ticket").rect().width() >= 220.0);
+    let ticket = screen.ticket();
+    assert!(screen.unnamed().is_empty());
+    screen.click("Copy ticket");
+    screen.click("Done");
+    let open = screen.device.borrow().workspace(id).roster().invites.clone();
+    assert!(open.iter().any(|open| open.id == ticket.invite && open.role == Role::Viewer));
+    let carl = Device::new(9);
+    carl.borrow_mut().run(Command::Join { ticket, person_name: "Carl Dahl".into() });
+    meet(&carl, &screen.device);
+    assert_eq!(role_of(&screen.device, &carl, id), Some(Role::Viewer));
+}
+
+#[test]
+fn one_leaves_and_reads_on() {
+    let (screen, ben, id) = two(Role::Member);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Dark);
+    members(&mut theirs);
+    theirs.click("Leave…");
+    assert!(theirs.shows("Leave this workspace?") && theirs.shows_part("ask an owner or an admin"));
+    theirs.click("Leave workspace");
+    assert!(theirs.shows_part("You left this workspace"));
+    talk(&ben, &screen.device);
+    assert_eq!(role_of(&screen.device, &ben, id), None);
+    assert!(ben.borrow().workspace(id).shown(Kind::Task).count() > 0);
+}
+
+#[test]
+fn an_only_owner_cannot_leave_or_step_down() {
+    let (mut screen, ben, id) = two(Role::Member);
+    members(&mut screen);
+    screen.click("Leave…");
+    assert!(!screen.shows("Leave this workspace?"));
+    screen.click("Role of Ben Moss: member");
+    screen.click("Owner");
+    assert_eq!(role_of(&screen.device, &ben, id), Some(Role::Owner));
+    screen.click("Role of Anna Berg: owner");
+    screen.click("Member");
+    assert!(
+        screen.shows("Become a member?") && screen.shows_part("Only an owner can make you an owner again")
+    );
+    screen.click("Become a member");
+    assert_eq!(screen.harness.state().model().standing.place, Place::In(Role::Member));
+}
+
+#[test]
+fn a_device_is_unlinked_after_an_explanation() {
+    let anna = Device::new(1);
+    anna.borrow_mut().found("Workshop", "Anna Berg");
+    let tablet = Device::of(1, 60).borrow().device();
+    anna.borrow_mut().linked.push(tablet);
+    let mut screen = Screen::new(&anna, SIZE, Theme::Dark);
+    members(&mut screen);
+    assert!(screen.shows(&format!("Device {}: Not met yet", tablet.short())));
+    let buttons: Vec<_> = screen.harness.query_all_by_label("Unlink…").collect();
+    assert_eq!(buttons.len(), 2);
+    buttons[1].click();
+    screen.harness.run();
+    assert!(screen.shows(&format!("Unlink device {}?", tablet.short())));
+    assert!(screen.shows_part("if it was lost") && screen.unnamed().is_empty());
+    screen.click("Unlink device");
+    assert!(screen.shows_part("That is none of your devices"), "the core has the last word");
+}
