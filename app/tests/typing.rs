@@ -212,6 +212,7 @@ fn a_dialog_says_what_is_wrong_with_an_address_or_a_ticket() {
     let invite = velo_protocol::replica::Command::Invite {
         workspace: id,
         role: velo_protocol::access::Role::Member,
+        single_use: false,
         expires_ms: world::MORNING_MS * 2,
         addresses: Vec::new(),
     };

@@ -71,8 +71,13 @@ fn found(node: &Node) -> WorkspaceId {
 
 fn invite(node: &Node, workspace: WorkspaceId) -> Ticket {
     eventually("listening", || !node.listen_addresses().is_empty());
-    let command =
-        Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: Vec::new() };
+    let command = Command::Invite {
+        workspace,
+        role: Role::Member,
+        single_use: false,
+        expires_ms: u64::MAX,
+        addresses: Vec::new(),
+    };
     match node.submit_blocking(command).unwrap() {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),
@@ -173,6 +178,7 @@ fn a_ticket_waits_a_moment_for_the_node_to_listen() {
         let invite = Action::Invite(workspace::Invite {
             days: 1,
             role: workspace::TicketRole::Member,
+            once: false,
             address: Vec::new(),
         });
         let request = api::Request { workspace: None, action: invite };

@@ -87,6 +87,8 @@ pub struct Invite {
     pub role: Role,
     /// When the ticket expires: milliseconds since the Unix epoch. Honest peers refuse it later.
     pub expires_ms: u64,
+    /// Whether one person joins with it: then the device that made it withdraws it.
+    pub single_use: bool,
 }
 
 /// The body of a `Revoke` entry.

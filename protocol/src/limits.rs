@@ -128,6 +128,9 @@ pub const SHARES_PER_SESSION: usize = 32;
 pub const WORKSPACES_SHARED: usize = 1024;
 /// How long a device looks for the one whose link code was read.
 pub const LINK_MS: u64 = 60_000;
+/// How long after its end a ticket is withdrawn: who used it in time may be met only after days in the
+/// field, and a withdrawal that has not seen them undoes their joining.
+pub const EXPIRED_INVITE_MS: u64 = 7 * 24 * 3_600_000;
 /// Addresses in a ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Peers of which is remembered when they were last here, beside those that are.

@@ -14,6 +14,7 @@ use crate::{
     control::{Control, ControlError, Invite, Join},
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::wrap::RecipientKey,
+    limits,
     log::{EntryKind, Origin},
     log_set::{LogSet, Turn},
     roster::{OpenInvite, Parting, Roster, Standing},
@@ -267,6 +268,22 @@ impl Members {
         readers
     }
 
+    /// Open tickets that this device made and that have done their service: those for one person that
+    /// somebody used, and those whose time has been over for long.
+    pub fn spent_invites(&self, device: DeviceId, wall_ms: u64) -> Vec<EntryId> {
+        let own = self
+            .access
+            .invites()
+            .filter(|(at, _)| self.access.act(*at).is_some_and(|invite| invite.device == device));
+        let spent = own.filter_map(|(at, _)| {
+            let (id, invite) = self.invites.get(&at)?;
+            let used = invite.single_use && self.access.is_used(at);
+            let over = wall_ms > invite.expires_ms.saturating_add(limits::EXPIRED_INVITE_MS);
+            (used || over).then_some(*id)
+        });
+        spent.collect()
+    }
+
     /// The recovery keys of a person: one, unless their entries named several.
     pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
         self.recovery.get(&person).into_iter().flatten().copied()
@@ -304,7 +321,8 @@ impl Members {
         let open = self.access.invites().filter_map(|(at, role)| {
             let (id, invite) = self.invites.get(&at)?;
             let by = self.access.act(at)?.person;
-            Some(OpenInvite { id: *id, by, role, expires_ms: invite.expires_ms })
+            let Invite { expires_ms, single_use, .. } = *invite;
+            Some(OpenInvite { id: *id, by, role, expires_ms, single_use })
         });
         roster.invites = open.collect();
         roster

@@ -277,7 +277,7 @@ impl Replica {
                 }
             }
             Request::Shared(workspace) => self.shared(now, peer, workspace),
-            Request::Digest(digest) => self.digest(now, peer, &digest),
+            Request::Digest(digest) => self.digest(now, peer, &digest, logs),
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
             Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
             Request::NeedKeys(need) => self.keys_asked(now, peer, &need, logs),

@@ -40,6 +40,8 @@ pub struct OpenInvite {
     pub role: Role,
     /// Until when: milliseconds since the Unix epoch.
     pub expires_ms: u64,
+    /// Whether it is for one person.
+    pub single_use: bool,
 }
 
 /// See the module.

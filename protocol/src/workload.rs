@@ -528,7 +528,7 @@ impl Generator<'_> {
 fn invite_body(ticket: &Ticket) -> Vec<u8> {
     let (key, receiving) = (ticket.invite_key().public(), ticket.receiving().public());
     let (version, role, expires_ms) = (CONTROL_VERSION, Role::Member, ticket.expires_ms);
-    codec::encode(&Invite { version, key, receiving, role, expires_ms })
+    codec::encode(&Invite { version, key, receiving, role, expires_ms, single_use: false })
 }
 
 fn create(kind: Kind, id: EntityId, fields: Vec<(Slot, Value)>) -> Change {

@@ -214,7 +214,13 @@ fn pair() -> (Net, WorkspaceId) {
     let Ok(Reply::Workspace(workspace)) = made else { panic!("{made:?}") };
     let invited = net.command(
         first,
-        Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX / 2, addresses: Vec::new() },
+        Command::Invite {
+            workspace,
+            role: Role::Member,
+            single_use: false,
+            expires_ms: u64::MAX / 2,
+            addresses: Vec::new(),
+        },
     );
     let Ok(Reply::Ticket(ticket)) = invited else { panic!("{invited:?}") };
     net.command(second, Command::Join { ticket: ticket.clone(), person_name: "Ben".into() }).unwrap();

@@ -187,7 +187,10 @@ fn certificates_and_tickets_are_frozen() {
     assert_golden("link-cert", &codec::encode(&cert));
     let receiving = RecipientKey([6; 32]);
     let (version, key, role, expires_ms) = (CONTROL_VERSION, [4; 32], Role::Member, 5);
-    assert_golden("invite", &codec::encode(&Invite { version, key, receiving, role, expires_ms }));
+    assert_golden(
+        "invite",
+        &codec::encode(&Invite { version, key, receiving, role, expires_ms, single_use: true }),
+    );
     let ticket = Ticket {
         workspace: WorkspaceId([1; 32]),
         invite: EntryId([6; 32]),

@@ -114,7 +114,8 @@ fn world() -> World {
     let (first, genesis) = anna.write(EntryKind::GENESIS, &founder, None, &[]);
     let key = SecretKey::from_seed(&[9; 32]);
     let (version, role, expires_ms) = (CONTROL_VERSION, Role::Member, 1);
-    let body = Invite { version, key: key.public(), receiving: receiving(10), role, expires_ms };
+    let (key_public, single_use) = (key.public(), false);
+    let body = Invite { version, key: key_public, receiving: receiving(10), role, expires_ms, single_use };
     let (second, invite) = anna.write(EntryKind::INVITE, &body, Some(genesis), &[]);
     let join = Join::new(WORKSPACE, invite, &key, &ben.origin, ben.introduction(12));
     let (third, joined) = ben.write(EntryKind::JOIN, &join, Some(invite), &[invite]);

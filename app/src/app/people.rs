@@ -46,7 +46,7 @@ impl VeloApp {
         let expires_ms = self.model.moment.wall_ms.saturating_add(days.saturating_mul(DAY_MS));
         let addresses = self.bridge.addresses();
         self.send(
-            Request::Replica(Command::Invite { workspace, role, expires_ms, addresses }),
+            Request::Replica(Command::Invite { workspace, role, single_use: false, expires_ms, addresses }),
             Pending::Invited,
         );
     }

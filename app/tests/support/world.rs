@@ -222,7 +222,7 @@ fn demo_board(workspace: WorkspaceId) -> Vec<Change> {
 /// Has somebody make a ticket that lasts for a week.
 pub fn ticket(from: &Shared, workspace: WorkspaceId, role: Role) -> Ticket {
     let expires_ms = MORNING_MS + 7 * 24 * 3_600_000;
-    let invite = Command::Invite { workspace, role, expires_ms, addresses: Vec::new() };
+    let invite = Command::Invite { workspace, role, single_use: false, expires_ms, addresses: Vec::new() };
     match from.borrow_mut().run(invite) {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),

@@ -108,6 +108,10 @@ pub struct Invite {
     /// How many days the ticket is good for
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
     pub days: u16,
+    /// For one person: the ticket is withdrawn once somebody joined with it
+    #[arg(long)]
+    #[serde(default)]
+    pub once: bool,
     /// What the one who joins may do: a ticket gives at most the role of a member
     #[arg(long, value_enum, default_value_t = TicketRole::Member)]
     #[serde(default)]
@@ -373,7 +377,8 @@ pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, Ap
     listening(scope.node).await;
     let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
     // The node adds those it listens on.
-    let command = Command::Invite { workspace: scope.id, role: invite.role.into(), expires_ms, addresses };
+    let (role, single_use) = (invite.role.into(), invite.once);
+    let command = Command::Invite { workspace: scope.id, role, single_use, expires_ms, addresses };
     match scope.node.submit(command).await? {
         Reply::Ticket(ticket) => answer(&TicketAnswer {
             ticket: ticket.to_string(),

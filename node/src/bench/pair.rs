@@ -113,6 +113,7 @@ async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
     let invite = Action::Invite(workspace::Invite {
         days: 1,
         role: workspace::TicketRole::Member,
+        once: false,
         address: Vec::new(),
     });
     let ticket = old.ask::<workspace::TicketAnswer>(invite).await?.ticket;

@@ -158,6 +158,7 @@ async fn share_board(cast: &Cast, demo: &Demo, stage: &Stage) -> Result<Agreemen
         let invite = Action::Invite(workspace::Invite {
             days: 1,
             role: workspace::TicketRole::Member,
+            once: false,
             address: Vec::new(),
         });
         let ticket: workspace::TicketAnswer = cast.anna.ask(invite).await?;

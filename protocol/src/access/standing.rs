@@ -77,6 +77,12 @@ impl Access {
         })
     }
 
+    /// Whether somebody joined with a ticket.
+    pub fn is_used(&self, invite: EntryAt) -> bool {
+        let joins = self.numbers.get(&invite).map_or(&[][..], |no| &self.acts[*no].cited_by);
+        joins.iter().any(|no| self.acts[*no].verdict.is_effective())
+    }
+
     fn effective_grants(&self, person: PersonId) -> impl Iterator<Item = ActNo> + '_ {
         let grants = self.people.get(&person).map_or(&[][..], |person| &person.grants);
         grants.iter().copied().filter(|grant| self.acts[*grant].verdict.is_effective())

@@ -3,6 +3,7 @@
 use super::{
     Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
     io::{Event, Way},
+    people::TicketWish,
     write::{Draft, Written},
 };
 use crate::{
@@ -46,8 +47,9 @@ impl Replica {
                 self.found(now, request, &name, &person_name, logs)
             }
             Command::Join { ticket, person_name } => self.join(now, request, ticket, person_name, logs),
-            Command::Invite { workspace, role, expires_ms, addresses } => {
-                self.invite(now, request, workspace, (role, expires_ms, addresses), logs)
+            Command::Invite { workspace, role, single_use, expires_ms, addresses } => {
+                let wish = TicketWish { role, single_use, expires_ms, addresses };
+                self.invite(now, request, workspace, wish, logs)
             }
             Command::Revoke { workspace, invite } => self.revoke(now, request, workspace, invite, logs),
             Command::SetRole { workspace, person, role } => {

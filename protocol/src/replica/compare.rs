@@ -55,7 +55,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest) {
+    pub(super) fn digest(&mut self, now: Now, peer: DeviceId, digest: &Digest, logs: &dyn Logs) {
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&digest.workspace))
         else {
@@ -79,6 +79,7 @@ impl Replica {
         if equal {
             // Whatever keys it has sent are here.
             self.ask_for_keys(peer, digest.workspace);
+            self.withdraw_spent(now, digest.workspace, logs);
         }
     }
 

@@ -143,6 +143,8 @@ pub enum Command {
         workspace: WorkspaceId,
         /// What who joins with it may do; at most [`Role::Member`].
         role: Role,
+        /// Whether it is for one person.
+        single_use: bool,
         /// Until when: milliseconds since the Unix epoch.
         expires_ms: u64,
         /// Where this device or a relay may be reached.

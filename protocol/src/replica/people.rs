@@ -104,7 +104,29 @@ impl Holding {
     }
 }
 
+/// What a ticket is to be like.
+pub(super) struct TicketWish {
+    pub role: Role,
+    pub single_use: bool,
+    pub expires_ms: u64,
+    pub addresses: Vec<String>,
+}
+
 impl Replica {
+    /// Withdraws own tickets that have done their service. Only when another device holds the same as
+    /// this one: a device that returns late would undo the joining of people it has not heard of.
+    pub(super) fn withdraw_spent(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let spent = holding.members.spent_invites(self.identity.device_id(), now.wall_ms);
+        let may_write = self.read_only.is_none() && !holding.state.needs_update() && holding.syncs(now);
+        if spent.is_empty() || !may_write || holding.may(Role::Admin).is_err() {
+            return;
+        }
+        let version = CONTROL_VERSION;
+        let revoke = |invite| Draft::new(EntryKind::REVOKE, &Revoke { version, invite });
+        self.write_unasked(now, workspace, spent.into_iter().map(revoke).collect(), logs);
+    }
+
     /// Takes a ticket. It is used when its `Invite` entry has arrived: see [`Self::enter`].
     pub(super) fn join(
         &mut self,
@@ -196,9 +218,10 @@ impl Replica {
         now: Now,
         request: RequestId,
         workspace: WorkspaceId,
-        (role, expires_ms, addresses): (Role, u64, Vec<String>),
+        wish: TicketWish,
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
+        let TicketWish { role, single_use, expires_ms, addresses } = wish;
         if expires_ms <= now.wall_ms {
             return Err(Refusal::Ticket("a ticket must expire in the future".to_owned()));
         }
@@ -214,7 +237,7 @@ impl Replica {
         let invite = EntryId([0; 32]);
         let ticket = Ticket { workspace, invite, seed, secret, inviter, expires_ms, addresses };
         let (key, receiving) = (ticket.invite_key().public(), ticket.receiving().public());
-        let body = Invite { version: CONTROL_VERSION, key, receiving, role, expires_ms };
+        let body = Invite { version: CONTROL_VERSION, key, receiving, role, expires_ms, single_use };
         let reply = |written: &Written| {
             let invite = written.ids.first().copied().unwrap_or(invite);
             Reply::Ticket(Ticket { invite, ..ticket })

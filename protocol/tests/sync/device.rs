@@ -144,8 +144,13 @@ impl Device {
     }
 
     pub fn invite(&mut self, workspace: WorkspaceId) -> Ticket {
-        let command =
-            Command::Invite { workspace, role: Role::Member, expires_ms: u64::MAX, addresses: vec![] };
+        let command = Command::Invite {
+            workspace,
+            role: Role::Member,
+            single_use: false,
+            expires_ms: u64::MAX,
+            addresses: vec![],
+        };
         match self.command(command).unwrap() {
             Reply::Ticket(ticket) => ticket,
             other => panic!("{other:?}"),

@@ -187,3 +187,30 @@ fn a_viewer_links_a_device_that_reads() {
     let refused = phone.command(Command::Edit { workspace, changes: Vec::new() });
     assert!(refused.is_ok(), "nothing was asked: {refused:?}");
 }
+
+#[test]
+fn a_ticket_for_one_person_is_withdrawn_once_somebody_came() {
+    let mut anna = Device::new(1);
+    let workspace = anna.found();
+    let command = Command::Invite {
+        workspace,
+        role: Role::Member,
+        single_use: true,
+        expires_ms: u64::MAX,
+        addresses: Vec::new(),
+    };
+    let Ok(Reply::Ticket(ticket)) = anna.command(command) else { panic!("no ticket") };
+    let (mut ben, mut carla) = (Device::new(2), Device::new(3));
+    ben.join(&ticket).unwrap();
+    meet(&mut anna, &mut ben);
+    anna.pass(12_000);
+    meet(&mut anna, &mut ben);
+    assert!(anna.replica.workspace(workspace).unwrap().roster().invites.is_empty());
+    carla.join(&ticket).unwrap();
+    meet(&mut ben, &mut carla);
+    assert!(carla.events().any(|event| matches!(event, Event::JoinRefused { .. })));
+    assert_eq!(ben.replica.workspace(workspace).unwrap().members().len(), 2);
+    ben.edit(workspace, 1);
+    meet(&mut ben, &mut carla);
+    assert_eq!(shown(&carla, workspace).0, 0, "what is written from now on it cannot read");
+}
