@@ -60,6 +60,8 @@ pub enum Domain {
     LinkChild,
     /// Use of an invitation, by the invite's key.
     Invite,
+    /// A claim to be served, by an invite's key.
+    Claim,
     /// A claim to a person's workspaces, by their root.
     Recover,
 }
@@ -71,6 +73,7 @@ impl Domain {
             Self::LinkParent => "velo/link-parent/1",
             Self::LinkChild => "velo/link-child/1",
             Self::Invite => "velo/invite/1",
+            Self::Claim => "velo/claim/1",
             Self::Recover => "velo/recover/1",
         }
     }

@@ -112,6 +112,8 @@ pub const FORWARD_LATEST_MS: u64 = 2_000;
 /// What the network has written is not sent again for this long, whatever the peer announces
 /// meanwhile; nor is everything we hold announced again, unless a person asks.
 pub const RESEND_MS: u64 = 3_000;
+/// A peer that is not served is told that nothing is here at least this seldom in the end.
+pub const DENY_MOST_MS: u64 = 10 * 60_000;
 /// Logs read ahead for one peer, to send them in causal order: at most so many runs of memory.
 pub const READ_AHEAD: usize = 32;
 /// Announced heads that are not here yet, remembered of one peer.

@@ -284,6 +284,11 @@ impl Members {
         spent.collect()
     }
 
+    /// Whether certificates name a device, whoever brought them.
+    pub fn is_certified(&self, device: DeviceId) -> bool {
+        self.receiving.contains_key(&device)
+    }
+
     /// The recovery keys of a person: one, unless their entries named several.
     pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
         self.recovery.get(&person).into_iter().flatten().copied()

@@ -36,6 +36,10 @@ pub enum Message {
     Ops(Ops),
     /// The end of the session.
     Bye,
+    /// What lets the sender in.
+    Claim(Claim),
+    /// The ticket that the receiver claims by was withdrawn, as far as the sender knows.
+    Withdrawn(WorkspaceId),
     /// Asks for the keys of epochs that the sender cannot open.
     NeedKeys(NeedKeys),
     /// A device of the person takes the receiver in, whose link code it has read.
@@ -48,6 +52,34 @@ pub enum Message {
     Recover(Recover),
     /// One of them.
     Recovered(Recovered),
+}
+
+/// See [`Message::Claim`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// By what.
+    pub by: ClaimBy,
+}
+
+/// What lets a device in that is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimBy {
+    /// It holds a ticket.
+    Invite {
+        /// The `Invite` entry.
+        invite: EntryId,
+        /// By the invite's key, over both devices and nonces.
+        by_invite: Sig,
+    },
+    /// It is a device of a member.
+    Certificates {
+        /// Whose.
+        person: PersonId,
+        /// From the root to the sender.
+        chain: Vec<LinkCert>,
+    },
 }
 
 /// See [`Message::NeedKeys`].
@@ -171,6 +203,8 @@ impl Message {
             Self::Heads(heads) => (3, codec::encode(heads)),
             Self::Ops(ops) => (4, codec::encode(ops)),
             Self::Bye => (5, Vec::new()),
+            Self::Claim(claim) => (12, codec::encode(claim)),
+            Self::Withdrawn(workspace) => (13, codec::encode(workspace)),
             Self::NeedKeys(need) => (6, codec::encode(need)),
             Self::LinkOffer(offer) => (7, codec::encode(offer)),
             Self::LinkAccept(accept) => (8, codec::encode(accept)),
@@ -204,6 +238,8 @@ impl Message {
             9 => codec::decode(body).map(Self::LinkDone),
             10 => codec::decode(body).map(Self::Recover),
             11 => codec::decode(body).map(Self::Recovered),
+            12 => codec::decode(body).map(Self::Claim),
+            13 => codec::decode(body).map(Self::Withdrawn),
             other => Err(malformed(&format!("unknown type {other}"))),
         }
     }

@@ -23,6 +23,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, VecDeque};
 
+mod admission;
 mod commands;
 mod compare;
 mod holding;
@@ -280,6 +281,11 @@ impl Replica {
             Request::Digest(digest) => self.digest(now, peer, &digest, logs),
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
             Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
+            Request::Claim(workspace) => {
+                self.claimed(now, peer, workspace);
+                self.push(now, peer, logs);
+            }
+            Request::Withdrawn(workspace) => self.refuse_ticket(workspace),
             Request::NeedKeys(need) => self.keys_asked(now, peer, &need, logs),
             Request::LinkOffer(offer) => self.link_offered(peer, offer)?,
             Request::LinkAccept(accept) => self.link_accepted(now, peer, &accept, logs)?,
@@ -474,8 +480,10 @@ impl Replica {
 
     /// Sends a peer what it lacks, as far as the network takes it.
     fn push(&mut self, now: Now, peer: DeviceId, logs: &dyn Logs) {
+        let Some(session) = self.sessions.get(&peer) else { return };
+        let mut shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
+        shared.retain(|workspace| self.admits(now, peer, *workspace));
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
         let mut failures = Vec::new();
         for workspace in shared {
             let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else {

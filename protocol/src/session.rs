@@ -19,7 +19,7 @@ use crate::{
     limits,
     link_code::LinkSecret,
     message::{
-        Auth, Digest, Heads, Hello, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Ops,
+        Auth, Claim, Digest, Heads, Hello, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Ops,
         PROTOCOL_VERSION, Recover, Recovered,
     },
     root::Root,
@@ -72,6 +72,10 @@ pub enum Request {
     Ops(Ops),
     /// It says good-bye.
     Bye,
+    /// It says what lets it in.
+    Claim(WorkspaceId),
+    /// It says that our ticket was withdrawn.
+    Withdrawn(WorkspaceId),
     /// It asks for keys.
     NeedKeys(NeedKeys),
     /// It would take this device in.
@@ -85,6 +89,8 @@ pub enum Request {
     /// It tells of a workspace of the person.
     Recovered(Recovered),
 }
+
+const UNSHARED: &str = "a message about a workspace that was not authenticated";
 
 /// See the module.
 #[derive(Debug)]
@@ -237,6 +243,12 @@ impl Session {
                 self.checked(heads.workspace, Request::Heads(heads))
             }
             (Message::Ops(ops), _) => self.checked(ops.workspace, Request::Ops(ops)),
+            (Message::Claim(Claim { workspace, by }), _) => {
+                let copy = self.copies.get_mut(&workspace);
+                copy.ok_or(Fault::Order(UNSHARED))?.claim = Some(by);
+                Ok(Request::Claim(workspace))
+            }
+            (Message::Withdrawn(workspace), _) => self.checked(workspace, Request::Withdrawn(workspace)),
             (Message::NeedKeys(need), _) => {
                 if need.epochs.len() > limits::EPOCHS_ASKED {
                     return Err(Fault::Order("too many epochs in one message"));
@@ -272,6 +284,14 @@ impl Session {
 
     fn recovery_bytes(&self, sender: (DeviceId, &[u8; 32]), receiver: (DeviceId, &[u8; 32])) -> Vec<u8> {
         codec::encode(&(sender, receiver))
+    }
+
+    /// What the key of a ticket signs to prove in this session that its holder, this device or else the
+    /// peer, may be served.
+    pub fn claim_bytes(&self, workspace: WorkspaceId, by_us: bool) -> Option<Vec<u8>> {
+        let (us, theirs) = ((self.us, self.hello.nonce), (self.peer, self.theirs?.nonce));
+        let (claimer, other) = if by_us { (us, theirs) } else { (theirs, us) };
+        Some(codec::encode(&(workspace, claimer, other)))
     }
 
     /// What proves in this session that this device has read the peer's link code.
@@ -331,11 +351,7 @@ impl Session {
     }
 
     fn checked(&self, workspace: WorkspaceId, request: Request) -> Result<Request, Fault> {
-        if self.copies.contains_key(&workspace) {
-            Ok(request)
-        } else {
-            Err(Fault::Order("a message about a workspace that was not authenticated"))
-        }
+        if self.copies.contains_key(&workspace) { Ok(request) } else { Err(Fault::Order(UNSHARED)) }
     }
 }
 

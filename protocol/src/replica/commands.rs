@@ -258,12 +258,18 @@ impl Replica {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         holding.sync_until = now.mono_ms + crate::limits::SYNC_NOW_MS;
         let digest = Message::Digest(Digest { workspace, hash: holding.digest(), asks: true });
-        for (peer, session) in &mut self.sessions {
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let admitted = self.admits(now, peer, workspace);
+            let (Some(session), Some(holding)) =
+                (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+            else {
+                continue;
+            };
             let Some(copy) = session.copies.get_mut(&workspace) else { continue };
             let heads = copy.ask(now, workspace, &holding.logs);
-            session.say_all(&heads);
+            session.say_all(&if admitted { heads } else { Vec::new() });
             session.say(&digest);
-            self.outputs.push_back(Output::Event(Event::PeerChanged { peer: *peer }));
+            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         }
     }
 }

@@ -15,6 +15,7 @@ impl Replica {
         let secret = holding.record.secret.clone();
         self.note_seen(now, peer);
         self.offer(now, peer, workspace, &secret);
+        self.say_claim(peer, workspace);
         self.say_digest(now, peer, workspace, false);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
@@ -42,13 +43,18 @@ impl Replica {
 
     /// Says what is due of the heads we hold.
     pub(super) fn say_heads(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
+        let admitted = self.admits(now, peer, workspace);
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
         else {
             return;
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
         if holding.syncs(now) {
-            let heads = copy.due_heads(now, workspace, &holding.logs);
+            let heads = if admitted {
+                copy.due_heads(now, workspace, &holding.logs)
+            } else {
+                copy.due_denial(now, workspace)
+            };
             session.say_all(&heads);
         } else {
             copy.stay_silent();
@@ -84,6 +90,7 @@ impl Replica {
     }
 
     pub(super) fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
+        let admitted = self.admits(now, peer, heads.workspace);
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
         else {
@@ -92,7 +99,11 @@ impl Replica {
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
         let answers = self.read_only.is_none() && holding.syncs(now);
         if copy.on_heads(now, heads, &holding.logs) && answers {
-            let answer = copy.full_heads(now, heads.workspace, &holding.logs);
+            let answer = if admitted {
+                copy.full_heads(now, heads.workspace, &holding.logs)
+            } else {
+                copy.denial(now, heads.workspace)
+            };
             session.say_all(&answer);
         }
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));

@@ -192,16 +192,23 @@ impl Replica {
         let fits = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
         let is_open = holding.members.access().invites().any(|(open, _)| open == at);
         if !fits || !is_open {
-            let reason = "the ticket was withdrawn: ask for a new one".to_owned();
-            if holding.refused.replace(reason.clone()).is_none() {
-                self.outputs.push_back(Output::Event(Event::JoinRefused { workspace, reason }));
-            }
-            return;
+            return self.refuse_ticket(workspace);
         }
         let origin = holding.record.origin;
         let join = Join::new(workspace, ticket.invite, &key, &origin, self.identity.introduction());
         let join = Draft { auth: Some(ticket.invite), ..Draft::new(EntryKind::JOIN, &join) };
         self.write_unasked(now, workspace, vec![join], logs);
+    }
+
+    /// The ticket is not good: it was withdrawn, or is not what its entry says.
+    pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.is_joining()) else {
+            return;
+        };
+        let reason = "the ticket was withdrawn: ask for a new one".to_owned();
+        if holding.refused.replace(reason.clone()).is_none() {
+            self.outputs.push_back(Output::Event(Event::JoinRefused { workspace, reason }));
+        }
     }
 
     /// Says who this device's person is, once they are in.

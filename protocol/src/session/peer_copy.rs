@@ -5,7 +5,7 @@ use crate::{
     limits,
     log::{Head, Signer},
     log_set::LogSet,
-    message::{Heads, Message, Ops},
+    message::{ClaimBy, Heads, Message, Ops},
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
 };
@@ -39,6 +39,13 @@ pub struct Source<'a> {
 /// See the module. Positions are by our chain numbers.
 #[derive(Debug)]
 pub struct PeerCopy {
+    /// Whether it is served: see [`crate::replica`].
+    pub admitted: bool,
+    /// What it says lets it in.
+    pub claim: Option<ClaimBy>,
+    /// From when on it may be told again that nothing is here, for want of a reason to tell it more, and
+    /// after how long then.
+    deny_next: (u64, u64),
     marks: Marks,
     /// What it knows that we hold.
     told: BTreeMap<ChainNo, u64>,
@@ -60,6 +67,9 @@ pub struct PeerCopy {
 impl PeerCopy {
     pub(super) fn new(now: Now) -> Self {
         Self {
+            admitted: false,
+            claim: None,
+            deny_next: (0, limits::RESEND_MS),
             marks: Marks::default(),
             told: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -268,13 +278,33 @@ impl PeerCopy {
         (self.heads_at, self.full_at) = (None, None);
     }
 
+    /// What a peer is told that is not served: that nothing is here. It then sends all it has, so that is
+    /// said ever more seldom.
+    pub fn denial(&mut self, now: Now, workspace: WorkspaceId) -> Vec<Message> {
+        self.stay_silent();
+        let (next, pause) = self.deny_next;
+        if now.mono_ms < next {
+            return Vec::new();
+        }
+        self.deny_next = (now.mono_ms + pause, (2 * pause).min(limits::DENY_MOST_MS));
+        announce(workspace, &[], true)
+    }
+
+    /// The same when an announcement is due.
+    pub fn due_denial(&mut self, now: Now, workspace: WorkspaceId) -> Vec<Message> {
+        if self.is_due(now) { self.denial(now, workspace) } else { Vec::new() }
+    }
+
+    fn is_due(&self, now: Now) -> bool {
+        [self.full_at, self.heads_at].into_iter().flatten().any(|at| now.mono_ms >= at)
+    }
+
     /// The announcements that are due.
     pub fn due_heads(&mut self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> Vec<Message> {
-        let due = |at: Option<u64>| at.is_some_and(|at| now.mono_ms >= at);
-        if due(self.full_at) {
+        if self.full_at.is_some_and(|at| now.mono_ms >= at) {
             return self.full_heads(now, workspace, logs);
         }
-        if !due(self.heads_at) {
+        if !self.is_due(now) {
             return Vec::new();
         }
         self.heads_at = None;

@@ -7,14 +7,15 @@ use std::{
 use velo_protocol::{
     access::Role,
     change::Change,
-    crypto::SecretKey,
+    crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, Signer},
-    message::{Heads, Message, Ops},
+    message::{Claim, ClaimBy, Heads, Message, Ops},
     model::{EntityKey, Kind, comment, project, task},
     replica::{
         Command, Event, Identity, Input, Logs, Opened, Output, Refusal, Replica, Reply, WorkspaceRecord,
     },
+    root::Root,
     session::{Request, Session},
     store::{
         ChainNo, LogReader, LogStore,
@@ -47,6 +48,7 @@ pub struct Device {
     pub outputs: Vec<Output>,
     readers: Readers,
     starts: u8,
+    number: u8,
 }
 
 impl Device {
@@ -62,6 +64,7 @@ impl Device {
             outputs: Vec::new(),
             readers: Readers::default(),
             starts: 0,
+            number,
         }
     }
 
@@ -262,6 +265,7 @@ impl Device {
 pub struct Wire {
     pub id: DeviceId,
     pub session: Session,
+    number: u8,
 }
 
 impl Wire {
@@ -269,7 +273,7 @@ impl Wire {
     pub fn greet(number: u8, device: &mut Device) -> Self {
         let id = DeviceId(SecretKey::from_seed(&[number; 32]).public());
         let session = Session::open(device.now(), id, device.id(), [number; 32]);
-        let mut wire = Self { id, session };
+        let mut wire = Self { id, session, number };
         device.input(Input::PeerUp { peer: id });
         wire.hand_over(device);
         let frame = wire.frames(device).remove(0);
@@ -286,6 +290,17 @@ impl Wire {
     }
 
     pub fn prove(&mut self, device: &mut Device, workspace: WorkspaceId) {
+        self.prove_secret(device, workspace);
+        // As a further device of its person.
+        let (root, key) = (Root::from_seed([device.number; 32]), SecretKey::from_seed(&[self.number; 32]));
+        let (person, x25519) = (root.person(), device.identity.receiving.public().0);
+        let chain = vec![LinkCert::issue(person, &root.signing_key(), &key, x25519)];
+        let by = ClaimBy::Certificates { person, chain };
+        self.say(device, &Message::Claim(Claim { workspace, by }));
+    }
+
+    /// Shows that it knows the secret, and nothing that lets it in.
+    pub fn prove_secret(&mut self, device: &mut Device, workspace: WorkspaceId) {
         let secret = device.records[&workspace].secret.clone();
         self.session.offer(device.now(), workspace, &secret);
         self.hand_over(device);

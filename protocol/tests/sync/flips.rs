@@ -13,6 +13,7 @@ use velo_protocol::{
         secret::EpochKey,
     },
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
+    message::Message,
     replica::{Identity, Input, Output},
     ticket::Ticket,
     time::Hlc,
@@ -255,13 +256,24 @@ fn who_has_no_key_learns_nothing_of_what_people_wrote() {
             assert!(!holds(&sent, word), "{word}");
         }
     }
+    // Who knows the secret and was never in, such as by a ticket that was withdrawn, gets less.
+    anna.outputs.clear();
+    let mut outsider = Wire::greet(52, &mut anna);
+    outsider.prove_secret(&mut anna, workspace);
+    outsider.announce(&mut anna, workspace, Vec::new(), true);
+    anna.pass(3_000);
+    let heard = outsider.heard(&mut anna);
+    let tells = |message: &Message| match message {
+        Message::Ops(_) => true,
+        Message::Heads(heads) => !heads.heads.is_empty(),
+        _ => false,
+    };
+    assert!(!heard.iter().any(tells), "{heard:?}");
     // A stranger, who does not even know the secret, gets nothing but a greeting and sealed offers.
     anna.outputs.clear();
     let stranger = Wire::greet(51, &mut anna);
     anna.pass(3_000);
     let heard = stranger.heard(&mut anna);
-    let plain = |message: &velo_protocol::message::Message| {
-        !matches!(message, velo_protocol::message::Message::Auth(_))
-    };
+    let plain = |message: &Message| !matches!(message, Message::Auth(_));
     assert!(!heard.iter().any(plain), "{heard:?}");
 }
