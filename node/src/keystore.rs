@@ -26,11 +26,12 @@ pub use passphrase::{Ask, PASSPHRASE_VAR, Passphrase};
 
 use crate::data_dir::{DataDir, Records};
 use file::Content;
-use sealed::SealingKey;
+use sealed::{Sealed, SealingKey};
 use std::path::{Path, PathBuf};
 use stored::Stored;
 use system::EntryName;
 use velo_protocol::{id::PersonId, replica::Identity, root::Root};
+use zeroize::Zeroizing;
 
 /// How keys are kept, with what it takes to keep them so again.
 #[derive(Clone)]
@@ -113,14 +114,7 @@ impl Keys {
         let (stored, kept) = match file::read(folder)? {
             Content::Plain(stored) => (stored, Kept::Plain),
             Content::Sealed(sealed) => {
-                let (key, bytes) = match known.and_then(|key| Some((key.clone(), key.open(&sealed)?))) {
-                    Some(opened) => opened,
-                    None => {
-                        let key = SealingKey::of(&sealed, &ask()?);
-                        let bytes = key.open(&sealed).ok_or(KeystoreError::WrongPassphrase)?;
-                        (key, bytes)
-                    }
-                };
+                let (key, bytes) = unseal(&sealed, known, ask)?;
                 (Stored::decode(&bytes).ok_or_else(damaged)?, Kept::Sealed(key))
             }
             Content::Keyring { entry, .. } => match file::parse(&entry.read()?) {
@@ -165,6 +159,20 @@ impl Keys {
         };
         KeyDoor::new(self.folder.clone(), sealing)
     }
+}
+
+/// Opens with the key that is known, if it still fits, else with a passphrase that is asked for.
+fn unseal(
+    sealed: &Sealed,
+    known: Option<&SealingKey>,
+    ask: Ask<'_>,
+) -> Result<(SealingKey, Zeroizing<Vec<u8>>), KeystoreError> {
+    if let Some(opened) = known.and_then(|key| Some((key.clone(), key.open(sealed)?))) {
+        return Ok(opened);
+    }
+    let key = SealingKey::of(sealed, &ask()?);
+    let bytes = key.open(sealed).ok_or(KeystoreError::WrongPassphrase)?;
+    Ok((key, bytes))
 }
 
 /// Fills an array with randomness of the system.

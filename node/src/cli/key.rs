@@ -161,7 +161,7 @@ impl Store {
             styled(NOTICE, REMINDER)
         };
         say(fields(&[
-            ("Keys", self.place_words(&standing)),
+            ("Keys", self.place_words(standing)),
             ("Person", person.map_or_else(hidden, |id| id.short())),
             ("Device", device.map_or_else(hidden, |id| id.short())),
             ("Phrase", phrase),
@@ -170,7 +170,7 @@ impl Store {
         Ok(())
     }
 
-    fn place_words(&self, standing: &Standing) -> String {
+    fn place_words(&self, standing: Standing) -> String {
         match (standing.place, standing.passphrase) {
             (Place::Keyring, _) => "in the system's keyring".to_owned(),
             (Place::File, true) => format!("in {}, under a passphrase", self.folder.display()),
