@@ -18,6 +18,7 @@ fn nobody() -> Result<Passphrase, KeystoreError> {
     Err(KeystoreError::PassphraseNeeded)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is asked for")]
 fn somebody() -> Result<Passphrase, KeystoreError> {
     Ok(passphrase(PASSPHRASE))
 }
