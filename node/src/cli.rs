@@ -11,6 +11,7 @@ mod conflict;
 mod device;
 mod doctor;
 mod init;
+mod key;
 mod node;
 pub(crate) mod output;
 mod task;
@@ -151,6 +152,9 @@ enum Command {
     Status,
     /// Bring a file of another program in
     Import(import::Import),
+    /// Write your phrase down, and choose how this device's keys are kept
+    #[command(subcommand, after_help = "Examples:\n  velo key phrase\n  velo key confirm\n  velo key show")]
+    Key(key::Key),
     /// Run without a window: stay reachable and in sync
     Node(node::Node),
     /// Show three devices working offline and agreeing afterwards
@@ -228,6 +232,7 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
     let settings = Settings { data_dir, workspace, json: cli.json };
     match cli.command {
         Command::Init(init) => init.run(&settings),
+        Command::Key(key) => key.run(&settings),
         Command::Node(node) => node.run(&settings),
         Command::Demo(demo) => demo.run(settings.json),
         Command::Bench(bench) => bench.run(settings.json),
@@ -323,7 +328,12 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Redo => (Action::Redo, device::redone),
         Command::Status => (Action::Status, device::status),
         Command::Import(import) => (Action::Import(import), device::import),
-        Command::Init(_) | Command::Node(_) | Command::Demo(_) | Command::Bench(_) | Command::Doctor(_) => {
+        Command::Init(_)
+        | Command::Key(_)
+        | Command::Node(_)
+        | Command::Demo(_)
+        | Command::Bench(_)
+        | Command::Doctor(_) => {
             return None;
         }
     })

@@ -107,6 +107,11 @@ impl Records {
     }
 }
 
+/// The folder of the keys of the data directory at `path`, for those who only want these.
+pub(crate) fn keys(path: &Path) -> PathBuf {
+    path.join("keys")
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
 ///
 /// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
@@ -150,7 +155,7 @@ impl DataDir {
 
     /// The folder of the keys.
     pub fn keys(&self) -> PathBuf {
-        self.path.join("keys")
+        keys(&self.path)
     }
 
     /// The folder of one workspace's log.

@@ -22,7 +22,7 @@
 use crate::{
     data_dir::DataDirError,
     driver,
-    keystore::{self, KeystoreError},
+    keystore::{self, KeyDoor, KeystoreError, Standing},
     net::{self, NetError, NetHandle, NetStatus, TargetStage, TargetStatus},
     store::log_files::{FileReader, OpenError},
 };
@@ -42,6 +42,7 @@ use velo_protocol::{
     store::{ChainInfo, LogReader, StoreError},
     workspace::Workspace,
 };
+use zeroize::Zeroizing;
 
 mod stored;
 
@@ -330,6 +331,8 @@ pub(crate) struct Shared {
     pub device: DeviceId,
     /// For checking what this device wrote.
     pub key: SecretKey,
+    /// For the person's phrase.
+    pub keys: KeyDoor,
     pub data_dir: PathBuf,
     pub requests: mpsc::Sender<Request>,
     pub stop: Notify,
@@ -380,6 +383,23 @@ impl NodeHandle {
     /// This device.
     pub fn device(&self) -> DeviceId {
         self.shared.device
+    }
+
+    /// The person's 24 words, for them alone to see. `None` once they are confirmed and gone, and on
+    /// devices that never had them. May wait for the disk and the system's keyring.
+    pub fn phrase(&self) -> Result<Option<Zeroizing<String>>, KeystoreError> {
+        self.shared.keys.phrase()
+    }
+
+    /// Wipes the root from this device, if `phrase` is its 24 words: the person has them. May wait as
+    /// [`Self::phrase`] does.
+    pub fn confirm_phrase(&self, phrase: &str) -> Result<(), KeystoreError> {
+        self.shared.keys.confirm_phrase(phrase)
+    }
+
+    /// How the keys are kept now, and whether the phrase is confirmed.
+    pub fn key_standing(&self) -> Result<Standing, KeystoreError> {
+        self.shared.keys.standing()
     }
 
     /// Has a command done. For changes the answer comes when they are durable.

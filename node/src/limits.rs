@@ -60,3 +60,23 @@ pub const INVITE_POLL_MS: u64 = 20;
 pub const UNDO_LOOK_BACK: u64 = 256;
 /// How long history waits for an entry that is shown and on its way to the disk.
 pub const COMMIT_PATIENCE_MS: u64 = 2_000;
+/// The key file. A chain of certificates as long as it may be takes 5 KiB.
+pub const KEY_FILE: usize = 16 * 1024;
+/// Bytes of a passphrase, and of the file that holds one.
+pub const PASSPHRASE: usize = 1024;
+/// Least letters of a passphrase. Each guess costs [`ARGON2_KIB`] and [`ARGON2_PASSES`], which makes up
+/// for little where there is little to guess.
+pub const PASSPHRASE_LEAST: usize = 8;
+/// What trying one passphrase takes: the second recommendation of RFC 9106, section 4, on one lane. Half
+/// a second on a small computer, once for each start,
+pub const ARGON2_KIB: u32 = 64 * 1024;
+/// and so many passes over that memory.
+pub const ARGON2_PASSES: u32 = 3;
+/// The most that a key file may ask for: a damaged or planted one must not take all memory,
+pub const ARGON2_KIB_MOST: u32 = 256 * 1024;
+/// nor hold up a start for ever,
+pub const ARGON2_PASSES_MOST: u32 = 16;
+/// in so many lanes, which run one after the other.
+pub const ARGON2_LANES_MOST: u32 = 8;
+/// What is read of a phrase that somebody types or pipes in: 24 words, and room for numbering.
+pub const PHRASE_TEXT: usize = 4 * 1024;

@@ -14,6 +14,9 @@ mod beside;
 mod damage;
 #[path = "cli_velo/device.rs"]
 mod device;
+#[cfg(unix)]
+#[path = "cli_velo/keys.rs"]
+mod keys;
 #[path = "cli_velo/refusals.rs"]
 mod refusals;
 #[path = "cli_velo/together.rs"]

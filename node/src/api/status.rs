@@ -6,7 +6,10 @@ use super::{
     scope::Scope,
     workspace::{Introduction, WorkspaceRow, state_hash},
 };
-use crate::handle::{NodeEvent, NodeHandle};
+use crate::{
+    handle::{NodeEvent, NodeHandle},
+    keystore::Standing,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     path::PathBuf,
@@ -46,6 +49,9 @@ pub struct Status {
     pub current: Option<Current>,
     /// Every peer known since the start.
     pub peers: Vec<PeerRow>,
+    /// How the keys are kept, and whether the phrase is confirmed.
+    #[serde(default)]
+    pub keys: Option<Standing>,
 }
 
 /// The state of one workspace, small enough to be compared.
@@ -141,6 +147,8 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         unopened: status.unopened,
         current,
         peers: network::rows(node, None),
+        // What is wrong with them, `velo key show` says.
+        keys: node.key_standing().ok(),
         data_dir: status.data_dir,
     })
 }

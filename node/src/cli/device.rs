@@ -6,12 +6,15 @@ use super::{
     output::{BAD, GOOD, NOTICE, Table, count, fields, lines, styled},
     read,
 };
-use crate::api::{
-    history::{HistoryRow, Undone},
-    import::Report,
-    network::{self, PeerRow, SyncAnswer},
-    status::Status,
-    workspace::{self, JoinAnswer, TicketAnswer, WorkspaceDetail, WorkspaceRow},
+use crate::{
+    api::{
+        history::{HistoryRow, Undone},
+        import::Report,
+        network::{self, PeerRow, SyncAnswer},
+        status::Status,
+        workspace::{self, JoinAnswer, TicketAnswer, WorkspaceDetail, WorkspaceRow},
+    },
+    keystore::Standing,
 };
 use serde_json::{Error, Value as Json};
 
@@ -176,12 +179,18 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Data", status.data_dir.display().to_string()),
         ("Reachable at", status.addresses.join("\n              ")),
         ("Read-only", status.read_only.unwrap_or_default()),
+        ("Phrase", status.keys.map(phrase_words).unwrap_or_default()),
         ("Not opened", status.unopened.join("\n              ")),
         ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),
     ]);
     Ok(format!("{shown}\n{}\n{}", workspaces(&status.workspaces, if_none), peers(&status.peers)))
+}
+
+/// A reminder, as long as it is of use.
+fn phrase_words(keys: Standing) -> String {
+    if keys.phrase_confirmed { String::new() } else { styled(NOTICE, super::key::REMINDER) }
 }
 
 /// Entries, oldest first.

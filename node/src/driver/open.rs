@@ -90,7 +90,10 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
-    let identity = Keys::of_device(&dir, &records)?.identity();
+    let keys = Keys::of_device(&dir, &records)?;
+    let (identity, door) = (keys.identity(), keys.door());
+    // No longer needed in memory, as the root is.
+    drop(keys);
     let (person, device) = (identity.person, identity.device_id());
     let markers = open_markers(config, &dir, device)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
@@ -104,6 +107,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         person: RwLock::new(person),
         device,
         key: parts.replica.identity().device.clone(),
+        keys: door,
         data_dir: dir.path().to_owned(),
         requests,
         stop: Notify::new(),

@@ -170,10 +170,8 @@ mod tests {
     #[test]
     fn a_phrase_is_read_as_people_write_it() {
         let right = phrase([7; 32]);
-        let numbered: String = (1..)
-            .zip(right.split(' '))
-            .map(|(n, word)| format!("{n}. {}\r\n", word.to_uppercase()))
-            .collect();
+        let lines = (1..).zip(right.split(' ')).map(|(n, word)| format!("{n}. {}", word.to_uppercase()));
+        let numbered = lines.collect::<Vec<_>>().join("\r\n");
         for text in [numbered, right.replace(' ', ",\t "), format!("\n{}.", right.replace(' ', "  "))] {
             assert_eq!(Root::from_phrase(&text).unwrap().seed(), &[7; 32], "{text}");
         }
