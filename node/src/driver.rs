@@ -19,7 +19,6 @@ mod tests;
 use crate::{
     data_dir::{DataDir, marker::Markers},
     handle::{NodeError, Request, Shared, wall_ms},
-    keystore::Keys,
     limits,
     logging::Logging,
     net::{NetEvent, NetEvents, NetHandle},
@@ -343,7 +342,7 @@ impl Driver {
 
     /// Keeps the keys of a device that belongs to another person now.
     fn become_device_of(&mut self, identity: &Identity) {
-        if let Err(error) = Keys::keep(&self.dir.keys(), identity) {
+        if let Err(error) = self.shared.keys.become_device_of(identity) {
             self.fail(&error.to_string());
         }
         *self.shared.person.write().unwrap_or_else(PoisonError::into_inner) = identity.person;

@@ -1,10 +1,13 @@
 //! Changing how keys are kept, also beside a running node, which has read them already.
 
-use super::{Ask, Kept, Keys, KeystoreError, Passphrase, Place, file, sealed::SealingKey, system::EntryName};
+use super::{
+    Ask, Kept, Keys, KeystoreError, Passphrase, Place, file, sealed::SealingKey, stored::Stored, system::EntryName,
+};
 use std::{
     fs::File,
     path::{Path, PathBuf},
 };
+use velo_protocol::replica::Identity;
 use zeroize::Zeroizing;
 
 /// As many wrong words are called wrong. With more it is another phrase.
@@ -55,6 +58,12 @@ impl Change {
     fn recognise(&self, phrase: &str) -> Result<(), KeystoreError> {
         let root = velo_protocol::root::Root::from_phrase(phrase)?;
         if root.person() == self.keys.person() { Ok(()) } else { Err(KeystoreError::OtherPhrase) }
+    }
+
+    /// The device is one of another person from now on: its own root, which nobody knows it by yet, goes.
+    pub fn become_device_of(&mut self, identity: &Identity) -> Result<(), KeystoreError> {
+        self.keys.stored = Stored::new(None, identity);
+        self.keys.save()
     }
 
     /// Puts the keys under a passphrase, or under none.
@@ -133,6 +142,10 @@ impl KeyDoor {
 
     pub(crate) fn confirm_phrase(&self, phrase: &str) -> Result<(), KeystoreError> {
         self.begin()?.confirm(phrase)
+    }
+
+    pub(crate) fn become_device_of(&self, identity: &Identity) -> Result<(), KeystoreError> {
+        self.begin()?.become_device_of(identity)
     }
 
     pub(crate) fn standing(&self) -> Result<super::Standing, KeystoreError> {
