@@ -60,3 +60,7 @@ pub const INVITE_POLL_MS: u64 = 20;
 pub const UNDO_LOOK_BACK: u64 = 256;
 /// How long history waits for an entry that is shown and on its way to the disk.
 pub const COMMIT_PATIENCE_MS: u64 = 2_000;
+/// A picture in which a ticket is looked for. The cameras of phones make up to 20 MiB,
+pub const PICTURE_BYTES: u64 = 32 * 1024 * 1024;
+/// of up to 50 million pixels. A small file may claim many more: each takes up to eight bytes.
+pub const PICTURE_PIXELS: u64 = 50_000_000;
