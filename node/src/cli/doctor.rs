@@ -152,9 +152,10 @@ fn is_broken(gap: &LogGap) -> bool {
 fn damage_words(row: &DamageRow) -> String {
     let places = count(row.places, "damaged place");
     // A backup that was restored lacks what came later, and nothing of it is damaged.
-    let copies = match row.quarantine.exists() {
-        true => format!(" Copies of what is damaged lie in {}.", row.quarantine.display()),
-        false => String::new(),
+    let copies = if row.quarantine.exists() {
+        format!(" Copies of what is damaged lie in {}.", row.quarantine.display())
+    } else {
+        String::new()
     };
     let logs: Vec<String> = row.logs.iter().map(gap_words).collect();
     let said = match severity(row) {
