@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 use velo_node::{
-    api::{self, Action, workspace},
+    api::{self, Action, invite},
     handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
 };
 use velo_protocol::{
@@ -170,11 +170,8 @@ fn a_ticket_waits_a_moment_for_the_node_to_listen() {
     found(&Node::start(NodeConfig { network: None, ..home.config() }).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let addresses = |node: &Node| {
-        let invite = Action::Invite(workspace::Invite {
-            days: 1,
-            role: workspace::TicketRole::Member,
-            address: Vec::new(),
-        });
+        let invite =
+            Action::Invite(invite::Invite { days: 1, role: invite::TicketRole::Member, address: Vec::new() });
         let request = api::Request { workspace: None, action: invite };
         let answer = runtime.block_on(api::execute(request, node.handle())).unwrap();
         answer["addresses"].as_array().unwrap().len()
