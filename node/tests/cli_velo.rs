@@ -14,6 +14,8 @@ mod beside;
 mod damage;
 #[path = "cli_velo/device.rs"]
 mod device;
+#[path = "cli_velo/people.rs"]
+mod people;
 #[path = "cli_velo/refusals.rs"]
 mod refusals;
 #[path = "cli_velo/together.rs"]
