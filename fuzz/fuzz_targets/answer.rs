@@ -9,7 +9,7 @@ use velo_node::{api::ApiError, cli};
 
 type Layout = fn(&Value) -> Result<String, serde_json::Error>;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 40] = [
     "workspace create a",
     "workspace list",
     "workspace show",
@@ -40,6 +40,16 @@ const COMMANDS: [&str; 30] = [
     "status",
     "import trello a",
     "column rename a b",
+    "member list",
+    "member role a admin",
+    "member remove a --yes",
+    "member leave --yes",
+    "device list",
+    "device unlink a --yes",
+    "invite list",
+    "invite revoke a",
+    "redo",
+    "task done a",
 ];
 
 static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {

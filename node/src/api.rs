@@ -14,10 +14,14 @@ pub mod comment;
 pub mod conflict;
 pub mod damage;
 pub mod date;
+pub mod device;
 mod error;
 pub mod history;
 pub mod import;
+pub mod invite;
 pub mod label;
+pub mod link;
+pub mod member;
 pub mod network;
 pub mod person;
 pub mod project;
@@ -56,10 +60,16 @@ pub struct Request {
 pub enum Action {
     /// Workspaces, and who is in them.
     Workspace(workspace::Request),
+    /// Who is in a workspace, and what each may do.
+    Member(member::Request),
+    /// The devices that act for people.
+    Device(device::Request),
     /// Introduces the person of this device, or gives them another name.
     Introduce(person::Introduce),
     /// Makes a ticket.
-    Invite(workspace::Invite),
+    Invite(invite::Invite),
+    /// Tickets that were made.
+    Tickets(invite::Request),
     /// Joins with a ticket.
     Join(workspace::Join),
     /// Projects.
@@ -80,6 +90,8 @@ pub enum Action {
     Undo,
     /// Makes it again.
     Redo,
+    /// Further devices of the person.
+    Link(link::Request),
     /// Other devices, and the way to them.
     Network(network::Request),
     /// Where this device stands.
@@ -102,6 +114,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Introduce(introduce) => person::execute(introduce, node).await,
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
+        Action::Link(request) => link::execute(request, node).await,
         Action::Status => status::status(wanted, node),
         Action::Verify => verify::execute(node).await,
         Action::Damage => damage::execute(node).await,
@@ -111,7 +124,10 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
 
 async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError> {
     match action {
-        Action::Invite(invite) => workspace::invite(invite, &scope).await,
+        Action::Invite(invite) => invite::make(invite, &scope).await,
+        Action::Tickets(request) => invite::execute(request, scope).await,
+        Action::Member(request) => member::execute(request, scope).await,
+        Action::Device(request) => device::execute(request, scope).await,
         Action::Project(request) => project::execute(request, scope).await,
         Action::Column(request) => column::execute(request, scope).await,
         Action::Task(request) => task::execute(request, scope).await,
@@ -126,6 +142,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Workspace(_)
         | Action::Introduce(_)
         | Action::Join(_)
+        | Action::Link(_)
         | Action::Network(_)
         | Action::Status
         | Action::Verify

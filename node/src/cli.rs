@@ -7,13 +7,17 @@
 
 mod board;
 mod client;
+mod confirm;
 mod conflict;
 mod device;
 mod doctor;
 mod init;
 mod key;
+mod link;
+mod invite;
 mod node;
 pub(crate) mod output;
+mod people;
 mod task;
 
 use crate::{
@@ -86,10 +90,31 @@ enum Command {
     /// Create, list and show workspaces
     #[command(subcommand, after_help = "Examples:\n  velo workspace create Workshop\n  velo workspace list")]
     Workspace(workspace::Request),
-    /// Make a ticket that lets somebody join
-    Invite(workspace::Invite),
+    /// Show who is in, change roles, remove somebody, leave
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo member list\n  \
+            velo member role Anna admin\n  \
+            velo member remove Ben"
+    )]
+    Member(api::member::Request),
+    /// Take in a further device of yours, or have this new one taken in
+    Link(link::Link),
+    /// Come back on a new device, with your 24 words
+    Recover(link::Recover),
+    /// List devices, or take one away
+    #[command(subcommand, after_help = "Examples:\n  velo device list\n  velo device unlink 3f9a01")]
+    Device(api::device::Request),
+    /// Make a ticket that lets somebody join; list and withdraw tickets
+    #[command(after_help = "Examples:\n  \
+            velo invite\n  \
+            velo invite --role viewer --qr\n  \
+            velo invite --days 1 --address /ip4/192.168.1.7/tcp/4001\n  \
+            velo invite list")]
+    Invite(invite::Invite),
     /// Join a workspace with a ticket
-    Join(workspace::Join),
+    Join(invite::Join),
     /// Add, list, show and delete projects
     #[command(subcommand, after_help = "Examples:\n  velo project add House\n  velo project show House")]
     Project(api::project::Request),
@@ -233,20 +258,42 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
     match cli.command {
         Command::Init(init) => init.run(&settings),
         Command::Key(key) => key.run(&settings),
+        Command::Link(link) => link.run(&settings),
+        Command::Recover(recover) => recover.run(&settings),
         Command::Node(node) => node.run(&settings),
         Command::Demo(demo) => demo.run(settings.json),
         Command::Bench(bench) => bench.run(settings.json),
         Command::Doctor(doctor) => Ok(doctor.run(&settings)),
-        command => ask(command, &settings),
+        Command::Invite(invite) => invite.run(&settings),
+        Command::Join(join) => ask(Command::Join(join.with_ticket()?), &settings),
+        command => ask(confirm::confirmed(command, &settings)?, &settings),
     }
 }
 
 /// Has a request carried out and prints the answer.
 fn ask(command: Command, settings: &Settings) -> Result<ExitCode, ApiError> {
+    answered(command, settings).map(|(_, code)| code)
+}
+
+/// As [`ask`], with the answer, for what else is to be made of it.
+fn answered(command: Command, settings: &Settings) -> Result<(Json, ExitCode), ApiError> {
     let Some((action, layout)) = request(command) else {
         return Err(ApiError::Failed("this command asks nothing".into()));
     };
     let (came_true, doubtful) = (what_was_asked(&action), what_is_doubtful(&action));
+    let answer = call(action, settings)?;
+    print(&answer, layout, settings.json)?;
+    // JSON says it in the answer itself.
+    if let Some(warning) = doubtful(&answer).filter(|_| !settings.json) {
+        output::complain(format!("{} {warning}", output::styled(output::NOTICE, "warning:")));
+    }
+    let not_yet = ApiError::NotYet(String::new()).exit_code();
+    let code = if came_true(&answer) { ExitCode::SUCCESS } else { ExitCode::from(not_yet) };
+    Ok((answer, code))
+}
+
+/// Has an action carried out by whoever answers for the data directory.
+fn call(action: Action, settings: &Settings) -> Result<Json, ApiError> {
     // Lives as long as the answer is waited for.
     let (action, _copy) = with_readable_file(action)?;
     if client::needs_listener(&action) {
@@ -255,14 +302,7 @@ fn ask(command: Command, settings: &Settings) -> Result<ExitCode, ApiError> {
     let client = Client::open(&settings.data_dir, client::needs_network(&action))?;
     let answer = client.call(Request { workspace: settings.workspace.clone(), action });
     client.close()?;
-    let answer = answer?;
-    print(&answer, layout, settings.json)?;
-    // JSON says it in the answer itself.
-    if let Some(warning) = doubtful(&answer).filter(|_| !settings.json) {
-        output::complain(format!("{} {warning}", output::styled(output::NOTICE, "warning:")));
-    }
-    let not_yet = ApiError::NotYet(String::new()).exit_code();
-    Ok(if came_true(&answer) { ExitCode::SUCCESS } else { ExitCode::from(not_yet) })
+    answer
 }
 
 /// Tells from the answer to an action whether what was asked for has come true. What depends on
@@ -280,7 +320,7 @@ fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
 /// Tells from the answer to an action what people should know before they rely on it.
 fn what_is_doubtful(action: &Action) -> fn(&Json) -> Option<String> {
     match action {
-        Action::Invite(_) => device::invite_warning,
+        Action::Invite(_) => invite::warning,
         _ => |_| None,
     }
 }
@@ -292,8 +332,16 @@ fn request(command: Command) -> Option<(Action, Layout)> {
             let layout = device::workspace_layout(&request);
             (Action::Workspace(request), layout)
         }
-        Command::Invite(invite) => (Action::Invite(invite), device::invite),
-        Command::Join(join) => (Action::Join(join), device::join),
+        Command::Member(request) => {
+            let layout = people::member_layout(&request);
+            (Action::Member(request), layout)
+        }
+        Command::Device(request) => {
+            let layout = people::device_layout(&request);
+            (Action::Device(request), layout)
+        }
+        Command::Invite(invite) => invite.request(),
+        Command::Join(join) => join.request(),
         Command::Project(request) => {
             let layout = board::project_layout(&request);
             (Action::Project(request), layout)
@@ -329,6 +377,8 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Status => (Action::Status, device::status),
         Command::Import(import) => (Action::Import(import), device::import),
         Command::Init(_)
+        | Command::Link(_)
+        | Command::Recover(_)
         | Command::Key(_)
         | Command::Node(_)
         | Command::Demo(_)

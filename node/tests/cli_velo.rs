@@ -17,6 +17,8 @@ mod device;
 #[cfg(unix)]
 #[path = "cli_velo/keys.rs"]
 mod keys;
+#[path = "cli_velo/people.rs"]
+mod people;
 #[path = "cli_velo/refusals.rs"]
 mod refusals;
 #[path = "cli_velo/together.rs"]

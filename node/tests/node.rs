@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 use velo_node::{
-    api::{self, Action, workspace},
+    api::{self, Action, invite},
     handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
 };
 use velo_protocol::{
@@ -175,9 +175,9 @@ fn a_ticket_waits_a_moment_for_the_node_to_listen() {
     found(&Node::start(NodeConfig { network: None, ..home.config() }).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let addresses = |node: &Node| {
-        let invite = Action::Invite(workspace::Invite {
+        let invite = Action::Invite(invite::Invite {
             days: 1,
-            role: workspace::TicketRole::Member,
+            role: invite::TicketRole::Member,
             once: false,
             address: Vec::new(),
         });

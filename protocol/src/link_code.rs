@@ -42,7 +42,7 @@ pub struct LinkCode {
 pub enum LinkCodeError {
     /// Something else.
     #[error(
-        "this is not a link code: they start with \"velolink1\". The new device shows one with `velo device code`"
+        "this is not a link code: they start with \"velolink1\". The new device shows one with `velo link`"
     )]
     NotACode,
     /// Letters are missing or wrong.

@@ -330,6 +330,8 @@ impl Members {
             Some(OpenInvite { id: *id, by, role, expires_ms, single_use })
         });
         roster.invites = open.collect();
+        let made = self.invites.iter().filter_map(|(at, (id, _))| Some((*id, self.access.act(*at)?.person)));
+        roster.inviters = made.collect();
         roster
     }
 

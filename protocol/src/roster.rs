@@ -53,6 +53,8 @@ pub struct Roster {
     pub former: BTreeMap<PersonId, Parting>,
     /// By entry.
     pub invites: Vec<OpenInvite>,
+    /// Who made each ticket there ever was, by its `Invite` entry: for history.
+    pub inviters: BTreeMap<EntryId, PersonId>,
 }
 
 impl Roster {

@@ -3,6 +3,8 @@
 //! History is not kept apart: it is the log itself, read through the index from an entity to its
 //! entries and told in sentences.
 
+mod control;
+
 use super::{
     ApiError, Json, answer,
     reference::{self, Precision},
@@ -17,7 +19,6 @@ use velo_protocol::{
     history::{self, HistoryItem, LoggedEntry},
     id::EntityId,
     keys::ciphers::Contents,
-    log::EntryKind,
     model::{ALIVE, EntityKey, Kind, Slot},
     op::{self, DataBody, Group, Op, Reverts},
     replica::{Command, Reply},
@@ -130,22 +131,10 @@ impl HistoryRow {
                 Contents::Refused => vec![format!("a change by {who} has no effect: it cannot be decrypted")],
             }
         } else {
-            vec![format!("{who} {}", control_words(header.kind))]
+            vec![format!("{who} {}", control::words(workspace, stored))]
         };
         let stamp = show::Stamp::of(workspace, header.hlc, stored.origin.person);
         Self { stamp, device: stored.origin.device.short(), what }
-    }
-}
-
-fn control_words(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::GENESIS => "started the workspace",
-        EntryKind::INVITE => "made a ticket",
-        EntryKind::JOIN => "joined",
-        EntryKind::ACK => "acknowledged what others wrote",
-        EntryKind::LINK => "linked a device",
-        EntryKind::UNLINK => "unlinked a device",
-        _ => "did something that this version of Velo does not know",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Further devices of a person: shown by a code, taken in, brought back with the phrase.
 
-use super::{ApiError, Json, answer, network};
-use crate::handle::{NodeEvent, NodeHandle};
+use super::{ApiError, Json, answer, network, workspace::Introduction};
+use crate::handle::NodeHandle;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -12,7 +12,6 @@ use velo_protocol::{
     replica::{Command, Reply},
     root::Root,
 };
-use zeroize::Zeroizing;
 
 /// What to do about further devices.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,20 +42,14 @@ pub struct Link {
 }
 
 /// Brings a person back.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recover {
-    /// The 24 words.
-    pub phrase: Zeroizing<String>,
+    /// What the 24 words stand for.
+    pub root: Root,
     /// Where a device of the team can be reached; on a LAN it is found without.
     pub addresses: Vec<String>,
     /// Seconds to wait for it.
     pub wait: u64,
-}
-
-impl std::fmt::Debug for Recover {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Recover(addresses {:?})", self.addresses)
-    }
 }
 
 /// The code of a new device.
@@ -105,11 +98,10 @@ async fn code(node: &NodeHandle) -> Result<Json, ApiError> {
 }
 
 async fn bring_back(recover: Recover, node: &NodeHandle) -> Result<Json, ApiError> {
-    let root = Root::from_phrase(&recover.phrase).map_err(|error| ApiError::Invalid(error.to_string()))?;
     for address in &recover.addresses {
         NodeHandle::check_address(address)?;
     }
-    node.submit(Command::Recover { root }).await?;
+    node.submit(Command::Recover { root: recover.root }).await?;
     for address in &recover.addresses {
         node.add_peer(address)?;
     }
@@ -147,9 +139,17 @@ fn has_arrived(node: &NodeHandle, before: usize) -> bool {
 fn told(node: &NodeHandle, linked: bool) -> LinkedAnswer {
     let person = node.person();
     let all = node.workspaces();
-    let named = all.iter().filter_map(|id| node.workspace(*id)).find(|shown| {
-        shown.roster().role_of(person).is_some()
-    });
+    let named = all
+        .iter()
+        .filter_map(|id| node.workspace(*id))
+        .find(|shown| shown.roster().role_of(person).is_some());
     let name = named.map(|shown| shown.person_name(person));
+    if let Some(name) = name.as_deref().filter(|_| linked) {
+        // Workspaces that are made or joined from now on show the same name.
+        let noted = Introduction::new(name).and_then(|known| known.write(node.data_dir()));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the name was not noted");
+        }
+    }
     LinkedAnswer { linked, person, name, workspaces: all.len() }
 }

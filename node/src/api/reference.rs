@@ -7,10 +7,10 @@
 use super::{ApiError, scope::Scope};
 use crate::short_id;
 use velo_protocol::{
-    id::EntityId,
+    id::{EntityId, PersonId},
     model::{EntityKey, Field, Kind, column, contact, label, project, task},
     value::Element,
-    workspace::{Member, Workspace},
+    workspace::Workspace,
 };
 
 /// Shortest start of an id that is taken for one.
@@ -126,32 +126,87 @@ pub fn label(workspace: &Workspace, text: &str, precision: Precision) -> Result<
 
 /// Finds a member or a contact by name, or by the start of a member's id.
 pub fn who(workspace: &Workspace, text: &str) -> Result<Element, ApiError> {
-    let members = workspace.members();
-    let wanted = text.to_lowercase();
-    let all = |fits: &dyn Fn(&Member) -> bool| -> Vec<(Element, String)> {
-        let named = |member: &Member| format!("{}  {}", member.person.short(), member.name);
-        let fitting = members.iter().filter(|member| fits(member));
-        fitting.map(|member| (Element::Person(member.person), named(member))).collect()
-    };
-    let mut found = all(&|member| member.name.to_lowercase() == wanted);
+    let members: Vec<_> = workspace.roster().members.keys().copied().collect();
+    let found = People::of(workspace, &members, text).best();
     if found.is_empty() {
-        found = all(&|member| starts(&member.person.to_string(), text));
+        let contacts = workspace.shown(Kind::Contact).collect();
+        return named(workspace, Kind::Contact, contact::NAME, contacts, text, Precision::Part)
+            .map(Element::Entity);
     }
-    if found.is_empty() {
-        found = all(&|member| member.name.to_lowercase().contains(&wanted));
+    one_person(workspace, text, &found, "").map(Element::Person)
+}
+
+/// Finds somebody who is in, or was: who is in comes first where one name is enough for both.
+pub fn person(workspace: &Workspace, text: &str, precision: Precision) -> Result<PersonId, ApiError> {
+    let roster = workspace.roster();
+    let members: Vec<_> = roster.members.keys().copied().collect();
+    let former: Vec<_> = roster.former.keys().copied().collect();
+    let (members, former) = (People::of(workspace, &members, text), People::of(workspace, &former, text));
+    let first = |one: Vec<PersonId>, other: Vec<PersonId>| if one.is_empty() { other } else { one };
+    let exact = first(first(members.whole, former.whole), first(members.id, former.id));
+    let part = first(members.part, former.part);
+    let hint = "see `velo member list`, or `velo member list --all`";
+    if exact.is_empty() && !part.is_empty() && precision == Precision::Whole {
+        let hint = did_you_mean(part.iter().map(|person| person_line(workspace, *person)));
+        return Err(ApiError::not_found("person", text, &hint));
     }
-    match found.len() {
-        0 => {
-            let contacts = workspace.shown(Kind::Contact).collect();
-            named(workspace, Kind::Contact, contact::NAME, contacts, text, Precision::Part)
-                .map(Element::Entity)
+    one_person(workspace, text, &first(exact, part), hint)
+}
+
+/// The people a text may mean.
+struct People {
+    /// Those that have this name.
+    whole: Vec<PersonId>,
+    /// Those whose id starts so.
+    id: Vec<PersonId>,
+    /// Those that have it as a part of their name.
+    part: Vec<PersonId>,
+}
+
+impl People {
+    fn of(workspace: &Workspace, all: &[PersonId], text: &str) -> Self {
+        let wanted = text.trim().to_lowercase();
+        let name = |person: &PersonId| workspace.person_name(*person).to_lowercase();
+        let fitting = |fits: &dyn Fn(&PersonId) -> bool| -> Vec<PersonId> {
+            all.iter().filter(|person| fits(person)).copied().collect()
+        };
+        Self {
+            whole: fitting(&|person| name(person) == wanted),
+            id: fitting(&|person| starts(&person.to_string(), text)),
+            part: fitting(&|person| !wanted.is_empty() && name(person).contains(&wanted)),
         }
-        1 => found.pop().map(|(person, _)| person).ok_or(ApiError::NoIdentity),
-        _ => {
-            let candidates = found.into_iter().map(|(_, name)| name).take(MAX_CANDIDATES).collect();
-            Err(ApiError::Ambiguous { kind: "person".into(), text: text.into(), candidates })
+    }
+
+    /// A whole name comes before an id, and that before part of a name.
+    fn best(self) -> Vec<PersonId> {
+        [self.whole, self.id, self.part].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    }
+}
+
+fn person_line(workspace: &Workspace, person: PersonId) -> String {
+    format!("{}  {}", person.short(), workspace.person_name(person))
+}
+
+fn one_person(
+    workspace: &Workspace,
+    text: &str,
+    found: &[PersonId],
+    hint: &str,
+) -> Result<PersonId, ApiError> {
+    match found {
+        [] => Err(ApiError::not_found("person", text, hint)),
+        [only] => Ok(*only),
+        several => {
+            let lines = several.iter().take(MAX_CANDIDATES).map(|person| person_line(workspace, *person));
+            Err(ApiError::Ambiguous { kind: "person".into(), text: text.into(), candidates: lines.collect() })
         }
     }
+}
+
+/// What is offered where part of a name is not enough.
+fn did_you_mean(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<_> = lines.take(MAX_CANDIDATES).collect();
+    format!("part of a name is not enough for this. Did you mean\n{}", lines.join("\n"))
 }
 
 /// Finds one of `all` by the start of its id, or by name.
@@ -226,9 +281,7 @@ impl Names {
         match (precision, self.whole.as_slice(), self.part.as_slice()) {
             (Precision::Part, [], part) => one(kind.name(), text, part, name, hint),
             (Precision::Whole, [], part @ [_, ..]) => {
-                let lines: Vec<_> = part.iter().take(MAX_CANDIDATES).map(|id| name(*id)).collect();
-                let hint =
-                    format!("part of a name is not enough for this. Did you mean\n{}", lines.join("\n"));
+                let hint = did_you_mean(part.iter().map(|id| name(*id)));
                 Err(ApiError::not_found(kind.name(), text, &hint))
             }
             (_, whole, _) => one(kind.name(), text, whole, name, hint),

@@ -2,6 +2,7 @@
 
 use super::{
     ApiError, Json, answer,
+    member::MemberRow,
     network::{self, PeerRow},
     scope::Scope,
     workspace::{Introduction, WorkspaceRow, state_hash},
@@ -47,6 +48,9 @@ pub struct Status {
     pub unopened: Vec<String>,
     /// The workspace meant, if there is one.
     pub current: Option<Current>,
+    /// This person in it.
+    #[serde(default)]
+    pub you: Option<MemberRow>,
     /// Every peer known since the start.
     pub peers: Vec<PeerRow>,
     /// How the keys are kept, and whether the phrase is confirmed.
@@ -130,11 +134,12 @@ impl Current {
 /// The whole device at a glance.
 pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, ApiError> {
     let status = node.status();
-    let current = match Scope::open(node, wanted) {
-        Ok(scope) => Some(Current::of(&scope)),
+    let scope = match Scope::open(node, wanted) {
+        Ok(scope) => Some(scope),
         Err(error) if wanted.is_some() => return Err(error),
         Err(_) => None,
     };
+    let you = |scope: &Scope<'_>| MemberRow::of(&scope.workspace, status.person, status.person);
     let workspaces = node.workspaces().into_iter().filter_map(|id| node.workspace(id));
     answer(&Status {
         name: Introduction::read(&status.data_dir)?.map(|person| person.name),
@@ -145,7 +150,8 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         read_only: status.read_only,
         workspaces: workspaces.map(|workspace| WorkspaceRow::of(&workspace)).collect(),
         unopened: status.unopened,
-        current,
+        current: scope.as_ref().map(Current::of),
+        you: scope.as_ref().map(you),
         peers: network::rows(node, None),
         // What is wrong with them, `velo key show` says.
         keys: node.key_standing().ok(),

@@ -1,26 +1,21 @@
-//! Workspaces: create, list, show; invite into one, join one. And who this device's person is.
+//! Workspaces: create, list, show; join one. And who this device's person is.
 
 use super::{
-    ApiError, Json, answer, date, network,
+    ApiError, Json, answer, date,
+    member::{MemberRow, RoleName},
+    network,
     scope::{self, Scope},
 };
 use crate::{
     data_dir,
     handle::{NodeEvent, NodeHandle},
-    limits,
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::{
-    io,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{io, path::Path, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 use velo_protocol::{
-    access::Role,
-    id::{PersonId, WorkspaceId},
-    limits::TICKET_ADDRESSES,
+    id::WorkspaceId,
     model::Kind,
     replica::{Command, Reply},
     ticket::Ticket,
@@ -99,60 +94,12 @@ pub struct Create {
     pub another: bool,
 }
 
-/// Makes a ticket.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-#[command(
-    after_help = "Examples:\n  velo invite\n  velo invite --days 1 --address /ip4/192.168.1.7/tcp/4001"
-)]
-pub struct Invite {
-    /// How many days the ticket is good for
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
-    pub days: u16,
-    /// For one person: the ticket is withdrawn once somebody joined with it
-    #[arg(long)]
-    #[serde(default)]
-    pub once: bool,
-    /// What the one who joins may do: a ticket gives at most the role of a member
-    #[arg(long, value_enum, default_value_t = TicketRole::Member)]
-    #[serde(default)]
-    pub role: TicketRole,
-    /// Where this device can be reached, besides the addresses it listens on; may be repeated
-    #[arg(long, value_name = "MULTIADDRESS")]
-    #[serde(default)]
-    pub address: Vec<String>,
-}
-
-/// What a ticket gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TicketRole {
-    /// Reads and writes.
-    #[default]
-    Member,
-    /// Reads.
-    Viewer,
-}
-
-impl From<TicketRole> for Role {
-    fn from(role: TicketRole) -> Self {
-        match role {
-            TicketRole::Member => Self::Member,
-            TicketRole::Viewer => Self::Viewer,
-        }
-    }
-}
-
 /// Joins with a ticket.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-#[command(after_help = "Example:\n  velo join velo1aeaqcaibaeaqcaibaeaqcaibae…\n\n\
-    The ticket's addresses are tried as long as a node runs: `velo node`, or the app. A command on its \
-    own waits until the workspace has arrived, for at most --wait seconds, and exits with 4 if nobody \
-    was reached by then: the joining holds all the same.")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Join {
-    /// The text that `velo invite` printed
+    /// The text that `velo invite` printed.
     pub ticket: String,
-    /// Seconds to wait for the workspace's content, at most a day
-    #[arg(long, default_value_t = 20)]
+    /// Seconds to wait for the workspace's content, at most a day.
     #[serde(default)]
     pub wait: u64,
 }
@@ -180,6 +127,9 @@ pub struct JoinAnswer {
     /// What is there of it.
     #[serde(flatten)]
     pub workspace: WorkspaceRow,
+    /// What the ticket gave; `None` as long as it was not taken.
+    #[serde(default)]
+    pub role: Option<RoleName>,
     /// Whether that is all that a peer has.
     pub arrived: bool,
 }
@@ -194,28 +144,6 @@ pub struct WorkspaceDetail {
     pub state_hash: String,
     /// By name.
     pub people: Vec<MemberRow>,
-}
-
-/// A member in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MemberRow {
-    /// Who.
-    pub person: PersonId,
-    /// The name shown.
-    pub name: String,
-    /// How many devices they use.
-    pub devices: usize,
-}
-
-/// A ticket, as an answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TicketAnswer {
-    /// To be sent to the person invited.
-    pub ticket: String,
-    /// Until when it is good, RFC 3339.
-    pub expires: String,
-    /// Where the joiner will look for this device.
-    pub addresses: Vec<String>,
 }
 
 impl WorkspaceRow {
@@ -251,15 +179,10 @@ pub(super) async fn execute(
         }
         Request::Show => {
             let scope = Scope::open(node, wanted)?;
-            let member = |member: velo_protocol::workspace::Member| MemberRow {
-                person: member.person,
-                name: member.name,
-                devices: member.devices.len(),
-            };
             answer(&WorkspaceDetail {
                 workspace: WorkspaceRow::of(&scope.workspace),
                 state_hash: state_hash(&scope.workspace),
-                people: scope.workspace.members().into_iter().map(member).collect(),
+                people: MemberRow::all(&scope.workspace, node.person()),
             })
         }
     }
@@ -314,7 +237,8 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     }
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
-    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), arrived: has_arrived(node, id) })
+    let role = workspace.roster().role_of(node.person()).map(RoleName::from);
+    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), role, arrived: has_arrived(node, id) })
 }
 
 /// Whether a peer holds nothing more than this device.
@@ -337,54 +261,4 @@ fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {
 fn person_name(node: &NodeHandle) -> Result<String, ApiError> {
     let known = Introduction::read(node.data_dir())?;
     known.map(|person| person.name).ok_or(ApiError::NoIdentity)
-}
-
-/// What somebody says of where this device can be reached: it must be right, since the ticket is
-/// used when nobody who could mend it is there.
-fn checked_addresses(said: &[String]) -> Result<Vec<String>, ApiError> {
-    let (found, most) = (said.len(), TICKET_ADDRESSES);
-    if found > most {
-        return Err(ApiError::Invalid(format!("a ticket holds at most {most} addresses, these are {found}")));
-    }
-    let checked = said.iter().map(|address| {
-        NodeHandle::check_address(address)?;
-        Ok(address.trim().to_owned())
-    });
-    checked.collect()
-}
-
-/// Gives a node that has just started a moment to listen: a ticket without an address leads only to
-/// peers on the same LAN. Returns when there are addresses and no more have come since the last look.
-async fn listening(node: &NodeHandle) {
-    let mut found = node.listen_addresses().len();
-    if found > 0 || node.status().network.is_none() {
-        return;
-    }
-    let until = Instant::now() + Duration::from_millis(limits::INVITE_LISTEN_MS);
-    while Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(limits::INVITE_POLL_MS)).await;
-        let now = node.listen_addresses().len();
-        if now > 0 && now == found {
-            return;
-        }
-        found = now;
-    }
-}
-
-/// Makes a ticket.
-pub(super) async fn invite(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiError> {
-    let addresses = checked_addresses(&invite.address)?;
-    listening(scope.node).await;
-    let expires_ms = date::wall_ms() + u64::from(invite.days) * 86_400_000;
-    // The node adds those it listens on.
-    let (role, single_use) = (invite.role.into(), invite.once);
-    let command = Command::Invite { workspace: scope.id, role, single_use, expires_ms, addresses };
-    match scope.node.submit(command).await? {
-        Reply::Ticket(ticket) => answer(&TicketAnswer {
-            ticket: ticket.to_string(),
-            expires: date::moment(expires_ms),
-            addresses: ticket.addresses.clone(),
-        }),
-        _ => Err(ApiError::Failed("the node answered something else".into())),
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        Action, ApiError, column, network, project,
+        Action, ApiError, column, invite, network, project,
         status::{Wait, Waited},
         task, workspace,
     },
@@ -110,13 +110,13 @@ fn free_port() -> Result<SocketAddr, ApiError> {
 }
 
 async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
-    let invite = Action::Invite(workspace::Invite {
+    let invite = Action::Invite(invite::Invite {
         days: 1,
-        role: workspace::TicketRole::Member,
+        role: invite::TicketRole::Member,
         once: false,
         address: Vec::new(),
     });
-    let ticket = old.ask::<workspace::TicketAnswer>(invite).await?.ticket;
+    let ticket = old.ask::<invite::TicketAnswer>(invite).await?.ticket;
     let all = old.ask::<Waited>(Action::Wait(Wait::default())).await?.revision;
     let start_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     new.ask::<Json>(Action::Join(workspace::Join { ticket, wait: 0 })).await?;

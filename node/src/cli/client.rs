@@ -51,12 +51,21 @@ impl Client {
     /// Finds who answers for a data directory. `network`: whether a node of the command's own
     /// should look for peers.
     pub(crate) fn open(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
+        Self::open_if(data_dir, network, true)
+    }
+
+    /// The same on a device whose person need not have said who they are, with peers.
+    pub(crate) fn open_for_anybody(data_dir: &Path) -> Result<Self, ApiError> {
+        Self::open_if(data_dir, true, false)
+    }
+
+    fn open_if(data_dir: &Path, network: bool, named: bool) -> Result<Self, ApiError> {
         let give_up = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS);
         loop {
             let busy = match control::answers(data_dir) {
                 Ok(true) => return Ok(Self::Running(data_dir.to_owned())),
                 // Fails when somebody holds the directory for long, or has begun to serve it just now.
-                Ok(false) => match Own::start(data_dir, network) {
+                Ok(false) => match Own::start(data_dir, network, named) {
                     Err(error @ ApiError::Busy(_)) => error,
                     started => return Ok(Self::Own(Box::new(started?))),
                 },
@@ -88,8 +97,8 @@ impl Client {
 }
 
 impl Own {
-    fn start(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
-        if Introduction::read(data_dir)?.is_none() {
+    fn start(data_dir: &Path, network: bool, named: bool) -> Result<Self, ApiError> {
+        if named && Introduction::read(data_dir)?.is_none() {
             return Err(ApiError::NoIdentity);
         }
         let path = data_dir.to_owned();

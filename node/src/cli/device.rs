@@ -1,10 +1,10 @@
-//! `velo workspace`, `invite`, `join`, `peers`, `sync`, `status`, `history`, `undo`, `redo`,
+//! `velo workspace`, `peers`, `sync`, `status`, `history`, `undo`, `redo`,
 //! `import`: how their answers are laid out.
 
 use super::{
     Layout,
     output::{BAD, GOOD, NOTICE, Table, count, fields, lines, styled},
-    read,
+    people, read,
 };
 use crate::{
     api::{
@@ -12,7 +12,7 @@ use crate::{
         import::Report,
         network::{self, PeerRow, SyncAnswer},
         status::Status,
-        workspace::{self, JoinAnswer, TicketAnswer, WorkspaceDetail, WorkspaceRow},
+        workspace::{self, WorkspaceDetail, WorkspaceRow},
     },
     keystore::Standing,
 };
@@ -33,10 +33,6 @@ pub(super) fn workspace_layout(request: &workspace::Request) -> Layout {
 
 fn workspace(json: &Json) -> Result<String, Error> {
     let detail: WorkspaceDetail = read(json)?;
-    let mut people = Table::new(["MEMBER", "DEVICES", "PERSON"]);
-    for member in detail.people {
-        people.row([member.name, member.devices.to_string(), member.person.short()]);
-    }
     let head = fields(&[
         ("Workspace", detail.workspace.name),
         ("Projects", detail.workspace.projects.to_string()),
@@ -45,7 +41,7 @@ fn workspace(json: &Json) -> Result<String, Error> {
         ("State", detail.state_hash),
         ("Id", detail.workspace.id.to_string()),
     ]);
-    Ok(format!("{head}\n{}", people.show("No members are known yet.")))
+    Ok(format!("{head}\n{}", people::members(&detail.people)))
 }
 
 const NO_WORKSPACES: &str = "No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.";
@@ -65,40 +61,6 @@ fn workspaces(rows: &[WorkspaceRow], if_none: &str) -> String {
         ]);
     }
     table.show(if_none)
-}
-
-/// A ticket, alone on its line so that it can be copied.
-pub(super) fn invite(json: &Json) -> Result<String, Error> {
-    let TicketAnswer { ticket, expires, addresses } = read(json)?;
-    let reach =
-        if addresses.is_empty() { String::new() } else { format!(" It leads to {}.", addresses.join(", ")) };
-    Ok(format!("{ticket}\n\nGood until {expires}.{reach}\nThe other person runs: velo join TICKET\n"))
-}
-
-/// What is wrong with a ticket that was made all the same.
-pub(super) fn invite_warning(json: &Json) -> Option<String> {
-    let leads_nowhere = read::<TicketAnswer>(json).is_ok_and(|answer| answer.addresses.is_empty());
-    leads_nowhere.then(|| {
-        "this device is not listening, so the ticket leads to no address. Make another one beside `velo node`, \
-         once that says where it listens, or give --address."
-            .to_owned()
-    })
-}
-
-/// What joining led to.
-pub(super) fn join(json: &Json) -> Result<String, Error> {
-    let JoinAnswer { workspace: row, arrived } = read(json)?;
-    if row.name.is_empty() {
-        let told = "Joined. No peer was reached yet: the workspace arrives as soon as one is, while `velo node` or the app runs.";
-        return Ok(format!("{}\n", styled(NOTICE, told)));
-    }
-    let (projects, tasks) = (count(row.projects, "project"), count(row.tasks, "task"));
-    let joined = format!("Joined \"{}\": {projects}, {tasks}", row.name);
-    if arrived {
-        return Ok(format!("{joined}\n"));
-    }
-    let told = "so far. More is on its way: it arrives while `velo node` or the app runs.";
-    Ok(format!("{joined} {}\n", styled(NOTICE, told)))
 }
 
 /// How the answer to a request on the network is laid out.
@@ -182,6 +144,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Phrase", status.keys.map(phrase_words).unwrap_or_default()),
         ("Not opened", status.unopened.join("\n              ")),
         ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
+        ("Your role", status.you.as_ref().map(people::standing).unwrap_or_default()),
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),
     ]);

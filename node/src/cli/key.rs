@@ -259,7 +259,7 @@ fn grid(phrase: &str) -> Zeroizing<String> {
 }
 
 /// What is typed up to an empty line, or everything that comes through a pipe.
-fn typed_phrase() -> Result<Zeroizing<String>, ApiError> {
+pub(super) fn typed_phrase() -> Result<Zeroizing<String>, ApiError> {
     let is_terminal = io::stdin().is_terminal();
     let mut text = Zeroizing::new(String::with_capacity(limits::PHRASE_TEXT + 1));
     let mut input = io::stdin().lock().take(limits::PHRASE_TEXT as u64);

@@ -10,7 +10,7 @@ use super::{
 use crate::api::{
     Action, ApiError,
     conflict::{self, ConflictRow},
-    import, task, workspace,
+    import, invite, task, workspace,
 };
 use crate::{api::status::Current, import::DEMO_BOARD};
 use serde_json::Value as Json;
@@ -155,13 +155,13 @@ async fn share_board(cast: &Cast, demo: &Demo, stage: &Stage) -> Result<Agreemen
     ));
     let start = Instant::now();
     for peer in [&cast.ben, &cast.chi] {
-        let invite = Action::Invite(workspace::Invite {
+        let invite = Action::Invite(invite::Invite {
             days: 1,
-            role: workspace::TicketRole::Member,
+            role: invite::TicketRole::Member,
             once: false,
             address: Vec::new(),
         });
-        let ticket: workspace::TicketAnswer = cast.anna.ask(invite).await?;
+        let ticket: invite::TicketAnswer = cast.anna.ask(invite).await?;
         let join = workspace::Join { ticket: ticket.ticket, wait: AGREE.as_secs() };
         peer.ask::<Json>(Action::Join(join)).await?;
     }

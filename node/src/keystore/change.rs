@@ -1,7 +1,8 @@
 //! Changing how keys are kept, also beside a running node, which has read them already.
 
 use super::{
-    Ask, Kept, Keys, KeystoreError, Passphrase, Place, file, sealed::SealingKey, stored::Stored, system::EntryName,
+    Ask, Kept, Keys, KeystoreError, Passphrase, Place, file, sealed::SealingKey, stored::Stored,
+    system::EntryName,
 };
 use std::{
     fs::File,

@@ -34,7 +34,18 @@ impl Role {
         }
     }
 
+    /// `a member`, `an admin`.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Viewer => "a viewer",
+            Self::Member => "a member",
+            Self::Admin => "an admin",
+            Self::Owner => "an owner",
+        }
+    }
+
     /// The role it takes to give this role, or to take from somebody who has it.
+    #[must_use]
     pub fn given_by(self) -> Self {
         if self >= Self::Admin { Self::Owner } else { Self::Admin }
     }

@@ -45,8 +45,8 @@ impl Holding {
                     .to_owned()
             }
             (Some(role), _) => {
-                let (are, can) = (role.name(), need.name());
-                format!("you are a {are} here, and it takes a {can}: an owner can change your role")
+                let (are, can) = (role.with_article(), need.with_article());
+                format!("you are {are} here, and it takes {can}: an owner can change your role")
             }
             (None, Some(Why::Removed { by })) => {
                 let by = access.act(by).map_or_else(String::new, |cap| self.state.person_name(cap.person));

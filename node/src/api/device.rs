@@ -1,0 +1,107 @@
+//! The devices that act for the people of a workspace: list them, take one away.
+
+use super::{ApiError, Json, answer, reference, scope::Scope};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use velo_protocol::{
+    id::{DeviceId, PersonId},
+    replica::Command,
+};
+
+/// Actions on devices.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// List your devices
+    List(List),
+    /// Take a device away from yourself, such as one that was lost
+    Unlink(Unlink),
+}
+
+/// Lists devices.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  velo device list\n  velo device list --all")]
+pub struct List {
+    /// Also those of everybody else in the workspace
+    #[arg(long)]
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// Takes a device away.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  velo device unlink 3f9a01\n  velo device unlink 3f9a01 --yes\n\n\
+    What it wrote and this device has not seen has no effect, on every device. It keeps what it has \
+    read.")]
+pub struct Unlink {
+    /// Which, by the start of its id: at least six digits
+    pub device: String,
+    /// Do not ask first
+    #[arg(long)]
+    #[serde(skip)]
+    pub yes: bool,
+}
+
+/// A device in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// Which.
+    pub device: DeviceId,
+    /// Whose.
+    pub person: PersonId,
+    /// The name shown for that person.
+    pub name: String,
+    /// Whether it is this one.
+    pub this: bool,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+/// Carries out a request on devices.
+pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, ApiError> {
+    match request {
+        Request::List(List { all }) => answer(&rows(&scope, all)),
+        Request::Unlink(unlink) => answer(&take_away(&unlink, scope).await?),
+    }
+}
+
+/// By person's name, this device first among the own ones.
+fn rows(scope: &Scope<'_>, all: bool) -> Vec<DeviceRow> {
+    let (you, this) = (scope.node.person(), scope.node.device());
+    let peers = scope.node.peers();
+    let connected = |device| peers.iter().any(|peer| peer.status.peer == device && peer.status.connected);
+    let members = scope.workspace.members().into_iter().filter(|member| all || member.person == you);
+    let mut rows = Vec::new();
+    for member in members {
+        let row = |device: DeviceId| DeviceRow {
+            device,
+            person: member.person,
+            name: member.name.clone(),
+            this: device == this,
+            connected: connected(device),
+        };
+        rows.extend(member.devices.iter().copied().map(row));
+    }
+    rows.sort_by_key(|row| (row.person != you, !row.this));
+    rows
+}
+
+async fn take_away(unlink: &Unlink, mut scope: Scope<'_>) -> Result<DeviceRow, ApiError> {
+    let mut own = rows(&scope, false);
+    if own.len() == 1 && own.iter().all(|row| row.this) {
+        let told = "this is your only device here: `velo member leave` leaves the workspace";
+        return Err(ApiError::Refused(told.to_owned()));
+    }
+    own.retain(|row| reference::starts(&row.device.to_string(), &unlink.device));
+    let candidates: Vec<_> = own.iter().map(|row| row.device.short()).collect();
+    let (row, others) = match own.pop() {
+        Some(row) => (row, own.len()),
+        None => return Err(ApiError::not_found("device", &unlink.device, "see `velo device list`")),
+    };
+    if others > 0 {
+        let text = unlink.device.clone();
+        return Err(ApiError::Ambiguous { kind: "device".into(), text, candidates });
+    }
+    scope.submit(Command::Unlink { workspace: scope.id, device: row.device }).await?;
+    Ok(row)
+}
