@@ -17,7 +17,7 @@ use crate::{
     limits,
     log::EntryKind,
     model::{EntityKey, Kind},
-    replica::Logs,
+    replica::{Logs, reader_of},
     store::EntryAt,
     ticket::Ticket,
     time::Now,
@@ -122,6 +122,7 @@ impl Replica {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
                 holding.record = WorkspaceRecord { secret, invited, ..holding.record.clone() };
+                holding.renew_ring(&self.identity, reader_of(logs, id));
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
             }
             Some(_) => return Err(Refusal::AlreadyJoined),

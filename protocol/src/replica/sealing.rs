@@ -12,7 +12,7 @@ use crate::{
         body::BodyError,
         ciphers::Contents,
         epoch::{EpochError, KeyEpoch, KeyShare},
-        ring::{Rotation, Write},
+        ring::{KeyRing, Rotation, Write},
         wrap::ReceivingKey,
     },
     log::{EntryKind, Header},
@@ -56,6 +56,28 @@ impl Holding {
             opens: readable.as_ref().is_ok_and(|epochs| !epochs.is_empty()),
             is_newer: readable == Err(EpochError::Newer),
         }
+    }
+
+    /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
+    /// what it could use.
+    pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) {
+        self.ring = KeyRing::new(self.record.id, receiving_keys(identity, &self.record));
+        let applied = self.logs.chains().map(|(chain, log)| (chain, log.applied));
+        let places = applied.flat_map(|(chain, applied)| (1..=applied).map(move |position| (chain, position)));
+        let entries = EntryReader::new(&self.logs, reader);
+        let read = places.filter_map(|(chain, position)| entries.read(EntryAt { chain, position }));
+        let is_key = |ready: &Ready| {
+            matches!(ready.entry().header.kind, EntryKind::KEY_EPOCH | EntryKind::KEY_SHARE)
+        };
+        let found: Vec<Ready> = read.filter(is_key).collect();
+        for ready in &found {
+            let Some(chain) = self.logs.chain(ready.at.chain) else { continue };
+            let (origin, contents) = (chain.origin, self.contents(ready));
+            let void = self.members.why_void(ready.at, &origin, ready.entry().header.kind);
+            let contents = contents.into_owned();
+            self.note_keys(&ready.turn(&origin, &contents), void.is_none());
+        }
+        self.unlock(reader);
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.
