@@ -34,6 +34,16 @@ impl Role {
         }
     }
 
+    /// The same in a sentence.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Viewer => "a viewer",
+            Self::Member => "a member",
+            Self::Admin => "an admin",
+            Self::Owner => "an owner",
+        }
+    }
+
     /// The role it takes to give this role, or to take from somebody who has it.
     pub fn given_by(self) -> Self {
         if self >= Self::Admin { Self::Owner } else { Self::Admin }

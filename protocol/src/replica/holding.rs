@@ -4,7 +4,7 @@ use super::{Identity, WorkspaceRecord, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
-    id::{EntryId, Incarnation, LogId},
+    id::{DeviceId, EntryId, Incarnation, LogId, PersonId},
     keys::{
         ciphers::{Ciphers, Contents},
         ring::KeyRing,
@@ -21,7 +21,10 @@ use crate::{
     undo::Journal,
     workspace::Workspace,
 };
-use std::{cell::Cell, collections::BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) struct Holding {
     pub members: Members,
     /// The content keys.
     pub ring: KeyRing,
+    /// Key entries that have no effect, with their authors.
+    pub void_keys: BTreeMap<EntryId, (PersonId, DeviceId)>,
     /// The epoch to write under, until something changes that the choice rests on.
     pub writing: Option<EntryId>,
     /// Why the ticket that this device holds cannot be used, once that is known.
@@ -69,6 +74,7 @@ impl Holding {
             state,
             members,
             ring,
+            void_keys: BTreeMap::new(),
             writing: None,
             refused: None,
             roster_is_old: false,
@@ -256,7 +262,7 @@ impl Holding {
     /// Brings the state in step with verdicts that turned. Returns what changed.
     fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
         let entries = EntryReader::new(&self.logs, reader);
-        let mut keys = BTreeSet::new();
+        let (mut keys, mut turned_keys) = (BTreeSet::new(), Vec::new());
         let kind_of = |ready: &Ready| ready.entry().header.kind;
         for range in turned {
             let places = (range.from..=range.to).map(|position| EntryAt { chain: range.chain, position });
@@ -265,12 +271,18 @@ impl Holding {
                 if op::has_data_body(kind_of(&ready)) {
                     keys.extend(keys_of(&self.contents(&ready)));
                 } else if let Some(chain) = self.logs.chain(range.chain) {
-                    let void = self.members.why_void(ready.at, &chain.origin, kind_of(&ready));
-                    self.ring.set_effective(ready.entry().id, void.is_none());
-                    self.writing = None;
+                    let (id, origin) = (ready.entry().id, chain.origin);
+                    let void = self.members.why_void(ready.at, &origin, kind_of(&ready));
+                    if self.ring.set_effective(id, void.is_none()) {
+                        turned_keys.push((id, origin, void.is_none()));
+                    }
                 }
             }
         }
+        for (id, origin, effective) in turned_keys {
+            self.note_void_key(id, &origin, effective);
+        }
+        let entries = EntryReader::new(&self.logs, reader);
         for key in &keys {
             let touched = self.state.touched(*key);
             let read: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
@@ -332,7 +344,7 @@ impl Holding {
         if !changed.is_empty() {
             let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
-            (self.ring, self.writing) = (durable.ring, None);
+            (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
         }
         Ok(changed)
     }

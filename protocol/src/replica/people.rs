@@ -45,8 +45,8 @@ impl Holding {
                     .to_owned()
             }
             (Some(role), _) => {
-                let (are, can) = (role.name(), need.name());
-                format!("you are a {are} here, and it takes a {can}: an owner can change your role")
+                let (are, can) = (role.with_article(), need.with_article());
+                format!("you are {are} here, and it takes {can}: an owner can change your role")
             }
             (None, Some(Why::Removed { by })) => {
                 let by = access.act(by).map_or_else(String::new, |cap| self.state.person_name(cap.person));
@@ -145,11 +145,16 @@ impl Replica {
         else {
             return;
         };
-        if holding.is_unnamed() {
-            let person_name = person_name.clone();
-            if holding.is_joining() {
-                self.use_ticket(now, &ticket.clone(), logs);
-            }
+        let (is_joining, is_unnamed) = (holding.is_joining(), holding.is_unnamed());
+        if !is_joining && !is_unnamed {
+            return;
+        }
+        let (ticket, person_name) = (ticket.clone(), person_name.clone());
+        if is_joining {
+            self.use_ticket(now, &ticket, logs);
+        }
+        // Another device of the same person may have said it.
+        if is_unnamed {
             self.introduce(now, workspace, &person_name, logs);
         }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     access::Role,
-    id::EntryId,
+    id::{DeviceId, EntryId, PersonId},
     keys::{
         body::BodyError,
         ciphers::Contents,
@@ -15,7 +15,7 @@ use crate::{
         ring::{KeyRing, Rotation, Write},
         wrap::ReceivingKey,
     },
-    log::{EntryKind, Header},
+    log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
     model::EntityKey,
     store::{EntryAt, LogReader},
@@ -51,10 +51,20 @@ impl Holding {
             }
             _ => return Noted::default(),
         };
-        self.writing = None;
+        self.note_void_key(turn.id, turn.origin, effective || readable.is_err());
         Noted {
             opens: readable.as_ref().is_ok_and(|epochs| !epochs.is_empty()),
             is_newer: readable == Err(EpochError::Newer),
+        }
+    }
+
+    /// Notes whether a key entry has an effect.
+    pub fn note_void_key(&mut self, id: EntryId, origin: &Origin, effective: bool) {
+        self.writing = None;
+        if effective {
+            self.void_keys.remove(&id);
+        } else {
+            self.void_keys.insert(id, (origin.person, origin.device));
         }
     }
 
@@ -122,11 +132,22 @@ impl Holding {
         reader: &dyn LogReader,
     ) {
         let readers = self.members.readers();
+        let access = self.members.access();
+        let is_in =
+            |(person, device): (PersonId, DeviceId)| access.best_auth(person, device, Role::Viewer).is_some();
+        let leaks = self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id);
+        self.ring.set_leaks(leaks.collect());
         // A new epoch that does not fit into one entry is shared further, and then it fits.
         for _ in 0..3 {
             let may_share = self.may(Role::Member).is_ok();
             let drafts = match self.ring.to_write(&readers) {
                 Write::Use(epoch) => {
+                    let left_out = self.ring.left_out(epoch, &readers);
+                    let shares = left_out.into_iter().filter(|_| may_share);
+                    let shares = shares.flat_map(|(epoch, to)| self.ring.share(epoch, to, rng));
+                    let drafts = shares.map(|share| Draft::new(EntryKind::KEY_SHARE, &share));
+                    let drafts: Vec<_> = drafts.map(|draft| (draft, false)).collect();
+                    self.append(now, identity, drafts, written, reader);
                     self.writing = Some(epoch);
                     return;
                 }
