@@ -122,8 +122,13 @@ impl Replica {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
                 holding.record = WorkspaceRecord { secret, invited, ..holding.record.clone() };
-                holding.renew_ring(&self.identity, reader_of(logs, id));
+                let renewed = holding.renew_ring(&self.identity, reader_of(logs, id));
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
+                if let Err(error) = renewed {
+                    // A restart makes the ring under the new ticket.
+                    holding.state.is_behind = true;
+                    self.store_failed(id, None, &error);
+                }
             }
             Some(_) => return Err(Refusal::AlreadyJoined),
             None => {

@@ -3,6 +3,7 @@
 
 use super::{
     Holding, Identity,
+    holding::keys_of,
     write::{Draft, Written},
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     id::{DeviceId, EntryId, PersonId},
     keys::{
         body::BodyError,
-        ciphers::Contents,
+        ciphers::{Ciphers, Contents},
         epoch::{EpochError, KeyEpoch, KeyShare},
         ring::{KeyRing, Rotation, Write},
         wrap::ReceivingKey,
@@ -18,10 +19,12 @@ use crate::{
     log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
     model::EntityKey,
-    store::{EntryAt, LogReader},
+    op,
+    store::{EntryAt, LogReader, StoreError},
     time::Now,
 };
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 
 /// The keys under which this device receives: its own, and that of the ticket it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
@@ -69,25 +72,42 @@ impl Holding {
     }
 
     /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
-    /// what it could use.
-    pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) {
-        self.ring = KeyRing::new(self.record.id, receiving_keys(identity, &self.record));
-        let applied = self.logs.chains().map(|(chain, log)| (chain, log.applied));
-        let places = applied.flat_map(|(chain, applied)| (1..=applied).map(move |position| (chain, position)));
+    /// what it could use. What only the old one opened is locked again, as it is after a restart.
+    pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
+        let keys = receiving_keys(identity, &self.record);
+        let old = std::mem::replace(&mut self.ring, KeyRing::new(self.record.id, keys)).ciphers();
+        let applied: Vec<_> = self.logs.chains().map(|(chain, log)| (chain, log.applied)).collect();
+        let places = applied.into_iter().flat_map(|(chain, applied)| {
+            let base = self.logs.chain(chain).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
+            (base + 1..=applied).map(move |position| EntryAt { chain, position })
+        });
         let entries = EntryReader::new(&self.logs, reader);
-        let read = places.filter_map(|(chain, position)| entries.read(EntryAt { chain, position }));
-        let is_key = |ready: &Ready| {
-            matches!(ready.entry().header.kind, EntryKind::KEY_EPOCH | EntryKind::KEY_SHARE)
-        };
-        let found: Vec<Ready> = read.filter(is_key).collect();
-        for ready in &found {
-            let Some(chain) = self.logs.chain(ready.at.chain) else { continue };
-            let (origin, contents) = (chain.origin, self.contents(ready));
+        let read = places.map(|at| entries.try_read(at)).collect::<Result<Vec<_>, _>>()?;
+        for ready in &read {
+            let Some(origin) = self.logs.chain(ready.at.chain).map(|chain| chain.origin) else { continue };
             let void = self.members.why_void(ready.at, &origin, ready.entry().header.kind);
-            let contents = contents.into_owned();
+            let contents = ready.open(&Ciphers::default());
             self.note_keys(&ready.turn(&origin, &contents), void.is_none());
         }
+        self.lock_again(&read, &old, reader)?;
         self.unlock(reader);
+        Ok(())
+    }
+
+    /// Locks what `old` opens and the ring of now does not.
+    fn lock_again(&mut self, read: &[Ready], old: &Ciphers, reader: &dyn LogReader) -> Result<(), StoreError> {
+        let new = self.ring.ciphers();
+        let mut keys = BTreeSet::new();
+        for ready in read.iter().filter(|ready| op::has_data_body(ready.entry().header.kind)) {
+            let lost = ready.entry().header.epoch.filter(|epoch| old.holds(*epoch) && !new.holds(*epoch));
+            if let Some(epoch) = lost {
+                keys.extend(keys_of(&ready.open(old)));
+                self.ring.need(epoch);
+                self.state.lock(ready.at);
+            }
+        }
+        self.state.set_ciphers(new);
+        self.rebuild(&keys, reader)
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.
