@@ -17,6 +17,9 @@ pub const WRAPS: usize = 224;
 /// than a body. There are several only after concurrent rotations; what does not fit is carried by
 /// the next ones.
 pub const OLDER_EPOCHS: usize = 64;
+/// Epochs beside the one to write under whose keys are shared at once with those who lack them. There
+/// are few, unless a member starts one after the other; those wait for the next time.
+pub const LEFT_OUT: usize = 4;
 /// The header of one entry: [`DEPS`] ids of 32 bytes, and room for the rest.
 pub const HEADER: usize = 3 * 1024;
 /// Heads one entry may name.

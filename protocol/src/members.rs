@@ -65,7 +65,8 @@ pub struct Members {
     invites: BTreeMap<EntryAt, (EntryId, Invite)>,
     /// By device: the keys that certificates name for it. One, unless it was certified twice.
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
-    recovery: BTreeMap<PersonId, BTreeSet<RecipientKey>>,
+    /// By person: the keys that entries of theirs name, and where those stand.
+    recovery: BTreeMap<PersonId, BTreeMap<EntryAt, (DeviceId, RecipientKey)>>,
 }
 
 impl Members {
@@ -141,7 +142,8 @@ impl Members {
     /// The grant that an entry cites.
     fn note_auth(&mut self, logs: &LogSet, turn: &Turn<'_>) -> Option<EntryAt> {
         let EntryAt { chain, position } = turn.at;
-        if !self.auths.contains_key(&chain) {
+        let is_first = !self.auths.contains_key(&chain);
+        if is_first {
             let inherited = logs.chain(chain).and_then(|chain| chain.parent);
             let before = inherited.map(|base| self.auths_up_to(base)).unwrap_or_default();
             self.auths.insert(chain, before);
@@ -155,8 +157,9 @@ impl Members {
         } else if auths.is_empty() {
             auths.push((position, None));
         }
-        let (auth, is_new) = (auths.last().and_then(|(_, auth)| *auth), auths.len() > known);
-        if is_new {
+        let auth = auths.last().and_then(|(_, auth)| *auth);
+        // A branch goes on under what its log cited before it, and is judged for itself.
+        if is_first || auths.len() > known {
             self.chains.entry(turn.origin.person).or_default().insert(chain);
             self.judge_chain(chain, turn.origin);
         }
@@ -209,12 +212,12 @@ impl Members {
         let Origin { person, device, .. } = *turn.origin;
         let act = Act { at: turn.at, device, person, auth, kind };
         let changes = self.access.add(act, &links, logs.past(&[turn.at], Frontier::default()));
-        if let Some(control) = &control {
-            self.note_keys(turn, control);
-        }
+        let brings_keys = control.as_ref().is_some_and(|control| self.note_keys(turn, control));
         let turned = self.judge_people(logs, &changes.people);
         let void = self.access.why_void(turn.at);
-        Judged { void, turned, is_news: void.is_none() || !changes.acts.is_empty(), is_newer }
+        // Certificates hold whatever the verdict on the entry that brings them.
+        let brings = brings_keys || !changes.people.is_empty() || !changes.acts.is_empty();
+        Judged { void, turned, is_news: void.is_none() || brings, is_newer }
     }
 
     fn act_of(&self, logs: &LogSet, turn: &Turn<'_>, auth: Option<EntryAt>, control: &Control) -> ActKind {
@@ -241,16 +244,21 @@ impl Members {
         invite.is_some_and(|(id, invite)| join.verify(self.workspace, *id, &invite.key, turn.origin).is_ok())
     }
 
-    fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) {
+    /// Whether any of them is new.
+    fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) -> bool {
+        let mut is_news = false;
         for link in control.chain() {
-            self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
+            is_news |= self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
         }
+        let Origin { person, device, .. } = *turn.origin;
         if let Some(key) = control.recovery() {
-            self.recovery.entry(turn.origin.person).or_default().insert(key);
+            self.recovery.entry(person).or_default().insert(turn.at, (device, key));
+            is_news = true;
         }
         if let Control::Invite(invite) = control {
             self.invites.insert(turn.at, (turn.id, *invite));
         }
+        is_news
     }
 
     /// Everybody to whom a content key must be wrapped now: the devices and recovery keys of members,
@@ -258,7 +266,7 @@ impl Members {
     pub fn readers(&self) -> BTreeSet<RecipientKey> {
         let mut readers = BTreeSet::new();
         for (person, _) in self.access.members() {
-            readers.extend(self.recovery.get(&person).into_iter().flatten());
+            readers.extend(self.recovery_keys(person));
             for device in self.access.devices(person) {
                 readers.extend(self.receiving.get(&device).into_iter().flatten());
             }
@@ -289,11 +297,6 @@ impl Members {
         self.receiving.contains_key(&device)
     }
 
-    /// The recovery keys of a person: one, unless their entries named several.
-    pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
-        self.recovery.get(&person).into_iter().flatten().copied()
-    }
-
     /// The receiving keys of a person's devices and their recovery key.
     pub fn keys_of_person(&self, person: PersonId) -> BTreeSet<RecipientKey> {
         let devices = self.access.devices(person).filter_map(|device| self.receiving.get(&device));
@@ -305,6 +308,14 @@ impl Members {
         let acts =
             self.access.members().any(|(person, _)| self.access.devices(person).any(|own| own == device));
         if acts { self.receiving.get(&device).cloned().unwrap_or_default() } else { BTreeSet::new() }
+    }
+
+    /// Under which somebody reads again with the phrase alone. What a device names that was taken
+    /// from its person does not count: whoever has it now could name a key of their own.
+    pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
+        let named = self.recovery.get(&person).into_iter().flatten();
+        let linked = named.filter(move |(at, (device, _))| self.access.is_linked(**at, person, *device));
+        linked.map(|(_, (_, key))| *key)
     }
 
     /// What a ticket's entry says.
@@ -332,6 +343,7 @@ impl Members {
         roster.invites = open.collect();
         let made = self.invites.iter().filter_map(|(at, (id, _))| Some((*id, self.access.act(*at)?.person)));
         roster.inviters = made.collect();
+        roster.invites.sort_unstable_by_key(|invite| invite.id);
         roster
     }
 

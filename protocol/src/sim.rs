@@ -3,7 +3,9 @@
 //! A *schedule* is a few replicas of one workspace making random changes while frames are lost,
 //! doubled and reordered, links break, the network splits, devices crash around every write to
 //! disk, disks fail to read or write, people switch syncing off, and sometimes a device is restored
-//! from a backup. Founding and joining are under fire too. Afterwards everything heals, and all
+//! from a backup. Founding and joining are under fire too. In every other schedule people also give
+//! and take roles, tickets and devices, allowed or not; in some, somebody joins late, away from who
+//! invited; and in some, a member signs and sends whatever it likes ([`byzantine`]). Afterwards everything heals, and all
 //! replicas must agree, hold every acknowledged change, and come back equal from their logs alone.
 //! No fault of the network ever makes a device disconnect another one.
 //!
@@ -15,7 +17,9 @@ use crate::dice::Dice;
 use std::{collections::BTreeMap, fmt};
 
 mod actions;
+mod byzantine;
 mod device;
+mod people;
 mod world;
 
 pub use world::World;
@@ -46,17 +50,32 @@ pub struct Plan {
     pub marker: bool,
     /// Greatest error of a device's clock, in milliseconds either way.
     pub skew_ms: u64,
+    /// Whether people give and take roles, tickets and devices.
+    pub people: bool,
+    /// Whether the third device is a second one of the second person.
+    pub second_device: bool,
+    /// The device that joins during the schedule, if one does.
+    pub late: Option<usize>,
+    /// The device that turns against the others, if one does: always the last.
+    pub byzantine: Option<usize>,
 }
 
 impl Plan {
     /// The schedule of this seed: at least 3 replicas, 200 commands and one partition, with
-    /// crashes in every other one, failing disks in every fourth and a restored backup in every eighth.
+    /// crashes in every other one, failing disks in every fourth and a restored backup in every eighth;
+    /// people who change roles in every other one, and a member who cheats in every fourth.
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5EED);
         let harsh = dice.chance(500);
+        let mut replicas = 3 + dice.below(3) as usize;
+        let mut social = Dice::new(seed ^ 0x0050_C1A1);
+        let byzantine = social.chance(250);
+        // Three honest ones at least.
+        replicas = replicas.max(if byzantine { 4 } else { 3 });
+        let last_honest = replicas - 1 - usize::from(byzantine);
         Self {
             seed,
-            replicas: 3 + dice.below(3) as usize,
+            replicas,
             commands: 200 + dice.below(40) as usize,
             loss: if harsh { 20 } else { 0 },
             duplication: if harsh { 20 } else { 0 },
@@ -66,6 +85,10 @@ impl Plan {
             restores: dice.chance(125),
             marker: dice.chance(700),
             skew_ms: if dice.chance(300) { 600_000 } else { 50 },
+            people: social.chance(500),
+            second_device: social.chance(300),
+            late: social.chance(300).then_some(last_honest),
+            byzantine: byzantine.then_some(replicas - 1),
         }
     }
 }

@@ -165,6 +165,10 @@ impl Workspace {
     }
 
     fn write_meta(&self) -> Vec<u8> {
+        if self.is_behind {
+            // No format: whoever reads this makes the state anew from the log.
+            return Vec::new();
+        }
         let mut bytes = vec![FORMAT, model::SCHEMA];
         let meta = Meta {
             workspace: self.id,

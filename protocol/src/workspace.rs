@@ -69,6 +69,9 @@ pub struct Workspace {
     pub(crate) locked: OrdMap<EntryAt, u64>,
     /// With which the others can be read. Not stored: the log gives them anew.
     pub(crate) ciphers: Ciphers,
+    /// Whether something of it is not as the entries say, for want of reading them. Not stored, and
+    /// neither is the rest then.
+    pub(crate) is_behind: bool,
     /// Who is in. Not stored: the access rule says it anew.
     pub(crate) roster: Arc<Roster>,
     pub(crate) entities: OrdMap<EntityKey, Arc<Entity>>,
@@ -129,6 +132,7 @@ impl Workspace {
             chains: OrdMap::new(),
             locked: OrdMap::new(),
             ciphers: Ciphers::default(),
+            is_behind: false,
             roster: Arc::default(),
             entities: OrdMap::new(),
             deleted: OrdSet::new(),

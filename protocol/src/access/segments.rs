@@ -4,7 +4,7 @@
 //! log up to some position. So they are effective up to the least of those positions, and void from
 //! there on: there is an *end*, and no need to look at entries one by one.
 
-use super::{Access, ActNo, Role, Why, devices::Walk, judge::Carried};
+use super::{Access, ActNo, Role, Why, devices::Walk, grant::Depth, judge::Carried};
 use crate::{
     id::{DeviceId, PersonId},
     store::{ChainNo, EntryAt},
@@ -46,6 +46,14 @@ impl Access {
     ) -> Option<Why> {
         let end = self.end(at.chain, person, device, auth, need)?;
         (at.position > end.last).then_some(end.why)
+    }
+
+    /// Whether a device belonged to its person for the entry at `at`, whatever that rests on: nobody
+    /// who had not seen it took the device away.
+    pub fn is_linked(&self, at: EntryAt, person: PersonId, device: DeviceId) -> bool {
+        let mut unlinks = self.unlinks_on(person, device, Walk::Other, Depth::Lower);
+        self.reaches(person, device, Walk::Other, Depth::Lower).is_ok()
+            && unlinks.all(|unlink| unlink.saw(at))
     }
 
     /// The verdicts on all entries of a log, up to position `end`, that need the role `need`.

@@ -97,6 +97,8 @@ pub struct KeyRing {
     shares_of: BTreeMap<EntryId, BTreeSet<EntryId>>,
     keys: BTreeMap<Commitment, Held>,
     needed: BTreeSet<EntryId>,
+    /// See [`Self::set_leaks`].
+    leaks: BTreeSet<EntryId>,
 }
 
 impl KeyRing {
@@ -113,6 +115,7 @@ impl KeyRing {
             shares_of: BTreeMap::new(),
             keys: BTreeMap::new(),
             needed: BTreeSet::new(),
+            leaks: BTreeSet::new(),
         }
     }
 
@@ -155,6 +158,14 @@ impl KeyRing {
         let epoch = self.epochs.get_mut(&id).map(|epoch| &mut epoch.given);
         let given = epoch.or_else(|| self.shares.get_mut(&id).map(|share| &mut share.given));
         given.map(|given| given.effective = effective).is_some()
+    }
+
+    /// Names the void entries that may have given a key away all the same: those of authors who are
+    /// still in, such as somebody who shared a key before hearing that they may not any more. What
+    /// others wrote gives nothing away that the choice does not see: whoever is out had the key by an
+    /// entry that counts, or has it not.
+    pub fn set_leaks(&mut self, leaks: BTreeSet<EntryId>) {
+        self.leaks = leaks;
     }
 
     /// Takes in a key: one made by [`Self::rotate`], or from the own store, which spares unwrapping
@@ -264,10 +275,15 @@ impl KeyRing {
 
     /// Effective entries that wrap the key of this epoch.
     fn given_for(&self, id: EntryId) -> impl Iterator<Item = &Given> {
+        self.all_given_for(id).map(|(_, given)| given).filter(|given| given.effective)
+    }
+
+    /// All entries that wrap the key of this epoch, void ones included.
+    fn all_given_for(&self, id: EntryId) -> impl Iterator<Item = (EntryId, &Given)> {
         let shares = self.shares_of.get(&id).into_iter().flatten();
-        let shares = shares.filter_map(|share| self.shares.get(share)).map(|share| &share.given);
-        let epoch = self.epochs.get(&id).map(|epoch| &epoch.given);
-        epoch.into_iter().chain(shares).filter(|given| given.effective)
+        let shares = shares.filter_map(|share| Some((*share, &self.shares.get(share)?.given)));
+        let epoch = self.epochs.get(&id).map(|epoch| (id, &epoch.given));
+        epoch.into_iter().chain(shares)
     }
 
     /// Whether `newer` may carry the key of an older epoch, as far as can be known here: it says so,
@@ -281,10 +297,7 @@ impl KeyRing {
     }
 
     fn unwrap_epoch(&self, id: EntryId) -> Option<EpochKey> {
-        let shares = self.shares_of.get(&id).into_iter().flatten();
-        let shares = shares.filter_map(|share| self.shares.get(share)).map(|share| &share.given);
-        let mut all = self.epochs.get(&id).map(|epoch| &epoch.given).into_iter().chain(shares);
-        all.find_map(|given| self.unwrap_given(id, given))
+        self.all_given_for(id).find_map(|(_, given)| self.unwrap_given(id, given))
     }
 
     /// Tries the wraps of one entry, unless the key is held or what it must be is not yet known.

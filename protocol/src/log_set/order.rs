@@ -267,14 +267,21 @@ impl<'a> EntryReader<'a> {
 
     /// The entry at a place; `None` if it is not stored or cannot be read.
     pub fn read(&self, at: EntryAt) -> Option<Ready> {
+        self.try_read(at).ok()
+    }
+
+    /// The entry at a place, or why it cannot be read.
+    pub fn try_read(&self, at: EntryAt) -> Result<Ready, StoreError> {
         let found = self.logs.recent.find(at).or_else(|| self.recent.borrow().find(at));
         if let Some((run, index)) = found {
-            return Some(Ready { at, run, index });
+            return Ok(Ready { at, run, index });
         }
-        let run = self.reader.read_run(at.chain, at.position.checked_sub(1)?).ok().flatten()?;
-        let run = ReadRun::parse(run).ok()?;
+        let lost = || StoreError::Read(format!("the entry at {} of a log is missing", at.position));
+        let before = at.position.checked_sub(1).ok_or_else(lost)?;
+        let run = self.reader.read_run(at.chain, before)?.ok_or_else(lost)?;
+        let run = ReadRun::parse(run).map_err(|error| StoreError::Read(error.to_string()))?;
         self.recent.borrow_mut().add(at.chain, Arc::new(run));
-        let (run, index) = self.recent.borrow().find(at)?;
-        Some(Ready { at, run, index })
+        let (run, index) = self.recent.borrow().find(at).ok_or_else(lost)?;
+        Ok(Ready { at, run, index })
     }
 }

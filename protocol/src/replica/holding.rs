@@ -4,7 +4,7 @@ use super::{Identity, WorkspaceRecord, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
-    id::{EntryId, Incarnation, LogId},
+    id::{DeviceId, EntryId, Incarnation, LogId, PersonId},
     keys::{
         ciphers::{Ciphers, Contents},
         ring::KeyRing,
@@ -21,7 +21,10 @@ use crate::{
     undo::Journal,
     workspace::Workspace,
 };
-use std::{cell::Cell, collections::BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) struct Holding {
     pub members: Members,
     /// The content keys.
     pub ring: KeyRing,
+    /// Key entries that have no effect, with their authors.
+    pub void_keys: BTreeMap<EntryId, (PersonId, DeviceId)>,
     /// The epoch to write under, until something changes that the choice rests on.
     pub writing: Option<EntryId>,
     /// Why the ticket that this device holds cannot be used, once that is known.
@@ -47,6 +52,10 @@ pub(super) struct Holding {
     pub own_past: Frontier,
     /// The own log may have been longer than it is here: a new incarnation must be opened.
     pub fresh_incarnation: bool,
+    /// Verdicts that turned, and that the state is not in step with: some entry could not be read.
+    unjudged: Vec<Turned>,
+    /// Why.
+    unread: Option<StoreError>,
     /// Chains that could not be read, as far as that was told; `None` stands for any.
     pub damaged: BTreeSet<Option<ChainNo>>,
     /// [`LogSet::digest`], until something becomes durable.
@@ -69,6 +78,7 @@ impl Holding {
             state,
             members,
             ring,
+            void_keys: BTreeMap::new(),
             writing: None,
             refused: None,
             roster_is_old: false,
@@ -76,6 +86,8 @@ impl Holding {
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
+            unjudged: Vec::new(),
+            unread: None,
             damaged: BTreeSet::new(),
             digest: None,
             last_signed: Cell::new(None),
@@ -97,6 +109,9 @@ impl Holding {
         holding.remember_transactions(reader);
         while let Some(ready) = holding.logs.next_ready(reader)? {
             holding.apply(&ready, reader);
+        }
+        if let Some(error) = holding.unread.take() {
+            return Err(error);
         }
         holding.refresh_roster();
         holding.find_own();
@@ -198,7 +213,8 @@ impl Holding {
         for end in ends.iter().rev() {
             self.logs.persisted(end.chain, end.position);
         }
-        let (mut changed, mut failure) = (Vec::new(), None);
+        let mut changed = Vec::from_iter(self.rejudge(&[], reader));
+        let mut failure = None;
         loop {
             match self.logs.next_ready(reader) {
                 Ok(Some(ready)) => changed.extend(self.apply(&ready, reader)),
@@ -209,7 +225,7 @@ impl Holding {
         changed.extend(self.refresh_roster());
         changed.sort_unstable();
         changed.dedup();
-        (changed, failure)
+        (changed, failure.or(self.unread.take()))
     }
 
     /// Applies an entry whose turn has come. Returns what changed.
@@ -253,36 +269,73 @@ impl Holding {
         Some(EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id)))
     }
 
-    /// Brings the state in step with verdicts that turned. Returns what changed.
+    /// Brings the state in step with verdicts that turned. Returns what changed. What cannot be read now
+    /// is tried again when something more becomes durable; until then no pages are written.
     fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
+        self.unjudged.extend(turned);
+        if self.unjudged.is_empty() {
+            return BTreeSet::new();
+        }
+        let keys = self.keys_turned(reader).and_then(|keys| {
+            self.rebuild(&keys, reader)?;
+            Ok(keys)
+        });
+        self.state.is_behind = keys.is_err();
+        keys.map_or_else(
+            |error| {
+                self.unread = Some(error);
+                BTreeSet::new()
+            },
+            |keys| {
+                self.unjudged.clear();
+                keys
+            },
+        )
+    }
+
+    /// The entities about which entries say something whose verdict turned. What key entries say is
+    /// brought in step at once.
+    fn keys_turned(&mut self, reader: &dyn LogReader) -> Result<BTreeSet<EntityKey>, StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
-        let mut keys = BTreeSet::new();
-        let kind_of = |ready: &Ready| ready.entry().header.kind;
-        for range in turned {
-            let places = (range.from..=range.to).map(|position| EntryAt { chain: range.chain, position });
-            let read = places.filter_map(|at| entries.read(at));
-            for ready in read.filter(|ready| members::need(kind_of(ready)) == range.need) {
-                if op::has_data_body(kind_of(&ready)) {
+        let (mut keys, mut turned_keys) = (BTreeSet::new(), Vec::new());
+        for range in &self.unjudged {
+            for position in range.from..=range.to {
+                let ready = entries.try_read(EntryAt { chain: range.chain, position })?;
+                let kind = ready.entry().header.kind;
+                if members::need(kind) != range.need {
+                    continue;
+                }
+                if op::has_data_body(kind) {
                     keys.extend(keys_of(&self.contents(&ready)));
                 } else if let Some(chain) = self.logs.chain(range.chain) {
-                    let void = self.members.why_void(ready.at, &chain.origin, kind_of(&ready));
-                    self.ring.set_effective(ready.entry().id, void.is_none());
-                    self.writing = None;
+                    let void = self.members.why_void(ready.at, &chain.origin, kind);
+                    turned_keys.push((ready.entry().id, chain.origin, void.is_none()));
                 }
             }
         }
-        for key in &keys {
+        for (id, origin, effective) in turned_keys {
+            if self.ring.set_effective(id, effective) {
+                self.note_void_key(id, &origin, effective);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Makes entities anew from the entries that touched them.
+    pub fn rebuild(&mut self, keys: &BTreeSet<EntityKey>, reader: &dyn LogReader) -> Result<(), StoreError> {
+        let entries = EntryReader::new(&self.logs, reader);
+        for key in keys {
             let touched = self.state.touched(*key);
-            let read: Vec<_> = touched.into_iter().filter_map(|at| entries.read(at)).collect();
+            let read = touched.into_iter().map(|at| entries.try_read(at)).collect::<Result<Vec<_>, _>>()?;
             let open: Vec<_> = read.iter().map(|ready| (ready, self.contents(ready))).collect();
             let turns = open.iter().filter_map(|(ready, contents)| {
                 let origin = &self.logs.chain(ready.at.chain)?.origin;
-                let void = self.members.why_void(ready.at, origin, kind_of(ready));
+                let void = self.members.why_void(ready.at, origin, ready.entry().header.kind);
                 Some((ready.turn(origin, contents), void))
             });
             self.state.rebuild(*key, turns);
         }
-        keys
+        Ok(())
     }
 
     /// What the access rule and the key ring knew of the entries that are in the state already.
@@ -332,7 +385,7 @@ impl Holding {
         if !changed.is_empty() {
             let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
-            (self.ring, self.writing) = (durable.ring, None);
+            (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
         }
         Ok(changed)
     }
@@ -370,7 +423,7 @@ impl Holding {
 }
 
 /// The entities that an entry writes about.
-fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
+pub(super) fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
     let body = contents.plain().and_then(|body| DataBody::read(body).ok());
     body.into_iter().flat_map(|body| body.groups).map(|group| group.key).collect()
 }

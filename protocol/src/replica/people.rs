@@ -17,7 +17,7 @@ use crate::{
     limits,
     log::EntryKind,
     model::{EntityKey, Kind},
-    replica::Logs,
+    replica::{Logs, reader_of},
     store::EntryAt,
     ticket::Ticket,
     time::Now,
@@ -144,7 +144,13 @@ impl Replica {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
                 holding.record = WorkspaceRecord { secret, way, ..holding.record.clone() };
+                let renewed = holding.renew_ring(&self.identity, reader_of(logs, id));
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
+                if let Err(error) = renewed {
+                    // A restart makes the ring under the new ticket.
+                    holding.state.is_behind = true;
+                    self.store_failed(id, None, &error);
+                }
             }
             Some(_) => return Err(Refusal::AlreadyJoined),
             None => {
@@ -163,12 +169,16 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let may_write = self.read_only.is_none() && !holding.state.needs_update();
         match &holding.record.way {
-            Way::Invited(Invited { ticket, person_name }) if may_write && holding.is_unnamed() => {
+            Way::Invited(Invited { ticket, person_name }) if may_write => {
                 let (ticket, person_name) = (ticket.clone(), person_name.clone());
-                if holding.is_joining() {
+                let (is_joining, is_unnamed) = (holding.is_joining(), holding.is_unnamed());
+                if is_joining {
                     self.use_ticket(now, &ticket, logs);
                 }
-                self.introduce(now, workspace, &person_name, logs);
+                // Another device of the same person may have said it.
+                if is_unnamed {
+                    self.introduce(now, workspace, &person_name, logs);
+                }
             }
             Way::Linked { .. } if may_write => {
                 let person = self.identity.person;

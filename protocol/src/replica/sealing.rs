@@ -2,28 +2,32 @@
 //! one to write under.
 
 use super::{
-    Holding, Identity, Replica, linking,
+    Holding, Identity, Replica,
+    holding::keys_of,
+    linking,
     write::{Draft, Written},
 };
 use crate::{
     access::Role,
-    id::{DeviceId, EntryId, WorkspaceId},
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::{
         body::BodyError,
-        ciphers::Contents,
+        ciphers::{Ciphers, Contents},
         epoch::{EpochError, KeyEpoch, KeyShare},
-        ring::{Rotation, Write},
+        ring::{KeyRing, Rotation, Write},
         wrap::ReceivingKey,
     },
-    log::{EntryKind, Header},
+    log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
     message::{Message, NeedKeys},
     model::EntityKey,
+    op,
     replica::Logs,
-    store::{EntryAt, LogReader},
+    store::{EntryAt, LogReader, StoreError},
     time::Now,
 };
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 
 /// The keys under which this device receives: its own, and that of the ticket it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
@@ -54,11 +58,66 @@ impl Holding {
             }
             _ => return Noted::default(),
         };
-        self.writing = None;
+        self.note_void_key(turn.id, turn.origin, effective || readable.is_err());
         Noted {
             opens: readable.as_ref().is_ok_and(|epochs| !epochs.is_empty()),
             is_newer: readable == Err(EpochError::Newer),
         }
+    }
+
+    /// Notes whether a key entry has an effect.
+    pub fn note_void_key(&mut self, id: EntryId, origin: &Origin, effective: bool) {
+        self.writing = None;
+        if effective {
+            self.void_keys.remove(&id);
+        } else {
+            self.void_keys.insert(id, (origin.person, origin.device));
+        }
+    }
+
+    /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
+    /// what it could use. What only the old one opened is locked again, as it is after a restart.
+    pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
+        let keys = receiving_keys(identity, &self.record);
+        let old = std::mem::replace(&mut self.ring, KeyRing::new(self.record.id, keys)).ciphers();
+        let applied: Vec<_> = self.logs.chains().map(|(chain, log)| (chain, log.applied)).collect();
+        let places = applied.into_iter().flat_map(|(chain, applied)| {
+            let base =
+                self.logs.chain(chain).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
+            (base + 1..=applied).map(move |position| EntryAt { chain, position })
+        });
+        let entries = EntryReader::new(&self.logs, reader);
+        let read = places.map(|at| entries.try_read(at)).collect::<Result<Vec<_>, _>>()?;
+        for ready in &read {
+            let Some(origin) = self.logs.chain(ready.at.chain).map(|chain| chain.origin) else { continue };
+            let void = self.members.why_void(ready.at, &origin, ready.entry().header.kind);
+            let contents = ready.open(&Ciphers::default());
+            self.note_keys(&ready.turn(&origin, &contents), void.is_none());
+        }
+        self.lock_again(&read, &old, reader)?;
+        self.unlock(reader);
+        Ok(())
+    }
+
+    /// Locks what `old` opens and the ring of now does not.
+    fn lock_again(
+        &mut self,
+        read: &[Ready],
+        old: &Ciphers,
+        reader: &dyn LogReader,
+    ) -> Result<(), StoreError> {
+        let new = self.ring.ciphers();
+        let mut keys = BTreeSet::new();
+        for ready in read.iter().filter(|ready| op::has_data_body(ready.entry().header.kind)) {
+            let lost = ready.entry().header.epoch.filter(|epoch| old.holds(*epoch) && !new.holds(*epoch));
+            if let Some(epoch) = lost {
+                keys.extend(keys_of(&ready.open(old)));
+                self.ring.need(epoch);
+                self.state.lock(ready.at);
+            }
+        }
+        self.state.set_ciphers(new);
+        self.rebuild(&keys, reader)
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.
@@ -103,11 +162,22 @@ impl Holding {
         reader: &dyn LogReader,
     ) {
         let readers = self.members.readers();
+        let access = self.members.access();
+        let is_in =
+            |(person, device): (PersonId, DeviceId)| access.best_auth(person, device, Role::Viewer).is_some();
+        let leaks = self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id);
+        self.ring.set_leaks(leaks.collect());
         // A new epoch that does not fit into one entry is shared further, and then it fits.
         for attempt in 0..3 {
             let may_share = self.may(Role::Member).is_ok();
             let drafts = match self.ring.to_write(&readers) {
                 Write::Use(epoch) => {
+                    let left_out = self.ring.left_out(epoch, &readers);
+                    let shares = left_out.into_iter().filter(|_| may_share);
+                    let shares = shares.flat_map(|(epoch, to)| self.ring.share(epoch, to, rng));
+                    let drafts = shares.map(|share| Draft::new(EntryKind::KEY_SHARE, &share));
+                    let drafts: Vec<_> = drafts.map(|draft| (draft, false)).collect();
+                    self.append(now, identity, drafts, written, reader);
                     self.writing = Some(epoch);
                     return;
                 }

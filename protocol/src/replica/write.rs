@@ -1,6 +1,6 @@
 //! Writing to the own log.
 
-use super::{Holding, Identity, Logs, Replica, Reply, RequestId, io::Event, io::Output, reader_of};
+use super::{Holding, Identity, Logs, Refusal, Replica, Reply, RequestId, io::Event, io::Output, reader_of};
 use crate::{
     access::Role,
     causality::Frontier,
@@ -250,10 +250,18 @@ impl Replica {
         reply: impl FnOnce(&Written) -> Reply,
         logs: &dyn Logs,
     ) {
+        let asked = drafts.len();
         let Some(written) = self.append(now, workspace, drafts, logs) else { return };
-        let reply = reply(&written);
+        let reply = (written.ids.len() == asked).then(|| reply(&written));
         let Written { runs, changed: entities, .. } = written;
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
+        let Some(reply) = reply else {
+            self.persist(workspace, runs, None);
+            let words = "everybody gets a new key after somebody has left, and you may not make one: try \
+                         again once a member has written something";
+            let result = Err(Refusal::Role(words.to_owned()));
+            return self.outputs.push_back(Output::Reply { request, result });
+        };
         self.persist(workspace, runs, Some((request, reply)));
     }
 

@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::{
+    crypto::LinkCert,
     dice::Dice,
     id::{DeviceId, EntryId, Incarnation, LogId, WorkspaceId},
     replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
@@ -41,6 +42,8 @@ impl Logs for DiskLogs {
 #[derive(Debug)]
 pub(super) struct Device {
     pub identity: Identity,
+    /// The seed of its person's root.
+    pub root: [u8; 32],
     pub disk: Disk,
     /// `None` while it is off.
     pub replica: Option<Replica>,
@@ -59,11 +62,20 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub fn new(dice: &mut Dice, plan: &Plan) -> Self {
-        let identity = Identity::from_seeds(dice.bytes(), &dice.bytes());
+    /// `first`: the device of the same person that links this one.
+    pub fn new(dice: &mut Dice, plan: &Plan, first: Option<&Self>) -> Self {
+        let (seed, device) = (dice.bytes(), dice.bytes());
+        let root = first.map_or(seed, |first| first.root);
+        let mut identity = Identity::from_seeds(root, &device);
+        if let Some(first) = first {
+            let (to, receiving) = (&identity.device, identity.receiving.public());
+            let link = LinkCert::issue(identity.person, &first.identity.device, to, receiving.0);
+            identity.chain = [&first.identity.chain[..], &[link]].concat();
+        }
         Self {
             replica: Some(Replica::new(identity.clone(), dice.bytes())),
             identity,
+            root,
             disk: Disk::default(),
             life: 0,
             clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,

@@ -1,18 +1,24 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{Coverage, Plan, Report, actions, device::Device};
+use super::{Coverage, Plan, Report, actions, byzantine::Cheat, device::Device};
 use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
-    replica::{BatchId, Command, Event, Input, Output, Reply, RequestId},
+    replica::{BatchId, Command, Event, Input, Output, Refusal, Reply, RequestId},
     store::{Batch, memory},
+    ticket::Ticket,
     time::Now,
 };
 use std::collections::BTreeMap;
 
+mod byzantine;
 mod check;
 mod disk;
 mod founding;
+mod oracle;
+mod people;
+mod reference;
+mod secrets;
 
 /// Midnight at the start of 2026, the virtual clocks' beginning.
 const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -39,6 +45,10 @@ enum Happening {
     SyncOn { device: usize },
     Start { device: usize },
     Restore { device: usize },
+    Join { device: usize },
+    Appoint,
+    CrossRemovals,
+    Cheat,
     Backup { device: usize },
     Redial,
 }
@@ -64,6 +74,14 @@ pub struct World {
     next_request: RequestId,
     next_link: u64,
     replies: BTreeMap<RequestId, Reply>,
+    /// Every ticket that somebody was given.
+    tickets: Vec<Ticket>,
+    /// Two devices that do not meet: who joins late, and who invited.
+    apart: Option<(usize, usize)>,
+    /// The member that cheats, once it does.
+    cheat: Option<Cheat>,
+    /// What everybody together knows.
+    secrets: secrets::Secrets,
     /// Commands still to be given.
     acts_left: usize,
     /// Faults strike until everything heals.
@@ -79,8 +97,17 @@ impl World {
     /// A network of new devices. The first founds a workspace, the others join it.
     pub fn new(plan: Plan) -> Self {
         let mut dice = Dice::new(plan.seed);
-        let devices = (0..plan.replicas).map(|_| Device::new(&mut dice, &plan)).collect();
+        let mut devices: Vec<Device> = Vec::new();
+        for number in 0..plan.replicas {
+            let first = devices.get(1).filter(|_| plan.second_device && number == 2);
+            let device = Device::new(&mut dice, &plan, first);
+            devices.push(device);
+        }
         Self {
+            secrets: secrets::Secrets::new(&devices),
+            tickets: Vec::new(),
+            apart: None,
+            cheat: None,
             plan,
             dice,
             now_ms: 0,
@@ -118,6 +145,7 @@ impl World {
         self.heal()?;
         let end = self.now_ms + SETTLE_MS;
         self.run_until(Some(end))?;
+        self.write_last()?;
         self.check()
     }
 
@@ -153,6 +181,7 @@ impl World {
             self.at(backup, Happening::Backup { device });
             self.at(backup + length / 4, Happening::Restore { device });
         }
+        self.lay_plan_of_people(start, length, split);
     }
 
     fn any_device(&mut self) -> usize {
@@ -219,6 +248,10 @@ impl World {
                 Ok(())
             }
             Happening::Restore { device } => self.restore(device),
+            Happening::Join { device } => self.join_late(device),
+            Happening::Appoint => self.appoint(),
+            Happening::CrossRemovals => self.cross_removals(),
+            Happening::Cheat => self.cheat(),
             Happening::Redial => self.redial(),
         }
     }
@@ -251,6 +284,7 @@ impl World {
             Output::Become(_) => {}
             Output::Remember(record) => self.devices[device].disk.record = Some(record),
             Output::Persist { id, batch, .. } => {
+                self.check_written(device, &batch)?;
                 let at = (self.now_ms + 1 + self.dice.below(5)).max(self.devices[device].disk_busy_until);
                 let life = self.devices[device].life;
                 self.devices[device].disk_busy_until = at;
@@ -259,10 +293,13 @@ impl World {
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
             Output::Disconnect { peer, reason } => {
                 let Some(other) = self.device(peer) else { return Ok(()) };
-                if [device, other].iter().all(|device| self.devices[*device].disk.record.is_some()) {
+                if self.is_cheating(other) || self.is_cheating(device) {
+                    self.coverage.count("cheat disconnected");
+                } else if [device, other].iter().all(|device| self.devices[*device].disk.record.is_some()) {
                     return Err(format!("device {device} disconnected an honest peer: {reason}"));
+                } else {
+                    self.coverage.count("stranger disconnected");
                 }
-                self.coverage.count("stranger disconnected");
                 self.cut(device, other)?;
             }
             Output::WakeAt(at) => {
@@ -270,6 +307,10 @@ impl World {
                 self.devices[device].wake_at = Some(at);
                 self.at(at.max(self.now_ms + 1), Happening::Wake { device, life });
             }
+            Output::Event(Event::Forked { log, .. }) if self.is_of_cheat(device, log) => {
+                self.coverage.count("fork by a cheat seen");
+            }
+            Output::Event(Event::JoinRefused { .. }) => self.join_refused(device),
             Output::Event(Event::Forked { .. }) => {
                 self.coverage.count("fork seen");
                 if self.plan.marker || !self.plan.restores {
@@ -293,15 +334,24 @@ impl World {
         Ok(())
     }
 
-    fn replied(&mut self, device: usize, request: RequestId, result: Result<Reply, crate::replica::Refusal>) {
+    fn replied(&mut self, device: usize, request: RequestId, result: Result<Reply, Refusal>) {
         let written = self.written.remove(&request);
         match result {
             Ok(reply) => {
+                self.note_ticket(&reply);
                 self.replies.insert(request, reply);
                 self.devices[device].acknowledged.extend(written);
                 self.coverage.count("command acknowledged");
             }
-            Err(_) => self.coverage.count("command refused"),
+            Err(refusal) => {
+                self.coverage.count("command refused");
+                if std::env::var("VELO_TRACE").is_ok() {
+                    eprintln!("{} device {device} refused: {refusal}", self.now_ms);
+                }
+                if let Refusal::Role(words) = refusal {
+                    self.coverage.count(people::refused(&words));
+                }
+            }
         }
     }
 
@@ -444,7 +494,8 @@ impl World {
 
     fn reachable(&self, a: usize, b: usize) -> bool {
         let up = |device: usize| self.devices[device].replica.is_some();
-        let together = self.sides.as_ref().is_none_or(|sides| sides.get(a) == sides.get(b));
+        let together = self.sides.as_ref().is_none_or(|sides| sides.get(a) == sides.get(b))
+            && self.apart != Some((a.min(b), a.max(b)));
         together && up(a) && up(b)
     }
 
@@ -475,8 +526,11 @@ impl World {
     }
 
     fn act(&mut self) -> Result<(), String> {
-        let device = self.any_device();
+        let device = self.actor();
         self.maybe_fail_read(device);
+        if self.plan.people && self.dice.chance(100) {
+            return self.act_on_people(device);
+        }
         let Some(state) =
             self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
         else {
@@ -507,9 +561,10 @@ impl World {
 
     /// The end of all faults.
     fn heal(&mut self) -> Result<(), String> {
-        self.sides = None;
+        (self.sides, self.apart) = (None, None);
         self.queue.retain(|_, what| {
-            !matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Restore { .. })
+            let fault = matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Cheat);
+            !fault && !matches!(what, Happening::Restore { .. } | Happening::CrossRemovals)
         });
         for device in 0..self.devices.len() {
             if self.devices[device].broken {

@@ -4,7 +4,7 @@
 //! wrapped to: who has the key of a newer epoch that carries this one reads this one too. An epoch
 //! from before somebody joined has only old friends as recipients, and the one who joined, and was
 //! removed since, has its key all the same. So the readers of an epoch are the recipients of it and
-//! of every epoch that leads to it.
+//! of every epoch that leads to it, also by void entries of those who are still in.
 
 use super::{Epoch, KeyRing};
 use crate::{
@@ -87,11 +87,65 @@ impl KeyRing {
             .map_or_else(Vec::new, |held| KeyShare::split(self.workspace, epoch, &held.key, to, rng))
     }
 
+    /// Held epochs that `chosen` does not lead to, with those of `current` who were not given the key:
+    /// two who started an epoch at the same time did not know of each other's, so neither carries the
+    /// other, and who came later has one key only. At most [`limits::LEFT_OUT`], the deepest first.
+    pub fn left_out(
+        &self,
+        chosen: EntryId,
+        current: &BTreeSet<RecipientKey>,
+    ) -> Vec<(EntryId, BTreeSet<RecipientKey>)> {
+        let mut covered = self.led_to(chosen);
+        let held = self.epochs.iter().filter(|(id, _)| self.holds(**id) && !covered.contains(*id));
+        let mut held: Vec<_> =
+            held.map(|(id, epoch)| ((!epoch.given.effective, Reverse(epoch.depth)), *id)).collect();
+        held.sort_unstable();
+        let mut left_out = Vec::new();
+        for (_, id) in held {
+            if covered.contains(&id) || left_out.len() >= limits::LEFT_OUT {
+                continue;
+            }
+            let given = self.given_the_key(id);
+            let missing: BTreeSet<_> =
+                current.difference(&given).copied().filter(RecipientKey::is_usable).collect();
+            if !missing.is_empty() {
+                left_out.push((id, missing));
+            }
+            covered.extend(self.led_to(id));
+        }
+        left_out
+    }
+
+    /// An epoch and those whose keys follow from its key.
+    fn led_to(&self, epoch: EntryId) -> BTreeSet<EntryId> {
+        let (mut seen, mut waiting) = (BTreeSet::from([epoch]), vec![epoch]);
+        while let Some(id) = waiting.pop() {
+            let Some(epoch) = self.epochs.get(&id) else { continue };
+            let carried = epoch.older.iter().filter(|older| self.may_carry(epoch, older));
+            let same = self.by_commitment.get(&epoch.commitment).into_iter().flatten().copied();
+            waiting.extend(carried.map(|older| older.epoch).chain(same).filter(|next| seen.insert(*next)));
+        }
+        seen
+    }
+
+    /// To whom any entry gave the key of an epoch, directly or through another one.
+    fn given_the_key(&self, epoch: EntryId) -> BTreeSet<RecipientKey> {
+        let (mut seen, mut waiting) = (BTreeSet::from([epoch]), vec![epoch]);
+        let mut given = BTreeSet::new();
+        while let Some(id) = waiting.pop() {
+            given.extend(self.all_given_for(id).flat_map(|(_, given)| &given.recipients).copied());
+            waiting.extend(self.leading_to(id).filter(|next| seen.insert(*next)));
+        }
+        given
+    }
+
     /// Whether everybody who may have the key of this epoch is current.
     fn fits(&self, epoch: EntryId, current: &BTreeSet<RecipientKey>) -> bool {
         let (mut seen, mut waiting) = (BTreeSet::from([epoch]), vec![epoch]);
         while let Some(id) = waiting.pop() {
-            let mut recipients = self.given_for(id).flat_map(|given| &given.recipients);
+            let given =
+                self.all_given_for(id).filter(|(by, given)| given.effective || self.leaks.contains(by));
+            let mut recipients = given.flat_map(|(_, given)| &given.recipients);
             if !recipients.all(|recipient| current.contains(recipient)) {
                 return false;
             }

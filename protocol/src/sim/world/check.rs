@@ -1,8 +1,18 @@
 //! What must hold once everything has healed.
+//!
+//! * Every honest device holds the same entries, and has applied every honest one.
+//! * What it shows is what a second reading of the rules makes of those entries with the keys it has
+//!   ([`Reference`]): nothing unauthorised, and nothing missing. So two devices that have the same keys
+//!   show the same.
+//! * A device of a current member has the key to whatever takes effect. There is one exception: an
+//!   epoch of the member that cheats. Who was given garbage instead of its key cannot ask for another
+//!   one yet; others read what is under it, and so does everybody after the next new epoch.
+//! * A device that was taken from its person, or whose person is out, holds the same entries too; what
+//!   was written after is locked to it, and it says so.
 
-use super::World;
+use super::{World, reference::Reference};
 use crate::{
-    id::WorkspaceId,
+    id::{EntryId, WorkspaceId},
     model::Kind,
     sim::device::Device,
     store::{LogReader, LogStore},
@@ -12,26 +22,30 @@ use std::collections::BTreeSet;
 impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
-        self.check_equal(workspace)?;
-        self.check_acknowledged(workspace)?;
-        for device in 0..self.devices.len() {
+        // Who was given no ticket yet has nothing.
+        let devices: Vec<usize> =
+            self.honest().filter(|device| self.devices[*device].disk.record.is_some()).collect();
+        self.check_equal(workspace, &devices)?;
+        let reference = Reference::read(self, workspace)?;
+        self.check_rules(workspace, &devices, &reference)?;
+        self.check_acknowledged(workspace, &devices)?;
+        for device in devices {
             self.check_reopened(workspace, device)?;
         }
         Ok(())
     }
 
-    fn check_equal(&mut self, workspace: WorkspaceId) -> Result<(), String> {
-        let mut seen = BTreeSet::new();
+    fn check_equal(&mut self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
         let mut digests = BTreeSet::new();
-        for (number, device) in self.devices.iter().enumerate() {
-            let replica = device.replica.as_ref().ok_or(format!("device {number} is off"))?;
+        for number in devices {
+            let replica = self.devices[*number].replica.as_ref().ok_or(format!("device {number} is off"))?;
             let state = replica.workspace(workspace).ok_or(format!("device {number} lost the workspace"))?;
             let logs = replica.logs(workspace).ok_or("no logs")?;
-            let unapplied = logs.chains().filter(|(_, chain)| chain.applied < chain.durable).count();
+            let honest = logs.chains().filter(|(_, chain)| self.honest_id(chain.origin.device));
+            let unapplied = honest.filter(|(_, chain)| chain.applied < chain.durable).count();
             if unapplied > 0 {
                 return Err(format!("device {number} holds {unapplied} logs that it did not apply"));
             }
-            seen.insert((state.state_hash(), state.conflict_count()));
             digests.insert(logs.digest());
             self.trace.update(&state.state_hash()).update(&logs.digest());
             self.coverage.add("conflicts at the end", state.conflict_count() as u64);
@@ -40,17 +54,106 @@ impl World {
         if digests.len() > 1 {
             return Err(format!("{} different sets of entries after healing", digests.len()));
         }
+        Ok(())
+    }
+
+    /// Compares every device with a second reading of the rules.
+    fn check_rules(
+        &mut self,
+        workspace: WorkspaceId,
+        devices: &[usize],
+        reference: &Reference,
+    ) -> Result<(), String> {
+        let needed = reference.epochs();
+        self.coverage.add("void entries at the end", reference.void());
+        self.coverage.add("refused bodies at the end", reference.refused());
+        let mut known: Vec<(BTreeSet<EntryId>, ([u8; 32], usize))> = Vec::new();
+        for number in devices {
+            let device = &self.devices[*number];
+            let state = device.replica.as_ref().and_then(|replica| replica.workspace(workspace));
+            let state = state.ok_or("no state")?;
+            let roster = state.roster();
+            let roles = roster.members.iter().map(|(person, standing)| (*person, standing.role)).collect();
+            if reference.roles != roles {
+                return Err(format!("device {number} has other roles than the rule says"));
+            }
+            let standing = roster.members.get(&device.identity.person);
+            let is_in = standing.is_some_and(|standing| standing.devices.contains(&device.id()));
+            let lacks: Vec<EntryId> =
+                needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
+            let honest = lacks
+                .iter()
+                .any(|epoch| self.secrets.author(*epoch).is_none_or(|author| self.honest_id(author)));
+            self.coverage.count(match (is_in, lacks.is_empty()) {
+                (true, true) => "member's device at the end",
+                (true, false) if honest => {
+                    if std::env::var("VELO_TRACE").is_ok() {
+                        for (ready, origin, effective) in reference.contents() {
+                            if let Some(e) = ready.entry().header.epoch
+                                && lacks.contains(&e)
+                            {
+                                eprintln!(
+                                    "lacks {:?} by device {:?}; entry at {:?} of {:?} eff {effective}",
+                                    e,
+                                    self.secrets.author(e).and_then(|a| self.device(a)),
+                                    ready.at,
+                                    self.device(origin.device)
+                                );
+                            }
+                        }
+                        self.secrets.dump(&|d| self.device(d), &lacks);
+                    }
+                    return Err(format!("device {number} is a member's and lacks a key"));
+                }
+                (true, false) => "member's device given garbage at the end",
+                (false, true) => "device out at the end",
+                (false, false) => "device locked out at the end",
+            });
+            if !lacks.is_empty() && state.locked_entries() == 0 {
+                return Err(format!("device {number} lacks a key and does not say so"));
+            }
+            let mut expected = known.iter().find(|(held, _)| *held == held_of(state, reference)).cloned();
+            if expected.is_none() {
+                let mut state_of_rules = reference.state(state.ciphers());
+                state_of_rules.set_roster(roster.clone());
+                let found = (state_of_rules.state_hash(), state_of_rules.conflict_count());
+                known.push((held_of(state, reference), found));
+                expected = known.last().cloned();
+            }
+            if expected.is_none_or(|(_, found)| found != (state.state_hash(), state.conflict_count())) {
+                return Err(format!(
+                    "device {number} shows another state than the rules make of its entries"
+                ));
+            }
+        }
+        self.check_rosters(workspace, devices)
+    }
+
+    /// Who is in, with which devices and tickets, is the same everywhere, keys or no keys.
+    fn check_rosters(&mut self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for number in devices {
+            let replica = self.devices[*number].replica.as_ref();
+            let state = replica.and_then(|replica| replica.workspace(workspace)).ok_or("no state")?;
+            let roster = state.roster();
+            let former: Vec<_> = roster.former.keys().collect();
+            seen.insert(format!("{:?} {former:?} {:?}", roster.members, roster.invites));
+        }
         if seen.len() > 1 {
-            return Err(format!("{} different states of equal entries", seen.len()));
+            return Err(format!("{} different rosters of equal entries", seen.len()));
+        }
+        if self.plan.late.is_some_and(|late| self.devices[late].is_member()) {
+            self.coverage.count("late joiner is in");
         }
         Ok(())
     }
 
-    fn check_acknowledged(&self, workspace: WorkspaceId) -> Result<(), String> {
-        for (number, device) in self.devices.iter().enumerate() {
-            for (log, id) in &device.acknowledged {
-                let held = self.devices.iter().all(|device| {
-                    let logs = device.replica.as_ref().and_then(|replica| replica.logs(workspace));
+    fn check_acknowledged(&self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
+        for number in devices {
+            for (log, id) in &self.devices[*number].acknowledged {
+                let held = devices.iter().all(|device| {
+                    let replica = self.devices[*device].replica.as_ref();
+                    let logs = replica.and_then(|replica| replica.logs(workspace));
                     logs.is_some_and(|logs| logs.find(*id).is_some())
                 });
                 if !held {
@@ -68,7 +171,8 @@ impl World {
     fn check_reopened(&mut self, workspace: WorkspaceId, device: usize) -> Result<(), String> {
         let hash = |device: &Device| {
             let replica = device.replica.as_ref()?;
-            Some((replica.workspace(workspace)?.state_hash(), replica.logs(workspace)?.digest()))
+            let state = replica.workspace(workspace)?;
+            Some((state.state_hash(), state.locked_entries(), replica.logs(workspace)?.digest()))
         };
         let before = hash(&self.devices[device]);
         for pages in [true, false] {
@@ -87,4 +191,10 @@ impl World {
             .add("entries at the end", logs.chains().iter().map(|chain| chain.end.head.position).sum());
         Ok(())
     }
+}
+
+/// Of the epochs under which anything stands, those whose key a device has.
+fn held_of(state: &crate::workspace::Workspace, reference: &Reference) -> BTreeSet<EntryId> {
+    let epochs = reference.contents().filter_map(|(ready, ..)| ready.entry().header.epoch);
+    epochs.filter(|epoch| state.ciphers().holds(*epoch)).collect()
 }

@@ -33,7 +33,9 @@ impl World {
             }
         }
         let ticket = ticket.ok_or("inviting failed")?;
-        for device in 1..self.devices.len() {
+        for device in
+            (1..self.devices.len()).filter(|device| self.plan.late != Some(*device)).collect::<Vec<_>>()
+        {
             let person_name = format!("Person {device}");
             self.enter(device, &Command::Join { ticket: ticket.clone(), person_name })?;
         }

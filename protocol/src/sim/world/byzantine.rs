@@ -1,0 +1,75 @@
+//! The member that cheats, in the network.
+
+use super::World;
+use crate::{
+    id::{DeviceId, LogId},
+    log,
+    message::{Message, Ops},
+    sim::byzantine::Cheat,
+    store::LogStore,
+};
+
+impl World {
+    /// Whether a device never cheats.
+    pub(super) fn is_honest(&self, device: usize) -> bool {
+        self.plan.byzantine != Some(device)
+    }
+
+    /// Whether a device cheats by now.
+    pub(super) fn is_cheating(&self, device: usize) -> bool {
+        !self.is_honest(device) && self.cheat.is_some()
+    }
+
+    pub(super) fn honest(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.devices.len()).filter(|device| self.is_honest(*device))
+    }
+
+    pub(super) fn honest_id(&self, id: DeviceId) -> bool {
+        self.device(id).is_some_and(|device| self.is_honest(device))
+    }
+
+    /// Whether a log, seen by `device`, belongs to the one who cheats.
+    pub(super) fn is_of_cheat(&self, device: usize, log: LogId) -> bool {
+        let logs = self.devices[device].replica.as_ref().zip(self.workspace);
+        let logs = logs.and_then(|(replica, workspace)| replica.logs(workspace));
+        let chain = logs.and_then(|logs| logs.chain(logs.first_chain(log)?));
+        self.cheat.is_some() && chain.is_some_and(|chain| !self.honest_id(chain.origin.device))
+    }
+
+    /// Signs and sends something that an honest device would not, to some of those at hand.
+    pub(super) fn cheat(&mut self) -> Result<(), String> {
+        let Some((device, workspace)) = self.plan.byzantine.zip(self.workspace) else { return Ok(()) };
+        let Some(replica) = &self.devices[device].replica else { return Ok(()) };
+        let Some((state, logs)) = replica.workspace(workspace).zip(replica.logs(workspace)) else {
+            return Ok(());
+        };
+        let identity = &self.devices[device].identity;
+        let cheat = match &mut self.cheat {
+            Some(cheat) => cheat,
+            none => none.insert(Cheat::new(&mut self.dice, workspace, identity.clone())),
+        };
+        let others: Vec<_> = self.devices.iter().map(|device| device.identity.clone()).collect();
+        let reader = self.devices[device].disk.log.reader();
+        let wall_ms = super::EPOCH_MS + self.now_ms;
+        let Some((name, runs)) = cheat.act(&mut self.dice, wall_ms, state, logs, &reader, &others) else {
+            return Ok(());
+        };
+        self.coverage.count(name);
+        let id = self.devices[device].id();
+        for run in &runs {
+            for entry in log::parse_entries(run.after, &run.bytes).unwrap_or_default() {
+                self.secrets.note(id, &entry, &run.bytes);
+            }
+        }
+        for other in 0..self.devices.len() {
+            let Some(link) = self.link(device, other).filter(|_| other != device) else { continue };
+            if self.dice.chance(600) {
+                for run in &runs {
+                    let frame = Message::Ops(Ops { workspace, runs: vec![run.clone()] }).encode();
+                    self.travel(device, other, link, frame);
+                }
+            }
+        }
+        Ok(())
+    }
+}

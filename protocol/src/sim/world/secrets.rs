@@ -1,0 +1,251 @@
+//! Who can read what, found from every secret there is: honest writers use no key that somebody has who
+//! is out.
+//!
+//! The simulator keeps every `KeyEpoch` and `KeyShare` ever written, and knows to whom each receiving
+//! key belongs. Whenever an honest device writes a body it follows wraps and older keys, as far as that
+//! device had them, and looks for a reader who is not in by the roster of that device. Only when it
+//! finds one does it open the wraps themselves: what was wrapped wrongly opens nothing.
+
+use super::World;
+use crate::{
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
+    keys::{
+        epoch::{KeyEpoch, KeyShare},
+        ring::KeyRing,
+        wrap::{ReceivingKey, RecipientKey},
+    },
+    log::{self, Entry, EntryKind},
+    log_set::LogSet,
+    op,
+    root::Root,
+    roster::Roster,
+    sim::device::Device,
+    store::Batch,
+    ticket::Ticket,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whose receiving key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Device(PersonId, DeviceId),
+    Recovery(PersonId),
+    Ticket(EntryId),
+}
+
+impl Owner {
+    fn is_in(self, roster: &Roster) -> bool {
+        match self {
+            Self::Device(person, device) => {
+                roster.members.get(&person).is_some_and(|standing| standing.devices.contains(&device))
+            }
+            Self::Recovery(person) => roster.members.contains_key(&person),
+            Self::Ticket(invite) => roster.invites.iter().any(|open| open.id == invite),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum KeyEntry {
+    Epoch(KeyEpoch),
+    Share(KeyShare),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    owners: BTreeMap<RecipientKey, (Owner, ReceivingKey)>,
+    /// Every key entry, and who wrote it.
+    entries: BTreeMap<EntryId, (DeviceId, KeyEntry)>,
+    /// Own entries of honest devices, noted when they were written.
+    written: BTreeSet<EntryId>,
+}
+
+impl Secrets {
+    pub fn new(devices: &[Device]) -> Self {
+        let mut owners = BTreeMap::new();
+        for device in devices {
+            let person = device.identity.person;
+            let (receiving, recovery) =
+                (device.identity.receiving.clone(), Root::from_seed(device.root).recovery());
+            owners.insert(receiving.public(), (Owner::Device(person, device.id()), receiving));
+            owners.insert(recovery.public(), (Owner::Recovery(person), recovery));
+        }
+        Self { owners, entries: BTreeMap::new(), written: BTreeSet::new() }
+    }
+
+    pub fn note_ticket(&mut self, ticket: &Ticket) {
+        let receiving = ticket.receiving();
+        self.owners.insert(receiving.public(), (Owner::Ticket(ticket.invite), receiving));
+    }
+
+    /// Notes an entry that gives a key.
+    pub fn note(&mut self, by: DeviceId, entry: &Entry, bytes: &[u8]) {
+        let body = entry.body(bytes);
+        let read = match entry.header.kind {
+            EntryKind::KEY_EPOCH => KeyEpoch::read(body).ok().map(KeyEntry::Epoch),
+            EntryKind::KEY_SHARE => KeyShare::read(body).ok().map(KeyEntry::Share),
+            _ => None,
+        };
+        if let Some(read) = read {
+            self.entries.insert(entry.id, (by, read));
+        }
+    }
+
+    pub fn dump(&self, no: &dyn Fn(DeviceId) -> Option<usize>, _lacks: &[EntryId]) {
+        for (id, (by, entry)) in &self.entries {
+            let to = |r: RecipientKey| match self.owners.get(&r) {
+                Some((Owner::Device(_, d), _)) => format!("d{:?}", no(*d)),
+                Some((Owner::Recovery(_), _)) => "r".into(),
+                Some(_) => "t".into(),
+                None => "?".into(),
+            };
+            match entry {
+                KeyEntry::Epoch(b) => eprintln!(
+                    "epoch {id:?} by {:?} older {:?} to {:?}",
+                    no(*by),
+                    b.older.iter().map(|o| (o.epoch, o.key.is_some())).collect::<Vec<_>>(),
+                    b.recipients().map(to).collect::<Vec<_>>()
+                ),
+                KeyEntry::Share(b) => eprintln!(
+                    "share of {:?} by {:?} to {:?}",
+                    b.epoch,
+                    no(*by),
+                    b.recipients().map(to).collect::<Vec<_>>()
+                ),
+            }
+        }
+    }
+
+    /// Who wrote an epoch's entry.
+    pub fn author(&self, epoch: EntryId) -> Option<DeviceId> {
+        self.entries.get(&epoch).map(|(by, _)| *by)
+    }
+
+    /// A ring that opens whatever any honest device, ticket or recovery key opens.
+    pub fn ring_of_all(&self, workspace: WorkspaceId, without: Option<PersonId>) -> KeyRing {
+        let honest = self.owners.values().filter(|(owner, _)| match owner {
+            Owner::Device(person, _) | Owner::Recovery(person) => Some(*person) != without,
+            Owner::Ticket(_) => true,
+        });
+        KeyRing::new(workspace, honest.map(|(_, secret)| secret.clone()).collect())
+    }
+
+    /// Those to whom an epoch's key was given, directly or through a newer one, as far as `has` says
+    /// that the entries are known.
+    fn readers(&self, epoch: EntryId, has: &dyn Fn(EntryId) -> bool) -> BTreeSet<RecipientKey> {
+        let known: Vec<_> = self.entries.iter().filter(|(id, _)| has(**id)).collect();
+        let (mut seen, mut open) = (BTreeSet::from([epoch]), vec![epoch]);
+        let mut readers = BTreeSet::new();
+        while let Some(next) = open.pop() {
+            let mut leads = |id: EntryId| {
+                if seen.insert(id) {
+                    open.push(id);
+                }
+            };
+            let commitment = match self.entries.get(&next) {
+                Some((_, KeyEntry::Epoch(body))) => Some(body.commitment),
+                _ => None,
+            };
+            for (id, (_, entry)) in &known {
+                match entry {
+                    KeyEntry::Epoch(body) => {
+                        if **id == next {
+                            readers.extend(body.recipients());
+                        }
+                        let carries =
+                            body.older.iter().any(|older| older.epoch == next && older.key.is_some());
+                        if carries || Some(body.commitment) == commitment {
+                            leads(**id);
+                        }
+                    }
+                    KeyEntry::Share(body) if body.epoch == next => readers.extend(body.recipients()),
+                    KeyEntry::Share(_) => {}
+                }
+            }
+        }
+        readers
+    }
+
+    /// Whether somebody has an epoch's key by what `has` says is known.
+    fn opens(
+        &self,
+        workspace: WorkspaceId,
+        secret: &ReceivingKey,
+        epoch: EntryId,
+        has: &dyn Fn(EntryId) -> bool,
+    ) -> bool {
+        let mut ring = KeyRing::new(workspace, vec![secret.clone()]);
+        for (id, (_, entry)) in self.entries.iter().filter(|(id, _)| has(**id)) {
+            match entry {
+                KeyEntry::Epoch(body) => ring.add_epoch(*id, body, true),
+                KeyEntry::Share(body) => ring.add_share(*id, body, true),
+            };
+        }
+        ring.holds(epoch)
+    }
+
+    /// Somebody who is not in, and has the key of an epoch.
+    fn outsider(
+        &self,
+        workspace: WorkspaceId,
+        epoch: EntryId,
+        logs: &LogSet,
+        roster: &Roster,
+    ) -> Option<Owner> {
+        let has = |id| logs.find(id).is_some_and(|at| logs.is_applied(at));
+        let readers = self.readers(epoch, &has);
+        let owners = readers.iter().filter_map(|reader| self.owners.get(reader));
+        let mut outside = owners.filter(|(owner, _)| !owner.is_in(roster));
+        let found = outside.find(|(_, secret)| self.opens(workspace, secret, epoch, &has));
+        found.map(|(owner, _)| *owner)
+    }
+}
+
+impl World {
+    /// Looks at what a device hands to its disk: what it wrote itself just now.
+    pub(super) fn check_written(&mut self, device: usize, batch: &Batch) -> Result<(), String> {
+        let id = self.devices[device].id();
+        for run in batch.runs.iter().filter(|run| run.origin.device == id) {
+            let entries =
+                log::parse_entries(run.run.after, &run.run.bytes).map_err(|error| error.to_string())?;
+            for entry in &entries {
+                self.secrets.note(id, entry, &run.run.bytes);
+                let is_news = self.secrets.written.insert(entry.id);
+                if is_news && self.is_honest(device) && op::has_data_body(entry.header.kind) {
+                    self.check_epoch(device, entry.header.epoch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_epoch(&mut self, device: usize, epoch: Option<EntryId>) -> Result<(), String> {
+        let epoch = epoch.ok_or_else(|| format!("device {device} wrote in plain"))?;
+        // While it founds the workspace, nobody else is in.
+        let Some(workspace) = self.workspace else { return Ok(()) };
+        let Some(replica) = &self.devices[device].replica else { return Ok(()) };
+        let Some((state, logs)) = replica.workspace(workspace).zip(replica.logs(workspace)) else {
+            return Ok(());
+        };
+        self.coverage.count("key checked at a write");
+        if !state.roster().former.is_empty() {
+            self.coverage.count("key checked after somebody was out");
+        }
+        match self.secrets.outsider(workspace, epoch, logs, state.roster()) {
+            None => Ok(()),
+            Some(_)
+                if {
+                    if std::env::var("VELO_TRACE").is_ok() {
+                        eprintln!("at {} wrote under {epoch:?}; roster {:?}", self.now_ms, state.roster());
+                        self.secrets.dump(&|d| self.device(d), &[]);
+                    }
+                    false
+                } =>
+            {
+                Ok(())
+            }
+            Some(owner) => Err(format!("device {device} wrote under a key that {owner:?} has, who is out")),
+        }
+    }
+}
