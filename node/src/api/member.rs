@@ -290,6 +290,10 @@ async fn remove(scope: Scope<'_>, person: PersonId) -> Result<Json, ApiError> {
         let who = if before.you { "you are".to_owned() } else { format!("{} is", before.name) };
         return Err(ApiError::Refused(format!("{who} not in this workspace{why}")));
     }
+    if scope.workspace.roster().members.len() == 1 {
+        let told = "you are the only one in this workspace: nobody could let you in again";
+        return Err(ApiError::Refused(told.to_owned()));
+    }
     answer(&change(scope, person, None).await?)
 }
 

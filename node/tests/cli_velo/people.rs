@@ -168,6 +168,7 @@ fn people_leave_but_for_the_only_owner() {
     wait_for(anna, &["member", "list", "--all"], |answer| answer.out.contains("left"));
     assert_eq!(row(anna, "Ben")["former"], "left");
     assert!(anna.ok(&["history"]).contains("Ben left"));
+    refused(anna, &["member", "leave", "--yes"], 1, &["nobody could let you in again"]);
 }
 
 #[test]
