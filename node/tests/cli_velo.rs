@@ -21,5 +21,7 @@ mod keys;
 mod people;
 #[path = "cli_velo/refusals.rs"]
 mod refusals;
+#[path = "cli_velo/team.rs"]
+mod team;
 #[path = "cli_velo/together.rs"]
 mod together;

@@ -98,6 +98,12 @@ impl Device {
         self.command(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Starts a command whose output is read while it runs.
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs a command that must succeed, and returns what it printed.
     pub fn ok(&self, args: &[&str]) -> String {
         let answer = self.run(args);
