@@ -115,14 +115,19 @@ impl Holding {
         self.state.set_ciphers(self.ring.ciphers());
         let mut changed = Vec::new();
         let entries = EntryReader::new(&self.logs, reader);
-        let mut own = Vec::new();
+        let (mut own, mut unread) = (Vec::new(), None);
         for (first, last) in self.state.take_locked() {
             let places = (first.position..=last).map(|position| EntryAt { position, ..first });
             for at in places {
-                let (Some(ready), Some(chain)) = (entries.read(at), self.logs.chain(at.chain)) else {
-                    // It stays locked until it can be read.
-                    self.state.lock(at);
-                    continue;
+                let Some(chain) = self.logs.chain(at.chain) else { continue };
+                let ready = match entries.try_read(at) {
+                    Ok(ready) => ready,
+                    Err(error) => {
+                        // It stays locked until it can be read.
+                        self.state.lock(at);
+                        unread = Some(error);
+                        continue;
+                    }
                 };
                 let contents = ready.open(self.state.ciphers());
                 let void = self.members.why_void(at, &chain.origin, ready.entry().header.kind);
@@ -133,6 +138,8 @@ impl Holding {
             }
         }
         own.iter().for_each(|ready| self.note_transaction(ready));
+        self.is_unlocking = unread.is_some();
+        self.unread = unread.or(self.unread.take());
         changed
     }
 
