@@ -81,9 +81,7 @@ impl World {
             let is_in = standing.is_some_and(|standing| standing.devices.contains(&device.id()));
             let lacks: Vec<EntryId> =
                 needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
-            let honest = lacks.iter().any(|epoch| {
-                self.secrets.author(*epoch).is_none_or(|author| self.honest_id(author))
-            });
+            let honest = lacks.iter().any(|epoch| self.is_by_honest(*epoch));
             self.coverage.count(match (is_in, lacks.is_empty()) {
                 (true, true) => "member's device at the end",
                 (true, false) if honest => {
@@ -106,10 +104,42 @@ impl World {
                 expected = known.last().cloned();
             }
             if expected.is_none_or(|(_, found)| found != (state.state_hash(), state.conflict_count())) {
+                if std::env::var("VELO_TRACE").is_ok() { let r = { let mut r = reference.state(state.ciphers()); r.set_roster(roster.clone()); r }; eprintln!("{:?}", self.plan); for key in r.entities.keys().chain(state.entities.keys()) { let f = |w: &crate::workspace::Workspace| w.entity(*key).map(|e| e.registers().filter(|r| !r.live().is_empty()).map(|r| format!("{:?} {:?}", r.field(), r.live().iter().collect::<Vec<_>>().iter().map(|l| (l.op, l.chain, l.listed)).collect::<Vec<_>>())).collect::<Vec<_>>()); let (a, b) = (f(&r), f(state)); if a.as_ref().map(|a| a.len()) != b.as_ref().map(|a| a.len()) || format!("{a:?}").len() != format!("{b:?}").len() { eprintln!("{key:?}\n rules {a:?}\n shown {b:?}"); } } eprintln!("conflicts {} {}, hash {} locked {}", r.conflict_count(), state.conflict_count(), r.state_hash() == state.state_hash(), state.locked_entries()); }
                 return Err(format!("device {number} shows another state than the rules make of its entries"));
             }
         }
+        let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
+        let roster = roster.ok_or("no state")?.roster();
+        let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
+        self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        self.check_verdicts(workspace, devices, reference)?;
         self.check_rosters(workspace, devices)
+    }
+
+    fn is_by_honest(&self, epoch: EntryId) -> bool {
+        self.secrets.author(epoch).is_none_or(|author| self.honest_id(author))
+    }
+
+    /// One device's verdict on every entry, whatever it is.
+    fn check_verdicts(
+        &mut self,
+        workspace: WorkspaceId,
+        devices: &[usize],
+        reference: &Reference,
+    ) -> Result<(), String> {
+        let Some(device) = self.dice.pick(devices).copied() else { return Ok(()) };
+        let Some(replica) = &self.devices[device].replica else { return Ok(()) };
+        let logs = replica.logs(workspace).ok_or("no logs")?;
+        for (ready, origin, effective) in reference.entries() {
+            let (id, kind) = (ready.entry().id, ready.entry().header.kind);
+            // Over the bounds not everybody holds the same of the member that cheats.
+            let Some(at) = logs.find(id).filter(|at| logs.is_applied(*at)) else { continue };
+            if replica.why_void(workspace, at, kind).is_none() != effective {
+                let who = self.device(origin.device);
+                return Err(format!("device {device} judges an entry of {who:?} of kind {} wrongly", kind.0));
+            }
+        }
+        Ok(())
     }
 
     /// Who is in, with which devices and tickets, is the same everywhere, keys or no keys.
