@@ -52,7 +52,8 @@ impl Access {
     /// who had not seen it took the device away.
     pub fn is_linked(&self, at: EntryAt, person: PersonId, device: DeviceId) -> bool {
         let mut unlinks = self.unlinks_on(person, device, Walk::Other, Depth::Lower);
-        self.reaches(person, device, Walk::Other, Depth::Lower).is_ok() && unlinks.all(|unlink| unlink.saw(at))
+        self.reaches(person, device, Walk::Other, Depth::Lower).is_ok()
+            && unlinks.all(|unlink| unlink.saw(at))
     }
 
     /// The verdicts on all entries of a log, up to position `end`, that need the role `need`.

@@ -328,7 +328,7 @@ impl Holding {
     }
 
     /// Makes entities anew from the entries that touched them.
-    pub fn rebuild(&mut self, keys: &BTreeSet<EntityKey>, reader: &dyn LogReader) -> Result<(), StoreError> {
+    fn rebuild(&mut self, keys: &BTreeSet<EntityKey>, reader: &dyn LogReader) -> Result<(), StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
         for key in keys {
             let touched = self.state.touched(*key);
@@ -429,7 +429,7 @@ impl Holding {
 }
 
 /// The entities that an entry writes about.
-pub(super) fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
+fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
     let body = contents.plain().and_then(|body| DataBody::read(body).ok());
     body.into_iter().flat_map(|body| body.groups).map(|group| group.key).collect()
 }

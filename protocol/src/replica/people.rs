@@ -117,7 +117,12 @@ impl Replica {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         self.profile(&person_name)?;
         let (id, secret) = (ticket.workspace, ticket.secret.clone());
-        let invited = Some(Invited { ticket, person_name });
+        let before = self.holdings.get(&id).and_then(|holding| holding.record.invited.clone());
+        let mut earlier = before.map_or_else(Vec::new, |before| {
+            before.earlier.into_iter().chain([before.ticket]).filter(|before| *before != ticket).collect()
+        });
+        earlier.truncate(limits::EARLIER_TICKETS);
+        let invited = Some(Invited { ticket, person_name, earlier });
         match self.holdings.get_mut(&id) {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
@@ -146,7 +151,7 @@ impl Replica {
     pub(super) fn enter(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let may_write = self.read_only.is_none() && !holding.state.needs_update();
-        let Some(Invited { ticket, person_name }) = holding.record.invited.as_ref().filter(|_| may_write)
+        let Some(Invited { ticket, person_name, .. }) = holding.record.invited.as_ref().filter(|_| may_write)
         else {
             return;
         };

@@ -3,7 +3,6 @@
 
 use super::{
     Holding, Identity,
-    holding::keys_of,
     write::{Draft, Written},
 };
 use crate::{
@@ -19,17 +18,17 @@ use crate::{
     log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
     model::EntityKey,
-    op,
     store::{EntryAt, LogReader, StoreError},
+    ticket::Ticket,
     time::Now,
 };
 use rand_core::CryptoRng;
-use std::collections::BTreeSet;
 
-/// The keys under which this device receives: its own, and that of the ticket it came with.
+/// The keys under which this device receives: its own, and those of the tickets it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
-    let invited = record.invited.as_ref().map(|invited| invited.ticket.receiving());
-    std::iter::once(identity.receiving.clone()).chain(invited).collect()
+    let invited = record.invited.iter();
+    let tickets = invited.flat_map(|invited| std::iter::once(&invited.ticket).chain(&invited.earlier));
+    std::iter::once(identity.receiving.clone()).chain(tickets.map(Ticket::receiving)).collect()
 }
 
 /// What a key entry brought.
@@ -72,13 +71,14 @@ impl Holding {
     }
 
     /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
-    /// what it could use. What only the old one opened is locked again, as it is after a restart.
+    /// what it could use.
     pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
         let keys = receiving_keys(identity, &self.record);
-        let old = std::mem::replace(&mut self.ring, KeyRing::new(self.record.id, keys)).ciphers();
+        self.ring = KeyRing::new(self.record.id, keys);
         let applied: Vec<_> = self.logs.chains().map(|(chain, log)| (chain, log.applied)).collect();
         let places = applied.into_iter().flat_map(|(chain, applied)| {
-            let base = self.logs.chain(chain).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
+            let base =
+                self.logs.chain(chain).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
             (base + 1..=applied).map(move |position| EntryAt { chain, position })
         });
         let entries = EntryReader::new(&self.logs, reader);
@@ -89,25 +89,8 @@ impl Holding {
             let contents = ready.open(&Ciphers::default());
             self.note_keys(&ready.turn(&origin, &contents), void.is_none());
         }
-        self.lock_again(&read, &old, reader)?;
         self.unlock(reader);
         Ok(())
-    }
-
-    /// Locks what `old` opens and the ring of now does not.
-    fn lock_again(&mut self, read: &[Ready], old: &Ciphers, reader: &dyn LogReader) -> Result<(), StoreError> {
-        let new = self.ring.ciphers();
-        let mut keys = BTreeSet::new();
-        for ready in read.iter().filter(|ready| op::has_data_body(ready.entry().header.kind)) {
-            let lost = ready.entry().header.epoch.filter(|epoch| old.holds(*epoch) && !new.holds(*epoch));
-            if let Some(epoch) = lost {
-                keys.extend(keys_of(&ready.open(old)));
-                self.ring.need(epoch);
-                self.state.lock(ready.at);
-            }
-        }
-        self.state.set_ciphers(new);
-        self.rebuild(&keys, reader)
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.

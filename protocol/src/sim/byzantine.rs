@@ -309,7 +309,8 @@ impl Cheat {
             body_len: 0,
         };
         let mut body = forged.body;
-        if let Some(cipher) = forged.epoch.filter(|_| forged.seal).and_then(|epoch| scene.ring.cipher(epoch)) {
+        if let Some(cipher) = forged.epoch.filter(|_| forged.seal).and_then(|epoch| scene.ring.cipher(epoch))
+        {
             body = cipher.seal(log, writer.head().id, &mut header, &body).ok()?;
         }
         let id = writer.push(header, &body).ok()?;
@@ -319,7 +320,8 @@ impl Cheat {
         pen.is_new = false;
         if forged.kind == EntryKind::KEY_EPOCH
             && let Ok(body) = KeyEpoch::read(&body)
-            && let Some((epoch, _)) = self.epochs.iter_mut().find(|(_, key)| key.commitment() == body.commitment)
+            && let Some((epoch, _)) =
+                self.epochs.iter_mut().find(|(_, key)| key.commitment() == body.commitment)
         {
             *epoch = id;
         }

@@ -70,9 +70,10 @@ pub(super) fn invite(workspace: WorkspaceId, role: Role) -> Command {
 
 /// Somebody whom an admin may remove on its side of a split.
 pub(super) fn removal(dice: &mut Dice, workspace: WorkspaceId, roster: &Roster, own: PersonId) -> Command {
-    let lower = roster.members.iter().filter(|(person, standing)| {
-        **person != own && roster.role_of(own) > Some(standing.role)
-    });
+    let lower = roster
+        .members
+        .iter()
+        .filter(|(person, standing)| **person != own && roster.role_of(own) > Some(standing.role));
     let lower: Vec<PersonId> = lower.map(|(person, _)| *person).collect();
     let person = dice.pick(&lower).copied().unwrap_or(own);
     Command::SetRole { workspace, person, role: None }

@@ -143,7 +143,8 @@ impl KeyRing {
     fn fits(&self, epoch: EntryId, current: &BTreeSet<RecipientKey>) -> bool {
         let (mut seen, mut waiting) = (BTreeSet::from([epoch]), vec![epoch]);
         while let Some(id) = waiting.pop() {
-            let given = self.all_given_for(id).filter(|(by, given)| given.effective || self.leaks.contains(by));
+            let given =
+                self.all_given_for(id).filter(|(by, given)| given.effective || self.leaks.contains(by));
             let mut recipients = given.flat_map(|(_, given)| &given.recipients);
             if !recipients.all(|recipient| current.contains(recipient)) {
                 return false;

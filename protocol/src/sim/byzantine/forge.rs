@@ -52,14 +52,21 @@ impl Cheat {
                 let held: Vec<EntryId> =
                     scene.found.epochs.iter().copied().filter(|epoch| scene.ring.holds(*epoch)).collect();
                 let epoch = scene.dice.pick(&held).copied();
-                ("cheat writes under a key", Forged { kind: EntryKind::DATA, body: task(scene), epoch, seal: true })
+                (
+                    "cheat writes under a key",
+                    Forged { kind: EntryKind::DATA, body: task(scene), epoch, seal: true },
+                )
             }
         }
     }
 
     fn any_epoch(&self, scene: &mut Scene<'_>) -> Option<EntryId> {
         let own: Vec<EntryId> = self.epochs.iter().map(|(id, _)| *id).collect();
-        if scene.dice.chance(300) { scene.dice.pick(&own).copied() } else { scene.dice.pick(&scene.found.epochs).copied() }
+        if scene.dice.chance(300) {
+            scene.dice.pick(&own).copied()
+        } else {
+            scene.dice.pick(&scene.found.epochs).copied()
+        }
     }
 
     fn control(&self, scene: &mut Scene<'_>) -> Forged {
@@ -138,7 +145,8 @@ impl Cheat {
 
     fn share(&mut self, scene: &mut Scene<'_>) -> Forged {
         let epoch = self.any_epoch(scene).unwrap_or(EntryId([1; 32]));
-        let to: Vec<RecipientKey> = recipients(scene).into_iter().filter(|_| scene.dice.chance(300)).collect();
+        let to: Vec<RecipientKey> =
+            recipients(scene).into_iter().filter(|_| scene.dice.chance(300)).collect();
         let mut wraps: Vec<(RecipientKey, Wrap)> = to.into_iter().map(|to| (to, garbage(scene))).collect();
         if scene.dice.chance(500) {
             // To somebody whom nobody knows.

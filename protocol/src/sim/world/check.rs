@@ -85,7 +85,6 @@ impl World {
             self.coverage.count(match (is_in, lacks.is_empty()) {
                 (true, true) => "member's device at the end",
                 (true, false) if honest => {
-                    if std::env::var("VELO_TRACE").is_ok() { for (ready, origin, effective) in reference.contents() { if let Some(e) = ready.entry().header.epoch && lacks.contains(&e) { eprintln!("lacks {:?} by device {:?}; entry at {:?} of {:?} eff {effective}", e, self.secrets.author(e).and_then(|a| self.device(a)), ready.at, self.device(origin.device)); } } self.secrets.dump(&|d| self.device(d), &lacks); }
                     return Err(format!("device {number} is a member's and lacks a key"));
                 }
                 (true, false) => "member's device given garbage at the end",
@@ -104,8 +103,9 @@ impl World {
                 expected = known.last().cloned();
             }
             if expected.is_none_or(|(_, found)| found != (state.state_hash(), state.conflict_count())) {
-                if std::env::var("VELO_TRACE").is_ok() { let r = { let mut r = reference.state(state.ciphers()); r.set_roster(roster.clone()); r }; eprintln!("{:?}", self.plan); for key in r.entities.keys().chain(state.entities.keys()) { let f = |w: &crate::workspace::Workspace| w.entity(*key).map(|e| e.registers().filter(|r| !r.live().is_empty()).map(|r| format!("{:?} {:?}", r.field(), r.live().iter().collect::<Vec<_>>().iter().map(|l| (l.op, l.chain, l.listed)).collect::<Vec<_>>())).collect::<Vec<_>>()); let (a, b) = (f(&r), f(state)); if a.as_ref().map(|a| a.len()) != b.as_ref().map(|a| a.len()) || format!("{a:?}").len() != format!("{b:?}").len() { eprintln!("{key:?}\n rules {a:?}\n shown {b:?}"); } } eprintln!("conflicts {} {}, hash {} locked {}", r.conflict_count(), state.conflict_count(), r.state_hash() == state.state_hash(), state.locked_entries()); }
-                return Err(format!("device {number} shows another state than the rules make of its entries"));
+                return Err(format!(
+                    "device {number} shows another state than the rules make of its entries"
+                ));
             }
         }
         let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));

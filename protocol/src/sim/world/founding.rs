@@ -28,7 +28,10 @@ impl World {
             }
         }
         let ticket = ticket.ok_or("inviting failed")?;
-        for device in (1..self.devices.len()).filter(|device| self.plan.late != Some(*device)).collect::<Vec<_>>() {
+        for device in 1..self.devices.len() {
+            if self.plan.late == Some(device) {
+                continue;
+            }
             let person_name = format!("Person {device}");
             self.enter(device, &Command::Join { ticket: ticket.clone(), person_name })?;
         }

@@ -358,7 +358,8 @@ impl Oracle {
         }
         if let What::Join(_) = entry.what {
             let inviter = self.entries[auth].auth;
-            let open = inviter.is_some_and(|inviter| self.role_at(inviter, number, true) >= Some(Role::Admin));
+            let open =
+                inviter.is_some_and(|inviter| self.role_at(inviter, number, true) >= Some(Role::Admin));
             let place = Some(self.entries[auth].at);
             let revoked = self.entries.iter().enumerate().any(|(revoke, other)| {
                 other.what == What::Revoke(place) && !self.saw(revoke, number) && self.is_effective(revoke)

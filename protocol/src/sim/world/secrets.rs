@@ -19,8 +19,8 @@ use crate::{
     log::{self, Entry, EntryKind},
     log_set::LogSet,
     op,
-    roster::Roster,
     root::Root,
+    roster::Roster,
     sim::device::Device,
     store::Batch,
     ticket::Ticket,
@@ -96,10 +96,25 @@ impl Secrets {
 
     pub fn dump(&self, no: &dyn Fn(DeviceId) -> Option<usize>, _lacks: &[EntryId]) {
         for (id, (by, entry)) in &self.entries {
-            let to = |r: RecipientKey| match self.owners.get(&r) { Some((Owner::Device(_, d), _)) => format!("d{:?}", no(*d)), Some((Owner::Recovery(_), _)) => "r".into(), Some(_) => "t".into(), None => "?".into() };
+            let to = |r: RecipientKey| match self.owners.get(&r) {
+                Some((Owner::Device(_, d), _)) => format!("d{:?}", no(*d)),
+                Some((Owner::Recovery(_), _)) => "r".into(),
+                Some(_) => "t".into(),
+                None => "?".into(),
+            };
             match entry {
-                KeyEntry::Epoch(b) => eprintln!("epoch {id:?} by {:?} older {:?} to {:?}", no(*by), b.older.iter().map(|o| (o.epoch, o.key.is_some())).collect::<Vec<_>>(), b.recipients().map(to).collect::<Vec<_>>()),
-                KeyEntry::Share(b) => eprintln!("share of {:?} by {:?} to {:?}", b.epoch, no(*by), b.recipients().map(to).collect::<Vec<_>>()),
+                KeyEntry::Epoch(b) => eprintln!(
+                    "epoch {id:?} by {:?} older {:?} to {:?}",
+                    no(*by),
+                    b.older.iter().map(|o| (o.epoch, o.key.is_some())).collect::<Vec<_>>(),
+                    b.recipients().map(to).collect::<Vec<_>>()
+                ),
+                KeyEntry::Share(b) => eprintln!(
+                    "share of {:?} by {:?} to {:?}",
+                    b.epoch,
+                    no(*by),
+                    b.recipients().map(to).collect::<Vec<_>>()
+                ),
             }
         }
     }
@@ -140,7 +155,8 @@ impl Secrets {
                         if **id == next {
                             readers.extend(body.recipients());
                         }
-                        let carries = body.older.iter().any(|older| older.epoch == next && older.key.is_some());
+                        let carries =
+                            body.older.iter().any(|older| older.epoch == next && older.key.is_some());
                         if carries || Some(body.commitment) == commitment {
                             leads(**id);
                         }
@@ -180,9 +196,10 @@ impl Secrets {
         roster: &Roster,
         epochs: &[EntryId],
     ) -> Result<(), String> {
-        let in_now = self.owners.values().filter(|(owner, _)| {
-            !matches!(owner, Owner::Device(..)) && owner.is_in(roster)
-        });
+        let in_now = self
+            .owners
+            .values()
+            .filter(|(owner, _)| !matches!(owner, Owner::Device(..)) && owner.is_in(roster));
         let in_now: Vec<_> = in_now.collect();
         let Some((owner, secret)) = dice.pick(&in_now) else { return Ok(()) };
         match epochs.iter().find(|epoch| !self.opens(workspace, secret, **epoch, &|_| true)) {
@@ -213,7 +230,8 @@ impl World {
     pub(super) fn check_written(&mut self, device: usize, batch: &Batch) -> Result<(), String> {
         let id = self.devices[device].id();
         for run in batch.runs.iter().filter(|run| run.origin.device == id) {
-            let entries = log::parse_entries(run.run.after, &run.run.bytes).map_err(|error| error.to_string())?;
+            let entries =
+                log::parse_entries(run.run.after, &run.run.bytes).map_err(|error| error.to_string())?;
             for entry in &entries {
                 self.secrets.note(id, entry, &run.run.bytes);
                 let is_news = self.secrets.written.insert(entry.id);
