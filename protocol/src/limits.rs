@@ -20,6 +20,8 @@ pub const OLDER_EPOCHS: usize = 64;
 /// Epochs beside the one to write under whose keys are shared at once with those who lack them. There
 /// are few, unless a member starts one after the other; those wait for the next time.
 pub const LEFT_OUT: usize = 4;
+/// Refused tickets of which a device that tries to join keeps the keys.
+pub const EARLIER_TICKETS: usize = 16;
 /// The header of one entry: [`DEPS`] ids of 32 bytes, and room for the rest.
 pub const HEADER: usize = 3 * 1024;
 /// Heads one entry may name.

@@ -110,6 +110,16 @@ impl Members {
         self.access.why_not(at, origin.person, origin.device, auth, need)
     }
 
+    /// Why any applied entry has no effect, whether the rule looks into it or not. For an `Ack`, why
+    /// none would have one at its place.
+    #[cfg(feature = "sim")]
+    pub fn verdict(&self, at: EntryAt, origin: &Origin, kind: EntryKind) -> Option<Why> {
+        match self.access.act(at) {
+            Some(_) if kind != EntryKind::ACK => self.access.why_void(at),
+            _ => self.why_void(at, origin, kind),
+        }
+    }
+
     /// The grant that the entry at a place rests on, if it lies in its past.
     pub fn cited(&self, at: EntryAt) -> Option<EntryAt> {
         let auths = self.auths.get(&at.chain).map_or(&[][..], Vec::as_slice);

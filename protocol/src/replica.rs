@@ -181,6 +181,19 @@ impl Replica {
         self.holdings.get(&id).map(|holding| &holding.logs)
     }
 
+    /// Why an applied entry of a kind has no effect: for the simulator, which compares it with the rule.
+    #[cfg(feature = "sim")]
+    pub fn why_void(
+        &self,
+        id: WorkspaceId,
+        at: EntryAt,
+        kind: crate::log::EntryKind,
+    ) -> Option<crate::access::Why> {
+        let holding = self.holdings.get(&id)?;
+        let origin = holding.logs.chain(at.chain)?.origin;
+        holding.members.verdict(at, &origin, kind)
+    }
+
     /// Every open workspace.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
         self.holdings.keys().copied().collect()

@@ -54,8 +54,10 @@ pub(super) struct Holding {
     pub fresh_incarnation: bool,
     /// Verdicts that turned, and that the state is not in step with: some entry could not be read.
     unjudged: Vec<Turned>,
-    /// Why.
-    unread: Option<StoreError>,
+    /// Whether something is locked still that there is a key for, for the same reason.
+    pub is_unlocking: bool,
+    /// Why that is so.
+    pub unread: Option<StoreError>,
     /// Chains that could not be read, as far as that was told; `None` stands for any.
     pub damaged: BTreeSet<Option<ChainNo>>,
     /// [`LogSet::digest`], until something becomes durable.
@@ -87,6 +89,7 @@ impl Holding {
             own_past: Frontier::default(),
             fresh_incarnation: false,
             unjudged: Vec::new(),
+            is_unlocking: false,
             unread: None,
             damaged: BTreeSet::new(),
             digest: None,
@@ -110,8 +113,8 @@ impl Holding {
         while let Some(ready) = holding.logs.next_ready(reader)? {
             holding.apply(&ready, reader);
         }
-        if let Some(error) = holding.unread.take() {
-            return Err(error);
+        if !holding.unjudged.is_empty() {
+            holding.unread.take().map_or(Ok(()), Err)?;
         }
         holding.refresh_roster();
         holding.find_own();
@@ -214,6 +217,9 @@ impl Holding {
             self.logs.persisted(end.chain, end.position);
         }
         let mut changed = Vec::from_iter(self.rejudge(&[], reader));
+        if self.is_unlocking {
+            changed.extend(self.unlock(reader));
+        }
         let mut failure = None;
         loop {
             match self.logs.next_ready(reader) {
@@ -322,7 +328,7 @@ impl Holding {
     }
 
     /// Makes entities anew from the entries that touched them.
-    pub fn rebuild(&mut self, keys: &BTreeSet<EntityKey>, reader: &dyn LogReader) -> Result<(), StoreError> {
+    fn rebuild(&mut self, keys: &BTreeSet<EntityKey>, reader: &dyn LogReader) -> Result<(), StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
         for key in keys {
             let touched = self.state.touched(*key);
@@ -423,7 +429,7 @@ impl Holding {
 }
 
 /// The entities that an entry writes about.
-pub(super) fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
+fn keys_of(contents: &Contents<'_>) -> Vec<EntityKey> {
     let body = contents.plain().and_then(|body| DataBody::read(body).ok());
     body.into_iter().flat_map(|body| body.groups).map(|group| group.key).collect()
 }

@@ -101,6 +101,9 @@ pub struct Invited {
     pub ticket: Ticket,
     /// The name under which its holder joins.
     pub person_name: String,
+    /// Tickets tried before it, which were refused. What one of them opened is shown already.
+    #[serde(default)]
+    pub earlier: Vec<Ticket>,
 }
 
 /// What [`crate::replica::Replica::open_workspace`] found.

@@ -139,7 +139,12 @@ impl Replica {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         self.profile(&person_name)?;
         let (id, secret) = (ticket.workspace, ticket.secret.clone());
-        let way = Way::Invited(Invited { ticket, person_name });
+        let before = self.holdings.get(&id).and_then(|holding| holding.record.way.invited().cloned());
+        let mut earlier = before.map_or_else(Vec::new, |before| {
+            before.earlier.into_iter().chain([before.ticket]).filter(|before| *before != ticket).collect()
+        });
+        earlier.truncate(limits::EARLIER_TICKETS);
+        let way = Way::Invited(Invited { ticket, person_name, earlier });
         match self.holdings.get_mut(&id) {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
@@ -169,7 +174,7 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let may_write = self.read_only.is_none() && !holding.state.needs_update();
         match &holding.record.way {
-            Way::Invited(Invited { ticket, person_name }) if may_write => {
+            Way::Invited(Invited { ticket, person_name, .. }) if may_write => {
                 let (ticket, person_name) = (ticket.clone(), person_name.clone());
                 let (is_joining, is_unnamed) = (holding.is_joining(), holding.is_unnamed());
                 if is_joining {

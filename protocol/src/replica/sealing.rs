@@ -2,9 +2,7 @@
 //! one to write under.
 
 use super::{
-    Holding, Identity, Replica,
-    holding::keys_of,
-    linking,
+    Holding, Identity, Replica, linking,
     write::{Draft, Written},
 };
 use crate::{
@@ -21,18 +19,18 @@ use crate::{
     log_set::{EntryReader, Ready, Turn},
     message::{Message, NeedKeys},
     model::EntityKey,
-    op,
     replica::Logs,
     store::{EntryAt, LogReader, StoreError},
+    ticket::Ticket,
     time::Now,
 };
 use rand_core::CryptoRng;
-use std::collections::BTreeSet;
 
-/// The keys under which this device receives: its own, and that of the ticket it came with.
+/// The keys under which this device receives: its own, and those of the tickets it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
-    let invited = record.way.invited().map(|invited| invited.ticket.receiving());
-    let others = invited.into_iter().chain(linking::recovery_key(&record.way));
+    let invited = record.way.invited().into_iter();
+    let tickets = invited.flat_map(|invited| std::iter::once(&invited.ticket).chain(&invited.earlier));
+    let others = tickets.map(Ticket::receiving).chain(linking::recovery_key(&record.way));
     std::iter::once(identity.receiving.clone()).chain(others).collect()
 }
 
@@ -76,10 +74,10 @@ impl Holding {
     }
 
     /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
-    /// what it could use. What only the old one opened is locked again, as it is after a restart.
+    /// what it could use.
     pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
         let keys = receiving_keys(identity, &self.record);
-        let old = std::mem::replace(&mut self.ring, KeyRing::new(self.record.id, keys)).ciphers();
+        self.ring = KeyRing::new(self.record.id, keys);
         let applied: Vec<_> = self.logs.chains().map(|(chain, log)| (chain, log.applied)).collect();
         let places = applied.into_iter().flat_map(|(chain, applied)| {
             let base =
@@ -94,30 +92,8 @@ impl Holding {
             let contents = ready.open(&Ciphers::default());
             self.note_keys(&ready.turn(&origin, &contents), void.is_none());
         }
-        self.lock_again(&read, &old, reader)?;
         self.unlock(reader);
         Ok(())
-    }
-
-    /// Locks what `old` opens and the ring of now does not.
-    fn lock_again(
-        &mut self,
-        read: &[Ready],
-        old: &Ciphers,
-        reader: &dyn LogReader,
-    ) -> Result<(), StoreError> {
-        let new = self.ring.ciphers();
-        let mut keys = BTreeSet::new();
-        for ready in read.iter().filter(|ready| op::has_data_body(ready.entry().header.kind)) {
-            let lost = ready.entry().header.epoch.filter(|epoch| old.holds(*epoch) && !new.holds(*epoch));
-            if let Some(epoch) = lost {
-                keys.extend(keys_of(&ready.open(old)));
-                self.ring.need(epoch);
-                self.state.lock(ready.at);
-            }
-        }
-        self.state.set_ciphers(new);
-        self.rebuild(&keys, reader)
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.
@@ -125,14 +101,19 @@ impl Holding {
         self.state.set_ciphers(self.ring.ciphers());
         let mut changed = Vec::new();
         let entries = EntryReader::new(&self.logs, reader);
-        let mut own = Vec::new();
+        let (mut own, mut unread) = (Vec::new(), None);
         for (first, last) in self.state.take_locked() {
             let places = (first.position..=last).map(|position| EntryAt { position, ..first });
             for at in places {
-                let (Some(ready), Some(chain)) = (entries.read(at), self.logs.chain(at.chain)) else {
-                    // It stays locked until it can be read.
-                    self.state.lock(at);
-                    continue;
+                let Some(chain) = self.logs.chain(at.chain) else { continue };
+                let ready = match entries.try_read(at) {
+                    Ok(ready) => ready,
+                    Err(error) => {
+                        // It stays locked until it can be read.
+                        self.state.lock(at);
+                        unread = Some(error);
+                        continue;
+                    }
                 };
                 let contents = ready.open(self.state.ciphers());
                 let void = self.members.why_void(at, &chain.origin, ready.entry().header.kind);
@@ -143,6 +124,8 @@ impl Holding {
             }
         }
         own.iter().for_each(|ready| self.note_transaction(ready));
+        self.is_unlocking = unread.is_some();
+        self.unread = unread.or(self.unread.take());
         changed
     }
 

@@ -120,6 +120,12 @@ impl Device {
         Ok(())
     }
 
+    /// Whether it was ever in: its own log has a durable entry.
+    pub fn has_entered(&self) -> bool {
+        let own = |chain: &ChainInfo| chain.origin.device == self.id() && chain.end.head.position > 0;
+        self.disk.log.reader().chains().iter().any(own)
+    }
+
     /// Whether it founded or joined a workspace for good.
     pub fn is_member(&self) -> bool {
         let open = self.replica.as_ref().and_then(|replica| {

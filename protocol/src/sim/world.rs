@@ -345,9 +345,6 @@ impl World {
             }
             Err(refusal) => {
                 self.coverage.count("command refused");
-                if std::env::var("VELO_TRACE").is_ok() {
-                    eprintln!("{} device {device} refused: {refusal}", self.now_ms);
-                }
                 if let Refusal::Role(words) = refusal {
                     self.coverage.count(people::refused(&words));
                 }

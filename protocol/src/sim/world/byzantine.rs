@@ -1,6 +1,6 @@
 //! The member that cheats, in the network.
 
-use super::World;
+use super::{Happening, World};
 use crate::{
     id::{DeviceId, LogId},
     log,
@@ -43,7 +43,13 @@ impl World {
         let Some((state, logs)) = replica.workspace(workspace).zip(replica.logs(workspace)) else {
             return Ok(());
         };
+        let links = (0..self.devices.len()).filter(|other| *other != device);
+        let near: Vec<_> = links.filter_map(|other| Some((other, self.link(device, other)?))).collect();
+        if near.is_empty() {
+            return Ok(());
+        }
         let identity = &self.devices[device].identity;
+        let is_out = state.roster().role_of(identity.person).is_none();
         let cheat = match &mut self.cheat {
             Some(cheat) => cheat,
             none => none.insert(Cheat::new(&mut self.dice, workspace, identity.clone())),
@@ -61,12 +67,15 @@ impl World {
                 self.secrets.note(id, &entry, &run.bytes);
             }
         }
-        for other in 0..self.devices.len() {
-            let Some(link) = self.link(device, other).filter(|_| other != device) else { continue };
-            if self.dice.chance(600) {
-                for run in &runs {
+        if is_out {
+            self.coverage.count("cheat while it is out");
+        }
+        let Some(first) = self.dice.pick(&near).copied() else { return Ok(()) };
+        for (other, link) in near {
+            if (other, link) == first || self.dice.chance(400) {
+                for (run, after) in runs.iter().zip(1..) {
                     let frame = Message::Ops(Ops { workspace, runs: vec![run.clone()] }).encode();
-                    self.travel(device, other, link, frame);
+                    self.at(self.now_ms + after, Happening::Deliver { from: device, to: other, link, frame });
                 }
             }
         }

@@ -22,9 +22,8 @@ use std::collections::BTreeSet;
 impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
-        // Who was given no ticket yet has nothing.
-        let devices: Vec<usize> =
-            self.honest().filter(|device| self.devices[*device].disk.record.is_some()).collect();
+        // Who never came in is served nothing.
+        let devices: Vec<usize> = self.honest().filter(|device| self.devices[*device].has_entered()).collect();
         self.check_equal(workspace, &devices)?;
         let reference = Reference::read(self, workspace)?;
         self.check_rules(workspace, &devices, &reference)?;
@@ -81,28 +80,10 @@ impl World {
             let is_in = standing.is_some_and(|standing| standing.devices.contains(&device.id()));
             let lacks: Vec<EntryId> =
                 needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
-            let honest = lacks
-                .iter()
-                .any(|epoch| self.secrets.author(*epoch).is_none_or(|author| self.honest_id(author)));
+            let honest = lacks.iter().any(|epoch| self.is_by_honest(*epoch));
             self.coverage.count(match (is_in, lacks.is_empty()) {
                 (true, true) => "member's device at the end",
                 (true, false) if honest => {
-                    if std::env::var("VELO_TRACE").is_ok() {
-                        for (ready, origin, effective) in reference.contents() {
-                            if let Some(e) = ready.entry().header.epoch
-                                && lacks.contains(&e)
-                            {
-                                eprintln!(
-                                    "lacks {:?} by device {:?}; entry at {:?} of {:?} eff {effective}",
-                                    e,
-                                    self.secrets.author(e).and_then(|a| self.device(a)),
-                                    ready.at,
-                                    self.device(origin.device)
-                                );
-                            }
-                        }
-                        self.secrets.dump(&|d| self.device(d), &lacks);
-                    }
                     return Err(format!("device {number} is a member's and lacks a key"));
                 }
                 (true, false) => "member's device given garbage at the end",
@@ -126,7 +107,38 @@ impl World {
                 ));
             }
         }
+        let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
+        let roster = roster.ok_or("no state")?.roster();
+        let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
+        self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        self.check_verdicts(workspace, devices, reference)?;
         self.check_rosters(workspace, devices)
+    }
+
+    fn is_by_honest(&self, epoch: EntryId) -> bool {
+        self.secrets.author(epoch).is_none_or(|author| self.honest_id(author))
+    }
+
+    /// One device's verdict on every entry, whatever it is.
+    fn check_verdicts(
+        &mut self,
+        workspace: WorkspaceId,
+        devices: &[usize],
+        reference: &Reference,
+    ) -> Result<(), String> {
+        let Some(device) = self.dice.pick(devices).copied() else { return Ok(()) };
+        let Some(replica) = &self.devices[device].replica else { return Ok(()) };
+        let logs = replica.logs(workspace).ok_or("no logs")?;
+        for (ready, origin, effective) in reference.entries() {
+            let (id, kind) = (ready.entry().id, ready.entry().header.kind);
+            // Over the bounds not everybody holds the same of the member that cheats.
+            let Some(at) = logs.find(id).filter(|at| logs.is_applied(*at)) else { continue };
+            if replica.why_void(workspace, at, kind).is_none() != effective {
+                let who = self.device(origin.device);
+                return Err(format!("device {device} judges an entry of {who:?} of kind {} wrongly", kind.0));
+            }
+        }
+        Ok(())
     }
 
     /// Who is in, with which devices and tickets, is the same everywhere, keys or no keys.

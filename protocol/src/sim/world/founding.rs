@@ -18,13 +18,8 @@ impl World {
         let record = self.devices[0].disk.record.as_ref().ok_or("no record")?;
         let workspace = record.id;
         self.workspace = Some(workspace);
-        let invite = Command::Invite {
-            workspace,
-            role: Role::Member,
-            single_use: false,
-            expires_ms: EPOCH_MS * 2,
-            addresses: vec![],
-        };
+        let invite =
+            Command::Invite { workspace, role: Role::Member, single_use: false, expires_ms: EPOCH_MS * 2, addresses: vec![] };
         let mut ticket = None;
         for _ in 0..TRIES {
             if let Some(Reply::Ticket(given)) = self.ask(0, invite.clone())? {
@@ -33,9 +28,10 @@ impl World {
             }
         }
         let ticket = ticket.ok_or("inviting failed")?;
-        for device in
-            (1..self.devices.len()).filter(|device| self.plan.late != Some(*device)).collect::<Vec<_>>()
-        {
+        for device in 1..self.devices.len() {
+            if self.plan.late == Some(device) {
+                continue;
+            }
             let person_name = format!("Person {device}");
             self.enter(device, &Command::Join { ticket: ticket.clone(), person_name })?;
         }

@@ -64,10 +64,14 @@ impl Reference {
         state
     }
 
-    /// Entries with a content, and whether each takes effect.
+    /// Entries, and whether each takes effect.
+    pub fn entries(&self) -> impl Iterator<Item = (&Ready, &Origin, bool)> {
+        self.entries.iter().map(|(ready, origin, effective)| (ready, origin, *effective))
+    }
+
+    /// Those with a content.
     pub fn contents(&self) -> impl Iterator<Item = (&Ready, &Origin, bool)> {
-        let all = self.entries.iter().map(|(ready, origin, effective)| (ready, origin, *effective));
-        all.filter(|(ready, ..)| op::has_data_body(ready.entry().header.kind))
+        self.entries().filter(|(ready, ..)| op::has_data_body(ready.entry().header.kind))
     }
 
     /// The epochs of effective contents that somebody honest can open.

@@ -8,6 +8,8 @@
 
 use super::World;
 use crate::{
+    control::Control,
+    dice::Dice,
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::{
         epoch::{KeyEpoch, KeyShare},
@@ -185,6 +187,27 @@ impl Secrets {
         ring.holds(epoch)
     }
 
+    /// Whether the phrase of a member alone, or an open ticket, opens these epochs. Those of a member
+    /// that cheats do not count: it may have given garbage.
+    pub fn opens_all(
+        &self,
+        workspace: WorkspaceId,
+        dice: &mut Dice,
+        roster: &Roster,
+        epochs: &[EntryId],
+    ) -> Result<(), String> {
+        let in_now = self
+            .owners
+            .values()
+            .filter(|(owner, _)| !matches!(owner, Owner::Device(..)) && owner.is_in(roster));
+        let in_now: Vec<_> = in_now.collect();
+        let Some((owner, secret)) = dice.pick(&in_now) else { return Ok(()) };
+        match epochs.iter().find(|epoch| !self.opens(workspace, secret, **epoch, &|_| true)) {
+            Some(_) => Err(format!("{owner:?} is in and does not open what was written")),
+            None => Ok(()),
+        }
+    }
+
     /// Somebody who is not in, and has the key of an epoch.
     fn outsider(
         &self,
@@ -212,17 +235,51 @@ impl World {
             for entry in &entries {
                 self.secrets.note(id, entry, &run.run.bytes);
                 let is_news = self.secrets.written.insert(entry.id);
-                if is_news && self.is_honest(device) && op::has_data_body(entry.header.kind) {
-                    self.check_epoch(device, entry.header.epoch)?;
+                if is_news && self.is_honest(device) {
+                    self.check_entry(device, entry, entry.body(&run.run.bytes))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn check_epoch(&mut self, device: usize, epoch: Option<EntryId>) -> Result<(), String> {
-        let epoch = epoch.ok_or_else(|| format!("device {device} wrote in plain"))?;
+    /// What an honest device just wrote rests on nothing that is void by what it knows.
+    fn check_entry(&mut self, device: usize, entry: &Entry, body: &[u8]) -> Result<(), String> {
         // While it founds the workspace, nobody else is in.
+        let Some(workspace) = self.workspace else { return Ok(()) };
+        let Some(replica) = &self.devices[device].replica else { return Ok(()) };
+        let Some((state, logs)) = replica.workspace(workspace).zip(replica.logs(workspace)) else {
+            return Ok(());
+        };
+        let is_void = |id, kind| {
+            let at = logs.find(id)?;
+            replica.why_void(workspace, at, kind)
+        };
+        // Of somebody who is in also what has no effect itself is named.
+        let is_out = |dep| is_void(dep, EntryKind::ACK).and_then(|_| is_void(dep, EntryKind::DATA));
+        let named = entry.header.deps.iter().find_map(|dep| is_out(*dep));
+        if let Some(why) = named {
+            return Err(format!("device {device} named an entry that is void: {why}"));
+        }
+        let own = self.devices[device].identity.person;
+        let removal = match Control::read(entry.header.kind, own, body) {
+            Some(Ok(Control::Cap(cap))) => cap.role.is_none() && cap.subject != own,
+            _ => false,
+        };
+        if removal && !state.roster().invites.is_empty() {
+            return Err(format!("device {device} removed somebody and left a ticket open"));
+        }
+        if op::has_data_body(entry.header.kind) {
+            let epoch = entry.header.epoch.ok_or_else(|| format!("device {device} wrote in plain"))?;
+            if let Some(why) = is_void(epoch, EntryKind::KEY_EPOCH) {
+                return Err(format!("device {device} wrote under an epoch that is void: {why}"));
+            }
+            self.check_epoch(device, epoch)?;
+        }
+        Ok(())
+    }
+
+    fn check_epoch(&mut self, device: usize, epoch: EntryId) -> Result<(), String> {
         let Some(workspace) = self.workspace else { return Ok(()) };
         let Some(replica) = &self.devices[device].replica else { return Ok(()) };
         let Some((state, logs)) = replica.workspace(workspace).zip(replica.logs(workspace)) else {
@@ -234,17 +291,6 @@ impl World {
         }
         match self.secrets.outsider(workspace, epoch, logs, state.roster()) {
             None => Ok(()),
-            Some(_)
-                if {
-                    if std::env::var("VELO_TRACE").is_ok() {
-                        eprintln!("at {} wrote under {epoch:?}; roster {:?}", self.now_ms, state.roster());
-                        self.secrets.dump(&|d| self.device(d), &[]);
-                    }
-                    false
-                } =>
-            {
-                Ok(())
-            }
             Some(owner) => Err(format!("device {device} wrote under a key that {owner:?} has, who is out")),
         }
     }
