@@ -34,7 +34,7 @@ fn view(ring: &KeyRing) -> impl PartialEq + std::fmt::Debug {
         .map(|epoch| (epoch, ring.depth(epoch), ring.holds(epoch), ring.recipients(epoch)))
         .collect();
     let keys: Vec<_> = ring.keys().map(EpochKey::commitment).collect();
-    let writes = [all(0..DEVICES), all(0..2), all([0])].map(|current| ring.to_write(&current));
+    let writes = [all(0..DEVICES), all(0..2), all([0])].map(|current| ring.to_write(&current, |_| true));
     (epochs, keys, writes, ring.faults(), ring.missing().collect::<Vec<_>>())
 }
 
@@ -178,7 +178,7 @@ fn an_epoch_that_a_removed_one_learned_through_a_newer_one_is_not_used_again() {
     world.remove(2);
     assert_eq!(world.devices[0].ring.recipients(first), all(0..2));
     assert!(reader(2, &world.entries).holds(first));
-    assert_eq!(world.devices[0].ring.to_write(&all(0..2)), Write::Rotate);
+    assert_eq!(world.devices[0].ring.to_write(&all(0..2), |_| true), Write::Rotate);
 }
 
 #[test]
@@ -187,14 +187,18 @@ fn a_current_one_who_is_missing_gets_a_share_first() {
     let first = world.write(0).unwrap();
     let current = all(0..3);
     let missing = Write::ShareFirst(first, all([2]));
-    assert_eq!(world.devices[0].ring.to_write(&current), missing);
+    assert_eq!(world.devices[0].ring.to_write(&current, |_| true), missing);
     let shares = world.devices[0].ring.share(first, all([2]), &mut rng(1));
     let share = world.post(0, Body::Share(shares[0].clone()));
-    assert_eq!(world.devices[0].ring.to_write(&current), Write::Use(first));
-    assert_eq!(world.devices[0].ring.to_write(&all(0..2)), Write::Rotate, "device 2 has it now");
+    assert_eq!(world.devices[0].ring.to_write(&current, |_| true), Write::Use(first));
+    assert_eq!(world.devices[0].ring.to_write(&all(0..2), |_| true), Write::Rotate, "device 2 has it now");
     world.devices[0].ring.set_effective(share, false);
-    assert_eq!(world.devices[0].ring.to_write(&current), missing, "a void share counts for nothing");
-    assert_eq!(world.devices[0].ring.to_write(&all(0..2)), Write::Use(first));
+    assert_eq!(
+        world.devices[0].ring.to_write(&current, |_| true),
+        missing,
+        "a void share counts for nothing"
+    );
+    assert_eq!(world.devices[0].ring.to_write(&all(0..2), |_| true), Write::Use(first));
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn a_key_of_small_order_is_nobody_to_wait_for() {
     let first = world.write(0).unwrap();
     let mut current = all(0..2);
     current.insert(RecipientKey([0; 32]));
-    assert_eq!(world.devices[0].ring.to_write(&current), Write::Use(first));
+    assert_eq!(world.devices[0].ring.to_write(&current, |_| true), Write::Use(first));
     assert_eq!(world.devices[0].ring.rotate(&current, &mut rng(1)).body.wraps.len(), 2);
 }
 
@@ -213,12 +217,12 @@ fn a_late_verdict_changes_the_choice_and_no_key() {
     let first = world.write(0).unwrap();
     let second = world.rotate(0, &all(0..2));
     let ring = &mut world.devices[0].ring;
-    assert_eq!(ring.to_write(&all(0..2)), Write::Use(second));
+    assert_eq!(ring.to_write(&all(0..2), |_| true), Write::Use(second));
     assert!(ring.set_effective(second, false));
-    assert_eq!(ring.to_write(&all(0..2)), Write::Use(first));
+    assert_eq!(ring.to_write(&all(0..2), |_| true), Write::Use(first));
     assert!(ring.holds(second) && ring.cipher(second).is_some());
     assert!(ring.set_effective(second, true));
-    assert_eq!(ring.to_write(&all(0..2)), Write::Use(second));
+    assert_eq!(ring.to_write(&all(0..2), |_| true), Write::Use(second));
     assert!(!ring.set_effective(EntryId([1; 32]), true));
 }
 
@@ -233,9 +237,9 @@ fn a_copied_commitment_brings_its_recipients_with_it() {
     let copy = epoch(&key, vec![(public(3), garbage())]);
     let ring = &mut world.devices[0].ring;
     assert_eq!(ring.add_epoch(EntryId([1; 32]), &copy, false), [EntryId([1; 32])]);
-    assert_eq!(ring.to_write(&all(0..2)), Write::Use(first), "a void one cannot force a rotation");
+    assert_eq!(ring.to_write(&all(0..2), |_| true), Write::Use(first), "a void one cannot force a rotation");
     ring.set_effective(EntryId([1; 32]), true);
-    assert_eq!(ring.to_write(&all(0..2)), Write::Rotate);
+    assert_eq!(ring.to_write(&all(0..2), |_| true), Write::Rotate);
 }
 
 #[test]
@@ -246,7 +250,7 @@ fn lies_are_recorded_and_healed_by_a_share() {
     ring.need(id);
     assert_eq!(ring.faults(), BTreeSet::from([Fault::Wrap(id)]));
     assert_eq!(ring.missing().collect::<Vec<_>>(), [id]);
-    assert_eq!(ring.to_write(&all([0])), Write::Rotate, "its key is not held");
+    assert_eq!(ring.to_write(&all([0]), |_| true), Write::Rotate, "its key is not held");
     let shares = KeyShare::split(WORKSPACE, id, &key, [public(0)], &mut rng(1));
     assert_eq!(ring.add_share(share, &shares[0], false), [id], "also if the share is void");
     assert!(ring.faults().is_empty() && ring.missing().next().is_none());

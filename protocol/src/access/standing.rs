@@ -77,6 +77,16 @@ impl Access {
         })
     }
 
+    /// Where people, devices and tickets were taken away, so that they shall read no further.
+    pub fn removals(&self) -> impl Iterator<Item = EntryAt> + '_ {
+        let takes = |kind| {
+            let removes = matches!(kind, ActKind::Cap { role: None, .. });
+            removes || matches!(kind, ActKind::Unlink { .. } | ActKind::Revoke { .. })
+        };
+        let effective = self.acts.0.iter().filter(|stored| stored.verdict.is_effective());
+        effective.filter(move |stored| takes(stored.act.kind)).map(|stored| stored.act.at)
+    }
+
     /// Whether somebody joined with a ticket.
     pub fn is_used(&self, invite: EntryAt) -> bool {
         let joins = self.numbers.get(&invite).map_or(&[][..], |no| &self.acts[*no].cited_by);

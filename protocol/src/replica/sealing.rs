@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     access::Role,
+    causality::Frontier,
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::{
         body::BodyError,
@@ -148,12 +149,14 @@ impl Holding {
         let access = self.members.access();
         let is_in =
             |(person, device): (PersonId, DeviceId)| access.best_auth(person, device, Role::Viewer).is_some();
+        // Also what was shared with somebody who is out, and nobody counts, is not gone on with.
+        let removals: Vec<EntryAt> = access.removals().collect();
         let leaks = self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id);
         self.ring.set_leaks(leaks.collect());
         // A new epoch that does not fit into one entry is shared further, and then it fits.
         for attempt in 0..3 {
             let may_share = self.may(Role::Member).is_ok();
-            let drafts = match self.ring.to_write(&readers) {
+            let drafts = match self.ring.to_write(&readers, |epoch| self.has_seen(epoch, &removals)) {
                 Write::Use(epoch) => {
                     let left_out = self.ring.left_out(epoch, &readers);
                     let shares = left_out.into_iter().filter(|_| may_share);
@@ -192,6 +195,16 @@ impl Holding {
                 reader,
             );
         }
+    }
+
+    /// Whether the author of an epoch knew of these entries.
+    fn has_seen(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
+        if entries.is_empty() {
+            return true;
+        }
+        let Some(at) = self.logs.find(epoch) else { return false };
+        let past = self.logs.past(&[at], Frontier::default());
+        entries.iter().all(|entry| past.contains(*entry))
     }
 
     /// What to ask peers for, if this device cannot read all.

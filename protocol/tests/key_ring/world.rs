@@ -192,7 +192,7 @@ impl World {
         }
         let current = all(current);
         for _ in 0..3 {
-            match self.devices[device].ring.to_write(&current) {
+            match self.devices[device].ring.to_write(&current, |_| true) {
                 Write::Use(epoch) => return Some(epoch),
                 Write::Rotate => _ = self.rotate(device, &current),
                 Write::ShareFirst(epoch, missing) => {

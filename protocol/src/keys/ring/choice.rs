@@ -5,6 +5,10 @@
 //! from before somebody joined has only old friends as recipients, and the one who joined, and was
 //! removed since, has its key all the same. So the readers of an epoch are the recipients of it and
 //! of every epoch that leads to it, also by void entries of those who are still in.
+//!
+//! Nobody can tell for sure who has a key: a share may be on its way, or have been written by somebody
+//! who is out by now and counts for nothing. So after a removal nothing is written under an epoch that
+//! was started without knowing of it, whoever seems to have its key.
 
 use super::{Epoch, KeyRing};
 use crate::{
@@ -41,18 +45,18 @@ pub struct Rotation {
 
 impl KeyRing {
     /// What to do before writing a body, when `current` are all who shall read it: the deepest
-    /// effective epoch, then that of the lowest id, whose key is held and whose readers are all
-    /// current.
+    /// effective epoch, then that of the lowest id, whose key is held, whose readers are all
+    /// current, and which `knows` of everybody who went.
     ///
-    /// Looks at every epoch: keep the answer until the ring or `current` changes.
-    pub fn to_write(&self, current: &BTreeSet<RecipientKey>) -> Write {
+    /// Looks at every epoch: keep the answer until the ring, `current` or `knows` changes.
+    pub fn to_write(&self, current: &BTreeSet<RecipientKey>, knows: impl Fn(EntryId) -> bool) -> Write {
         let effective = self.epochs.iter().filter(|(_, epoch)| epoch.given.effective);
         let mut held: Vec<_> = effective
             .filter(|(_, epoch)| self.keys.contains_key(&epoch.commitment))
             .map(|(id, epoch)| (Reverse(epoch.depth), *id))
             .collect();
         held.sort_unstable();
-        let Some((_, epoch)) = held.into_iter().find(|(_, id)| self.fits(*id, current)) else {
+        let Some((_, epoch)) = held.into_iter().find(|(_, id)| self.fits(*id, current) && knows(*id)) else {
             return Write::Rotate;
         };
         let given = self.recipients(epoch);

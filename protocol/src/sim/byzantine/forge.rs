@@ -87,7 +87,8 @@ impl Cheat {
             3 => {
                 let (key, seed) = (scene.key().public(), scene.dice.bytes());
                 let receiving = ReceivingKey::from_seed(&seed).public();
-                let invite = Invite { version, key, receiving, role, expires_ms: u64::MAX, single_use: false };
+                let invite =
+                    Invite { version, key, receiving, role, expires_ms: u64::MAX, single_use: false };
                 Forged::control(EntryKind::INVITE, &invite)
             }
             4 => {

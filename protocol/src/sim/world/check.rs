@@ -23,7 +23,8 @@ impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
         // Who never came in is served nothing.
-        let devices: Vec<usize> = self.honest().filter(|device| self.devices[*device].has_entered()).collect();
+        let devices: Vec<usize> =
+            self.honest().filter(|device| self.devices[*device].has_entered()).collect();
         self.check_equal(workspace, &devices)?;
         let reference = Reference::read(self, workspace)?;
         self.check_rules(workspace, &devices, &reference)?;
@@ -40,7 +41,12 @@ impl World {
             let replica = self.devices[*number].replica.as_ref().ok_or(format!("device {number} is off"))?;
             let state = replica.workspace(workspace).ok_or(format!("device {number} lost the workspace"))?;
             let logs = replica.logs(workspace).ok_or("no logs")?;
-            let honest = logs.chains().filter(|(_, chain)| self.honest_id(chain.origin.device));
+            // What a device had named before it was restored may have gone with it, if only a member that
+            // cheats had it and shows it to nobody else.
+            let lost =
+                |log| self.plan.byzantine.is_some() && self.plan.restores && logs.chains_of(log).len() > 1;
+            let honest =
+                logs.chains().filter(|(_, chain)| self.honest_id(chain.origin.device) && !lost(chain.log));
             let unapplied = honest.filter(|(_, chain)| chain.applied < chain.durable).count();
             if unapplied > 0 {
                 return Err(format!("device {number} holds {unapplied} logs that it did not apply"));

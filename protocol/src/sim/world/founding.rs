@@ -18,8 +18,13 @@ impl World {
         let record = self.devices[0].disk.record.as_ref().ok_or("no record")?;
         let workspace = record.id;
         self.workspace = Some(workspace);
-        let invite =
-            Command::Invite { workspace, role: Role::Member, single_use: false, expires_ms: EPOCH_MS * 2, addresses: vec![] };
+        let invite = Command::Invite {
+            workspace,
+            role: Role::Member,
+            single_use: false,
+            expires_ms: EPOCH_MS * 2,
+            addresses: vec![],
+        };
         let mut ticket = None;
         for _ in 0..TRIES {
             if let Some(Reply::Ticket(given)) = self.ask(0, invite.clone())? {
