@@ -89,7 +89,6 @@ const CHEATS: &[(&str, u64)] = &[
     ("cheat links a made-up device", 20),
     ("cheat wraps garbage", 50),
     ("cheat shares garbage", 50),
-    ("member's device given garbage at the end", 5),
     ("cheat writes a body that does not open", 40),
     ("refused bodies at the end", 40),
     ("cheat writes in plain", 20),
