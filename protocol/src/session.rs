@@ -264,7 +264,7 @@ impl Session {
                 Ok(Request::LinkDone(done))
             }
             (Message::Recover(recover), Some(theirs)) => {
-                let said = self.recovery_bytes((self.peer, &theirs.nonce), (self.us, &self.hello.nonce));
+                let said = recovery_bytes((self.peer, &theirs.nonce), (self.us, &self.hello.nonce));
                 let key = PublicKey::parse(&recover.person.0);
                 let proved = key.and_then(|key| key.verify(Domain::Recover, &said, &recover.by_root));
                 proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
@@ -277,13 +277,9 @@ impl Session {
     /// Says, with proof, that this device has the root of a person.
     pub fn say_recover(&mut self, root: &Root) {
         let Some(theirs) = self.theirs else { return };
-        let said = self.recovery_bytes((self.us, &self.hello.nonce), (self.peer, &theirs.nonce));
+        let said = recovery_bytes((self.us, &self.hello.nonce), (self.peer, &theirs.nonce));
         let by_root = root.signing_key().sign(Domain::Recover, &said);
         self.say(&Message::Recover(Recover { person: root.person(), by_root }));
-    }
-
-    fn recovery_bytes(&self, sender: (DeviceId, &[u8; 32]), receiver: (DeviceId, &[u8; 32])) -> Vec<u8> {
-        codec::encode(&(sender, receiver))
     }
 
     /// What the key of a ticket signs to prove in this session that its holder, this device or else the
@@ -353,6 +349,11 @@ impl Session {
     fn checked(&self, workspace: WorkspaceId, request: Request) -> Result<Request, Fault> {
         if self.copies.contains_key(&workspace) { Ok(request) } else { Err(Fault::Order(UNSHARED)) }
     }
+}
+
+/// What the root of a person signs in a session.
+fn recovery_bytes(sender: (DeviceId, &[u8; 32]), receiver: (DeviceId, &[u8; 32])) -> Vec<u8> {
+    codec::encode(&(sender, receiver))
 }
 
 /// What `sender` says to `receiver` to prove that it knows `secret`.

@@ -8,6 +8,7 @@
 )]
 
 mod golden {
+    pub mod people;
     pub mod reader;
 }
 

@@ -78,7 +78,7 @@ pub enum Way {
     Founded,
     /// With a ticket. Its keys stay useful: what was written before others knew of this device can be
     /// read with them.
-    Invited(Invited),
+    Invited(Box<Invited>),
     /// As a further device of a member.
     Linked {
         /// The secret half of the person's recovery key, where the phrase brought the device in, until

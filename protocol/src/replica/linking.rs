@@ -266,7 +266,9 @@ impl Replica {
         }
         told.truncate(limits::WORKSPACES_SHARED);
         if let Some(session) = self.sessions.get_mut(&peer) {
-            told.into_iter().for_each(|recovered| session.say(&Message::Recovered(recovered)));
+            for recovered in told {
+                session.say(&Message::Recovered(recovered));
+            }
         }
     }
 

@@ -144,7 +144,7 @@ impl Replica {
             before.earlier.into_iter().chain([before.ticket]).filter(|before| *before != ticket).collect()
         });
         earlier.truncate(limits::EARLIER_TICKETS);
-        let way = Way::Invited(Invited { ticket, person_name, earlier });
+        let way = Way::Invited(Box::new(Invited { ticket, person_name, earlier }));
         match self.holdings.get_mut(&id) {
             Some(holding) if holding.is_joining() => {
                 holding.refused = None;
@@ -174,8 +174,8 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let may_write = self.read_only.is_none() && !holding.state.needs_update();
         match &holding.record.way {
-            Way::Invited(Invited { ticket, person_name, .. }) if may_write => {
-                let (ticket, person_name) = (ticket.clone(), person_name.clone());
+            Way::Invited(invited) if may_write => {
+                let (ticket, person_name) = (invited.ticket.clone(), invited.person_name.clone());
                 let (is_joining, is_unnamed) = (holding.is_joining(), holding.is_unnamed());
                 if is_joining {
                     self.use_ticket(now, &ticket, logs);

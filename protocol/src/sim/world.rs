@@ -280,8 +280,6 @@ impl World {
     fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
         self.note(device, &output);
         match output {
-            // Nobody is linked here.
-            Output::Become(_) => {}
             Output::Remember(record) => self.devices[device].disk.record = Some(record),
             Output::Persist { id, batch, .. } => {
                 self.check_written(device, &batch)?;
@@ -328,7 +326,8 @@ impl World {
             Output::Event(Event::ReadOnly { reason }) => {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
-            Output::Event(_) => {}
+            // Nobody is linked here.
+            Output::Event(_) | Output::Become(_) => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
         Ok(())
