@@ -94,31 +94,6 @@ impl Secrets {
         }
     }
 
-    pub fn dump(&self, no: &dyn Fn(DeviceId) -> Option<usize>, _lacks: &[EntryId]) {
-        for (id, (by, entry)) in &self.entries {
-            let to = |r: RecipientKey| match self.owners.get(&r) {
-                Some((Owner::Device(_, d), _)) => format!("d{:?}", no(*d)),
-                Some((Owner::Recovery(_), _)) => "r".into(),
-                Some(_) => "t".into(),
-                None => "?".into(),
-            };
-            match entry {
-                KeyEntry::Epoch(b) => eprintln!(
-                    "epoch {id:?} by {:?} older {:?} to {:?}",
-                    no(*by),
-                    b.older.iter().map(|o| (o.epoch, o.key.is_some())).collect::<Vec<_>>(),
-                    b.recipients().map(to).collect::<Vec<_>>()
-                ),
-                KeyEntry::Share(b) => eprintln!(
-                    "share of {:?} by {:?} to {:?}",
-                    b.epoch,
-                    no(*by),
-                    b.recipients().map(to).collect::<Vec<_>>()
-                ),
-            }
-        }
-    }
-
     /// Who wrote an epoch's entry.
     pub fn author(&self, epoch: EntryId) -> Option<DeviceId> {
         self.entries.get(&epoch).map(|(by, _)| *by)
