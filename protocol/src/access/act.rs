@@ -45,6 +45,7 @@ impl Role {
     }
 
     /// The role it takes to give this role, or to take from somebody who has it.
+    #[must_use]
     pub fn given_by(self) -> Self {
         if self >= Self::Admin { Self::Owner } else { Self::Admin }
     }

@@ -120,7 +120,9 @@ impl Holding {
                 }
             }
         }
-        own.iter().for_each(|ready| self.note_transaction(ready));
+        for ready in &own {
+            self.note_transaction(ready);
+        }
         self.is_unlocking = unread.is_some();
         self.unread = unread.or(self.unread.take());
         changed

@@ -21,6 +21,9 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// The keys held, and what is shown with them: the state's hash and how many conflicts.
+type Shown = (BTreeSet<EntryId>, ([u8; 32], usize));
+
 impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
@@ -71,7 +74,7 @@ impl World {
         let needed = reference.epochs();
         self.coverage.add("void entries at the end", reference.void());
         self.coverage.add("refused bodies at the end", reference.refused());
-        let mut known: Vec<(BTreeSet<EntryId>, ([u8; 32], usize))> = Vec::new();
+        let mut known: Vec<Shown> = Vec::new();
         for number in devices {
             let device = &self.devices[*number];
             let state = device.replica.as_ref().and_then(|replica| replica.workspace(workspace));
