@@ -26,6 +26,7 @@ pub use world::World;
 
 /// How a schedule runs. All of it follows from the seed; [`Plan::from_seed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that strikes or does not")]
 pub struct Plan {
     /// Feeds every choice.
     pub seed: u64,

@@ -224,3 +224,52 @@ fn bodies_are_read_as_every_receiver_must() {
     let link = codec::encode(&Link { version: CONTROL_VERSION, chain: other.chain.clone() });
     assert!(read(EntryKind::LINK, &link).unwrap().is_err());
 }
+
+/// A second device of Ben's that Ben's first one linked.
+fn phone_of(ben: &Author) -> Author {
+    let device = SecretKey::from_seed(&[77; 32]);
+    let link = LinkCert::issue(ben.origin.person, &ben.device, &device, receiving(77).0);
+    let child = link.child;
+    let chain = [&ben.chain[..], &[link]].concat();
+    let origin = Origin { device: child, incarnation: Incarnation([77; 8]), ..ben.origin };
+    let end = ChainEnd::start(origin.log_id(WORKSPACE));
+    Author { device, origin, chain, end, head: end.head.id }
+}
+
+/// Certificates count whatever becomes of the entry that brings them, so who shows and wraps to devices
+/// has to look again also after a void one.
+#[test]
+fn a_void_link_brings_a_device_and_is_news() {
+    let world = world();
+    let mut peer = Peer::new();
+    world.tell(&mut peer);
+    let mut phone = phone_of(&world.ben);
+    let body = Link { version: CONTROL_VERSION, chain: phone.chain.clone() };
+    let (link, _) = phone.write(EntryKind::LINK, &body, None, &[]);
+    let judged = peer.take(&phone, &link);
+    assert_eq!((judged.void, judged.is_news), (Some(Why::Malformed), true));
+    assert!(peer.members.roster().members[&world.ben.origin.person].devices.contains(&phone.origin.device));
+    assert!(peer.members.readers().contains(&receiving(77)));
+}
+
+/// Whoever has a stolen device could otherwise have everything wrapped to a key of their own.
+#[test]
+fn a_device_that_was_taken_away_names_no_recovery_key() {
+    let mut world = world();
+    let mut peer = Peer::new();
+    world.tell(&mut peer);
+    let mut phone = phone_of(&world.ben);
+    let body = Link { version: CONTROL_VERSION, chain: phone.chain.clone() };
+    let (link, linked) = phone.write(EntryKind::LINK, &body, Some(world.joined), &[world.joined]);
+    assert_eq!(peer.take(&phone, &link).void, None);
+    let body = velo_protocol::control::Unlink { version: CONTROL_VERSION, device: phone.origin.device };
+    let (unlink, _) = world.ben.write(EntryKind::UNLINK, &body, Some(world.joined), &[linked]);
+    assert_eq!(peer.take(&world.ben, &unlink).void, None);
+    let who = Introduction { chain: phone.chain.clone(), recovery: receiving(66) };
+    let join = Join::new(WORKSPACE, world.genesis, &SecretKey::from_seed(&[8; 32]), &phone.origin, who);
+    let (join, _) = phone.write(EntryKind::JOIN, &join, None, &[]);
+    assert!(peer.take(&phone, &join).void.is_some());
+    let readers = peer.members.readers();
+    assert!(!readers.contains(&receiving(66)) && !readers.contains(&receiving(77)));
+    assert!(readers.contains(&receiving(12)), "the key that Ben came with stays");
+}

@@ -328,8 +328,11 @@ impl Replica {
                 "this device cannot take that one away: do it on one that linked it, or with the phrase";
             return Err(Refusal::Role(words.to_owned()));
         }
-        let draft = Draft::new(EntryKind::UNLINK, &Unlink { version: CONTROL_VERSION, device });
-        self.write(now, workspace, vec![draft], request, |_| Reply::Done, logs);
+        // Whoever has the device now may have seen tickets, the one it came with among them. First, since
+        // a device that takes itself away may do nothing after.
+        let mut drafts = if holding.may(Role::Admin).is_ok() { holding.revokes() } else { Vec::new() };
+        drafts.push(Draft::new(EntryKind::UNLINK, &Unlink { version: CONTROL_VERSION, device }));
+        self.write(now, workspace, drafts, request, |_| Reply::Done, logs);
         Ok(())
     }
 }

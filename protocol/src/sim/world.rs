@@ -251,7 +251,10 @@ impl World {
             Happening::Join { device } => self.join_late(device),
             Happening::Appoint => self.appoint(),
             Happening::CrossRemovals => self.cross_removals(),
-            Happening::Cheat => self.cheat(),
+            Happening::Cheat => {
+                self.cheat();
+                Ok(())
+            }
             Happening::Redial => self.redial(),
         }
     }

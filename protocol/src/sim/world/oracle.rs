@@ -315,10 +315,9 @@ impl Oracle {
             return true;
         }
         let parents = self.certificates.get(&(person, key)).into_iter().flatten();
-        let found = parents.clone().any(|(parent, bringer)| {
+        parents.clone().any(|(parent, bringer)| {
             self.leads(person, *parent, *bringer, entry, strength, &mut seen.clone())
-        });
-        found
+        })
     }
 
     fn is_above(&self, person: PersonId, upper: DeviceId, lower: DeviceId) -> bool {
