@@ -323,7 +323,7 @@ impl Driver {
                     self.numbering.give(workspace, changes);
                 }
             }
-            Command::SyncNow => self.redial(),
+            Command::SyncNow | Command::Recover { .. } => self.redial(),
             Command::Invite { addresses, .. } | Command::ShowLinkCode { addresses } => {
                 self.add_own_addresses(addresses);
             }
@@ -331,7 +331,6 @@ impl Driver {
                 self.dial_all(&code.addresses);
                 self.redial();
             }
-            Command::Recover { .. } => self.redial(),
             _ => {}
         }
         let request = self.next_request;

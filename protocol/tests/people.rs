@@ -46,7 +46,8 @@ fn set_role(
 }
 
 fn ticket(device: &mut Device, workspace: WorkspaceId, role: Role) -> Ticket {
-    let command = Command::Invite { workspace, role, expires_ms: u64::MAX, addresses: vec![] };
+    let command =
+        Command::Invite { workspace, role, single_use: false, expires_ms: u64::MAX, addresses: vec![] };
     match device.command(command).unwrap() {
         Reply::Ticket(ticket) => ticket,
         other => panic!("{other:?}"),

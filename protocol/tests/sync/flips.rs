@@ -98,9 +98,9 @@ fn a_bit_flipped_in_an_entry_or_its_seal_is_refused() {
         let (bits, seal) = (8 * run.bytes.len(), 8 * 64);
         let bit = dice.below((bits + seal) as u64) as usize;
         if bit < bits {
-            flip(&mut run.bytes, bit)
+            flip(&mut run.bytes, bit);
         } else {
-            flip(&mut run.seal.0, bit - bits)
+            flip(&mut run.seal.0, bit - bits);
         }
         let wire = Wire::member(50, &mut fresh, workspace);
         wire.say_runs(&mut fresh, workspace, vec![run]);
@@ -147,9 +147,9 @@ fn a_bit_flipped_in_a_certificate_lets_nobody_in() {
         let held = |device: &Device| device.replica.logs(workspace).unwrap().find(id).is_some();
         assert_eq!(held(&anna), held(&ben));
         if held(&anna) {
-            void += 1
+            void += 1;
         } else {
-            refused += 1
+            refused += 1;
         }
         assert_eq!((shown(&anna, workspace), shown(&ben, workspace)), before, "{number}, bit {bit}");
     }
@@ -204,10 +204,9 @@ fn a_bit_flipped_in_a_wrap_or_a_commitment_gives_no_key() {
     let share = KeyShare::split(workspace, epoch, &key, to, &mut rng).remove(0);
     let wraps = share.wraps.clone();
     let body = codec::encode(&KeyEpoch { version, commitment, older: Vec::new(), wraps });
-    let ring = || KeyRing::new(workspace, vec![ben.identity.receiving.clone()]);
     let opens = |body: &[u8]| {
-        let mut ring = ring();
-        KeyEpoch::read(body).is_ok_and(|body| !ring.add_epoch(epoch, &body, true).is_empty())
+        let mut keys = KeyRing::new(workspace, vec![ben.identity.receiving.clone()]);
+        KeyEpoch::read(body).is_ok_and(|body| !keys.add_epoch(epoch, &body, true).is_empty())
     };
     assert!(opens(&body));
     let own = share.wraps.iter().position(|(to, _)| *to == ben.identity.receiving.public()).unwrap();

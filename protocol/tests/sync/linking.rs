@@ -30,8 +30,12 @@ fn talk(a: &mut Device, b: &mut Device) {
         if from_a.is_empty() && from_b.is_empty() {
             break;
         }
-        from_a.into_iter().for_each(|frame| b.input(Input::Received { peer: a.id(), frame }));
-        from_b.into_iter().for_each(|frame| a.input(Input::Received { peer: b.id(), frame }));
+        for frame in from_a {
+            b.input(Input::Received { peer: a.id(), frame });
+        }
+        for frame in from_b {
+            a.input(Input::Received { peer: b.id(), frame });
+        }
     }
 }
 
