@@ -2,6 +2,7 @@
 
 mod answer;
 mod carry;
+mod devices;
 mod people;
 mod save;
 

@@ -17,6 +17,7 @@ use velo_protocol::{
     access::Role,
     change::Change,
     id::{DeviceId, EntityId, EntryId, OpId, PersonId, WorkspaceId},
+    link_code::LinkCode,
     model::EntityKey,
     ticket::Ticket,
 };
@@ -118,6 +119,8 @@ pub enum AppCommand {
     SetRole(PersonId, Option<Role>),
     /// Takes a device from the person at this one.
     Unlink(DeviceId),
+    /// Takes in another device of the person.
+    Link(LinkCode),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.

@@ -10,6 +10,7 @@ pub mod dialog_ui;
 pub mod frame_ui;
 pub mod header_ui;
 pub mod invite_ui;
+pub mod link_ui;
 pub mod list_ui;
 pub mod members_ui;
 pub mod onboarding_ui;

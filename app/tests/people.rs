@@ -9,8 +9,13 @@ mod world;
 use egui::{Key, Theme, Vec2};
 use egui_kittest::kittest::Queryable;
 use screen::Screen;
-use velo_app::view::standing::Place;
-use velo_protocol::{access::Role, id::WorkspaceId, model::Kind, replica::Command};
+use velo_app::view::{standing::Place, state::Dialog};
+use velo_protocol::{
+    access::Role,
+    id::WorkspaceId,
+    model::Kind,
+    replica::{Command, Reply},
+};
 use world::{Device, Shared, join_as, meet, part, talk, ticket};
 
 const SIZE: Vec2 = Vec2::new(1440.0, 900.0);
@@ -304,4 +309,63 @@ fn a_device_is_unlinked_after_an_explanation() {
     assert!(screen.shows_part("if it was lost") && screen.unnamed().is_empty());
     screen.click("Unlink device");
     assert!(screen.shows_part("That is none of your devices"), "the core has the last word");
+}
+
+fn code_of(new: &Shared) -> String {
+    match new.borrow_mut().run(Command::ShowLinkCode { addresses: Vec::new() }) {
+        Reply::LinkCode(code) => code.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn devices(screen: &Screen) -> usize {
+    screen.harness.state().model().members.people[0].devices.len()
+}
+
+#[test]
+fn a_device_is_linked_by_its_code() {
+    let (mut screen, id) = Screen::sample();
+    let new = Device::new(9);
+    members(&mut screen);
+    screen.click("Link a device…");
+    assert!(screen.shows_part("Start Velo on the new device") && screen.unnamed().is_empty());
+    screen.fill_in("Link code", "velo1abc");
+    screen.click("Link device");
+    assert!(screen.shows_part("This is not a link code"));
+    screen.click("Cancel");
+    screen.click("Link a device…");
+    let code = code_of(&new);
+    let (first, rest) = code.split_at(30);
+    screen.fill_in("Link code", &format!("{first}\n{rest}\n"));
+    screen.click("Link device");
+    assert!(screen.shows("Looking for the device…") && screen.unnamed().is_empty());
+    meet(&screen.device, &new);
+    screen.harness.run();
+    assert!(screen.shows_part("is one of yours now"));
+    screen.click("Done");
+    assert_eq!(devices(&screen), 2);
+    assert_eq!(new.borrow().person(), screen.device.borrow().person());
+    assert_eq!(new.borrow().workspace(id).name(), "Workshop");
+}
+
+#[test]
+fn a_device_that_is_not_reached_leaves_its_code() {
+    let (mut screen, _) = Screen::sample();
+    let code = code_of(&Device::new(9));
+    members(&mut screen);
+    for closed in [false, true] {
+        screen.click("Link a device…");
+        screen.fill_in("Link code", &code);
+        screen.click("Link device");
+        if closed {
+            screen.click("Cancel");
+        }
+        screen.device.borrow_mut().pass(61_000);
+        screen.harness.run();
+        assert!(screen.shows_part("The new device was not reached"), "{closed}");
+        let Dialog::Link(link) = &screen.harness.state().view().dialog else { panic!("no dialog") };
+        assert_eq!(link.text, code);
+        screen.click("Cancel");
+    }
+    assert_eq!(devices(&screen), 1);
 }

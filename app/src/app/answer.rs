@@ -42,6 +42,8 @@ pub(super) enum Pending {
     Invited,
     /// A role, ticket or device, and what to say when it is done.
     Managed(String),
+    /// To take in another device.
+    Linked { from: Dialog },
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -99,6 +101,7 @@ impl VeloApp {
             }
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
+            (Pending::Linked { .. }, _) => self.linked(),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -120,6 +123,7 @@ impl VeloApp {
             Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {
                 self.ask_again(from, problem);
             }
+            Pending::Linked { from } => self.not_linked(from, problem),
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {
                 self.view.detail.refused(of, part, &problem);
@@ -137,7 +141,7 @@ impl VeloApp {
     }
 
     /// Opens a dialog again whose content was refused.
-    fn ask_again(&mut self, mut dialog: Dialog, problem: String) {
+    pub(super) fn ask_again(&mut self, mut dialog: Dialog, problem: String) {
         if !dialog.complain(&problem) {
             self.say(problem, Tone::Problem, false);
         }

@@ -113,6 +113,7 @@ impl VeloApp {
             AppCommand::Withdraw(invite) => self.withdraw(invite),
             AppCommand::SetRole(person, role) => self.set_role(person, role),
             AppCommand::Unlink(device) => self.unlink(device),
+            AppCommand::Link(code) => self.link(code),
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });

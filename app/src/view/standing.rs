@@ -224,6 +224,7 @@ mod tests {
             members: members.iter().map(|(number, role)| member(*number, *role)).collect(),
             former: former.iter().map(|(number, why)| (PersonId([*number; 32]), *why)).collect(),
             invites: Vec::new(),
+            ..Roster::default()
         });
         Standing::of(&workspace, ME, refused)
     }

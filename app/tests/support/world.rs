@@ -113,7 +113,7 @@ impl Device {
 
     fn output(&mut self, output: Output) {
         match output {
-            Output::Become(_) => {}
+            Output::Become(identity) => self.identity = *identity,
             Output::Remember(record) => {
                 self.logs.entry(record.id).or_default();
             }
