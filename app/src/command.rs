@@ -6,6 +6,7 @@ use crate::{
     icons,
     view::{
         board::Place,
+        phrase::Words,
         picker::Subject,
         quick_add::Draft,
         state::{Dialog, Layout, NamePurpose, Page},
@@ -121,6 +122,10 @@ pub enum AppCommand {
     Unlink(DeviceId),
     /// Takes in another device of the person.
     Link(LinkCode),
+    /// Asks for the 24 words.
+    ShowPhrase,
+    /// Says that these are the 24 words.
+    ConfirmPhrase(Words),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.

@@ -15,6 +15,7 @@ pub mod list_ui;
 pub mod members_ui;
 pub mod onboarding_ui;
 pub mod peers_ui;
+pub mod phrase_ui;
 pub mod picker_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;

@@ -9,12 +9,13 @@ mod world;
 use egui::{Key, Theme, Vec2};
 use egui_kittest::kittest::Queryable;
 use screen::Screen;
-use velo_app::view::{standing::Place, state::Dialog};
+use velo_app::view::{phrase::Words, standing::Place, state::Dialog};
 use velo_protocol::{
     access::Role,
     id::WorkspaceId,
     model::Kind,
     replica::{Command, Reply},
+    root::Root,
 };
 use world::{Device, Shared, join_as, meet, part, talk, ticket};
 
@@ -368,4 +369,33 @@ fn a_device_that_is_not_reached_leaves_its_code() {
         screen.click("Cancel");
     }
     assert_eq!(devices(&screen), 1);
+}
+
+#[test]
+fn the_reminder_goes_when_the_words_are_confirmed() {
+    let (mut screen, _) = Screen::sample();
+    assert!(!screen.shows("Write down your 24 words"));
+    let right = Root::from_seed([7; 32]).phrase();
+    screen.device.borrow_mut().phrase = Some(Words(right.clone()));
+    screen.harness.run();
+    screen.click("Write down your 24 words");
+    let first = format!("1. {}", right.split(' ').next().unwrap());
+    assert!(!screen.shows(&first) && screen.unnamed().is_empty(), "not before they are asked for");
+    screen.click("Show the words");
+    assert!(screen.shows(&first));
+    let last = format!("24. {}", right.split(' ').next_back().unwrap());
+    assert!(screen.shows(&last) && screen.unnamed().is_empty());
+    screen.click("I have written them down");
+    assert!(!screen.shows(&first) && screen.unnamed().is_empty());
+    screen.fill_in("The 24 words", "zoo zoo");
+    screen.click("Confirm");
+    assert!(screen.shows_part("A phrase has 24 words, and this has 2"));
+    screen.click("Cancel");
+    screen.click("Write down your 24 words");
+    screen.click("Show the words");
+    screen.click("I have written them down");
+    screen.fill_in("The 24 words", &right);
+    screen.click("Confirm");
+    assert!(!screen.shows("Write down your 24 words") && !screen.shows("Your 24 words"));
+    assert!(screen.shows_part("Your 24 words are confirmed"));
 }

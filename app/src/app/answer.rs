@@ -44,6 +44,10 @@ pub(super) enum Pending {
     Managed(String),
     /// To take in another device.
     Linked { from: Dialog },
+    /// The 24 words.
+    Phrase,
+    /// To compare the 24 words.
+    Confirmed,
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -74,6 +78,7 @@ impl VeloApp {
                         self.view.story.take(of, told);
                     }
                 }
+                Ok(Answered::Phrase(words)) => self.show_phrase(words),
                 Err(problem) => self.refused(pending, &problem),
             }
         }
@@ -102,6 +107,7 @@ impl VeloApp {
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
             (Pending::Linked { .. }, _) => self.linked(),
+            (Pending::Confirmed, _) => self.confirmed(),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -124,6 +130,7 @@ impl VeloApp {
                 self.ask_again(from, problem);
             }
             Pending::Linked { from } => self.not_linked(from, problem),
+            Pending::Phrase | Pending::Confirmed => self.no_phrase(problem),
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {
                 self.view.detail.refused(of, part, &problem);

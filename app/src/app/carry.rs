@@ -114,6 +114,10 @@ impl VeloApp {
             AppCommand::SetRole(person, role) => self.set_role(person, role),
             AppCommand::Unlink(device) => self.unlink(device),
             AppCommand::Link(code) => self.link(code),
+            AppCommand::ShowPhrase => self.send(Request::Phrase, Pending::Phrase),
+            AppCommand::ConfirmPhrase(words) => {
+                self.send(Request::ConfirmPhrase(words), Pending::Confirmed);
+            }
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });

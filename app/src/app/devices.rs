@@ -4,6 +4,7 @@ use super::{Pending, VeloApp};
 use crate::{
     bridge::Request,
     view::{
+        phrase::{Step, Words},
         state::{Dialog, Link, LinkStep},
         toast::Tone,
     },
@@ -33,6 +34,33 @@ impl VeloApp {
                 dialog.complain(&problem);
             }
             _ => self.ask_again(from, problem),
+        }
+    }
+
+    /// Shows the 24 words, if they are still wanted.
+    pub(super) fn show_phrase(&mut self, words: Option<Words>) {
+        let Dialog::Phrase(phrase) = &mut self.view.dialog else { return };
+        match words {
+            Some(words) => phrase.step = Step::Shown(words),
+            None => {
+                self.view.dialog = Dialog::None;
+                self.say("You have confirmed your words before: this device forgot them", Tone::Done, false);
+            }
+        }
+    }
+
+    /// The 24 words are confirmed.
+    pub(super) fn confirmed(&mut self) {
+        if matches!(self.view.dialog, Dialog::Phrase(_)) {
+            self.view.dialog = Dialog::None;
+        }
+        self.say("Your 24 words are confirmed. Keep them safe", Tone::Done, false);
+    }
+
+    /// The 24 words cannot be shown, or were others.
+    pub(super) fn no_phrase(&mut self, problem: String) {
+        if !matches!(self.view.dialog, Dialog::Phrase(_)) || !self.view.dialog.complain(&problem) {
+            self.say(problem, Tone::Problem, false);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, refusals::Refusals, sample, troubles::Troubles,
+    Answer, Answered, Bridge, Me, Peer, Request, keys::Debt, refusals::Refusals, sample, troubles::Troubles,
     worker::Worker,
 };
 use crate::view::{
     date::Moment,
+    phrase::Words,
     state::Preferences,
     story::{self, Told},
 };
@@ -66,6 +67,7 @@ pub struct NodeBridge {
     name: Option<String>,
     troubles: Troubles,
     refusals: Refusals,
+    debt: Debt,
     worker: Worker,
 }
 
@@ -77,14 +79,22 @@ impl NodeBridge {
         let (heard, asked) = (troubles.clone(), node.clone());
         let refusals = Refusals::default();
         let refused = refusals.clone();
+        let debt = Debt::default();
+        let owed = debt.clone();
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
             let mut goes_on = true;
+            // Reading the keys may take a while: not for the window to wait.
+            owed.renew(&asked);
+            ctx.request_repaint();
             while goes_on {
                 match events.blocking_recv() {
                     Ok(event) => {
                         heard.hear(&event);
                         refused.hear(&event);
+                        if matches!(event, NodeEvent::Linked { .. }) {
+                            owed.renew(&asked);
+                        }
                         goes_on = !matches!(event, NodeEvent::Stopped);
                     }
                     Err(RecvError::Lagged(_)) => heard.renew(&asked),
@@ -105,6 +115,7 @@ impl NodeBridge {
             name: name.map(|known| known.name),
             troubles,
             refusals,
+            debt,
             worker: Worker::start("velo-app-worker")?,
         })
     }
@@ -194,6 +205,10 @@ impl Bridge for NodeBridge {
         self.refusals.list()
     }
 
+    fn owes_phrase(&self) -> bool {
+        self.debt.is_open()
+    }
+
     fn name(&self) -> Option<String> {
         self.name.clone()
     }
@@ -232,6 +247,19 @@ impl Bridge for NodeBridge {
             },
             Request::Story(workspace, task) => {
                 self.work(id, move |node| Ok(Answered::Story(tell(node, workspace, task))));
+            }
+            Request::Phrase => self.work(id, |node| {
+                let phrase = node.phrase()?;
+                Ok(Answered::Phrase(phrase.map(Words)))
+            }),
+            Request::ConfirmPhrase(words) => {
+                let debt = self.debt.clone();
+                self.work(id, move |node| {
+                    let confirmed = node.confirm_phrase(&words.0);
+                    debt.renew(node);
+                    confirmed?;
+                    Ok(Answered::Reply(Reply::Done))
+                });
             }
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));

@@ -5,6 +5,7 @@ use super::{
     card::Cards,
     detail::Detail,
     onboarding::Onboarding,
+    phrase::{self, Phrase},
     picker::Picker,
     qr::Qr,
     story::Story,
@@ -93,6 +94,8 @@ pub enum Dialog {
     },
     /// Takes in another device of the person.
     Link(Link),
+    /// Shows the 24 words, and has them typed in.
+    Phrase(Phrase),
     /// All keys.
     Shortcuts,
 }
@@ -278,6 +281,14 @@ impl Dialog {
             }
             Self::Link(link) => {
                 (link.problem, link.step) = (Some(words.to_owned()), LinkStep::Asking);
+                true
+            }
+            Self::Phrase(phrase) => {
+                phrase.problem = Some(words.to_owned());
+                phrase.step = match phrase.step {
+                    phrase::Step::Comparing => phrase::Step::Typing,
+                    _ => phrase::Step::Told,
+                };
                 true
             }
             _ => false,
