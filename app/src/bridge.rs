@@ -8,6 +8,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
     replica::{Command, PeerStatus, Reply, RequestId},
+    root::Root,
     workspace::Workspace,
 };
 
@@ -37,6 +38,9 @@ pub enum Request {
     Story(WorkspaceId, EntityId),
     /// Brings something deleted back, with what was deleted together with it.
     Restore(WorkspaceId, EntityKey),
+    /// Brings a person back to this new device. The second is where a device of their team may be
+    /// reached; empty for the same network.
+    Recover(Root, String),
     /// The 24 words of whoever is here.
     Phrase,
     /// Wipes the root from the device, if these are the 24 words.

@@ -20,6 +20,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, EntryId, OpId, PersonId, WorkspaceId},
     link_code::LinkCode,
     model::EntityKey,
+    root::Root,
     ticket::Ticket,
 };
 
@@ -122,6 +123,15 @@ pub enum AppCommand {
     Unlink(DeviceId),
     /// Takes in another device of the person.
     Link(LinkCode),
+    /// Makes the code of this new device.
+    ShowLinkCode,
+    /// Brings a person back to this new device.
+    Recover {
+        /// What their 24 words stand for.
+        root: Root,
+        /// Where a device of their team may be reached; empty for the same network.
+        address: String,
+    },
     /// Asks for the 24 words.
     ShowPhrase,
     /// Says that these are the 24 words.

@@ -399,3 +399,45 @@ fn the_reminder_goes_when_the_words_are_confirmed() {
     assert!(!screen.shows("Write down your 24 words") && !screen.shows("Your 24 words"));
     assert!(screen.shows_part("Your 24 words are confirmed"));
 }
+
+#[test]
+fn a_new_device_shows_its_code_and_is_taken_in() {
+    let (old, id) = Screen::sample();
+    let mut new = Screen::new(&Device::new(9), SIZE, Theme::Light);
+    new.click("I use Velo on another device");
+    assert!(new.shows("QR code of this device") && new.unnamed().is_empty());
+    let code = new.harness.state().view().onboarding.code.clone().unwrap();
+    new.click("Copy code");
+    let code = code.text.parse().unwrap();
+    // It is answered when the new device has been met.
+    old.device.borrow_mut().begin(Command::Link { code });
+    meet(&old.device, &new.device);
+    new.harness.run();
+    assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
+    assert!(new.shows_part("This device is yours now"));
+    assert!(!new.harness.state().view().board.columns.is_empty());
+}
+
+#[test]
+fn the_24_words_bring_somebody_back() {
+    let (old, id) = Screen::sample();
+    let mut new = Screen::new(&Device::new(9), SIZE, Theme::Dark);
+    let right = Root::from_seed([1; 32]).phrase();
+    new.click("I lost my devices");
+    assert!(new.unnamed().is_empty());
+    new.fill_in("The 24 words", &right.replacen(right.split(' ').next().unwrap(), "abandn", 1));
+    new.click("Bring me back");
+    assert!(new.shows_part("Word 1, \"abandn\", is not in the list of words"));
+    new.click("I have a ticket");
+    new.click("I lost my devices");
+    new.harness.get_by_label("The 24 words").focus();
+    new.harness.run();
+    new.control(Key::A);
+    new.fill_in("The 24 words", &right);
+    new.click("Bring me back");
+    assert!(new.shows_part("Looking for a device of your team…"));
+    meet(&old.device, &new.device);
+    new.harness.run();
+    assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
+    assert_eq!(new.device.borrow().person(), old.device.borrow().person());
+}

@@ -44,6 +44,10 @@ pub(super) enum Pending {
     Managed(String),
     /// To take in another device.
     Linked { from: Dialog },
+    /// The code of this device.
+    Code,
+    /// To bring a person back.
+    Recovering,
     /// The 24 words.
     Phrase,
     /// To compare the 24 words.
@@ -107,6 +111,11 @@ impl VeloApp {
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
             (Pending::Linked { .. }, _) => self.linked(),
+            (Pending::Code, Reply::LinkCode(code)) => self.show_code(&code),
+            (Pending::Recovering, _) => {
+                self.view.onboarding.waiting = false;
+                self.view.onboarding.recovering = true;
+            }
             (Pending::Confirmed, _) => self.confirmed(),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
@@ -123,7 +132,9 @@ impl VeloApp {
         self.view.onboarding.waiting = false;
         let first_start = self.model.workspace.is_none();
         match pending {
-            Pending::Found { .. } | Pending::Joined { .. } if first_start => {
+            Pending::Found { .. } | Pending::Joined { .. } | Pending::Code | Pending::Recovering
+                if first_start =>
+            {
                 self.view.onboarding.problem = Some(problem);
             }
             Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {

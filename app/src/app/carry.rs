@@ -114,6 +114,11 @@ impl VeloApp {
             AppCommand::SetRole(person, role) => self.set_role(person, role),
             AppCommand::Unlink(device) => self.unlink(device),
             AppCommand::Link(code) => self.link(code),
+            AppCommand::ShowLinkCode => self.make_code(),
+            AppCommand::Recover { root, address } => {
+                self.view.onboarding.waiting = true;
+                self.send(Request::Recover(root, address), Pending::Recovering);
+            }
             AppCommand::ShowPhrase => self.send(Request::Phrase, Pending::Phrase),
             AppCommand::ConfirmPhrase(words) => {
                 self.send(Request::ConfirmPhrase(words), Pending::Confirmed);

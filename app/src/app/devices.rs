@@ -4,7 +4,9 @@ use super::{Pending, VeloApp};
 use crate::{
     bridge::Request,
     view::{
+        onboarding::{Code, Onboarding, Way},
         phrase::{Step, Words},
+        qr::Qr,
         state::{Dialog, Link, LinkStep},
         toast::Tone,
     },
@@ -62,5 +64,25 @@ impl VeloApp {
         if !matches!(self.view.dialog, Dialog::Phrase(_)) || !self.view.dialog.complain(&problem) {
             self.say(problem, Tone::Problem, false);
         }
+    }
+
+    pub(super) fn make_code(&mut self) {
+        let addresses = self.bridge.addresses();
+        self.send(Request::Replica(Command::ShowLinkCode { addresses }), Pending::Code);
+    }
+
+    pub(super) fn show_code(&mut self, code: &LinkCode) {
+        let text = code.to_string();
+        self.view.onboarding.code = Some(Code { qr: Qr::of(&text), text });
+    }
+
+    /// This device was new, and is in workspaces now. What was entered for that is of no more use.
+    pub(super) fn arrived(&mut self) {
+        let state = &mut self.view.onboarding;
+        if !matches!(state.way, Way::Device | Way::Lost) {
+            return;
+        }
+        *state = Onboarding::default();
+        self.say("This device is yours now. Your workspaces arrive here", Tone::Done, false);
     }
 }

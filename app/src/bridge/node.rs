@@ -26,6 +26,7 @@ use velo_protocol::{
     id::{EntityId, WorkspaceId},
     model::EntityKey,
     replica::{Command, Reply, RequestId},
+    root::Root,
     store::EntryAt,
     workspace::Workspace,
 };
@@ -165,6 +166,18 @@ fn restore(node: &NodeHandle, id: WorkspaceId, key: EntityKey) -> Result<Reply, 
     node.submit_blocking(Command::Edit { workspace: id, changes })
 }
 
+fn recover(node: &NodeHandle, root: Root, address: &str) -> Result<Answered, NodeError> {
+    // Nothing is begun with an address that cannot be used.
+    if !address.is_empty() {
+        NodeHandle::check_address(address)?;
+    }
+    let reply = node.submit_blocking(Command::Recover { root })?;
+    if !address.is_empty() {
+        node.add_peer(address)?;
+    }
+    Ok(Answered::Reply(reply))
+}
+
 impl Bridge for NodeBridge {
     fn moment(&self) -> Moment {
         let now = jiff::Zoned::now();
@@ -248,6 +261,7 @@ impl Bridge for NodeBridge {
             Request::Story(workspace, task) => {
                 self.work(id, move |node| Ok(Answered::Story(tell(node, workspace, task))));
             }
+            Request::Recover(root, address) => self.work(id, move |node| recover(node, root, &address)),
             Request::Phrase => self.work(id, |node| {
                 let phrase = node.phrase()?;
                 Ok(Answered::Phrase(phrase.map(Words)))

@@ -160,6 +160,12 @@ impl Device {
         }
     }
 
+    /// Begins what is answered later.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn begin(&mut self, command: Command) {
+        self.handle(Input::Command { request: OWN_REQUEST + 1, command });
+    }
+
     /// Founds a workspace.
     pub fn found(&mut self, name: &str, person: &str) -> WorkspaceId {
         let command = Command::CreateWorkspace { name: name.into(), person_name: person.into() };
@@ -368,6 +374,7 @@ impl Bridge for TestBridge {
                 device.answers.push(Answer { request: id, result: Ok(Answered::Story(told)) });
                 return;
             }
+            Request::Recover(root, _) => Command::Recover { root },
             Request::Phrase => {
                 let result = Ok(Answered::Phrase(device.phrase.clone()));
                 device.answers.push(Answer { request: id, result });
