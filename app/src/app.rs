@@ -2,6 +2,7 @@
 
 mod answer;
 mod carry;
+mod devices;
 mod people;
 mod save;
 
@@ -133,6 +134,9 @@ impl VeloApp {
             self.shown = None;
             return;
         };
+        if self.shown.is_none() {
+            self.arrived();
+        }
         self.show(&workspace, changed);
         self.follow_detail(&workspace);
         if let Some(of) = self.view.story.ask(&workspace, self.view.open) {

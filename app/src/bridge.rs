@@ -3,11 +3,12 @@
 //! Everything behind [`Bridge`] may use threads, files and clocks; nothing in front of it does. No
 //! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
-use crate::view::{date::Moment, state::Preferences, story::Told};
+use crate::view::{date::Moment, phrase::Words, state::Preferences, story::Told};
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
     replica::{Command, PeerStatus, Reply, RequestId},
+    root::Root,
     workspace::Workspace,
 };
 
@@ -15,6 +16,8 @@ use velo_protocol::{
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
+#[cfg(not(target_arch = "wasm32"))]
+mod keys;
 #[cfg(not(target_arch = "wasm32"))]
 mod refusals;
 #[cfg(not(target_arch = "wasm32"))]
@@ -35,6 +38,13 @@ pub enum Request {
     Story(WorkspaceId, EntityId),
     /// Brings something deleted back, with what was deleted together with it.
     Restore(WorkspaceId, EntityKey),
+    /// Brings a person back to this new device. The second is where a device of their team may be
+    /// reached; empty for the same network.
+    Recover(Root, String),
+    /// The 24 words of whoever is here.
+    Phrase,
+    /// Wipes the root from the device, if these are the 24 words.
+    ConfirmPhrase(Words),
 }
 
 /// What is answered to a [`Request`].
@@ -44,6 +54,8 @@ pub enum Answered {
     Reply(Reply),
     /// What was asked for with [`Request::Story`].
     Story(Vec<Told>),
+    /// The 24 words; `None` if they were confirmed and are gone.
+    Phrase(Option<Words>),
 }
 
 /// What became of a request.
@@ -93,6 +105,8 @@ pub trait Bridge {
     fn troubles(&self) -> Vec<String>;
     /// Workspaces whose ticket cannot be used, and why.
     fn refusals(&self) -> Vec<(WorkspaceId, String)>;
+    /// Whether whoever is here has not yet confirmed that they have their 24 words.
+    fn owes_phrase(&self) -> bool;
     /// The name of whoever is here, if one was given.
     fn name(&self) -> Option<String>;
     /// Notes the name of whoever is here.

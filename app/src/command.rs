@@ -6,6 +6,7 @@ use crate::{
     icons,
     view::{
         board::Place,
+        phrase::Words,
         picker::Subject,
         quick_add::Draft,
         state::{Dialog, Layout, NamePurpose, Page},
@@ -17,7 +18,9 @@ use velo_protocol::{
     access::Role,
     change::Change,
     id::{DeviceId, EntityId, EntryId, OpId, PersonId, WorkspaceId},
+    link_code::LinkCode,
     model::EntityKey,
+    root::Root,
     ticket::Ticket,
 };
 
@@ -118,6 +121,21 @@ pub enum AppCommand {
     SetRole(PersonId, Option<Role>),
     /// Takes a device from the person at this one.
     Unlink(DeviceId),
+    /// Takes in another device of the person.
+    Link(LinkCode),
+    /// Makes the code of this new device.
+    ShowLinkCode,
+    /// Brings a person back to this new device.
+    Recover {
+        /// What their 24 words stand for.
+        root: Root,
+        /// Where a device of their team may be reached; empty for the same network.
+        address: String,
+    },
+    /// Asks for the 24 words.
+    ShowPhrase,
+    /// Says that these are the 24 words.
+    ConfirmPhrase(Words),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.

@@ -15,6 +15,7 @@ pub mod members;
 pub mod model;
 pub mod onboarding;
 pub mod peers;
+pub mod phrase;
 pub mod picker;
 pub mod qr;
 pub mod quick_add;

@@ -9,8 +9,14 @@ mod world;
 use egui::{Key, Theme, Vec2};
 use egui_kittest::kittest::Queryable;
 use screen::Screen;
-use velo_app::view::standing::Place;
-use velo_protocol::{access::Role, id::WorkspaceId, model::Kind, replica::Command};
+use velo_app::view::{phrase::Words, standing::Place, state::Dialog};
+use velo_protocol::{
+    access::Role,
+    id::WorkspaceId,
+    model::Kind,
+    replica::{Command, Reply},
+    root::Root,
+};
 use world::{Device, Shared, join_as, meet, part, talk, ticket};
 
 const SIZE: Vec2 = Vec2::new(1440.0, 900.0);
@@ -304,4 +310,134 @@ fn a_device_is_unlinked_after_an_explanation() {
     assert!(screen.shows_part("if it was lost") && screen.unnamed().is_empty());
     screen.click("Unlink device");
     assert!(screen.shows_part("That is none of your devices"), "the core has the last word");
+}
+
+fn code_of(new: &Shared) -> String {
+    match new.borrow_mut().run(Command::ShowLinkCode { addresses: Vec::new() }) {
+        Reply::LinkCode(code) => code.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn devices(screen: &Screen) -> usize {
+    screen.harness.state().model().members.people[0].devices.len()
+}
+
+#[test]
+fn a_device_is_linked_by_its_code() {
+    let (mut screen, id) = Screen::sample();
+    let new = Device::new(9);
+    members(&mut screen);
+    screen.click("Link a device…");
+    assert!(screen.shows_part("Start Velo on the new device") && screen.unnamed().is_empty());
+    screen.fill_in("Link code", "velo1abc");
+    screen.click("Link device");
+    assert!(screen.shows_part("This is not a link code"));
+    screen.click("Cancel");
+    screen.click("Link a device…");
+    let code = code_of(&new);
+    let (first, rest) = code.split_at(30);
+    screen.fill_in("Link code", &format!("{first}\n{rest}\n"));
+    screen.click("Link device");
+    assert!(screen.shows("Looking for the device…") && screen.unnamed().is_empty());
+    meet(&screen.device, &new);
+    screen.harness.run();
+    assert!(screen.shows_part("is one of yours now"));
+    screen.click("Done");
+    assert_eq!(devices(&screen), 2);
+    assert_eq!(new.borrow().person(), screen.device.borrow().person());
+    assert_eq!(new.borrow().workspace(id).name(), "Workshop");
+}
+
+#[test]
+fn a_device_that_is_not_reached_leaves_its_code() {
+    let (mut screen, _) = Screen::sample();
+    let code = code_of(&Device::new(9));
+    members(&mut screen);
+    for closed in [false, true] {
+        screen.click("Link a device…");
+        screen.fill_in("Link code", &code);
+        screen.click("Link device");
+        if closed {
+            screen.click("Cancel");
+        }
+        screen.device.borrow_mut().pass(61_000);
+        screen.harness.run();
+        assert!(screen.shows_part("The new device was not reached"), "{closed}");
+        let Dialog::Link(link) = &screen.harness.state().view().dialog else { panic!("no dialog") };
+        assert_eq!(link.text, code);
+        screen.click("Cancel");
+    }
+    assert_eq!(devices(&screen), 1);
+}
+
+#[test]
+fn the_reminder_goes_when_the_words_are_confirmed() {
+    let (mut screen, _) = Screen::sample();
+    assert!(!screen.shows("Write down your 24 words"));
+    let right = Root::from_seed([7; 32]).phrase();
+    screen.device.borrow_mut().phrase = Some(Words(right.clone()));
+    screen.harness.run();
+    screen.click("Write down your 24 words");
+    let first = format!("1. {}", right.split(' ').next().unwrap());
+    assert!(!screen.shows(&first) && screen.unnamed().is_empty(), "not before they are asked for");
+    screen.click("Show the words");
+    assert!(screen.shows(&first));
+    let last = format!("24. {}", right.split(' ').next_back().unwrap());
+    assert!(screen.shows(&last) && screen.unnamed().is_empty());
+    screen.click("I have written them down");
+    assert!(!screen.shows(&first) && screen.unnamed().is_empty());
+    screen.fill_in("The 24 words", "zoo zoo");
+    screen.click("Confirm");
+    assert!(screen.shows_part("A phrase has 24 words, and this has 2"));
+    screen.click("Cancel");
+    screen.click("Write down your 24 words");
+    screen.click("Show the words");
+    screen.click("I have written them down");
+    screen.fill_in("The 24 words", &right);
+    screen.click("Confirm");
+    assert!(!screen.shows("Write down your 24 words") && !screen.shows("Your 24 words"));
+    assert!(screen.shows_part("Your 24 words are confirmed"));
+}
+
+#[test]
+fn a_new_device_shows_its_code_and_is_taken_in() {
+    let (old, id) = Screen::sample();
+    let mut new = Screen::new(&Device::new(9), SIZE, Theme::Light);
+    new.click("I use Velo on another device");
+    assert!(new.shows("QR code of this device") && new.unnamed().is_empty());
+    let code = new.harness.state().view().onboarding.code.clone().unwrap();
+    new.click("Copy code");
+    let code = code.text.parse().unwrap();
+    // It is answered when the new device has been met.
+    old.device.borrow_mut().begin(Command::Link { code });
+    meet(&old.device, &new.device);
+    new.harness.run();
+    assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
+    assert!(new.shows_part("This device is yours now"));
+    assert!(!new.harness.state().view().board.columns.is_empty());
+}
+
+#[test]
+fn the_24_words_bring_somebody_back() {
+    let (old, id) = Screen::sample();
+    let mut new = Screen::new(&Device::new(9), SIZE, Theme::Dark);
+    let right = Root::from_seed([1; 32]).phrase();
+    new.click("I lost my devices");
+    assert!(new.unnamed().is_empty());
+    new.fill_in("The 24 words", &right.replacen(right.split(' ').next().unwrap(), "abandn", 1));
+    new.click("Bring me back");
+    assert!(new.shows_part("Word 1, \"abandn\", is not in the list of words"));
+    new.click("I have a ticket");
+    new.click("I lost my devices");
+    new.harness.get_by_label("The 24 words").focus();
+    new.harness.run();
+    new.control(Key::A);
+    new.fill_in("The 24 words", &right);
+    new.click("Bring me back");
+    assert!(new.shows_part("Looking for a device of your team…"));
+    meet(&old.device, &new.device);
+    new.harness.run();
+    assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
+    assert_eq!(new.device.borrow().person(), old.device.borrow().person());
 }

@@ -42,6 +42,16 @@ pub(super) enum Pending {
     Invited,
     /// A role, ticket or device, and what to say when it is done.
     Managed(String),
+    /// To take in another device.
+    Linked { from: Dialog },
+    /// The code of this device.
+    Code,
+    /// To bring a person back.
+    Recovering,
+    /// The 24 words.
+    Phrase,
+    /// To compare the 24 words.
+    Confirmed,
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -72,6 +82,7 @@ impl VeloApp {
                         self.view.story.take(of, told);
                     }
                 }
+                Ok(Answered::Phrase(words)) => self.show_phrase(words),
                 Err(problem) => self.refused(pending, &problem),
             }
         }
@@ -99,6 +110,13 @@ impl VeloApp {
             }
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
+            (Pending::Linked { .. }, _) => self.linked(),
+            (Pending::Code, Reply::LinkCode(code)) => self.show_code(&code),
+            (Pending::Recovering, _) => {
+                self.view.onboarding.waiting = false;
+                self.view.onboarding.recovering = true;
+            }
+            (Pending::Confirmed, _) => self.confirmed(),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -114,12 +132,16 @@ impl VeloApp {
         self.view.onboarding.waiting = false;
         let first_start = self.model.workspace.is_none();
         match pending {
-            Pending::Found { .. } | Pending::Joined { .. } if first_start => {
+            Pending::Found { .. } | Pending::Joined { .. } | Pending::Code | Pending::Recovering
+                if first_start =>
+            {
                 self.view.onboarding.problem = Some(problem);
             }
             Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {
                 self.ask_again(from, problem);
             }
+            Pending::Linked { from } => self.not_linked(from, problem),
+            Pending::Phrase | Pending::Confirmed => self.no_phrase(problem),
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {
                 self.view.detail.refused(of, part, &problem);
@@ -137,7 +159,7 @@ impl VeloApp {
     }
 
     /// Opens a dialog again whose content was refused.
-    fn ask_again(&mut self, mut dialog: Dialog, problem: String) {
+    pub(super) fn ask_again(&mut self, mut dialog: Dialog, problem: String) {
         if !dialog.complain(&problem) {
             self.say(problem, Tone::Problem, false);
         }

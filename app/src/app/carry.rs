@@ -113,6 +113,16 @@ impl VeloApp {
             AppCommand::Withdraw(invite) => self.withdraw(invite),
             AppCommand::SetRole(person, role) => self.set_role(person, role),
             AppCommand::Unlink(device) => self.unlink(device),
+            AppCommand::Link(code) => self.link(code),
+            AppCommand::ShowLinkCode => self.make_code(),
+            AppCommand::Recover { root, address } => {
+                self.view.onboarding.waiting = true;
+                self.send(Request::Recover(root, address), Pending::Recovering);
+            }
+            AppCommand::ShowPhrase => self.send(Request::Phrase, Pending::Phrase),
+            AppCommand::ConfirmPhrase(words) => {
+                self.send(Request::ConfirmPhrase(words), Pending::Confirmed);
+            }
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });

@@ -26,7 +26,9 @@ impl VeloApp {
 
     /// Whether anything but reading waits for its answer.
     fn is_saving(&self) -> bool {
-        self.pending.values().any(|pending| !matches!(pending, Pending::Told(_)))
+        self.pending.values().any(|pending| {
+            !matches!(pending, Pending::Told(_) | Pending::Code | Pending::Phrase | Pending::Linked { .. })
+        })
     }
 
     /// Saves what has been typed into the fields of the open task.

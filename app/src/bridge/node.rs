@@ -1,11 +1,12 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, refusals::Refusals, sample, troubles::Troubles,
+    Answer, Answered, Bridge, Me, Peer, Request, keys::Debt, refusals::Refusals, sample, troubles::Troubles,
     worker::Worker,
 };
 use crate::view::{
     date::Moment,
+    phrase::Words,
     state::Preferences,
     story::{self, Told},
 };
@@ -25,6 +26,7 @@ use velo_protocol::{
     id::{EntityId, WorkspaceId},
     model::EntityKey,
     replica::{Command, Reply, RequestId},
+    root::Root,
     store::EntryAt,
     workspace::Workspace,
 };
@@ -66,6 +68,7 @@ pub struct NodeBridge {
     name: Option<String>,
     troubles: Troubles,
     refusals: Refusals,
+    debt: Debt,
     worker: Worker,
 }
 
@@ -77,14 +80,22 @@ impl NodeBridge {
         let (heard, asked) = (troubles.clone(), node.clone());
         let refusals = Refusals::default();
         let refused = refusals.clone();
+        let debt = Debt::default();
+        let owed = debt.clone();
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
             let mut goes_on = true;
+            // Reading the keys may take a while: not for the window to wait.
+            owed.renew(&asked);
+            ctx.request_repaint();
             while goes_on {
                 match events.blocking_recv() {
                     Ok(event) => {
                         heard.hear(&event);
                         refused.hear(&event);
+                        if matches!(event, NodeEvent::Linked { .. }) {
+                            owed.renew(&asked);
+                        }
                         goes_on = !matches!(event, NodeEvent::Stopped);
                     }
                     Err(RecvError::Lagged(_)) => heard.renew(&asked),
@@ -105,6 +116,7 @@ impl NodeBridge {
             name: name.map(|known| known.name),
             troubles,
             refusals,
+            debt,
             worker: Worker::start("velo-app-worker")?,
         })
     }
@@ -154,6 +166,18 @@ fn restore(node: &NodeHandle, id: WorkspaceId, key: EntityKey) -> Result<Reply, 
     node.submit_blocking(Command::Edit { workspace: id, changes })
 }
 
+fn recover(node: &NodeHandle, root: Root, address: &str) -> Result<Answered, NodeError> {
+    // Nothing is begun with an address that cannot be used.
+    if !address.is_empty() {
+        NodeHandle::check_address(address)?;
+    }
+    let reply = node.submit_blocking(Command::Recover { root })?;
+    if !address.is_empty() {
+        node.add_peer(address)?;
+    }
+    Ok(Answered::Reply(reply))
+}
+
 impl Bridge for NodeBridge {
     fn moment(&self) -> Moment {
         let now = jiff::Zoned::now();
@@ -194,6 +218,10 @@ impl Bridge for NodeBridge {
         self.refusals.list()
     }
 
+    fn owes_phrase(&self) -> bool {
+        self.debt.is_open()
+    }
+
     fn name(&self) -> Option<String> {
         self.name.clone()
     }
@@ -232,6 +260,20 @@ impl Bridge for NodeBridge {
             },
             Request::Story(workspace, task) => {
                 self.work(id, move |node| Ok(Answered::Story(tell(node, workspace, task))));
+            }
+            Request::Recover(root, address) => self.work(id, move |node| recover(node, root, &address)),
+            Request::Phrase => self.work(id, |node| {
+                let phrase = node.phrase()?;
+                Ok(Answered::Phrase(phrase.map(Words)))
+            }),
+            Request::ConfirmPhrase(words) => {
+                let debt = self.debt.clone();
+                self.work(id, move |node| {
+                    let confirmed = node.confirm_phrase(&words.0);
+                    debt.renew(node);
+                    confirmed?;
+                    Ok(Answered::Reply(Reply::Done))
+                });
             }
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));

@@ -116,13 +116,13 @@ fn made(ui: &mut Ui, cx: &mut Cx<'_>, role: Role, ticket: &Ticket, words: &str, 
     let most = (ui.ctx().content_rect().height() - 176.0).max(160.0);
     ScrollArea::vertical().max_height(most).show(ui, |ui| {
         if ui.available_width() < NARROW {
-            code(ui, qr, most);
+            code(ui, "QR code of the ticket", qr, most);
             ui.add_space(space::S);
             details(ui, cx, ticket, words);
         } else {
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
-                code(ui, qr, most);
+                code(ui, "QR code of the ticket", qr, most);
                 ui.vertical(|ui| details(ui, cx, ticket, words));
             });
         }
@@ -138,9 +138,9 @@ fn made(ui: &mut Ui, cx: &mut Cx<'_>, role: Role, ticket: &Ticket, words: &str, 
 }
 
 /// Dark on white in both themes: many readers see no other.
-fn code(ui: &mut Ui, qr: Option<&Qr>, room: f32) {
+pub fn code(ui: &mut Ui, name: &str, qr: Option<&Qr>, room: f32) {
     let Some(qr) = qr else {
-        field::note(ui, "This ticket is too long for a QR code: send its text.");
+        field::note(ui, "This is too long for a QR code: send its text.");
         return;
     };
     // Squares of whole pixels, at whole pixels: nothing is blurred.
@@ -150,7 +150,7 @@ fn code(ui: &mut Ui, qr: Option<&Qr>, room: f32) {
     let square = (least * scale / qr.outer() as f32).ceil() / scale;
     let (rect, response) =
         ui.allocate_exact_size(vec2(1.0, 1.0) * (square * qr.outer() as f32), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, "QR code of the ticket"));
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, name));
     let start = pos2((rect.left() * scale).round() / scale, (rect.top() * scale).round() / scale);
     let line = Stroke::new(1.0, tokens(ui.ctx()).border);
     ui.painter().rect(rect, CornerRadius::same(radius::M), Color32::WHITE, line, StrokeKind::Inside);
@@ -185,7 +185,8 @@ fn details(ui: &mut Ui, cx: &Cx<'_>, ticket: &Ticket, words: &str) {
     }
 }
 
-fn ticket_text(ui: &mut Ui, words: &str, tokens: &Tokens) {
+/// A long text to copy.
+pub fn ticket_text(ui: &mut Ui, words: &str, tokens: &Tokens) {
     let frame = Frame::new().fill(tokens.app).stroke(Stroke::new(1.0, tokens.border_strong));
     frame.corner_radius(CornerRadius::same(radius::M)).inner_margin(Margin::same(10)).show(ui, |ui| {
         ui.set_width(ui.available_width());

@@ -1,6 +1,6 @@
 //! The first start: one page, a name, three ways to begin.
 
-use super::Cx;
+use super::{Cx, invite_ui, link_ui};
 use crate::{
     command::AppCommand,
     fonts, icons,
@@ -18,13 +18,17 @@ use egui::{
     Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, Stroke, Ui, vec2,
 };
 
+use velo_protocol::root::Root;
+
 /// Paints the page.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let tokens = tokens(ui.ctx());
     CentralPanel::default().frame(Frame::new().fill(tokens.app)).show(ui, |ui| {
         glow(ui, tokens);
         let room = ui.max_rect();
-        let width = 440.0_f32.min(room.width() - 2.0 * space::L);
+        let way = cx.view.onboarding.way;
+        let wide = if way == Way::Device { 640.0_f32 } else { 440.0 };
+        let width = wide.min(room.width() - 2.0 * space::L);
         let top = (room.height() * 0.5 - 270.0).max(space::L);
         let rect = Rect::from_min_size(
             egui::pos2(room.center().x - width / 2.0, room.top() + top),
@@ -34,8 +38,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             greeting(ui, tokens);
             ui.add_space(space::L);
             card(ui, tokens, |ui| form(ui, cx));
-            ui.add_space(space::M);
-            sample(ui, cx, tokens);
+            if matches!(way, Way::New | Way::Join) {
+                ui.add_space(space::M);
+                sample(ui, cx, tokens);
+            }
         });
     });
 }
@@ -86,26 +92,38 @@ fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
 fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
     let state = &mut cx.view.onboarding;
     ui.spacing_mut().item_spacing.y = 6.0;
-    field::heading(ui, "Your name, as the others will see it");
-    let name = field::single(ui, "Your name", "Anna", &mut state.name);
-    if ui.memory(|memory| memory.focused().is_none()) && state.name.is_empty() {
-        name.request_focus();
+    if matches!(state.way, Way::New | Way::Join) {
+        field::heading(ui, "Your name, as the others will see it");
+        let name = field::single(ui, "Your name", "Anna", &mut state.name);
+        if ui.memory(|memory| memory.focused().is_none()) && state.name.is_empty() {
+            name.request_focus();
+        }
+        ui.add_space(space::S);
     }
-    ui.add_space(space::S);
-    ui.horizontal(|ui| {
-        for (way, sign, words) in
-            [(Way::New, icons::PLUS, "New workspace"), (Way::Join, icons::TICKET, "I have a ticket")]
-        {
+    let before = state.way;
+    ui.horizontal_wrapped(|ui| {
+        for (way, sign, words) in [
+            (Way::New, icons::PLUS, "New workspace"),
+            (Way::Join, icons::TICKET, "I have a ticket"),
+            (Way::Device, icons::LAPTOP, "I use Velo on another device"),
+            (Way::Lost, icons::LINK_2_OFF, "I lost my devices"),
+        ] {
             if button::tab(ui, sign, words, state.way == way, None).clicked() {
                 state.way = way;
                 state.problem = None;
             }
         }
     });
+    let (way, asks) = (state.way, state.way == Way::Device && before != Way::Device);
+    if asks {
+        cx.say(AppCommand::ShowLinkCode);
+    }
     ui.add_space(space::XS);
-    match state.way {
+    match way {
         Way::New => new_workspace(ui, cx),
         Way::Join => join(ui, cx),
+        Way::Device => device(ui, cx),
+        Way::Lost => lost(ui, cx),
     }
 }
 
@@ -136,6 +154,63 @@ fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
             Ok(ticket) => {
                 let person = state.name.trim().to_owned();
                 cx.out.push(AppCommand::Join { ticket, person });
+            }
+            Err(error) => state.problem = Some(sentence(&error.to_string())),
+        }
+    }
+}
+
+fn device(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let state = &cx.view.onboarding;
+    let steps = [
+        "On the device that you use already, open Members, and there “Link a device…”.",
+        "Give it this code: copy the text, or scan the picture.",
+        "Leave both on. Your workspaces then come here by themselves.",
+    ];
+    link_ui::steps(ui, &steps);
+    problem(ui, state.problem.as_deref());
+    let Some(code) = state.code.clone() else { return };
+    ui.add_space(space::S);
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = space::L;
+        invite_ui::code(ui, "QR code of this device", code.qr.as_ref(), 200.0);
+        ui.vertical(|ui| {
+            invite_ui::ticket_text(ui, &code.text, tokens(ui.ctx()));
+            ui.add_space(space::S);
+            if button::words(ui, Weight::Primary, icons::COPY, "Copy code").clicked() {
+                cx.say(AppCommand::Copy(code.text.clone(), "Code"));
+            }
+            ui.add_space(space::S);
+            link_ui::waiting(ui, "Waiting for your other device…");
+        });
+    });
+}
+
+fn lost(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let state = &mut cx.view.onboarding;
+    field::heading(ui, "Your 24 words, with a space between");
+    let words = field::several(ui, "The 24 words", "First word, second word, …", 4, &mut state.words.0);
+    ui.add_space(space::XS);
+    field::heading(ui, "Where a device of your team can be reached, if not in this network");
+    let hint = "/ip4/192.168.1.7/tcp/4001";
+    let address = field::single(ui, "Address, optional", hint, &mut state.address);
+    if words.changed() || address.changed() {
+        (state.problem, state.recovering) = (None, false);
+    }
+    problem(ui, state.problem.as_deref());
+    if state.recovering {
+        ui.add_space(space::XS);
+        let words = "Looking for a device of your team… Leave Velo open. If nothing comes, compare the words, \
+                     and name an address.";
+        link_ui::waiting(ui, words);
+    }
+    let ready = !state.words.0.trim().is_empty() && !state.recovering;
+    if begin(ui, "Bring me back", state.waiting, ready) {
+        state.problem = None;
+        match Root::from_phrase(&state.words.0) {
+            Ok(root) => {
+                let address = state.address.trim().to_owned();
+                cx.say(AppCommand::Recover { root, address });
             }
             Err(error) => state.problem = Some(sentence(&error.to_string())),
         }

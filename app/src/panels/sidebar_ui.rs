@@ -1,6 +1,6 @@
 //! The sidebar: workspace, search, conflicts, projects, peers, and the honest sync chip.
 
-use super::Cx;
+use super::{Cx, phrase_ui};
 use crate::{
     command::{self, AppCommand},
     fonts, icons,
@@ -33,7 +33,8 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let rect = ui.max_rect();
     glass(ui, rect, tokens);
     let inner = rect.shrink2(vec2(space::S, space::S));
-    let foot = Rect::from_min_max(pos2(inner.left(), inner.bottom() - 40.0), inner.max);
+    let reminder = if cx.model.owes_phrase { phrase_ui::REMINDER } else { 0.0 };
+    let foot = Rect::from_min_max(pos2(inner.left(), inner.bottom() - 40.0 - reminder), inner.max);
     let body = Rect::from_min_max(inner.min, pos2(inner.right(), foot.top() - space::S));
     ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
         ui.spacing_mut().item_spacing.y = space::XXS;
@@ -43,7 +44,13 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(space::M);
         projects(ui, cx);
     });
-    ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| chip(ui, cx));
+    ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
+        ui.spacing_mut().item_spacing.y = space::XXS;
+        if cx.model.owes_phrase {
+            phrase_ui::reminder(ui, cx);
+        }
+        chip(ui, cx);
+    });
     ui.painter().vline(rect.right() - 0.5, rect.y_range(), Stroke::new(1.0, tokens.border));
 }
 

@@ -52,6 +52,8 @@ pub struct Model {
     pub troubles: Vec<String>,
     /// Workspaces whose ticket cannot be used, and why.
     pub refusals: Vec<(WorkspaceId, String)>,
+    /// Whether the person has not yet confirmed that they have their 24 words.
+    pub owes_phrase: bool,
     /// Now.
     pub moment: Moment,
     statuses: Vec<Peer>,
@@ -77,6 +79,7 @@ impl Model {
             name: name(bridge, None),
             troubles: bridge.troubles(),
             refusals: bridge.refusals(),
+            owes_phrase: bridge.owes_phrase(),
             moment: bridge.moment(),
             statuses: Vec::new(),
             of: None,
@@ -87,6 +90,9 @@ impl Model {
     pub fn renew(&mut self, bridge: &dyn Bridge, wanted: Option<WorkspaceId>) -> bool {
         self.moment = bridge.moment();
         self.troubles = bridge.troubles();
+        self.owes_phrase = bridge.owes_phrase();
+        // Another device may have taken this one in.
+        self.me = bridge.me();
         let all = bridge.workspaces();
         let id = wanted.filter(|id| all.contains(id)).or(all.first().copied());
         self.workspace = id.and_then(|id| bridge.workspace(id));

@@ -1,6 +1,6 @@
 //! The first start: a name, then a workspace of one's own, somebody else's, or a sample to try.
 
-use super::model::Model;
+use super::{model::Model, phrase::Words, qr::Qr};
 use velo_protocol::ticket::{Ticket, TicketError};
 
 /// What somebody is called who looks at the sample board without saying their name. It is never
@@ -15,6 +15,19 @@ pub enum Way {
     New,
     /// By ticket.
     Join,
+    /// As a further device of somebody.
+    Device,
+    /// With the 24 words, without any other device.
+    Lost,
+}
+
+/// The code of this device, for another one of the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// Its text.
+    pub text: String,
+    /// The text as a QR code; `None` if it is too long for one.
+    pub qr: Option<Qr>,
 }
 
 /// What has been entered.
@@ -26,6 +39,14 @@ pub struct Onboarding {
     pub workspace: String,
     /// The ticket's text.
     pub ticket: String,
+    /// The code of this device.
+    pub code: Option<Code>,
+    /// The 24 words.
+    pub words: Words,
+    /// Where a device of the team may be reached.
+    pub address: String,
+    /// Whether the person's workspaces are being looked for.
+    pub recovering: bool,
     /// Which way.
     pub way: Way,
     /// Whether to begin although workspaces of this device cannot be shown.

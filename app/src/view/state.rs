@@ -5,6 +5,7 @@ use super::{
     card::Cards,
     detail::Detail,
     onboarding::Onboarding,
+    phrase::{self, Phrase},
     picker::Picker,
     qr::Qr,
     story::Story,
@@ -91,8 +92,35 @@ pub enum Dialog {
         /// What is wrong with it.
         problem: Option<String>,
     },
+    /// Takes in another device of the person.
+    Link(Link),
+    /// Shows the 24 words, and has them typed in.
+    Phrase(Phrase),
     /// All keys.
     Shortcuts,
+}
+
+/// The code of another device, and how far taking it in is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// What has been typed.
+    pub text: String,
+    /// What is wrong with it, or why the device was not taken in.
+    pub problem: Option<String>,
+    /// How far it is.
+    pub step: LinkStep,
+}
+
+/// How far taking in a device is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LinkStep {
+    /// The code is asked for.
+    #[default]
+    Asking,
+    /// The device is looked for.
+    Looking,
+    /// It was taken in.
+    Done,
 }
 
 /// A ticket in the making.
@@ -249,6 +277,18 @@ impl Dialog {
         match self {
             Self::Join { problem, .. } | Self::AddPeer { problem, .. } => {
                 *problem = Some(words.to_owned());
+                true
+            }
+            Self::Link(link) => {
+                (link.problem, link.step) = (Some(words.to_owned()), LinkStep::Asking);
+                true
+            }
+            Self::Phrase(phrase) => {
+                phrase.problem = Some(words.to_owned());
+                phrase.step = match phrase.step {
+                    phrase::Step::Comparing => phrase::Step::Typing,
+                    _ => phrase::Step::Told,
+                };
                 true
             }
             _ => false,

@@ -8,7 +8,7 @@ use std::{
 };
 use velo_app::{
     bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
-    view::{date::Moment, state::Preferences, story},
+    view::{date::Moment, phrase::Words, state::Preferences, story},
 };
 use velo_node::short_id::Numbering;
 use velo_protocol::{
@@ -17,6 +17,7 @@ use velo_protocol::{
     history::{self, LoggedEntry},
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     replica::{Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId},
+    root::Root,
     store::{
         EntryAt, LogReader, LogStore,
         memory::{MemoryLog, MemoryReader},
@@ -57,6 +58,8 @@ pub struct Device {
     pub refusals: Vec<(WorkspaceId, String)>,
     /// More devices of its person, as if they had been linked.
     pub linked: Vec<DeviceId>,
+    /// The 24 words that its person has not confirmed yet.
+    pub phrase: Option<Words>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -89,6 +92,7 @@ impl Device {
             troubles: Vec::new(),
             refusals: Vec::new(),
             linked: Vec::new(),
+            phrase: None,
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -113,7 +117,7 @@ impl Device {
 
     fn output(&mut self, output: Output) {
         match output {
-            Output::Become(_) => {}
+            Output::Become(identity) => self.identity = *identity,
             Output::Remember(record) => {
                 self.logs.entry(record.id).or_default();
             }
@@ -152,8 +156,14 @@ impl Device {
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
         match self.answers.remove(at).result.unwrap() {
             Answered::Reply(reply) => reply,
-            other @ Answered::Story(_) => panic!("{other:?}"),
+            other @ (Answered::Story(_) | Answered::Phrase(_)) => panic!("{other:?}"),
         }
+    }
+
+    /// Begins what is answered later.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn begin(&mut self, command: Command) {
+        self.handle(Input::Command { request: OWN_REQUEST + 1, command });
     }
 
     /// Founds a workspace.
@@ -327,6 +337,10 @@ impl Bridge for TestBridge {
         self.0.borrow().refusals.clone()
     }
 
+    fn owes_phrase(&self) -> bool {
+        self.0.borrow().phrase.is_some()
+    }
+
     fn name(&self) -> Option<String> {
         self.0.borrow().name.clone()
     }
@@ -358,6 +372,26 @@ impl Bridge for TestBridge {
                 let shown = device.workspace(workspace);
                 let told = story::tell(&shown, task, &|at| device.entry(workspace, at));
                 device.answers.push(Answer { request: id, result: Ok(Answered::Story(told)) });
+                return;
+            }
+            Request::Recover(root, _) => Command::Recover { root },
+            Request::Phrase => {
+                let result = Ok(Answered::Phrase(device.phrase.clone()));
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::ConfirmPhrase(words) => {
+                let right = device.phrase.as_ref().map(|words| Root::from_phrase(&words.0).unwrap());
+                let wrong = right.map_or(Ok(Vec::new()), |right| right.wrong_words(&words.0));
+                let result = match wrong {
+                    Ok(wrong) if wrong.is_empty() => Ok(Answered::Reply(Reply::Done)),
+                    Ok(wrong) => Err(format!("word {} is another one", wrong[0])),
+                    Err(error) => Err(error.to_string()),
+                };
+                if result.is_ok() {
+                    device.phrase = None;
+                }
+                device.answers.push(Answer { request: id, result });
                 return;
             }
             Request::Restore(workspace, key) => {

@@ -7,7 +7,7 @@ use crate::{
     theme::{Tokens, radius, size, space, tokens},
     view::{
         members::{Device, Person, role_icon, role_name, role_note},
-        state::{Confirm, Dialog},
+        state::{Confirm, Dialog, Link},
     },
     widget::{
         button::{self, Weight},
@@ -33,6 +33,9 @@ pub fn show(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person) {
     head(ui, out, person, narrow);
     for device in &person.devices {
         one_device(ui, out, device);
+    }
+    if person.you {
+        link(ui, out);
     }
     ui.add_space(space::S);
 }
@@ -185,6 +188,16 @@ fn part(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, rect: Rect) {
     if pressed {
         out.push(AppCommand::OpenDialog(Dialog::Confirm(confirm)));
     }
+}
+
+/// Takes in another device of whoever is here.
+fn link(ui: &mut Ui, out: &mut Vec<AppCommand>) {
+    ui.horizontal(|ui| {
+        ui.add_space(INDENT - 4.0);
+        if button::words(ui, Weight::Quiet, icons::PLUS, "Link a device…").clicked() {
+            out.push(AppCommand::OpenDialog(Dialog::Link(Link::default())));
+        }
+    });
 }
 
 fn one_device(ui: &mut Ui, out: &mut Vec<AppCommand>, device: &Device) {
