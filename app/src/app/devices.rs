@@ -42,12 +42,11 @@ impl VeloApp {
     /// Shows the 24 words, if they are still wanted.
     pub(super) fn show_phrase(&mut self, words: Option<Words>) {
         let Dialog::Phrase(phrase) = &mut self.view.dialog else { return };
-        match words {
-            Some(words) => phrase.step = Step::Shown(words),
-            None => {
-                self.view.dialog = Dialog::None;
-                self.say("You have confirmed your words before: this device forgot them", Tone::Done, false);
-            }
+        if let Some(words) = words {
+            phrase.step = Step::Shown(words);
+        } else {
+            self.view.dialog = Dialog::None;
+            self.say("You have confirmed your words before: this device forgot them", Tone::Done, false);
         }
     }
 
