@@ -60,6 +60,8 @@ pub struct Members {
     /// The verdicts on what stands in a chain, by the role it needs, for all that will ever stand there
     /// under the last grant cited.
     verdicts: BTreeMap<(ChainNo, Role), Vec<Segment>>,
+    /// Where entries brought certificates or keys, and of whom: those count whatever the verdict.
+    brought: BTreeMap<EntryAt, PersonId>,
     /// Chains by person.
     chains: BTreeMap<PersonId, BTreeSet<ChainNo>>,
     invites: BTreeMap<EntryAt, (EntryId, Invite)>,
@@ -77,6 +79,7 @@ impl Members {
             access: Access::new(),
             auths: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            brought: BTreeMap::new(),
             chains: BTreeMap::new(),
             invites: BTreeMap::new(),
             receiving: BTreeMap::new(),
@@ -137,7 +140,15 @@ impl Members {
     }
 
     /// The last position of a chain up to `end` at which something has an effect, 0 if nothing has.
+    /// A certificate has one also in a void entry, as long as its person is in.
     pub fn last_effective(&self, chain: ChainNo, end: u64) -> u64 {
+        let places = EntryAt { chain, position: 0 }..=EntryAt { chain, position: end };
+        let brought = self.brought.range(places).next_back();
+        let brought = brought.filter(|(_, person)| self.access.role_of(**person).is_some());
+        brought.map_or(0, |(at, _)| at.position).max(self.last_verdict(chain, end))
+    }
+
+    fn last_verdict(&self, chain: ChainNo, end: u64) -> u64 {
         let verdicts = self.verdicts.get(&(chain, Role::Viewer)).map_or(&[][..], Vec::as_slice);
         let mut next = u64::MAX;
         for segment in verdicts.iter().rev() {
@@ -226,6 +237,9 @@ impl Members {
         let turned = self.judge_people(logs, &changes.people);
         let void = self.access.why_void(turn.at);
         // Certificates hold whatever the verdict on the entry that brings them.
+        if brings_keys || !links.is_empty() {
+            self.brought.insert(turn.at, person);
+        }
         let brings = brings_keys || !changes.people.is_empty() || !changes.acts.is_empty();
         Judged { void, turned, is_news: void.is_none() || brings, is_newer }
     }

@@ -9,6 +9,8 @@
 //! * A device of a current member has the key to whatever takes effect. There is one exception: an
 //!   epoch of the member that cheats. Who was given garbage instead of its key cannot ask for another
 //!   one yet; others read what is under it, and so does everybody after the next new epoch.
+//! * Who is out cannot tell others which logs and branches of a cheat it met where those are over the
+//!   bounds, and may have more of them: such a device is not compared.
 //! * A device that was taken from its person, or whose person is out, holds the same entries too; what
 //!   was written after is locked to it, and it says so.
 
@@ -17,7 +19,7 @@ use crate::{
     id::{EntryId, WorkspaceId},
     model::Kind,
     sim::device::Device,
-    store::{LogReader, LogStore},
+    store::{EntryAt, LogReader, LogStore},
 };
 use std::collections::BTreeSet;
 
@@ -80,17 +82,23 @@ impl World {
         self.coverage.add("void entries at the end", reference.void());
         self.coverage.add("refused bodies at the end", reference.refused());
         let mut known: Vec<Shown> = Vec::new();
+        let mut apart = BTreeSet::new();
         for number in devices {
             let device = &self.devices[*number];
             let state = device.replica.as_ref().and_then(|replica| replica.workspace(workspace));
             let state = state.ok_or("no state")?;
             let roster = state.roster();
+            let standing = roster.members.get(&device.identity.person);
+            let is_in = standing.is_some_and(|standing| standing.devices.contains(&device.id()));
+            if !is_in && self.knows_more(workspace, *number, reference) {
+                self.coverage.count("device out that has more of a cheat");
+                apart.insert(*number);
+                continue;
+            }
             let roles = roster.members.iter().map(|(person, standing)| (*person, standing.role)).collect();
             if reference.roles != roles {
                 return Err(format!("device {number} has other roles than the rule says"));
             }
-            let standing = roster.members.get(&device.identity.person);
-            let is_in = standing.is_some_and(|standing| standing.devices.contains(&device.id()));
             let lacks: Vec<EntryId> =
                 needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
             let honest = lacks.iter().any(|epoch| self.is_by_honest(*epoch));
@@ -125,7 +133,20 @@ impl World {
         let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
         self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
         self.check_verdicts(workspace, devices, reference)?;
-        self.check_rosters(workspace, devices)
+        let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
+        self.check_rosters(workspace, &together)
+    }
+
+    /// Whether a device applied something of a cheat that the founder's did not.
+    fn knows_more(&self, workspace: WorkspaceId, device: usize, reference: &Reference) -> bool {
+        let logs = self.devices[device].replica.as_ref().and_then(|replica| replica.logs(workspace));
+        let Some(logs) = logs else { return false };
+        let known: BTreeSet<EntryId> = reference.entries().map(|(ready, ..)| ready.entry().id).collect();
+        let cheats = logs.chains().filter(|(_, chain)| !self.honest_id(chain.origin.device));
+        let mut heads = cheats.filter_map(|(chain, log)| {
+            logs.id_at(EntryAt { chain, position: log.applied }).filter(|_| log.applied > 0)
+        });
+        heads.any(|head| !known.contains(&head))
     }
 
     fn is_by_honest(&self, epoch: EntryId) -> bool {
