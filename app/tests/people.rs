@@ -338,7 +338,7 @@ fn a_device_is_linked_by_its_code() {
     let code = code_of(&new);
     let (first, rest) = code.split_at(30);
     screen.fill_in("Link code", &format!("{first}\n{rest}\n"));
-    screen.click("Link device");
+    screen.click_waiting("Link device");
     assert!(screen.shows("Looking for the device…") && screen.unnamed().is_empty());
     meet(&screen.device, &new);
     screen.harness.run();
@@ -357,9 +357,9 @@ fn a_device_that_is_not_reached_leaves_its_code() {
     for closed in [false, true] {
         screen.click("Link a device…");
         screen.fill_in("Link code", &code);
-        screen.click("Link device");
+        screen.click_waiting("Link device");
         if closed {
-            screen.click("Cancel");
+            screen.click_waiting("Cancel");
         }
         screen.device.borrow_mut().pass(61_000);
         screen.harness.run();

@@ -52,6 +52,14 @@ impl Screen {
         self.harness.run();
     }
 
+    /// Clicks what has this name, where an answer is waited for then: the window looks for it again and
+    /// again, so it does not come to rest.
+    #[track_caller]
+    pub fn click_waiting(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.harness.run_steps(8);
+    }
+
     /// Types into the field of this name.
     #[track_caller]
     pub fn fill_in(&mut self, name: &str, text: &str) {

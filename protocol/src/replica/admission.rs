@@ -48,6 +48,9 @@ impl Replica {
         else {
             return;
         };
+        if !session.copies.contains_key(&workspace) {
+            return;
+        }
         let by = match &holding.record.way {
             Way::Founded => return,
             Way::Invited(invited) => {

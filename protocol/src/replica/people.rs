@@ -165,6 +165,10 @@ impl Replica {
         }
         self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Workspace(id)) });
         self.offer_to_all(now, id);
+        // Who has refused an earlier ticket hears of this one.
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.say_claim(peer, id);
+        }
         self.enter(now, id, logs);
         Ok(())
     }

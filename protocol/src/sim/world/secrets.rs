@@ -266,7 +266,7 @@ impl World {
             Owner::Ticket(_) => return false,
         };
         let of_person = self.devices.iter().filter(|device| device.identity.person == person);
-        let mut tickets = of_person.filter_map(|device| device.disk.record.as_ref()?.invited.as_ref());
+        let mut tickets = of_person.filter_map(|device| device.disk.record.as_ref()?.way.invited());
         tickets.any(|invited| roster.invites.iter().any(|open| open.id == invited.ticket.invite))
     }
 
