@@ -218,6 +218,11 @@ impl KeyRing {
         self.held(epoch).map(|held| &*held.cipher)
     }
 
+    /// The epoch here that has this key.
+    pub fn epoch_of(&self, commitment: Commitment) -> Option<EntryId> {
+        self.by_commitment.get(&commitment)?.first().copied()
+    }
+
     /// What opens the bodies of every epoch whose key is held.
     pub fn ciphers(&self) -> Ciphers {
         let held = self.epochs.keys().filter_map(|id| Some((*id, Arc::clone(&self.held(*id)?.cipher))));

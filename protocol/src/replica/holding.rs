@@ -38,6 +38,9 @@ pub(super) struct Holding {
     pub ring: KeyRing,
     /// Key entries that have no effect, with their authors.
     pub void_keys: BTreeMap<EntryId, (PersonId, DeviceId)>,
+    /// The last epoch that this device started, with the removals it knew of then. They need not all
+    /// stand in the past of its entry: not everything applied may be named.
+    pub rotated: Option<(EntryId, BTreeSet<EntryAt>)>,
     /// The epoch to write under, until something changes that the choice rests on.
     pub writing: Option<EntryId>,
     /// Why the ticket that this device holds cannot be used, once that is known.
@@ -81,6 +84,7 @@ impl Holding {
             members,
             ring,
             void_keys: BTreeMap::new(),
+            rotated: None,
             writing: None,
             refused: None,
             roster_is_old: false,

@@ -155,6 +155,7 @@ impl Holding {
         let removals: Vec<EntryAt> = access.removals().collect();
         let leaks = self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id);
         self.ring.set_leaks(leaks.collect());
+        let mut rotated = None;
         // A new epoch that does not fit into one entry is shared further, and then it fits.
         for attempt in 0..3 {
             let may_share = self.may(Role::Member).is_ok();
@@ -186,6 +187,7 @@ impl Holding {
                 Write::Rotate => {
                     let Rotation { key, body } = self.ring.rotate(&readers, rng);
                     self.ring.learn(key);
+                    rotated = Some(body.commitment);
                     vec![Draft::new(EntryKind::KEY_EPOCH, &body)]
                 }
             };
@@ -196,12 +198,16 @@ impl Holding {
                 written,
                 reader,
             );
+            if let Some(epoch) = rotated.take().and_then(|commitment| self.ring.epoch_of(commitment)) {
+                self.rotated = Some((epoch, removals.iter().copied().collect()));
+            }
         }
     }
 
     /// Whether the author of an epoch knew of these entries.
     fn has_seen(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
-        if entries.is_empty() {
+        let known = self.rotated.as_ref().filter(|(rotated, _)| *rotated == epoch);
+        if known.map_or(entries.is_empty(), |(_, known)| entries.iter().all(|entry| known.contains(entry))) {
             return true;
         }
         let Some(at) = self.logs.find(epoch) else { return false };
