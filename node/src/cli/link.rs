@@ -21,11 +21,11 @@ use velo_protocol::root::Root;
 
 /// Links devices of one person.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  \
-    velo link                    on the new device: shows its code, and waits\n  \
-    velo link velolink1aeaq…     on a device that you use already\n\n\
-    Both must be able to reach each other, such as on one LAN. The new device may be in no workspace yet. It \
-    then belongs to the same person, in every workspace; `velo device unlink` takes it away again.")]
+#[command(after_help = "Examples:\n  velo link\n  velo link velolink1aeaq…\n\n\
+    On the new device, `velo link` shows its code and waits; on a device that you use already, `velo link \
+    CODE` takes it in. Both must be able to reach each other, such as on one LAN. The new device may be in no \
+    workspace yet. It then belongs to the same person, in every workspace; `velo device unlink` takes it away \
+    again.")]
 pub(super) struct Link {
     /// The code that the new device shows; without it, this is the new device
     code: Option<String>,

@@ -228,7 +228,7 @@ fn people_a_ticket_that_is_none_is_explained() {
         "{}",
         answer.out
     );
-    refused(&ben, &["task", "add", "x"], 1, &["this device has not joined yet"]);
+    refused(&ben, &["project", "add", "x"], 1, &["this device has not joined yet"]);
 }
 
 #[test]
