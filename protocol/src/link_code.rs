@@ -2,7 +2,7 @@
 //!
 //! It names the new device, whose key the transport then proves, and carries a secret that only
 //! who saw the code knows. So the new device knows that the person who answers is the one that read
-//! it: [`LinkCode::proof`].
+//! it: [`LinkSecret::proof`].
 
 use crate::{
     armour::{Armour, ArmourError},
