@@ -16,6 +16,7 @@ pub mod damage;
 pub mod date;
 pub mod device;
 mod error;
+pub mod favourite;
 pub mod history;
 pub mod import;
 pub mod invite;
@@ -72,6 +73,8 @@ pub enum Action {
     Tickets(invite::Request),
     /// Joins with a ticket.
     Join(workspace::Join),
+    /// What the person holds dear.
+    Favourite(favourite::Request),
     /// Projects.
     Project(project::Request),
     /// Columns of a project.
@@ -115,6 +118,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Link(request) => link::execute(request, node).await,
+        Action::Favourite(request) => favourite::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
         Action::Verify => verify::execute(node).await,
         Action::Damage => damage::execute(node).await,
@@ -143,6 +147,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         | Action::Introduce(_)
         | Action::Join(_)
         | Action::Link(_)
+        | Action::Favourite(_)
         | Action::Network(_)
         | Action::Status
         | Action::Verify

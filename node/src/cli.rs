@@ -146,6 +146,12 @@ enum Command {
     /// Add, list and delete labels
     #[command(subcommand, after_help = "Examples:\n  velo label add urgent\n  velo label list")]
     Label(api::label::Request),
+    /// Keep what you use most at hand: on your devices alone
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  velo favourite add House\n  velo favourite add HOUS-1\n  velo favourite list"
+    )]
+    Favourite(api::favourite::Request),
     /// List and settle conflicts
     #[command(
         subcommand,
@@ -357,6 +363,10 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Comment(request) => {
             let layout = board::comment_layout(&request);
             (Action::Comment(request), layout)
+        }
+        Command::Favourite(request) => {
+            let layout = board::favourite_layout(&request);
+            (Action::Favourite(request), layout)
         }
         Command::Label(request) => {
             let layout = board::label_layout(&request);

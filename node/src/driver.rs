@@ -18,7 +18,7 @@ mod tests;
 
 use crate::{
     data_dir::{DataDir, marker::Markers},
-    handle::{NodeError, Request, Shared, wall_ms},
+    handle::{NodeError, Owner, Request, Shared, wall_ms},
     limits,
     logging::Logging,
     net::{NetEvent, NetEvents, NetHandle},
@@ -178,6 +178,10 @@ impl Driver {
             match output {
                 Output::Remember(record) => self.remember(&record),
                 Output::Become(identity) => self.become_device_of(&identity),
+                Output::Dial { addresses } => {
+                    self.dial_all(&addresses);
+                    self.redial();
+                }
                 Output::Persist { workspace, id, batch } => self.persist(workspace, id, batch, authored),
                 Output::Send { peer, frame } => {
                     if let Some(net) = &self.net {
@@ -344,7 +348,7 @@ impl Driver {
         if let Err(error) = self.shared.keys.become_device_of(identity) {
             self.fail(&error.to_string());
         }
-        *self.shared.person.write().unwrap_or_else(PoisonError::into_inner) = identity.person;
+        *self.shared.owner.write().unwrap_or_else(PoisonError::into_inner) = Owner::of(identity);
     }
 
     fn redial(&self) {

@@ -23,11 +23,11 @@ use crate::{
     data_dir::DataDirError,
     driver,
     keystore::{self, KeyDoor, KeystoreError, Standing},
-    net::{self, NetError, NetHandle, NetStatus, TargetStage, TargetStatus},
+    net::{self, NetError, NetHandle, TargetStage, TargetStatus},
     store::log_files::{FileReader, OpenError},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
     thread::JoinHandle,
@@ -38,14 +38,16 @@ use velo_protocol::{
     crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, PeerStatus, Refusal, Reply},
-    store::{ChainInfo, LogReader, StoreError},
+    replica::{Command, Identity, PeerStatus, Refusal, Reply},
+    store::{LogReader, StoreError},
     workspace::Workspace,
 };
 use zeroize::Zeroizing;
 
+mod status;
 mod stored;
 
+pub use status::{NodeStatus, PeerInfo, PeerLink, WorkspaceStatus};
 pub use stored::StoredEntry;
 
 /// What a node is started with.
@@ -210,105 +212,6 @@ pub enum NodeEvent {
     Stopped,
 }
 
-/// What is known of a peer, for people.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct PeerInfo {
-    /// What its session tells.
-    #[serde(flatten)]
-    pub status: PeerStatus,
-    /// How it is reached.
-    pub link: PeerLink,
-}
-
-/// How a peer is reached.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct PeerLink {
-    /// "lan", "direct" or "relay" while it is connected.
-    pub path: Option<String>,
-    /// The address in use, or the most promising one.
-    pub address: Option<String>,
-    /// While it is not connected: why not, and what is being done, in a plain sentence.
-    pub trouble: Option<String>,
-}
-
-impl PeerLink {
-    fn of(target: &TargetStatus) -> Self {
-        if let TargetStage::Connected { path, address, .. } = &target.stage {
-            let path = match path {
-                net::Path::Lan => "lan",
-                net::Path::Direct => "direct",
-                net::Path::Relayed => "relay",
-            };
-            return Self { path: Some(path.into()), address: Some(address.to_string()), trouble: None };
-        }
-        let doing = match &target.stage {
-            TargetStage::Waiting { next_try_ms } => {
-                format!("next try in {} s", next_try_ms.div_ceil(1000))
-            }
-            TargetStage::Dialling => "being dialled".to_owned(),
-            TargetStage::Idle | TargetStage::Connected { .. } => "no address is known".to_owned(),
-        };
-        let trouble = match &target.last_failure {
-            Some(reason) => format!("{reason}; {doing}"),
-            None => doing,
-        };
-        let address = target.addresses.first().map(|record| record.address.to_string());
-        Self { path: None, address, trouble: Some(trouble) }
-    }
-}
-
-/// What a person may want to know of a node.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct NodeStatus {
-    /// The person.
-    pub person: PersonId,
-    /// This device.
-    pub device: DeviceId,
-    /// Where everything is kept.
-    pub data_dir: PathBuf,
-    /// Where peers reach it; empty when offline.
-    pub addresses: Vec<String>,
-    /// Why nothing can be changed, if so.
-    pub read_only: Option<String>,
-    /// Peers with an open session.
-    pub connected: usize,
-    /// By id.
-    pub workspaces: Vec<WorkspaceStatus>,
-    /// Why workspaces of this device could not be opened at the start, a sentence each.
-    pub unopened: Vec<String>,
-    /// Listening, discovery and dialling; `None` when offline.
-    pub network: Option<NetStatus>,
-}
-
-/// One workspace in [`NodeStatus`].
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct WorkspaceStatus {
-    /// Which.
-    pub id: WorkspaceId,
-    /// Its name.
-    pub name: String,
-    /// Entries on disk.
-    pub entries: u64,
-    /// Logs they stand in.
-    pub logs: usize,
-    /// Conflicts to be resolved.
-    pub conflicts: usize,
-}
-
-impl WorkspaceStatus {
-    fn of(state: &Workspace, chains: &[ChainInfo]) -> Self {
-        let logs: BTreeSet<LogId> = chains.iter().map(|chain| chain.log).collect();
-        let entries = chains.iter().map(|chain| chain.end.head.position.saturating_sub(chain.base.position));
-        Self {
-            id: state.id(),
-            name: state.name().to_owned(),
-            entries: entries.sum(),
-            logs: logs.len(),
-            conflicts: state.conflict_count(),
-        }
-    }
-}
-
 /// What the driver publishes and everybody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
@@ -324,10 +227,25 @@ pub(crate) struct Request {
     pub answer: oneshot::Sender<Result<Reply, NodeError>>,
 }
 
+/// Whose device a node runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    pub person: PersonId,
+    /// Their private workspace, whether it is open or not.
+    pub private: Option<WorkspaceId>,
+}
+
+impl Owner {
+    pub fn of(identity: &Identity) -> Self {
+        let private = identity.private.as_ref().map(|private| private.id);
+        Self { person: identity.person, private }
+    }
+}
+
 /// What the driver and its handles have in common.
 pub(crate) struct Shared {
     /// Whose device it is: another person's once it was linked or a person was brought back to it.
-    pub person: RwLock<PersonId>,
+    pub owner: RwLock<Owner>,
     pub device: DeviceId,
     /// For checking what this device wrote.
     pub key: SecretKey,
@@ -349,6 +267,11 @@ impl Shared {
     /// Nobody panics while holding the lock, and a snapshot is whole at any time.
     fn read(&self) -> RwLockReadGuard<'_, Published> {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn owner(&self) -> Owner {
+        // Nobody panics while holding the lock.
+        *self.owner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
@@ -376,8 +299,7 @@ impl std::fmt::Debug for NodeHandle {
 impl NodeHandle {
     /// The person whose device this is.
     pub fn person(&self) -> PersonId {
-        // Nobody panics while holding the lock.
-        *self.shared.person.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared.owner().person
     }
 
     /// This device.
@@ -435,9 +357,25 @@ impl NodeHandle {
         Ok(answered)
     }
 
-    /// Every open workspace, by id.
+    /// Every open workspace that is shared with others, by id.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        let private = self.private_id();
+        self.all_workspaces().into_iter().filter(|id| Some(*id) != private).collect()
+    }
+
+    /// Every open workspace, by id: also the private one.
+    pub fn all_workspaces(&self) -> Vec<WorkspaceId> {
         self.shared.read().workspaces.keys().copied().collect()
+    }
+
+    /// The workspace that the person's devices share with nobody else; see [`velo_protocol::private`].
+    pub fn private_id(&self) -> Option<WorkspaceId> {
+        self.shared.owner().private
+    }
+
+    /// The private workspace, once it is open: together with the first other one.
+    pub fn private(&self) -> Option<Workspace> {
+        self.private_id().and_then(|id| self.workspace(id))
     }
 
     /// The visible state. A clone of a snapshot: cheap, and it never changes.
@@ -464,9 +402,12 @@ impl NodeHandle {
             Some(PeerInfo { status, link: PeerLink::of(target) })
         };
         let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();
-        let known = met
-            .iter()
-            .map(|status| PeerInfo { status: status.clone(), link: link(status.peer).unwrap_or_default() });
+        let private = self.private_id();
+        let known = met.into_iter().map(|mut status| {
+            // Own devices compare that one as well; nobody asks for it.
+            status.workspaces.retain(|shared| Some(shared.workspace) != private);
+            PeerInfo { link: link(status.peer).unwrap_or_default(), status }
+        });
         known.chain(strangers).collect()
     }
 
@@ -515,11 +456,13 @@ impl NodeHandle {
 
     /// The state of node, network and workspaces.
     pub fn status(&self) -> NodeStatus {
+        let private = self.private_id();
         let (states, read_only, connected) = {
             let published = self.shared.read();
             let with_reader =
                 |state: &Workspace| (state.clone(), published.readers.get(&state.id()).cloned());
-            let states: Vec<_> = published.workspaces.values().map(with_reader).collect();
+            let shown = published.workspaces.values().filter(|state| Some(state.id()) != private);
+            let states: Vec<_> = shown.map(with_reader).collect();
             let connected = published.peers.iter().filter(|peer| peer.connected).count();
             (states, published.read_only.clone(), connected)
         };

@@ -111,9 +111,9 @@ fn a_saved_state() {
 fn key_files() {
     let (device, receiving) = (SecretKey::from_seed(&[2; 32]), ReceivingKey::from_seed(&[3; 32]));
     let identity = Identity::under_root(&Root::from_seed([1; 32]), device, receiving);
-    let Identity { person, recovery, ref chain, .. } = identity;
-    let keys = codec::encode(&(Some([1_u8; 32]), [2_u8; 32], [3_u8; 32], person, recovery, chain));
-    let content = [b"VELOKEY2\0", &*keys].concat();
+    let Identity { person, recovery, ref chain, ref private, .. } = identity;
+    let keys = codec::encode(&(Some([1_u8; 32]), [2_u8; 32], [3_u8; 32], person, recovery, chain, private));
+    let content = [b"VELOKEYS\0", &*keys].concat();
     let home = tempfile::tempdir().unwrap();
     let dir = DataDir::open(home.path()).unwrap();
     let path = dir.keys().join("device.key");
@@ -121,14 +121,10 @@ fn key_files() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(Keys::of_device(&dir, &Records::default()).unwrap().identity().person, person);
     assert_seed("keystore", "a-first-device", &[vec![1], content].concat());
-    let old_keys =
-        codec::encode(&(Some([1_u8; 32]), [2_u8; 32], *identity.receiving.secret(), person, chain));
-    let old = [b"VELOKEY1", &*old_keys].concat();
-    assert_seed("keystore", "of-the-format-before", &[vec![1], old].concat());
     let cost = (64_u32 * 1024, 3_u32, 1_u32, [4_u8; 16]);
-    let sealed = [b"VELOKEY2\x01", &*codec::encode(&(true, cost, [5_u8; 24], vec![6_u8; 48]))].concat();
+    let sealed = [b"VELOKEYS\x01", &*codec::encode(&(true, cost, [5_u8; 24], vec![6_u8; 48]))].concat();
     assert_seed("keystore", "under-a-passphrase", &[vec![1], sealed].concat());
-    let entry = [b"VELOKEY2\x02", &*codec::encode(&(false, [7_u8; 16]))].concat();
+    let entry = [b"VELOKEYS\x02", &*codec::encode(&(false, [7_u8; 16]))].concat();
     assert_seed("keystore", "in-the-keyring", &[vec![1], entry].concat());
 }
 

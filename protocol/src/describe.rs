@@ -27,7 +27,7 @@ pub const fn title_field(kind: Kind) -> Option<Field> {
         Kind::Attachment => Some(model::attachment::NAME),
         Kind::SavedView => Some(model::saved_view::NAME),
         Kind::Template => Some(model::template::NAME),
-        Kind::Unknown(_) => None,
+        Kind::Personal | Kind::Unknown(_) => None,
     }
 }
 

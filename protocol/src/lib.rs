@@ -39,6 +39,7 @@ pub mod workspace;
 pub mod snapshot;
 pub mod describe;
 pub mod change;
+pub mod private;
 pub mod undo;
 pub mod history;
 pub mod message;

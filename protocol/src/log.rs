@@ -132,6 +132,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// A header that cites nothing. [`RunWriter::push`] sets the length of the body.
+    pub const fn new(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Self {
+        Self { version: HEADER_VERSION, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 }
+    }
+
     /// Length of the canonical form in bytes.
     fn encoded_len(&self) -> usize {
         let id = |given: &Option<EntryId>| 1 + given.map_or(0, |_| EntryId::LEN);

@@ -388,12 +388,14 @@ impl LogSet {
     }
 }
 
-/// Whether an entry may stand at position 1: it brings the certificates of the log's device. Whether
+/// Whether an entry may stand at position 1: it brings the certificates of the log's device, of which the
+/// root itself needs none. Whether
 /// a joiner was invited is the access rule's matter: the invite need not be here yet.
 fn introduces(workspace: WorkspaceId, origin: &Origin, entry: &Entry, bytes: &[u8]) -> bool {
     let (kind, body) = (entry.header.kind, entry.body(bytes));
     let Some(Ok(control)) = Control::read(kind, origin.person, body) else { return false };
-    let leads_here = control.chain().last().is_some_and(|last| last.child == origin.device);
+    let is_root = origin.device.0 == origin.person.0;
+    let leads_here = control.chain().last().map_or(is_root, |last| last.child == origin.device);
     let founds = || origin.founder && origin.workspace_id(entry.header_bytes(bytes), body) == workspace;
     match control {
         Control::Genesis(_) => leads_here && founds(),

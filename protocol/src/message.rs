@@ -14,6 +14,7 @@ use crate::{
     },
     limits,
     log::{Head, Run},
+    private::PrivateWorkspace,
     ticket::SessionSecret,
 };
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,8 @@ pub struct LinkAccept {
 pub struct LinkDone {
     /// The certificate.
     pub certificate: LinkCert,
+    /// What the person's devices share with nobody else.
+    pub private: Option<Box<PrivateWorkspace>>,
     /// The workspaces of the person; at most [`limits::WORKSPACES_SHARED`].
     pub workspaces: Vec<(WorkspaceId, SessionSecret)>,
 }

@@ -14,6 +14,7 @@ pub mod contact;
 mod containment;
 pub mod custom_field;
 pub mod label;
+pub mod personal;
 pub mod profile;
 pub mod project;
 pub mod saved_view;
@@ -34,7 +35,7 @@ use std::fmt;
 /// Numbers what this program makes of entries: bumped whenever kinds of entries or entities, fields,
 /// operations or what they may hold change. A cached state remembers verdicts (void, made by a newer
 /// version), and those of another schema must be given anew.
-pub const SCHEMA: u8 = 2;
+pub const SCHEMA: u8 = 3;
 
 /// A kind of entity. The number is part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,11 +55,12 @@ pub enum Kind {
     Attachment,
     SavedView,
     Template,
+    Personal,
     /// Made by a newer version: kept and forwarded, not applied.
     Unknown(u8),
 }
 
-const KINDS: [(Kind, u8, &str); 13] = [
+const KINDS: [(Kind, u8, &str); 14] = [
     (Kind::Workspace, 1, "workspace"),
     (Kind::Profile, 2, "profile"),
     (Kind::Contact, 3, "contact"),
@@ -72,6 +74,7 @@ const KINDS: [(Kind, u8, &str); 13] = [
     (Kind::Attachment, 11, "attachment"),
     (Kind::SavedView, 12, "saved view"),
     (Kind::Template, 13, "template"),
+    (Kind::Personal, 14, "personal note"),
 ];
 
 impl Kind {
@@ -101,6 +104,7 @@ impl Kind {
             Self::Attachment => attachment::FIELDS,
             Self::SavedView => saved_view::FIELDS,
             Self::Template => template::FIELDS,
+            Self::Personal => personal::FIELDS,
             Self::Unknown(_) => &[],
         }
     }
@@ -211,6 +215,8 @@ pub enum FieldType {
     Bool,
     /// Another entity of this kind.
     Ref(Kind),
+    /// An entity of another workspace.
+    Elsewhere,
     /// A person, or a contact.
     Who,
     /// A day or an instant.
@@ -368,7 +374,7 @@ fn check_value(spec: &FieldSpec, value: &Value) -> Result<(), SchemaError> {
         (_, Value::Unset)
         | (FieldType::Int { .. }, Value::Int(_))
         | (FieldType::Bool, Value::Bool(_))
-        | (FieldType::Ref(_) | FieldType::Who, Value::Entity(_))
+        | (FieldType::Ref(_) | FieldType::Elsewhere | FieldType::Who, Value::Entity(_))
         | (FieldType::Who, Value::Person(_))
         | (FieldType::Any, Value::Int(_) | Value::Bool(_)) => Ok(()),
         (FieldType::Line { max, required }, Value::Text(text)) => check_line(spec.name, text, max, required),
@@ -381,6 +387,7 @@ fn check_value(spec: &FieldSpec, value: &Value) -> Result<(), SchemaError> {
         (FieldType::Choice(words), _) => wrong(&format!("one of {}", words.join(", "))),
         (FieldType::Bool, _) => wrong("yes or no"),
         (FieldType::Ref(kind), _) => wrong(&format!("the id of a {}", kind.name())),
+        (FieldType::Elsewhere, _) => wrong("the id of an entity"),
         (FieldType::Who, _) => wrong("a person or a contact"),
         (FieldType::Date, _) => wrong("a date"),
         (FieldType::Order, _) => wrong("a place among its siblings"),
@@ -440,6 +447,6 @@ mod tests {
     #[test]
     fn whoever_changes_the_schema_numbers_it_anew() {
         let hash = blake3::hash(schema().as_bytes()).to_hex();
-        assert_eq!((SCHEMA, &hash[..8]), (2, "8c6e833b"), "the tables changed: bump SCHEMA");
+        assert_eq!((SCHEMA, &hash[..8]), (3, "e59bb076"), "the tables changed: bump SCHEMA");
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod commands;
@@ -30,8 +30,10 @@ mod holding;
 mod io;
 mod linking;
 mod people;
+mod private;
 mod revert;
 mod sealing;
+mod unlinking;
 mod write;
 
 pub use io::{
@@ -77,6 +79,8 @@ struct InFlight {
     bytes: usize,
     /// Who is answered when it is durable.
     reply: Option<(RequestId, Reply)>,
+    /// The answer to which has to wait for it, where several batches belong together.
+    part_of: Option<RequestId>,
 }
 
 /// See the module.
@@ -85,6 +89,8 @@ pub struct Replica {
     identity: Identity,
     rng: ChaCha20Rng,
     holdings: BTreeMap<WorkspaceId, Holding>,
+    /// Workspaces that are on the disk and could not be opened.
+    unopened: BTreeSet<WorkspaceId>,
     sessions: BTreeMap<DeviceId, Session>,
     /// Devices that proved to have a workspace of ours: strangers leave no trace.
     last_seen: BTreeMap<DeviceId, u64>,
@@ -92,6 +98,8 @@ pub struct Replica {
     next_batch: BatchId,
     read_only: Option<String>,
     linking: linking::Linking,
+    /// Whether the private workspace may have to be opened, or brought in step with the others.
+    private_is_stale: bool,
     outputs: VecDeque<Output>,
     wake_at: Option<u64>,
 }
@@ -103,12 +111,14 @@ impl Replica {
             identity,
             rng: ChaCha20Rng::from_seed(seed),
             holdings: BTreeMap::new(),
+            unopened: BTreeSet::new(),
             sessions: BTreeMap::new(),
             last_seen: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             next_batch: 0,
             read_only: None,
             linking: linking::Linking::default(),
+            private_is_stale: true,
             outputs: VecDeque::new(),
             wake_at: None,
         }
@@ -132,13 +142,23 @@ impl Replica {
         if log.chains().is_empty() && !fresh_incarnation && record.way == Way::Founded {
             return Ok(Opened::Nothing);
         }
+        if record.origin.person != self.identity.person {
+            // The private workspace of whoever this device belonged to before it was linked.
+            return Ok(Opened::Nothing);
+        }
         let workspace = record.id;
         let holding = Holding::open(record, &self.identity, state, log, fresh_incarnation)?;
         holding.check_own_seals(&self.identity, log)?;
         self.holdings.insert(workspace, holding);
+        self.private_is_stale = true;
         self.renew(workspace);
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
         Ok(Opened::Workspace)
+    }
+
+    /// A workspace is on the disk and could not be opened: it is not begun anew beside what is there.
+    pub fn note_unopened(&mut self, workspace: WorkspaceId) {
+        self.unopened.insert(workspace);
     }
 
     /// Takes one input. Afterwards drain [`Self::poll`].
@@ -158,6 +178,7 @@ impl Replica {
             Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason, logs),
             Input::Wake => self.wake(now, logs),
         }
+        self.tend_private(now, logs);
         self.flush();
     }
 
@@ -375,9 +396,25 @@ impl Replica {
     }
 
     fn persist(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, reply: Option<(RequestId, Reply)>) {
-        if runs.is_empty() {
-            return;
+        if !runs.is_empty() {
+            self.hand_out(workspace, runs, reply, None);
         }
+    }
+
+    /// As [`Self::persist`], of what has to be durable before a request is answered.
+    fn persist_part(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, request: RequestId) {
+        if !runs.is_empty() {
+            self.hand_out(workspace, runs, None, Some(request));
+        }
+    }
+
+    fn hand_out(
+        &mut self,
+        workspace: WorkspaceId,
+        runs: Vec<BatchRun>,
+        reply: Option<(RequestId, Reply)>,
+        part_of: Option<RequestId>,
+    ) {
         let id = self.next_batch;
         self.next_batch += 1;
         let end = |run: &BatchRun| EntryAt { chain: run.chain, position: run.end.head.position };
@@ -386,6 +423,7 @@ impl Replica {
             ends: runs.iter().map(end).collect(),
             bytes: runs.iter().map(|run| run.run.bytes.len()).sum(),
             reply,
+            part_of,
         };
         self.in_flight.insert(id, in_flight);
         self.outputs.push_back(Output::Persist { workspace, id, batch: crate::store::Batch { runs } });
@@ -398,6 +436,7 @@ impl Replica {
         let reader = reader_of(logs, done.workspace);
         let (entities, failure) = holding.persisted(&done.ends, reader);
         let chains: Vec<ChainNo> = done.ends.iter().map(|end| end.chain).collect();
+        self.note_for_private(done.workspace, &entities);
         if !entities.is_empty() {
             let event = Event::Changed { workspace: done.workspace, entities, own: false };
             self.outputs.push_back(Output::Event(event));
@@ -405,9 +444,7 @@ impl Replica {
         if let Some(error) = failure {
             self.store_failed(done.workspace, None, &error);
         }
-        if let Some((request, reply)) = done.reply {
-            self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
-        }
+        self.answer_durable(done.reply);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
             self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
@@ -415,6 +452,15 @@ impl Replica {
         }
         self.acknowledge(now, done.workspace, logs);
         self.enter(now, done.workspace, logs);
+    }
+
+    /// Answers, unless another batch of the same request is not durable yet: then that one does.
+    fn answer_durable(&mut self, reply: Option<(RequestId, Reply)>) {
+        let Some((request, reply)) = reply else { return };
+        match self.in_flight.values_mut().find(|other| other.part_of == Some(request)) {
+            Some(other) => other.reply = Some((request, reply)),
+            None => self.outputs.push_back(Output::Reply { request, result: Ok(reply) }),
+        }
     }
 
     fn tell_durable(

@@ -269,7 +269,7 @@ fn a_device_that_was_taken_from_its_person_hears_it() {
     give(&phone, &mut anna, workspace);
     assert!(shows(&anna, workspace, 1), "a person who is named already joins with another device");
     phone.edit(workspace, 2);
-    anna.command(Command::Unlink { workspace, device: phone.id() }).unwrap();
+    anna.command(Command::Unlink { device: phone.id(), root: None }).unwrap();
     anna.edit(workspace, 3);
     give(&phone, &mut anna, workspace);
     give(&anna, &mut phone, workspace);

@@ -10,6 +10,8 @@ mod flips;
 mod linking;
 #[path = "sync/opening.rs"]
 mod opening;
+#[path = "sync/private.rs"]
+mod private;
 #[path = "sync/repair.rs"]
 mod repair;
 #[path = "sync/strangers.rs"]

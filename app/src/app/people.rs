@@ -86,8 +86,8 @@ impl VeloApp {
     }
 
     pub(super) fn unlink(&mut self, device: DeviceId) {
-        let Some(workspace) = self.workspace_id() else { return };
-        self.manage(Command::Unlink { workspace, device }, format!("Device {} unlinked", device.short()));
+        let command = Command::Unlink { device, root: None };
+        self.manage(command, format!("Device {} unlinked", device.short()));
     }
 
     fn manage(&mut self, command: Command, done: String) {

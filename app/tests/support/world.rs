@@ -140,7 +140,7 @@ impl Device {
             Output::Event(Event::JoinRefused { workspace, reason }) => {
                 self.refusals.push((workspace, reason));
             }
-            Output::Disconnect { .. } | Output::WakeAt(_) | Output::Event(_) => {}
+            Output::Disconnect { .. } | Output::Dial { .. } | Output::WakeAt(_) | Output::Event(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What damage took from the logs of this device, and how much waits for it to come back.
 
-use super::{ApiError, Json, answer};
+use super::{ApiError, Json, answer, scope};
 use crate::{
     handle::NodeHandle,
     store::log_files::{Damage, Gap},
@@ -49,7 +49,7 @@ pub struct LogGap {
 /// Looks at every workspace. Takes its time where there was damage: the whole log is read.
 pub(super) async fn execute(node: &NodeHandle) -> Result<Json, ApiError> {
     let mut rows = Vec::new();
-    for id in node.workspaces() {
+    for id in node.all_workspaces() {
         let reads = node.clone();
         let row = tokio::task::spawn_blocking(move || row(&reads, id)).await;
         rows.extend(row.map_err(|error| ApiError::Failed(format!("reading the logs: {error}")))??);
@@ -68,7 +68,7 @@ fn row(node: &NodeHandle, id: WorkspaceId) -> Result<Option<DamageRow>, ApiError
         add_unshown(&mut logs, &workspace, chain, no);
     }
     let is_well = places == 0 && !is_fresh && logs.is_empty();
-    let name = workspace.name().to_owned();
+    let name = scope::title(node, id);
     Ok((!is_well).then_some(DamageRow { workspace: id, name, places, is_fresh, quarantine, logs }))
 }
 

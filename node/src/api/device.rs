@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use velo_protocol::{
     id::{DeviceId, PersonId},
     replica::Command,
+    root::Root,
 };
 
 /// Actions on devices.
@@ -30,12 +31,21 @@ pub struct List {
 
 /// Takes a device away.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
-#[command(after_help = "Examples:\n  velo device unlink 3f9a01\n  velo device unlink 3f9a01 --yes\n\n\
+#[command(after_help = "Examples:\n  velo device unlink 3f9a01\n  velo device unlink 3f9a01 --words\n\n\
+    It is taken away in all of your workspaces. Words are asked for, or read from standard input. \
     What it wrote and this device has not seen has no effect, on every device. It keeps what it has \
     read.")]
 pub struct Unlink {
     /// Which, by the start of its id: at least six digits
     pub device: String,
+    /// With your 24 words: any device of yours, also one that this device did not take in
+    #[arg(long)]
+    #[serde(skip)]
+    pub words: bool,
+    /// What the words stand for.
+    #[arg(skip)]
+    #[serde(default)]
+    pub root: Option<Root>,
     /// Do not ask first
     #[arg(long)]
     #[serde(skip)]
@@ -102,6 +112,6 @@ async fn take_away(unlink: &Unlink, mut scope: Scope<'_>) -> Result<DeviceRow, A
         let text = unlink.device.clone();
         return Err(ApiError::Ambiguous { kind: "device".into(), text, candidates });
     }
-    scope.submit(Command::Unlink { workspace: scope.id, device: row.device }).await?;
+    scope.submit(Command::Unlink { device: row.device, root: unlink.root.clone() }).await?;
     Ok(row)
 }

@@ -1,6 +1,6 @@
 //! Whose device this is: introducing a person, and giving them another name.
 
-use super::{ApiError, Json, answer, workspace::Introduction};
+use super::{ApiError, Json, answer, scope, workspace::Introduction};
 use crate::handle::NodeHandle;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
@@ -71,7 +71,7 @@ pub(super) async fn execute(request: Introduce, node: &NodeHandle) -> Result<Jso
 }
 
 fn without_name(node: &NodeHandle, workspace: WorkspaceId, error: &ApiError) -> String {
-    let name = node.workspace(workspace).map(|shown| shown.name().to_owned()).unwrap_or_default();
+    let name = scope::title(node, workspace);
     if name.is_empty() {
         format!("workspace {} ({error})", workspace.short())
     } else {

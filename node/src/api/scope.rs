@@ -87,6 +87,14 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The name of a workspace, also of the private one; empty as long as it is not known.
+pub(super) fn title(node: &NodeHandle, id: WorkspaceId) -> String {
+    if node.private_id() == Some(id) {
+        return "Your private workspace".to_owned();
+    }
+    node.workspace(id).map(|workspace| workspace.name().to_owned()).unwrap_or_default()
+}
+
 /// The workspaces of that name, whatever its case.
 pub(super) fn called(node: &NodeHandle, name: &str) -> Vec<Workspace> {
     let wanted = name.to_lowercase();

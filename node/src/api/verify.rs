@@ -1,6 +1,6 @@
 //! Reads every entry of every workspace from the disk and checks it: checksums, chains, seals.
 
-use super::{ApiError, Json, answer};
+use super::{ApiError, Json, answer, scope};
 use crate::{
     handle::NodeHandle,
     store::log_files::{OpenError, VerifyReport},
@@ -14,7 +14,7 @@ const TOLD: usize = 20;
 /// What a check found.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Verified {
-    /// Workspaces read.
+    /// Workspaces read, beside the private one.
     pub workspaces: usize,
     /// Entries that are good.
     pub entries: u64,
@@ -29,11 +29,13 @@ pub struct Verified {
 /// Checks one workspace after the other. A device without any is well.
 pub(super) async fn execute(node: &NodeHandle) -> Result<Json, ApiError> {
     let mut found = Verified { troubles: node.unopened().to_vec(), ..Verified::default() };
-    for id in node.workspaces() {
+    for id in node.all_workspaces() {
         let reads = node.clone();
         let report = tokio::task::spawn_blocking(move || reads.verify(id)).await;
         let report = report.map_err(|error| ApiError::Failed(format!("reading the logs: {error}")))?;
         if let Some(report) = report {
+            // The private one is checked with them; what people count are those that they share.
+            found.workspaces += usize::from(report.is_ok() && node.private_id() != Some(id));
             found.add(&whose(node, id), report);
         }
     }
@@ -42,7 +44,7 @@ pub(super) async fn execute(node: &NodeHandle) -> Result<Json, ApiError> {
 }
 
 fn whose(node: &NodeHandle, id: WorkspaceId) -> String {
-    let name = node.workspace(id).map(|workspace| workspace.name().to_owned()).unwrap_or_default();
+    let name = scope::title(node, id);
     if name.is_empty() { format!("workspace {}", id.short()) } else { format!("\"{name}\"") }
 }
 
@@ -52,7 +54,6 @@ impl Verified {
             Ok(report) => report,
             Err(error) => return self.troubles.push(format!("{whose}: {error}")),
         };
-        self.workspaces += 1;
         self.entries += report.entries;
         self.bytes += report.bytes;
         self.known += report.known;

@@ -37,7 +37,7 @@ pub fn value(
         }
         FieldType::Ref(Kind::Column) => column(scope, key, text),
         FieldType::Any => custom(scope, slot, text, like),
-        FieldType::Ref(_) | FieldType::Who | FieldType::Order => {
+        FieldType::Ref(_) | FieldType::Elsewhere | FieldType::Who | FieldType::Order => {
             Err(ApiError::Invalid(format!("the {} cannot be typed", name(key.kind, spec))))
         }
     }

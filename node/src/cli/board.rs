@@ -1,4 +1,4 @@
-//! `velo project`, `velo column`, `velo label`, `velo comment`: how their answers are laid out.
+//! `velo project`, `velo column`, `velo label`, `velo favourite`, `velo comment`: how their answers are laid out.
 
 use super::{
     Layout,
@@ -8,6 +8,7 @@ use super::{
 use crate::api::{
     column::{self, ColumnRow},
     comment::{self, CommentRow},
+    favourite::{self, FavouriteRow},
     label::{self, LabelRow},
     project::{self, ProjectDetail, ProjectRow},
 };
@@ -100,6 +101,28 @@ pub(super) fn comment_layout(request: &comment::Request) -> Layout {
             let rows: Vec<CommentRow> = read(json)?;
             let none = "No comments. `velo comment add TASK TEXT` writes one.\n";
             Ok(if rows.is_empty() { none.to_owned() } else { task::comment_lines(&rows) })
+        },
+    }
+}
+
+/// How the answer to a request on favourites is laid out.
+pub(super) fn favourite_layout(request: &favourite::Request) -> Layout {
+    match request {
+        favourite::Request::Add(_) => |json| {
+            let row: FavouriteRow = read(json)?;
+            Ok(format!("\"{}\" is a favourite of yours now, on all of your devices.\n", row.name))
+        },
+        favourite::Request::Remove(_) => |json| {
+            let row: FavouriteRow = read(json)?;
+            Ok(format!("\"{}\" is no favourite of yours any more.\n", row.name))
+        },
+        favourite::Request::List => |json| {
+            let mut table = Table::new(["WORKSPACE", "KIND", "ID", "NAME"]);
+            for row in read::<Vec<FavouriteRow>>(json)? {
+                let id = if row.short_id.is_empty() { row.id.short() } else { row.short_id };
+                table.row([row.workspace_name, row.kind, id, row.name]);
+            }
+            Ok(table.show("No favourites. `velo favourite add NAME` makes a project or task one."))
         },
     }
 }

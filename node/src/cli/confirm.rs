@@ -3,7 +3,7 @@
 //! On a terminal the question says whom or what it is about, so that part of a name will do: what is
 //! sent afterwards is the id of who was shown. Where nobody can be asked, `--yes` has to be typed.
 
-use super::{Command, Settings, call, output, read};
+use super::{Command, Settings, call, key::typed_root, output, read};
 use crate::api::{Action, ApiError, device, member, member::AboutAnswer};
 use std::io::{self, IsTerminal, Write};
 
@@ -30,12 +30,15 @@ pub(super) fn confirmed(command: Command, settings: &Settings) -> Result<Command
             ))?;
             Ok(Command::Member(request))
         }
-        Command::Device(device::Request::Unlink(unlink)) if !unlink.yes => {
-            check_terminal()?;
-            let device = &unlink.device;
-            confirm(&format!(
-                "Take device {device} away? What it wrote and this one has not seen will have no effect."
-            ))?;
+        Command::Device(device::Request::Unlink(mut unlink)) => {
+            if !unlink.yes {
+                check_terminal()?;
+                let device = &unlink.device;
+                confirm(&format!(
+                    "Take device {device} away? What it wrote and this one has not seen will have no effect."
+                ))?;
+            }
+            unlink.root = if unlink.words { Some(typed_root()?) } else { None };
             Ok(Command::Device(device::Request::Unlink(unlink)))
         }
         other => Ok(other),

@@ -5,7 +5,7 @@
 
 use super::{
     Settings,
-    output::{GOOD, NOTICE, fields, say, say_json, styled},
+    output::{GOOD, NOTICE, complain, fields, say, say_json, styled},
 };
 use crate::{
     api::{ApiError, workspace::Introduction},
@@ -22,6 +22,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
+use velo_protocol::root::Root;
 use zeroize::Zeroizing;
 
 /// Said as long as the phrase is not confirmed.
@@ -206,9 +207,6 @@ impl Store {
 
     fn confirm(&self) -> Result<(), ApiError> {
         let mut change = self.begin()?;
-        if io::stdin().is_terminal() && !self.json {
-            say("Type your 24 words; end with an empty line:");
-        }
         let phrase = typed_phrase()?;
         let was_here = change.phrase().is_some();
         change.confirm(&phrase)?;
@@ -258,9 +256,17 @@ fn grid(phrase: &str) -> Zeroizing<String> {
     text
 }
 
+/// The root that typed words stand for.
+pub(super) fn typed_root() -> Result<Root, ApiError> {
+    Root::from_phrase(&typed_phrase()?).map_err(|error| ApiError::Invalid(error.to_string()))
+}
+
 /// What is typed up to an empty line, or everything that comes through a pipe.
-pub(super) fn typed_phrase() -> Result<Zeroizing<String>, ApiError> {
+fn typed_phrase() -> Result<Zeroizing<String>, ApiError> {
     let is_terminal = io::stdin().is_terminal();
+    if is_terminal {
+        complain("Type your 24 words; end with an empty line:");
+    }
     let mut text = Zeroizing::new(String::with_capacity(limits::PHRASE_TEXT + 1));
     let mut input = io::stdin().lock().take(limits::PHRASE_TEXT as u64);
     loop {

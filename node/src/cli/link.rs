@@ -3,7 +3,7 @@
 use super::{
     Settings,
     client::Client,
-    key::typed_phrase,
+    key::typed_root,
     output::{GOOD, NOTICE, complain, plain_answer, say, say_json, styled},
     read,
 };
@@ -17,7 +17,6 @@ use crate::{
 use clap::Args;
 use serde_json::Value as Json;
 use std::process::ExitCode;
-use velo_protocol::root::Root;
 
 /// Links devices of one person.
 #[derive(Debug, Clone, Args)]
@@ -42,7 +41,7 @@ pub(super) struct Link {
 #[command(after_help = "Examples:\n  velo recover\n  velo recover --address /ip4/192.168.1.7/tcp/4001\n\n\
     For a new device, after the others were lost. It asks for the 24 words, or reads them from standard \
     input, and for any device of your team, which tells it where you belong. Afterwards take the lost \
-    ones away: `velo device list`, `velo device unlink DEVICE`.")]
+    ones away: `velo device list`, `velo device unlink DEVICE --words`.")]
 pub(super) struct Recover {
     /// Where a device of the team can be reached; on one LAN it is found without. May be repeated
     #[arg(long, value_name = "MULTIADDRESS")]
@@ -67,8 +66,7 @@ impl Link {
 
 impl Recover {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode, ApiError> {
-        let root =
-            Root::from_phrase(&typed_phrase()?).map_err(|error| ApiError::Invalid(error.to_string()))?;
+        let root = typed_root()?;
         let client = Client::open_for_anybody(&settings.data_dir)?;
         let recover = link::Recover { root, addresses: self.address, wait: self.wait };
         let done = call(&client, link::Request::Recover(recover));

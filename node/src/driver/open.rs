@@ -3,7 +3,7 @@
 use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
 use crate::{
     data_dir::{DataDir, Records, marker},
-    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Published, Shared},
+    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared},
     keystore::{self, Keys, KeystoreError},
     limits,
     logging::{self, Logging},
@@ -94,7 +94,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let (identity, door) = (keys.identity(), keys.door());
     // No longer needed in memory, as the root is.
     drop(keys);
-    let (person, device) = (identity.person, identity.device_id());
+    let (owner, device) = (Owner::of(&identity), identity.device_id());
     let markers = open_markers(config, &dir, device)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
     let key = identity.device.clone();
@@ -104,7 +104,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
     let shared = Arc::new(Shared {
-        person: RwLock::new(person),
+        owner: RwLock::new(owner),
         device,
         key: parts.replica.identity().device.clone(),
         keys: door,
@@ -222,10 +222,17 @@ impl Parts {
     /// Opens every workspace that can be opened. Returns what is wrong with the others: they must
     /// not keep anybody from these.
     fn open_all(&mut self, dir: &DataDir, markers: &Markers, records: Records) -> Vec<String> {
+        for (id, _) in &records.damaged {
+            self.replica.note_unopened(*id);
+        }
         let mut unopened: Vec<String> =
             records.damaged.iter().map(|(id, error)| format!("workspace {}: {error}", id.short())).collect();
         for record in records.whole {
-            unopened.extend(self.open(dir, markers, record).err().map(|error| error.to_string()));
+            let id = record.id;
+            if let Err(error) = self.open(dir, markers, record) {
+                self.replica.note_unopened(id);
+                unopened.push(error.to_string());
+            }
         }
         for reason in &unopened {
             tracing::error!(reason, "a workspace was not opened");

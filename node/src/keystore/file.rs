@@ -1,7 +1,7 @@
 //! The key file: mode 0600, in a folder of mode 0700.
 //!
 //! ```text
-//! keys/device.key:  "VELOKEY2" | how, 1 byte | what follows from it | BLAKE3 of all before it, 32
+//! keys/device.key:  "VELOKEYS" | how, 1 byte | what follows from it | BLAKE3 of all before it, 32
 //!     how 0: the keys as they are       bincode of Stored
 //!     how 1: under a passphrase         bincode of Sealed
 //!     how 2: in the system's keyring    whether the root is there, 1 byte; which entry, 16
@@ -30,9 +30,7 @@ use std::{
 use velo_protocol::codec;
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 8] = b"VELOKEY2";
-/// Of the format before, which had only keys as they are.
-const OLD_MAGIC: &[u8; 8] = b"VELOKEY1";
+const MAGIC: &[u8; 8] = b"VELOKEYS";
 const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
 const KEYRING: u8 = 2;
@@ -88,9 +86,6 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Content> {
     let (content, sum) = bytes.split_last_chunk::<32>()?;
     if blake3::hash(content) != *sum {
         return None;
-    }
-    if let Some(keys) = content.strip_prefix(OLD_MAGIC) {
-        return Stored::decode_old(keys).map(Content::Plain);
     }
     let (how, content) = content.strip_prefix(MAGIC)?.split_first()?;
     match *how {

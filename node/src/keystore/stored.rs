@@ -6,6 +6,7 @@ use velo_protocol::{
     crypto::{self, LinkCert, SecretKey},
     id::{DeviceId, PersonId},
     keys::wrap::{ReceivingKey, RecipientKey},
+    private::PrivateWorkspace,
     replica::Identity,
     root::Root,
 };
@@ -26,6 +27,9 @@ pub(super) struct Stored {
     pub recovery: RecipientKey,
     #[zeroize(skip)]
     pub chain: Vec<LinkCert>,
+    /// Its secret wipes itself.
+    #[zeroize(skip)]
+    pub private: Option<Box<PrivateWorkspace>>,
 }
 
 impl Stored {
@@ -37,6 +41,7 @@ impl Stored {
             person: identity.person,
             recovery: identity.recovery,
             chain: identity.chain.clone(),
+            private: identity.private.clone(),
         }
     }
 
@@ -72,6 +77,7 @@ impl Stored {
             receiving: ReceivingKey::from_seed(&self.receiving),
             recovery: self.recovery,
             chain: self.chain.clone(),
+            private: self.private.clone(),
         }
     }
 
@@ -85,14 +91,6 @@ impl Stored {
         stored.holds_together().then_some(stored)
     }
 
-    /// Before there was a recovery key to keep, every device had its person's root.
-    pub fn decode_old(bytes: &[u8]) -> Option<Self> {
-        let (root, device, receiving, person, chain) = codec::decode(bytes).ok()?;
-        let recovery = Root::from_seed(root?).recovery().public();
-        let stored = Self { root, device, receiving, person, recovery, chain };
-        stored.holds_together().then_some(stored)
-    }
-
     /// Whether the keys are those that the certificates speak of.
     fn holds_together(&self) -> bool {
         let device = DeviceId(SecretKey::from_seed(&self.device).public());
@@ -103,6 +101,7 @@ impl Stored {
         crypto::verify_chain(self.person, device, &self.chain).is_ok()
             && certified == Some(receiving)
             && self.recovery.is_usable()
+            && self.private.as_ref().is_none_or(|private| private.is_of(self.person))
             && self.root().is_none_or(is_of_root)
     }
 }

@@ -261,8 +261,7 @@ fn a_name_that_some_workspace_does_not_take_is_finished_by_another_run() {
 }
 
 fn log_folders(device: &Device) -> Vec<std::path::PathBuf> {
-    let folders = std::fs::read_dir(device.data_dir().join("workspaces")).unwrap();
-    folders.map(|item| item.unwrap().path().join("log")).collect()
+    device.workspace_folders().into_iter().map(|folder| folder.join("log")).collect()
 }
 
 /// It only named the task: whoever undid twice did not know what was gone.

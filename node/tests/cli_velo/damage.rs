@@ -2,19 +2,7 @@
 
 use crate::device::Device;
 use serde_json::Value as Json;
-use std::{
-    fs,
-    ops::Range,
-    path::{Path, PathBuf},
-};
-
-/// The folders of the workspaces, by id.
-fn workspaces(device: &Device) -> Vec<PathBuf> {
-    let folders = fs::read_dir(device.data_dir().join("workspaces")).unwrap();
-    let mut folders: Vec<PathBuf> = folders.map(|item| item.unwrap().path()).collect();
-    folders.sort();
-    folders
-}
+use std::{fs, ops::Range, path::Path};
 
 /// New keys would be a stranger's: what they sign no other device would ever take.
 #[test]
@@ -58,7 +46,7 @@ fn a_stray_file_among_the_workspaces_is_nobodys() {
 #[test]
 fn a_damaged_record_keeps_nobody_from_the_other_workspaces() {
     let anna = Device::with_project();
-    let house = workspaces(&anna)[0].clone();
+    let house = anna.workspace_folders()[0].clone();
     anna.ok(&["workspace", "create", "Garden"]);
     fs::write(house.join("record.json"), "{").unwrap();
     assert_eq!(anna.json(&["workspace", "list"])[0]["name"], "Garden");
@@ -83,7 +71,7 @@ fn the_doctor_verifies_every_workspace_and_none() {
     assert_eq!(report["healthy"], true, "{report}");
     assert!(report.to_string().contains("of 2 workspaces are whole"), "{report}");
 
-    flip_seals(&workspaces(&anna)[1].join("log/000001.vlog"), |place| place == 0);
+    flip_seals(&anna.workspace_folders()[1].join("log/000001.vlog"), |place| place == 0);
     let answer = anna.run(&["doctor", "--verify"]);
     assert!(answer.code == 1 && answer.out.contains("a seal does not fit"), "{}", answer.out);
 }
@@ -98,7 +86,7 @@ fn the_doctor_says_how_much_waits_for_what_a_flipped_byte_took() {
     let whole = anna.json(&["doctor"]);
     assert_eq!(step(&whole, "damage")["told"], "none", "{whole}");
 
-    let log = workspaces(&anna)[0].join("log");
+    let log = anna.workspace_folders()[0].join("log");
     let path = log.join("000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     // Three tasks were added after it.
@@ -130,7 +118,7 @@ fn the_doctor_says_what_is_lost_at_the_end_of_the_own_log() {
     for n in 1..=3 {
         anna.ok(&["task", "add", &format!("Task {n}")]);
     }
-    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     let last = runs(&bytes).into_iter().next_back().unwrap();
     bytes[last.end - 1] ^= 1;
@@ -152,7 +140,7 @@ fn a_log_file_that_was_cut_short_is_coped_with() {
     for n in 1..=6 {
         anna.ok(&["task", "add", &format!("Task {n}")]);
     }
-    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     let lost = runs(&bytes).into_iter().nth_back(3).unwrap();
     bytes[lost.end - 1] ^= 1;
@@ -177,7 +165,7 @@ fn a_log_file_that_is_gone_is_coped_with() {
     for n in 1..=3 {
         anna.ok(&["task", "add", &format!("Task {n}")]);
     }
-    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     let lost = runs(&bytes).into_iter().nth_back(1).unwrap();
     bytes[lost.end - 1] ^= 1;
@@ -198,7 +186,7 @@ fn a_damaged_file_header_is_repaired_at_the_start_after_it_was_told_of() {
     for n in 1..=3 {
         anna.ok(&["task", "add", &format!("Task {n}")]);
     }
-    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     let lost = runs(&bytes).into_iter().nth_back(1).unwrap();
     bytes[lost.end - 1] ^= 1;
@@ -220,7 +208,7 @@ fn the_doctor_tells_of_damage_that_a_running_node_met() {
         anna.ok(&["task", "add", &format!("Task {n}")]);
     }
     let node = anna.start_node();
-    let path = workspaces(&anna)[0].join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let mut bytes = fs::read(&path).unwrap();
     let lost = runs(&bytes).into_iter().nth_back(2).unwrap();
     bytes[lost.end - 1] ^= 1;
@@ -242,7 +230,7 @@ fn step<'a>(report: &'a Json, name: &str) -> &'a Json {
 #[test]
 fn a_log_that_another_program_continued_is_not_gone_on_with() {
     let anna = Device::with_project();
-    let house = workspaces(&anna)[0].clone();
+    let house = anna.workspace_folders()[0].clone();
     anna.ok(&["workspace", "create", "Garden"]);
     flip_seals(&house.join("log/000001.vlog"), |_| true);
     assert_eq!(anna.json(&["workspace", "list"]).as_array().map(Vec::len), Some(1), "the other one is open");

@@ -118,6 +118,15 @@ impl Device {
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("velo {args:?}: {error}\n{out}"))
     }
 
+    /// The folders of the workspaces that are shared with others, by id.
+    pub fn workspace_folders(&self) -> Vec<PathBuf> {
+        let rows = self.json(&["workspace", "list"]);
+        let ids = rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned());
+        let mut folders: Vec<PathBuf> = ids.map(|id| self.data_dir().join("workspaces").join(id)).collect();
+        folders.sort();
+        folders
+    }
+
     /// The hash of everything visible.
     pub fn state_hash(&self) -> String {
         self.json(&["status"])["current"]["state_hash"].as_str().unwrap().to_owned()

@@ -214,4 +214,48 @@ fn a_second_device_is_linked_and_with_the_phrase_one_comes_back_after_losing_bot
     anna.waits_for_task("Back again");
     let devices = new.device.ok(&["device", "list"]);
     assert!(devices.contains(&lost[..6]), "{devices}");
+    let refused = new.device.run(&["device", "unlink", &lost[..8], "--yes"]);
+    assert!(refused.code != 0 && refused.err.contains("24 words"), "{}", refused.err);
+    let gone = new.device.run_with_input(&["device", "unlink", &lost[..8], "--yes", "--words"], &phrase);
+    assert_eq!(gone.code, 0, "{}{}", gone.out, gone.err);
+    let devices = new.device.ok(&["device", "list"]);
+    assert!(!devices.contains(&lost[..6]), "{devices}");
+    // Anna has seen it, or what she writes now would be for the lost devices as well.
+    anna.waits_for("the lost device gone", |anna| {
+        !anna.device.ok(&["device", "list", "--all"]).contains(&lost[..6])
+    });
+    anna.add("After the loss");
+    new.waits_for_task("After the loss");
+}
+
+#[test]
+fn own_devices_share_favourites_and_workspaces_with_nobody_else() {
+    let anna = anna();
+    let ben = joined("Ben", &ticket(&anna, &anna));
+    anna.add("Order the paint");
+    ben.waits_for_task("Order the paint");
+    let phone = Member::new(Device::of("Phone"));
+    let (mut waiting, code) = code_of(&phone.device);
+    ben.device.ok(&["link", &code]);
+    assert!(waiting.wait().unwrap().success());
+    phone.waits_for_task("Order the paint");
+    ben.device.ok(&["favourite", "add", "paint"]);
+    let shown = |member: &Member| member.device.ok(&["favourite", "list"]);
+    phone.waits_for("the favourite", |phone| shown(phone).contains("Order the paint"));
+    // A workspace that one of them begins is there on the other, by itself.
+    phone.device.ok(&["workspace", "create", "Garden"]);
+    phone.device.ok(&["--workspace", "Garden", "project", "add", "Beds"]);
+    ben.waits_for("the other workspace", |ben| {
+        ben.device.run(&["--workspace", "Garden", "project", "list"]).out.contains("Beds")
+    });
+    ben.device.ok(&["--workspace", "Garden", "project", "add", "Tools"]);
+    phone.waits_for("what was written there", |phone| {
+        phone.device.ok(&["--workspace", "Garden", "project", "list"]).contains("Tools")
+    });
+    // The private workspace is in no list, and nobody else's business.
+    assert_eq!(ben.device.json(&["workspace", "list"]).as_array().unwrap().len(), 2);
+    assert_eq!(anna.device.json(&["workspace", "list"]).as_array().unwrap().len(), 1);
+    assert!(!shown(&anna).contains("paint"));
+    ben.device.ok(&["--workspace", "Workshop", "favourite", "remove", "paint"]);
+    phone.waits_for("no favourite", |phone| shown(phone).contains("No favourites"));
 }

@@ -113,8 +113,7 @@ fn a_peer_that_has_gone_keeps_its_name() {
 #[test]
 fn a_peer_brings_back_what_damage_took() {
     let (anna, ben) = workshop_of_two();
-    let workspace = fs::read_dir(anna.data_dir().join("workspaces")).unwrap().next().unwrap().unwrap();
-    let path = workspace.path().join("log/000001.vlog");
+    let path = anna.workspace_folders()[0].join("log/000001.vlog");
     let before = fs::read(&path).unwrap();
     for n in 1..=4 {
         anna.ok(&["task", "add", &format!("Task {n}")]);

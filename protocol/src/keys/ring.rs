@@ -119,6 +119,11 @@ impl KeyRing {
         }
     }
 
+    /// Receives nothing under this key any more. What was learned with it stays.
+    pub fn forget(&mut self, receiving: RecipientKey) {
+        self.secrets.retain(|own| own.public() != receiving);
+    }
+
     /// Takes in a `KeyEpoch` entry. Returns the epochs whose bodies can be read from now on.
     pub fn add_epoch(&mut self, id: EntryId, body: &KeyEpoch, effective: bool) -> Vec<EntryId> {
         if self.set_effective(id, effective) {

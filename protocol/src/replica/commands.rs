@@ -12,7 +12,7 @@ use crate::{
     control::{CONTROL_VERSION, Genesis},
     history::{self, LoggedEntry},
     id::{EntityId, Incarnation, OpId, WorkspaceId},
-    log::{EntryKind, HEADER_VERSION, Header, Origin},
+    log::{EntryKind, Header, Origin},
     log_set::EntryReader,
     message::{Digest, Message},
     model::{self, ALIVE, EntityKey, Kind, Slot},
@@ -42,6 +42,7 @@ impl Replica {
         if let Some(reason) = self.read_only.as_ref().filter(|_| command.writes()) {
             return Err(Refusal::ReadOnly(reason.clone()));
         }
+        self.check_shared(&command)?;
         match command {
             Command::CreateWorkspace { name, person_name } => {
                 self.found(now, request, &name, &person_name, logs)
@@ -58,7 +59,7 @@ impl Replica {
             Command::ShowLinkCode { addresses } => self.show_link_code(request, addresses),
             Command::Link { code } => self.link(now, request, code),
             Command::Recover { root } => self.recover(request, root),
-            Command::Unlink { workspace, device } => self.unlink(now, request, workspace, device, logs),
+            Command::Unlink { device, root } => self.unlink(now, request, device, root.as_ref(), logs),
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
@@ -117,16 +118,8 @@ impl Replica {
         let founder = self.identity.introduction();
         let genesis = Draft::new(EntryKind::GENESIS, &Genesis { version: CONTROL_VERSION, founder });
         // The id covers the entry exactly as it will be written below: same stamp, same header.
-        let header = Header {
-            version: HEADER_VERSION,
-            kind: EntryKind::GENESIS,
-            hlc: Hlc::next(now.wall_ms, Hlc(0), []),
-            auth: None,
-            deps: Vec::new(),
-            epoch: None,
-            salt: [0; 8],
-            body_len: genesis.body.len() as u32,
-        };
+        let header = Header::new(EntryKind::GENESIS, Hlc::next(now.wall_ms, Hlc(0), []), Vec::new());
+        let header = Header { body_len: genesis.body.len() as u32, ..header };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
         let secret = SessionSecret(self.random());
         let record = WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded };
@@ -146,6 +139,7 @@ impl Replica {
         let workspace = record.id;
         self.outputs.push_back(Output::Remember(record.clone()));
         self.holdings.insert(workspace, Holding::new(record, &self.identity));
+        self.private_is_stale = true;
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
     }
 
@@ -175,11 +169,16 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let suffix = self.suffix();
+        let is_private = self.private_id() == Some(workspace);
         let holding = self.writable(workspace)?;
         holding.may(Role::Viewer)?;
         let changes = with_contents(holding, changes, reader_of(logs, workspace));
         let groups = change::build(&holding.state, &changes, suffix)
             .map_err(|error| Refusal::Change(error.to_string()))?;
+        if groups.iter().any(|group| (group.key.kind == Kind::Personal) != is_private) {
+            let words = "what you keep for yourself stands in your private workspace, and nothing else does";
+            return Err(Refusal::Change(words.to_owned()));
+        }
         if groups.iter().any(|group| group.key.kind != Kind::Profile) {
             holding.may(Role::Member)?;
         }

@@ -86,6 +86,7 @@ impl Replica {
             // Whatever keys it has sent are here.
             self.ask_for_keys(peer, digest.workspace);
             self.withdraw_spent(now, digest.workspace, logs);
+            self.forget_recovery(now, digest.workspace, logs);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     link_code::LinkCode,
     log::Origin,
     model::EntityKey,
+    private::PrivateWorkspace,
     root::Root,
     store::Batch,
     ticket::{SessionSecret, Ticket},
@@ -28,6 +29,8 @@ pub struct Identity {
     pub recovery: RecipientKey,
     /// From the person's root to this device.
     pub chain: Vec<LinkCert>,
+    /// What the person's devices share with nobody else. Made-up devices may do without.
+    pub private: Option<Box<PrivateWorkspace>>,
 }
 
 impl Identity {
@@ -35,14 +38,17 @@ impl Identity {
     pub fn under_root(root: &Root, device: SecretKey, receiving: ReceivingKey) -> Self {
         let person = root.person();
         let link = LinkCert::issue(person, &root.signing_key(), &device, receiving.public().0);
-        Self { person, device, receiving, recovery: root.recovery().public(), chain: vec![link] }
+        let (recovery, private) = (root.recovery().public(), Some(Box::new(root.private_workspace())));
+        Self { person, device, receiving, recovery, chain: vec![link], private }
     }
 
-    /// The same, all drawn from two seeds: for simulations, generated traces and tests.
+    /// The same, all drawn from two seeds, without a private workspace: for simulations, generated traces
+    /// and tests.
     pub fn from_seeds(root: [u8; 32], device: &[u8; 32]) -> Self {
         let receiving = blake3::derive_key("velo 2026 receiving key of a made-up device", device);
         let receiving = ReceivingKey::from_seed(&receiving);
-        Self::under_root(&Root::from_seed(root), SecretKey::from_seed(device), receiving)
+        let identity = Self::under_root(&Root::from_seed(root), SecretKey::from_seed(device), receiving);
+        Self { private: None, ..identity }
     }
 
     /// This device.
@@ -170,12 +176,13 @@ pub enum Command {
         /// What they may do from now on.
         role: Option<Role>,
     },
-    /// Takes a device from this person.
+    /// Takes a device from this person, in every workspace.
     Unlink {
-        /// Where.
-        workspace: WorkspaceId,
         /// Which.
         device: DeviceId,
+        /// The person's root, from their phrase: with it the device may be any of theirs, without it one
+        /// that this device took in.
+        root: Option<Root>,
     },
     /// Shows a code with which another device of the person takes this one in.
     ShowLinkCode {
@@ -339,6 +346,12 @@ pub enum Output {
     /// This device belongs to another person from now on: keep the keys as they are here, durably,
     /// before anything that follows. There was no workspace.
     Become(Box<Identity>),
+    /// A workspace was learned of whose peers may be reached at these addresses. Whoever had nothing in
+    /// common with this device may have from now on.
+    Dial {
+        /// As in a ticket.
+        addresses: Vec<String>,
+    },
     /// Make a batch durable, then say [`Input::Persisted`]. Batches of a workspace are in order.
     Persist {
         /// Of which workspace.

@@ -56,6 +56,16 @@ pub(super) struct Linking {
 }
 
 impl Linking {
+    /// Whether a person is being brought back to this device.
+    pub fn is_recovering(&self) -> bool {
+        self.recovering.is_some()
+    }
+
+    /// The secret half of their recovery key then.
+    pub fn recovery_secret(&self) -> Option<SessionSecret> {
+        self.recovering.as_ref().map(|root| SessionSecret(*root.recovery().secret()))
+    }
+
     /// When to give up.
     pub fn deadline(&self) -> Option<u64> {
         self.taking_in.as_ref().map(|(.., until)| *until)
@@ -86,7 +96,7 @@ impl Replica {
         if code.device == self.identity.device_id() {
             return Err(Refusal::Link("that is the code of this very device".to_owned()));
         }
-        if self.holdings.is_empty() {
+        if self.is_new() {
             let words = "this device is in no workspace yet: show its own code to one that is";
             return Err(Refusal::Link(words.to_owned()));
         }
@@ -106,7 +116,7 @@ impl Replica {
         self.check_new()?;
         self.identity =
             super::Identity::under_root(&root, self.identity.device.clone(), self.identity.receiving.clone());
-        self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
+        self.become_device();
         for session in self.sessions.values_mut() {
             session.say_recover(&root);
         }
@@ -116,7 +126,7 @@ impl Replica {
     }
 
     fn check_new(&self) -> Result<(), Refusal> {
-        if self.holdings.is_empty() { Ok(()) } else { Err(Refusal::Link(NOT_NEW.to_owned())) }
+        if self.is_new() { Ok(()) } else { Err(Refusal::Link(NOT_NEW.to_owned())) }
     }
 
     /// Ends a search that took too long.
@@ -155,10 +165,11 @@ impl Replica {
 
     /// Another device would take this one in. Who has not read the code is not heard.
     pub(super) fn link_offered(&mut self, peer: DeviceId, offer: LinkOffer) -> Result<(), Fault> {
+        let is_new = self.is_new();
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         let expected = self.linking.shown.as_ref().and_then(|secret| session.expected_link_proof(secret));
         let proved = expected.is_some_and(|expected| blake3::Hash::from(expected) == offer.proof);
-        if !proved || !self.holdings.is_empty() {
+        if !proved || !is_new {
             return Err(Fault::Order("a link that nobody here asked for"));
         }
         let leads = crypto::verify_chain(offer.person, peer, &offer.introduction.chain);
@@ -205,7 +216,8 @@ impl Replica {
         }
         workspaces.truncate(limits::WORKSPACES_SHARED);
         if let Some(session) = self.sessions.get_mut(&peer) {
-            session.say(&Message::LinkDone(LinkDone { certificate, workspaces }));
+            let private = self.identity.private.clone();
+            session.say(&Message::LinkDone(LinkDone { certificate, private, workspaces }));
         }
         self.done(request);
         Ok(())
@@ -228,7 +240,8 @@ impl Replica {
         self.linking.shown = None;
         (self.identity.person, self.identity.chain) = (person, chain);
         self.identity.recovery = introduction.recovery;
-        self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
+        self.identity.private = done.private.filter(|private| private.is_of(person));
+        self.become_device();
         for (workspace, secret) in done.workspaces {
             self.add_linked(now, workspace, secret, None);
         }
@@ -236,14 +249,22 @@ impl Replica {
         Ok(())
     }
 
-    fn add_linked(
+    /// This device belongs to another person from now on. What the one before kept privately was theirs.
+    fn become_device(&mut self) {
+        let person = self.identity.person;
+        self.holdings.retain(|_, holding| holding.record.origin.person == person);
+        self.private_is_stale = true;
+        self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
+    }
+
+    pub(super) fn add_linked(
         &mut self,
         now: Now,
         id: WorkspaceId,
         secret: SessionSecret,
         recovery: Option<SessionSecret>,
     ) {
-        if self.holdings.contains_key(&id) {
+        if self.holdings.contains_key(&id) || self.unopened.contains(&id) {
             return;
         }
         let (origin, way) = (self.origin(false), Way::Linked { recovery });
@@ -277,22 +298,29 @@ impl Replica {
         let Some(root) = &self.linking.recovering else { return };
         let Recovered { workspace, commitment, secret } = recovered;
         if let Ok(secret) = root.recovery().unwrap(*workspace, *commitment, secret) {
-            let recovery = Some(SessionSecret(*root.recovery().secret()));
-            let person = root.person();
+            let (recovery, person) = (self.linking.recovery_secret(), root.person());
             self.add_linked(now, *workspace, SessionSecret(*secret.as_bytes()), recovery);
             self.outputs.push_back(Output::Event(Event::Linked { person }));
         }
     }
 
-    /// The keys of the phrase are kept no longer than this device needs them.
-    pub(super) fn forget_recovery(&mut self, workspace: WorkspaceId) {
+    /// The key of the phrase is kept no longer than this device needs it: once another device holds the
+    /// same as this one, and the key in use was given to this one too. If nobody did that, it does.
+    pub(super) fn forget_recovery(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let Way::Linked { recovery: recovery @ Some(_) } = &mut holding.record.way else { return };
-        let own = self.identity.receiving.public();
-        let reads = |epoch| holding.ring.recipients(epoch).contains(&own);
-        if holding.writing.is_some_and(reads) && holding.state.locked_entries() == 0 {
-            *recovery = None;
+        let is_kept = matches!(holding.record.way, Way::Linked { recovery: Some(_) });
+        if !is_kept || holding.state.locked_entries() > 0 {
+            return;
+        }
+        if holding.is_given_keys(self.identity.receiving.public()) {
+            holding.ring.forget(self.identity.recovery);
+            holding.record.way = Way::Linked { recovery: None };
             self.outputs.push_back(Output::Remember(holding.record.clone()));
+        } else if self.read_only.is_none()
+            && !holding.state.needs_update()
+            && holding.may(Role::Viewer).is_ok()
+        {
+            self.write_unasked(now, workspace, Vec::new(), logs);
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     access::{Access, Act, ActKind, Role, Why},
     causality::Frontier,
-    control::{CONTROL_VERSION, Cap, Grant, Invite, Join, Revoke, Unlink},
-    id::{DeviceId, EntryId, PersonId, WorkspaceId},
+    control::{CONTROL_VERSION, Cap, Grant, Invite, Join, Revoke},
+    id::{EntryId, PersonId, WorkspaceId},
     limits,
     log::EntryKind,
     model::{EntityKey, Kind},
@@ -75,7 +75,7 @@ impl Holding {
 
     /// The access rule as it would be if this device's person did something now. `Err`: it would
     /// have no effect.
-    fn tried(&self, kind: ActKind, need: Role) -> Result<Access, Refusal> {
+    pub(super) fn tried(&self, kind: ActKind, need: Role) -> Result<Access, Refusal> {
         self.may(need)?;
         let origin = &self.record.origin;
         let (person, device) = (origin.person, origin.device);
@@ -96,7 +96,7 @@ impl Holding {
     }
 
     /// Open tickets, as drafts that withdraw them: nobody knows which ones somebody saw who is to go.
-    fn revokes(&self) -> Vec<Draft> {
+    pub(super) fn revokes(&self) -> Vec<Draft> {
         let open = self.members.roster().invites;
         let revoke =
             |invite: EntryId| Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
@@ -139,6 +139,10 @@ impl Replica {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         self.profile(&person_name)?;
         let (id, secret) = (ticket.workspace, ticket.secret.clone());
+        if self.unopened.contains(&id) {
+            let words = "that workspace is on this device, and could not be opened: see `velo doctor`";
+            return Err(Refusal::Ticket(words.to_owned()));
+        }
         let before = self.holdings.get(&id).and_then(|holding| holding.record.way.invited().cloned());
         let mut earlier = before.map_or_else(Vec::new, |before| {
             before.earlier.into_iter().chain([before.ticket]).filter(|before| *before != ticket).collect()
@@ -195,7 +199,6 @@ impl Replica {
                     // Nothing to say but the Link that every log starts with.
                     self.write_unasked(now, workspace, Vec::new(), logs);
                 }
-                self.forget_recovery(workspace);
             }
             _ => {}
         }
@@ -309,34 +312,6 @@ impl Replica {
         } else {
             self.write(now, workspace, drafts, request, |_| Reply::Done, logs);
         }
-        Ok(())
-    }
-
-    /// Takes a device from this person.
-    pub(super) fn unlink(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        workspace: WorkspaceId,
-        device: DeviceId,
-        logs: &dyn Logs,
-    ) -> Result<(), Refusal> {
-        let holding = self.writable(workspace)?;
-        let person = holding.record.origin.person;
-        if !holding.members.access().devices(person).any(|own| own == device) {
-            return Err(Refusal::Role("that is none of your devices: see `velo device list`".to_owned()));
-        }
-        let after = holding.tried(ActKind::Unlink { device }, Role::Viewer)?;
-        if after.devices(person).any(|own| own == device) {
-            let words =
-                "this device cannot take that one away: do it on one that linked it, or with the phrase";
-            return Err(Refusal::Role(words.to_owned()));
-        }
-        // Whoever has the device now may have seen tickets, the one it came with among them. First, since
-        // a device that takes itself away may do nothing after.
-        let mut drafts = if holding.may(Role::Admin).is_ok() { holding.revokes() } else { Vec::new() };
-        drafts.push(Draft::new(EntryKind::UNLINK, &Unlink { version: CONTROL_VERSION, device }));
-        self.write(now, workspace, drafts, request, |_| Reply::Done, logs);
         Ok(())
     }
 }

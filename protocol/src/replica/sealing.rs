@@ -14,7 +14,7 @@ use crate::{
         ciphers::{Ciphers, Contents},
         epoch::{EpochError, KeyEpoch, KeyShare},
         ring::{KeyRing, Rotation, Write},
-        wrap::ReceivingKey,
+        wrap::{ReceivingKey, RecipientKey},
     },
     log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
@@ -201,6 +201,16 @@ impl Holding {
             if let Some(epoch) = rotated.take().and_then(|commitment| self.ring.epoch_of(commitment)) {
                 self.rotated = Some((epoch, removals.iter().copied().collect()));
             }
+        }
+    }
+
+    /// Whether the key that would be written under now was given to `reader`.
+    pub fn is_given_keys(&self, reader: RecipientKey) -> bool {
+        let removals: Vec<EntryAt> = self.members.access().removals().collect();
+        match self.ring.to_write(&self.members.readers(), |epoch| self.has_seen(epoch, &removals)) {
+            Write::Use(_) => true,
+            Write::ShareFirst(_, missing) => !missing.contains(&reader),
+            Write::Rotate => false,
         }
     }
 

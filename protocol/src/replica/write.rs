@@ -8,7 +8,7 @@ use crate::{
     control::{CONTROL_VERSION, Control, Link},
     id::{EntryId, Incarnation, WorkspaceId},
     limits,
-    log::{EntryKind, HEADER_VERSION, Header, RunWriter},
+    log::{EntryKind, Header, RunWriter},
     log_set::Taken,
     members,
     model::EntityKey,
@@ -99,7 +99,7 @@ impl Holding {
             let (named, stamps): (Vec<EntryId>, Vec<Hlc>) = deps.into_iter().unzip();
             stamp = Hlc::next(now.wall_ms, stamp, stamps);
             let auth = self.auth_of(&draft, own, writer.position());
-            let header = Header { auth, ..header(draft.kind, stamp, named) };
+            let header = Header { auth, ..Header::new(draft.kind, stamp, named) };
             // Unreachable: what makes drafts keeps to the limits of an entry.
             let Some(id) = self.push(&mut writer, header, &draft) else { break };
             if is_asked {
@@ -171,7 +171,11 @@ impl Holding {
         written: &mut Written,
         reader: &dyn LogReader,
     ) {
-        let Some(run) = writer.seal_locally(self.record.id, &identity.device) else { return };
+        // The root is gone by the time that somebody is to receive what it wrote.
+        let is_root = identity.device.public() == identity.person.0;
+        let (workspace, key) = (self.record.id, &identity.device);
+        let run = if is_root { writer.seal(workspace, key) } else { writer.seal_locally(workspace, key) };
+        let Some(run) = run else { return };
         self.logs.take_own(own, &run);
         while let Some(next) = self.logs.next_own(own, &run) {
             written.changed.extend(self.apply(&next, reader));
@@ -218,7 +222,7 @@ impl Holding {
 
     /// A log starts with the entry that introduces its device: a new incarnation links it again.
     /// The flag says which drafts the caller asked for.
-    fn introduced(&self, drafts: Vec<Draft>, identity: &Identity) -> Vec<(Draft, bool)> {
+    pub(super) fn introduced(&self, drafts: Vec<Draft>, identity: &Identity) -> Vec<(Draft, bool)> {
         let introduces = |draft: &Draft| matches!(draft.kind, EntryKind::GENESIS | EntryKind::JOIN);
         let link = (self.starts() && !drafts.first().is_some_and(introduces)).then(|| {
             Draft::new(EntryKind::LINK, &Link { version: CONTROL_VERSION, chain: identity.chain.clone() })
@@ -233,10 +237,6 @@ struct Dated {
     deps: Vec<(EntryId, Hlc)>,
     /// Whether the caller asked for it.
     is_asked: bool,
-}
-
-fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {
-    Header { version: HEADER_VERSION, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 }
 }
 
 impl Replica {
@@ -254,6 +254,7 @@ impl Replica {
         let Some(written) = self.append(now, workspace, drafts, logs) else { return };
         let reply = (written.ids.len() == asked).then(|| reply(&written));
         let Written { runs, changed: entities, .. } = written;
+        self.note_for_private(workspace, &entities);
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         let Some(reply) = reply else {
             self.persist(workspace, runs, None);
@@ -275,6 +276,7 @@ impl Replica {
     ) {
         let Some(written) = self.append(now, workspace, drafts, logs) else { return };
         let Written { runs, changed: entities, .. } = written;
+        self.note_for_private(workspace, &entities);
         if !entities.is_empty() {
             self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
         }

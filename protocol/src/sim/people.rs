@@ -55,7 +55,7 @@ pub(super) fn command(
             // The founder goes on with the device it has.
             let spares = own.person != founder;
             if spares {
-                (Command::Unlink { workspace, device }, "unlink")
+                (Command::Unlink { device, root: None }, "unlink")
             } else {
                 (invite(workspace, Role::Viewer), "invite")
             }

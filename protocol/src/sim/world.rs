@@ -330,7 +330,7 @@ impl World {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
             // Nobody is linked here.
-            Output::Event(_) | Output::Become(_) => {}
+            Output::Event(_) | Output::Become(_) | Output::Dial { .. } => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
         Ok(())

@@ -13,6 +13,7 @@ use velo_protocol::{
     },
     link_code::{LinkCode, LinkSecret},
     message::{Claim, ClaimBy, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Recover, Recovered},
+    root::Root,
     ticket::SessionSecret,
 };
 
@@ -94,6 +95,7 @@ fn messages_about_people_are_frozen() {
             9,
             Message::LinkDone(LinkDone {
                 certificate: certificate(),
+                private: Some(Box::new(Root::from_seed([9; 32]).private_workspace())),
                 workspaces: vec![(WORKSPACE, SessionSecret([1; 32]))],
             }),
         ),
@@ -107,7 +109,7 @@ fn messages_about_people_are_frozen() {
         1 + 32 + 1 + 32,
         1 + 32 + 1 + 256 + 32 + 32,
         1 + 32 + 64,
-        1 + 256 + 1 + 64,
+        1 + 256 + 1 + 317 + 1 + 64,
         1 + 32 + 64,
         1 + 32 + 32 + 80,
         1 + 32 + 1 + 32 + 64,

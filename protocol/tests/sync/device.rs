@@ -110,7 +110,9 @@ impl Device {
     /// Starts again from its disks.
     pub fn restart(&mut self, fresh_incarnation: bool) -> Vec<Opened> {
         self.starts += 1;
-        self.replica = Replica::new(self.identity.clone(), [self.starts + 200; 32]);
+        let mut seed = [self.starts + 200; 32];
+        seed[0] = self.number;
+        self.replica = Replica::new(self.identity.clone(), seed);
         let mut opened = Vec::new();
         for record in self.records.values().cloned().collect::<Vec<_>>() {
             let disk = self.disks.entry(record.id).or_default().reader();

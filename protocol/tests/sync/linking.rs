@@ -11,7 +11,7 @@ use velo_protocol::{
 };
 
 /// Connects two devices and lets them talk until both have nothing to say but digests.
-fn meet(a: &mut Device, b: &mut Device) {
+pub fn meet(a: &mut Device, b: &mut Device) {
     a.input(Input::PeerUp { peer: b.id() });
     b.input(Input::PeerUp { peer: a.id() });
     for _ in 0..40 {
@@ -22,6 +22,9 @@ fn meet(a: &mut Device, b: &mut Device) {
     let (of_a, of_b) = (a.id(), b.id());
     a.input(Input::PeerDown { peer: of_b });
     b.input(Input::PeerDown { peer: of_a });
+    // What was under way is lost with the connection.
+    frames(a, of_b);
+    frames(b, of_a);
 }
 
 fn talk(a: &mut Device, b: &mut Device) {
@@ -51,7 +54,7 @@ fn frames(device: &mut Device, to: DeviceId) -> Vec<Vec<u8>> {
     frames
 }
 
-fn code_of(device: &mut Device) -> LinkCode {
+pub fn code_of(device: &mut Device) -> LinkCode {
     match device.command(Command::ShowLinkCode { addresses: Vec::new() }).unwrap() {
         Reply::LinkCode(code) => code.to_string().parse().unwrap(),
         other => panic!("{other:?}"),
@@ -59,7 +62,7 @@ fn code_of(device: &mut Device) -> LinkCode {
 }
 
 /// Has `old` take in the device that shows `code`. Answered later.
-fn link(old: &mut Device, code: LinkCode) {
+pub fn link(old: &mut Device, code: LinkCode) {
     old.input(Input::Command { request: 9, command: Command::Link { code } });
 }
 
@@ -71,7 +74,7 @@ fn answer(device: &Device) -> Option<&Result<Reply, Refusal>> {
 }
 
 /// The device as it comes back after it became another person's.
-fn become_linked(device: &mut Device) {
+pub fn become_linked(device: &mut Device) {
     let identity = device.outputs.iter().rev().find_map(|output| match output {
         Output::Become(identity) => Some((**identity).clone()),
         _ => None,
@@ -79,7 +82,7 @@ fn become_linked(device: &mut Device) {
     device.identity = identity.unwrap();
 }
 
-fn shown(device: &Device, workspace: WorkspaceId) -> (usize, u64) {
+pub fn shown(device: &Device, workspace: WorkspaceId) -> (usize, u64) {
     let state = device.replica.workspace(workspace).unwrap();
     (state.shown(Kind::Project).count(), state.locked_entries())
 }
@@ -108,7 +111,7 @@ fn a_second_device_reads_and_writes_as_its_person() {
     meet(&mut anna, &mut ben);
     phone.restart(false);
     phone.edit(workspace, 3);
-    anna.command(Command::Unlink { workspace, device: phone.id() }).unwrap();
+    anna.command(Command::Unlink { device: phone.id(), root: None }).unwrap();
     phone.edit(workspace, 4);
     meet(&mut anna, &mut ben);
     meet(&mut phone, &mut ben);
@@ -158,7 +161,8 @@ fn the_phrase_alone_brings_a_person_back() {
     meet(&mut new, &mut ben);
     assert_eq!(shown(&new, workspace), (1, 0), "everything is readable again");
     new.edit(workspace, 2);
-    new.command(Command::Unlink { workspace, device: lost }).unwrap_err();
+    let refused = new.command(Command::Unlink { device: lost, root: None });
+    assert!(matches!(&refused, Err(Refusal::Role(words)) if words.contains("24 words")), "{refused:?}");
     meet(&mut new, &mut ben);
     assert_eq!(shown(&ben, workspace), (2, 0));
     // The key of the phrase is forgotten once the device has keys of its own.
@@ -170,7 +174,48 @@ fn the_phrase_alone_brings_a_person_back() {
     let mut stranger = Device::new(32);
     stranger.command(Command::Recover { root: Root::from_seed([77; 32]) }).unwrap();
     meet(&mut stranger, &mut ben);
-    assert!(stranger.replica.workspaces().is_empty());
+    assert_eq!(stranger.replica.workspaces(), [stranger.replica.private_id().unwrap()], "their own alone");
+}
+
+#[test]
+fn the_words_take_away_any_device() {
+    let (mut anna, mut ben, workspace) = pair();
+    anna.edit(workspace, 1);
+    meet(&mut anna, &mut ben);
+    let root = Root::from_seed([1; 32]);
+    let mut back = |number| {
+        let mut new = Device::new(number);
+        new.command(Command::Recover { root: root.clone() }).unwrap();
+        become_linked(&mut new);
+        // Until it has a key of its own, and forgets that of the phrase.
+        for _ in 0..3 {
+            meet(&mut new, &mut ben);
+        }
+        new
+    };
+    let (mut new, mut third) = (back(31), back(33));
+    let unlink = |device: DeviceId, root: &Root| Command::Unlink { device, root: Some(root.clone()) };
+    new.command(unlink(anna.id(), &Root::from_seed([77; 32]))).unwrap_err();
+    new.command(unlink(anna.id(), &root)).unwrap();
+    let gone = new.command(unlink(anna.id(), &root));
+    assert!(matches!(&gone, Err(Refusal::Role(words)) if words.contains("none of your devices")), "{gone:?}");
+    meet(&mut new, &mut ben);
+    // Each time the root writes to a log of its own, and has seen the one before.
+    meet(&mut third, &mut ben);
+    third.command(unlink(new.id(), &root)).unwrap();
+    meet(&mut third, &mut ben);
+    let roster = ben.replica.workspace(workspace).unwrap().roster().clone();
+    assert_eq!(roster.members[&root.person()].devices, [third.id()]);
+    ben.edit(workspace, 2);
+    for gone in [&mut anna, &mut new] {
+        meet(gone, &mut ben);
+        assert!(shown(gone, workspace).1 > 0, "what is written from now on they cannot read");
+    }
+    meet(&mut third, &mut ben);
+    assert_eq!(shown(&third, workspace), (2, 0));
+    // What it wrote counts after a restart as well.
+    third.restart(false);
+    assert_eq!(third.replica.workspace(workspace).unwrap().roster().members[&root.person()].devices.len(), 1);
 }
 
 #[test]

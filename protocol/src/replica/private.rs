@@ -1,0 +1,121 @@
+//! The private workspace at work: opened together with the first other one, and kept in step with what
+//! workspaces there are. What one device of a person joins, the others take in.
+
+use super::{Command, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord, io::Way, write::Draft};
+use crate::{
+    access::Role,
+    change::{self, Change},
+    id::WorkspaceId,
+    log::EntryKind,
+    model::{EntityKey, Kind},
+    op::DataBody,
+    private::{self, About, KnownWorkspace},
+    ticket::SessionSecret,
+    time::Now,
+};
+
+impl Replica {
+    /// The workspace that this person's devices share with nobody else, whether it is open or not.
+    pub fn private_id(&self) -> Option<WorkspaceId> {
+        self.identity.private.as_ref().map(|private| private.id)
+    }
+
+    /// Whether this device is in no workspace yet.
+    pub(super) fn is_new(&self) -> bool {
+        let private = self.private_id();
+        self.unopened.is_empty() && self.holdings.keys().all(|id| Some(*id) == private)
+    }
+
+    /// A private workspace is shared with nobody.
+    pub(super) fn check_shared(&self, command: &Command) -> Result<(), Refusal> {
+        let workspace = match command {
+            Command::Invite { workspace, .. }
+            | Command::Revoke { workspace, .. }
+            | Command::SetRole { workspace, .. } => *workspace,
+            _ => return Ok(()),
+        };
+        if Some(workspace) == self.private_id() { Err(Refusal::NoWorkspace(workspace)) } else { Ok(()) }
+    }
+
+    /// Something was written or became durable, and this changed by it.
+    pub(super) fn note_for_private(&mut self, workspace: WorkspaceId, changed: &[EntityKey]) {
+        let is_private = Some(workspace) == self.private_id();
+        // The workspace's own entity changes with who is in.
+        self.private_is_stale |= is_private || changed.iter().any(|key| key.kind == Kind::Workspace);
+    }
+
+    /// Brings the private workspace and the others in step, if something changed.
+    pub(super) fn tend_private(&mut self, now: Now, logs: &dyn Logs) {
+        let is_due = self.private_is_stale && self.read_only.is_none();
+        let Some(id) = self.private_id().filter(|_| is_due) else { return };
+        if self.is_new() && !self.linking.is_recovering() {
+            return;
+        }
+        self.private_is_stale = false;
+        self.open_private(now);
+        let Some(holding) = self.holdings.get(&id) else { return };
+        if holding.may(Role::Member).is_err() || holding.state.needs_update() {
+            return;
+        }
+        let known = private::workspaces(&holding.state);
+        let changes = self.to_list(&known);
+        for known in known.into_iter().filter(|known| known.id != id) {
+            self.learn_of(now, known);
+        }
+        let Some(holding) = self.holdings.get(&id).filter(|_| !changes.is_empty()) else { return };
+        let Ok(groups) = change::build(&holding.state, &changes, [0; 2]) else { return };
+        let bodies = change::pack(groups).into_iter().map(DataBody::new);
+        let drafts = bodies.map(|body| Draft::new(EntryKind::DATA, &body)).collect();
+        self.write_unasked(now, id, drafts, logs);
+    }
+
+    /// Opens the private workspace, if it is not open yet, with the entry that founded it.
+    fn open_private(&mut self, now: Now) {
+        let Some(private) = self.identity.private.as_deref().cloned() else { return };
+        let (id, secret) = (private.id, private.secret);
+        if self.unopened.contains(&id) {
+            return;
+        }
+        if !self.holdings.contains_key(&id) {
+            let recovery = self.linking.recovery_secret();
+            let (origin, way) = (self.origin(false), Way::Linked { recovery });
+            self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
+            self.offer_to_all(now, id);
+        }
+        let Some(holding) = self.holdings.get_mut(&id) else { return };
+        if holding.logs.chains().next().is_none()
+            && let Ok((Some(taken), _)) = holding.receive(private.genesis, &NoLog)
+        {
+            self.keep(id, &[taken]);
+        }
+    }
+
+    /// What the list of workspaces lacks, or still has of those that the person is out of.
+    fn to_list(&self, known: &[KnownWorkspace]) -> Vec<Change> {
+        let person = self.identity.person;
+        let others = self.holdings.iter().filter(|(id, _)| Some(**id) != self.private_id());
+        let changes = others.filter_map(|(id, holding)| {
+            let access = holding.members.access();
+            let listed = known.iter().find(|known| known.id == *id);
+            if access.role_of(person).is_none() {
+                let is_out = access.why_out(person).is_some();
+                return listed
+                    .filter(|_| is_out)
+                    .map(|_| Change::Delete { key: About::workspace(*id).key() });
+            }
+            let invited = holding.record.way.invited();
+            let addresses = invited.map_or_else(Vec::new, |invited| invited.ticket.addresses.clone());
+            let secret: SessionSecret = holding.record.secret.clone();
+            listed.is_none().then(|| KnownWorkspace { id: *id, secret, addresses }.keep())
+        });
+        changes.collect()
+    }
+
+    /// Another device of the person is in a workspace.
+    fn learn_of(&mut self, now: Now, known: KnownWorkspace) {
+        if !self.holdings.contains_key(&known.id) && !self.unopened.contains(&known.id) {
+            self.outputs.push_back(Output::Dial { addresses: known.addresses });
+            self.add_linked(now, known.id, known.secret, self.linking.recovery_secret());
+        }
+    }
+}
