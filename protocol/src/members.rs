@@ -67,6 +67,8 @@ pub struct Members {
     invites: BTreeMap<EntryAt, (EntryId, Invite)>,
     /// By device: the keys that certificates name for it. One, unless it was certified twice.
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
+    /// By device: the people whose certificates name it. One, unless its owner plays two.
+    owners: BTreeMap<DeviceId, BTreeSet<PersonId>>,
     /// By person: the keys that entries of theirs name, and where those stand.
     recovery: BTreeMap<PersonId, BTreeMap<EntryAt, (DeviceId, RecipientKey)>>,
 }
@@ -83,6 +85,7 @@ impl Members {
             chains: BTreeMap::new(),
             invites: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            owners: BTreeMap::new(),
             recovery: BTreeMap::new(),
         }
     }
@@ -271,10 +274,11 @@ impl Members {
     /// Whether any of them is new.
     fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) -> bool {
         let mut is_news = false;
+        let Origin { person, device, .. } = *turn.origin;
         for link in control.chain() {
             is_news |= self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
+            is_news |= self.owners.entry(link.child).or_default().insert(person);
         }
-        let Origin { person, device, .. } = *turn.origin;
         if let Some(key) = control.recovery() {
             self.recovery.entry(person).or_default().insert(turn.at, (device, key));
             is_news = true;
@@ -316,9 +320,12 @@ impl Members {
         spent.collect()
     }
 
-    /// Whether certificates name a device, whoever brought them.
-    pub fn is_certified(&self, device: DeviceId) -> bool {
-        self.receiving.contains_key(&device)
+    /// Whether a device is or was one of somebody who is or was in. Certificates count whoever brought
+    /// them, but only for people whom somebody let in to effect: anybody can certify their own keys.
+    pub fn knows(&self, device: DeviceId) -> bool {
+        let owners = self.owners.get(&device).into_iter().flatten();
+        let mut let_in = owners.filter(|person| self.access.was_in(**person));
+        let_in.any(|person| self.access.had_device(*person, device))
     }
 
     /// The receiving keys of a person's devices and their recovery key.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "sync/admission.rs"]
+mod admission;
 #[path = "sync/device.rs"]
 mod device;
 #[path = "sync/flips.rs"]

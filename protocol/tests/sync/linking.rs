@@ -11,7 +11,7 @@ use velo_protocol::{
 };
 
 /// Connects two devices and lets them talk until both have nothing to say but digests.
-fn meet(a: &mut Device, b: &mut Device) {
+pub fn meet(a: &mut Device, b: &mut Device) {
     a.input(Input::PeerUp { peer: b.id() });
     b.input(Input::PeerUp { peer: a.id() });
     for _ in 0..40 {
@@ -24,7 +24,7 @@ fn meet(a: &mut Device, b: &mut Device) {
     b.input(Input::PeerDown { peer: of_a });
 }
 
-fn talk(a: &mut Device, b: &mut Device) {
+pub fn talk(a: &mut Device, b: &mut Device) {
     loop {
         let (from_a, from_b) = (frames(a, b.id()), frames(b, a.id()));
         if from_a.is_empty() && from_b.is_empty() {

@@ -29,14 +29,17 @@ type Shown = (BTreeSet<EntryId>, ([u8; 32], usize));
 impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
-        // Who never came in is served nothing.
-        let devices: Vec<usize> =
-            self.honest().filter(|device| self.devices[*device].has_entered()).collect();
-        self.check_equal(workspace, &devices)?;
         let reference = Reference::read(self, workspace)?;
+        let entered: Vec<usize> =
+            self.honest().filter(|device| self.devices[*device].has_entered()).collect();
+        // Who never came in is served nothing.
+        let let_in = |device: &usize| reference.let_in.contains(&self.devices[*device].identity.person);
+        let (devices, shut_out): (Vec<usize>, _) = entered.iter().partition(|device| let_in(device));
+        self.check_equal(workspace, &devices)?;
         self.check_rules(workspace, &devices, &reference)?;
         self.check_acknowledged(workspace, &devices)?;
-        for device in devices {
+        self.check_shut_out(workspace, &shut_out)?;
+        for device in entered {
             self.check_reopened(workspace, device)?;
         }
         Ok(())
@@ -135,6 +138,31 @@ impl World {
         self.check_verdicts(workspace, devices, reference)?;
         let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
         self.check_rosters(workspace, &together)
+    }
+
+    /// Whose joining was undone hears so, unless a cheat goes on serving it, and is served no more by
+    /// anybody honest.
+    fn check_shut_out(&mut self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
+        for number in devices {
+            let device = &self.devices[*number];
+            let serving = self.honest().filter(|other| other != number).find(|other| {
+                let other = self.devices[*other].replica.as_ref();
+                other.is_some_and(|other| other.knows(workspace, device.id()))
+            });
+            if let Some(serving) = serving {
+                return Err(format!("device {serving} serves device {number}, which was never in"));
+            }
+            let replica = device.replica.as_ref().ok_or("off")?;
+            // Or by what it holds it is out for another reason, and says that.
+            let roster = replica.workspace(workspace).ok_or("no state")?.roster();
+            let says_so =
+                replica.is_refused(workspace) || roster.former.contains_key(&device.identity.person);
+            if !says_so && self.plan.byzantine.is_none() {
+                return Err(format!("device {number} was never in, and does not say so"));
+            }
+            self.coverage.count("joining undone at the end");
+        }
+        Ok(())
     }
 
     /// Whether a device applied something of a cheat that the founder's did not.

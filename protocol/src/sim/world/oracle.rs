@@ -167,6 +167,12 @@ impl Oracle {
         roles
     }
 
+    /// Everybody whom something let in, whatever was taken away since.
+    pub fn let_in(&self) -> BTreeSet<PersonId> {
+        let gives = self.entries.iter().enumerate().filter(|(number, _)| self.is_effective(*number));
+        gives.filter_map(|(_, entry)| Some(entry.gives()?.0)).collect()
+    }
+
     fn is_well_formed(&self, number: usize) -> bool {
         let entry = &self.entries[number];
         if entry.what == What::Genesis {

@@ -136,6 +136,14 @@ impl World {
         self.command(device, Command::Join { ticket, person_name: format!("Person {device}") }).map(drop)
     }
 
+    /// Whether the founder's device does not know some other one.
+    pub(super) fn is_somebody_unknown(&self) -> bool {
+        let founder = self.devices[0].replica.as_ref().zip(self.workspace);
+        founder.is_some_and(|(replica, workspace)| {
+            self.devices.iter().any(|device| !replica.knows(workspace, device.id()))
+        })
+    }
+
     /// The ticket was withdrawn: its holder tries another one.
     pub(super) fn join_refused(&mut self, device: usize) {
         self.coverage.count("join refused");

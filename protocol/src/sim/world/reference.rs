@@ -24,6 +24,8 @@ pub(super) struct Reference {
     /// Whether each takes effect.
     entries: Vec<(Ready, Origin, bool)>,
     pub roles: BTreeMap<PersonId, Role>,
+    /// Who is in, or was.
+    pub let_in: BTreeSet<PersonId>,
     /// Opens what any honest device, ticket or recovery key opens.
     pub ciphers: Ciphers,
 }
@@ -50,7 +52,8 @@ impl Reference {
             let effective = oracle.says(ready.at);
             (ready, origin, effective)
         });
-        Ok(Self { workspace, entries: judged.collect(), roles: oracle.roles(), ciphers: ring.ciphers() })
+        let (entries, ciphers) = (judged.collect(), ring.ciphers());
+        Ok(Self { workspace, entries, roles: oracle.roles(), let_in: oracle.let_in(), ciphers })
     }
 
     /// The state of somebody who has these keys.
