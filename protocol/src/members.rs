@@ -20,7 +20,10 @@ use crate::{
     roster::{OpenInvite, Parting, Roster, Standing},
     store::{ChainNo, EntryAt},
 };
+use newer::{Newer, is_newer};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod newer;
 
 /// What an entry means for the rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub struct Judged {
     pub turned: Vec<Turned>,
     /// Whether it changed who is in, or with what.
     pub is_news: bool,
-    /// Whether it is a control entry of a newer version, which this program cannot judge.
+    /// Whether it is a control entry of a newer version: see [`Members::needs_update`].
     pub is_newer: bool,
 }
 
@@ -71,6 +74,7 @@ pub struct Members {
     owners: BTreeMap<DeviceId, BTreeSet<PersonId>>,
     /// By person: the keys that entries of theirs name, and where those stand.
     recovery: BTreeMap<PersonId, BTreeMap<EntryAt, (DeviceId, RecipientKey)>>,
+    newer: Newer,
 }
 
 impl Members {
@@ -87,6 +91,7 @@ impl Members {
             receiving: BTreeMap::new(),
             owners: BTreeMap::new(),
             recovery: BTreeMap::new(),
+            newer: Newer::default(),
         }
     }
 
@@ -100,10 +105,26 @@ impl Members {
         let auth = self.note_auth(logs, turn);
         let kind = turn.header.kind;
         let body = turn.body.plain().unwrap_or_default();
-        match Control::read(kind, turn.origin.person, body) {
+        let control = Control::read(kind, turn.origin.person, body);
+        let is_newer = control.as_ref().map_or_else(
+            || is_newer(kind, body),
+            |control| control.as_ref().err() == Some(&ControlError::Newer),
+        );
+        if is_newer {
+            self.newer.note(turn, auth);
+        }
+        let judged = match control {
             Some(control) => self.note_control(logs, turn, auth, control),
             None => Judged { void: self.why_void(turn.at, turn.origin, kind), ..Judged::default() },
-        }
+        };
+        Judged { is_newer, ..judged }
+    }
+
+    /// Whether there are control entries that this program cannot read and that may have an effect:
+    /// then nothing may be written until it is updated, since it cannot tell who may do what. What
+    /// somebody writes who is out, or never was in, does not count.
+    pub fn needs_update(&self) -> bool {
+        self.newer.counts(&self.access)
     }
 
     /// Why an applied entry that the rule does not look into has no effect; `None` if it has.
@@ -226,7 +247,6 @@ impl Members {
         auth: Option<EntryAt>,
         control: Result<Control, ControlError>,
     ) -> Judged {
-        let is_newer = control == Err(ControlError::Newer);
         let kind = match &control {
             Ok(control) => self.act_of(logs, turn, auth, control),
             Err(_) => ActKind::Unreadable,
@@ -244,7 +264,7 @@ impl Members {
             self.brought.insert(turn.at, person);
         }
         let brings = brings_keys || !changes.people.is_empty() || !changes.acts.is_empty();
-        Judged { void, turned, is_news: void.is_none() || brings, is_newer }
+        Judged { void, turned, is_news: void.is_none() || brings, is_newer: false }
     }
 
     fn act_of(&self, logs: &LogSet, turn: &Turn<'_>, auth: Option<EntryAt>, control: &Control) -> ActKind {

@@ -10,6 +10,8 @@ mod device;
 mod flips;
 #[path = "sync/linking.rs"]
 mod linking;
+#[path = "sync/newer.rs"]
+mod newer;
 #[path = "sync/opening.rs"]
 mod opening;
 #[path = "sync/repair.rs"]

@@ -266,10 +266,10 @@ impl Holding {
             (self.roster_is_old, self.writing) = (true, None);
             self.standing += 1;
         }
-        let keys = self.note_keys(&turn, judged.void.is_none());
-        if judged.is_newer || keys.is_newer {
-            self.state.note_newer_control();
+        if judged.is_news || judged.is_newer {
+            self.state.set_needs_update(self.members.needs_update());
         }
+        let opens = self.note_keys(&turn, judged.void.is_none());
         if let Contents::Locked(epoch) = contents {
             self.ring.need(epoch);
         }
@@ -277,7 +277,7 @@ impl Holding {
         if !judged.turned.is_empty() {
             changed.extend(self.rejudge(&judged.turned, reader));
         }
-        if keys.opens {
+        if opens {
             changed.extend(self.unlock(reader));
         }
         changed
@@ -381,6 +381,7 @@ impl Holding {
             self.note_keys(&ready.turn(origin, &contents), void.is_none());
         }
         self.roster_is_old = true;
+        self.state.set_needs_update(self.members.needs_update());
         self.unlock(reader);
         Ok(())
     }

@@ -18,19 +18,36 @@ use velo_protocol::{
     time::Hlc,
 };
 
-/// The log of a stranger that begins with certificates of their own making.
-fn stranger(number: u8, workspace: WorkspaceId) -> Run {
+/// One entry that goes on with a log, signed by its device.
+pub fn forged(
+    identity: &Identity,
+    workspace: WorkspaceId,
+    origin: Origin,
+    end: ChainEnd,
+    kind: EntryKind,
+    body: &[u8],
+) -> Run {
+    let mut writer = RunWriter::new(origin.log_id(workspace), origin, end);
+    let (version, hlc, salt) = (HEADER_VERSION, Hlc::from_ms(EPOCH_MS), [0; 8]);
+    let header = Header { version, kind, hlc, auth: None, deps: Vec::new(), epoch: None, salt, body_len: 0 };
+    writer.push(header, body).unwrap();
+    writer.seal(workspace, &identity.device).unwrap().run().clone()
+}
+
+/// The log of a stranger: it begins with certificates of their own making, and may go on with something
+/// of that kind.
+pub fn stranger(number: u8, workspace: WorkspaceId, kind: Option<EntryKind>) -> Vec<Run> {
     let identity = Identity::from_seeds([number; 32], &[number; 32]);
     let (person, device) = (identity.person, identity.device_id());
     let origin = Origin { person, device, incarnation: Incarnation([number; 8]), founder: false };
-    let log = origin.log_id(workspace);
-    let mut writer = RunWriter::new(log, origin, ChainEnd::start(log));
-    let (version, hlc, salt) = (HEADER_VERSION, Hlc::from_ms(EPOCH_MS), [0; 8]);
-    let (kind, deps) = (EntryKind::LINK, Vec::new());
-    let header = Header { version, kind, hlc, auth: None, deps, epoch: None, salt, body_len: 0 };
-    let link = Link { version: CONTROL_VERSION, chain: identity.chain.clone() };
-    writer.push(header, &codec::encode(&link)).unwrap();
-    writer.seal(workspace, &identity.device).unwrap().run().clone()
+    let link = codec::encode(&Link { version: CONTROL_VERSION, chain: identity.chain.clone() });
+    let start = ChainEnd::start(origin.log_id(workspace));
+    let first = forged(&identity, workspace, origin, start, EntryKind::LINK, &link);
+    let entries = velo_protocol::log::parse_entries(first.after, &first.bytes).unwrap();
+    let mut end = start;
+    end.advance(entries[0].id, first.bytes.len() as u32);
+    let second = kind.map(|kind| forged(&identity, workspace, origin, end, kind, &[2]));
+    std::iter::once(first).chain(second).collect()
 }
 
 /// Whether any of these says what there is.
@@ -69,7 +86,7 @@ fn who_only_wrote_an_entry_is_not_served() {
     // Sixty is the number of the device's key: the peer is who wrote the entry.
     let mut wire = Wire::greet(60, &mut anna);
     wire.prove_secret(&mut anna, workspace);
-    wire.say_runs(&mut anna, workspace, vec![stranger(60, workspace)]);
+    wire.say_runs(&mut anna, workspace, stranger(60, workspace, None));
     let held =
         anna.replica.logs(workspace).unwrap().chains().any(|(_, chain)| chain.origin.device == wire.id);
     assert!(held, "it was taken, and has no effect");

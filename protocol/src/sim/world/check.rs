@@ -14,7 +14,7 @@
 //! * A device that was taken from its person, or whose person is out, holds the same entries too; what
 //!   was written after is locked to it, and it says so.
 
-use super::{World, reference::Reference};
+use super::{World, oracle::is_newer, reference::Reference};
 use crate::{
     id::{EntryId, WorkspaceId},
     model::Kind,
@@ -102,11 +102,15 @@ impl World {
             if reference.roles != roles {
                 return Err(format!("device {number} has other roles than the rule says"));
             }
+            if state.needs_update() != reference.needs_update() {
+                return Err(format!("device {number} is wrong about an entry of a newer version"));
+            }
             let lacks: Vec<EntryId> =
                 needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
             let honest = lacks.iter().any(|epoch| self.is_by_honest(*epoch));
             self.coverage.count(match (is_in, lacks.is_empty()) {
                 (true, true) => "member's device at the end",
+                (true, false) if state.needs_update() => "member's device that may not share at the end",
                 (true, false) if honest => {
                     return Err(format!("device {number} is a member's and lacks a key"));
                 }
@@ -134,7 +138,9 @@ impl World {
         let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
         let roster = roster.ok_or("no state")?.roster();
         let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
-        self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        if !reference.needs_update() {
+            self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        }
         self.check_verdicts(workspace, devices, reference)?;
         let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
         self.check_rosters(workspace, &together)
@@ -193,6 +199,10 @@ impl World {
         let logs = replica.logs(workspace).ok_or("no logs")?;
         for (ready, origin, effective) in reference.entries() {
             let (id, kind) = (ready.entry().id, ready.entry().header.kind);
+            // Nobody can tell what it takes: see above.
+            if is_newer(kind) {
+                continue;
+            }
             // Over the bounds not everybody holds the same of the member that cheats.
             let Some(at) = logs.find(id).filter(|at| logs.is_applied(*at)) else { continue };
             if replica.why_void(workspace, at, kind).is_none() != effective {

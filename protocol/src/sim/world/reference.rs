@@ -1,7 +1,10 @@
 //! The visible state made a second time, as simply as possible: every entry that the founder's device
 //! holds, in causal order, with the verdicts of the [`oracle`](super::oracle).
 
-use super::{World, oracle::Oracle};
+use super::{
+    World,
+    oracle::{Oracle, is_newer},
+};
 use crate::{
     access::{Role, Why},
     id::{EntryId, PersonId, WorkspaceId},
@@ -87,6 +90,11 @@ impl Reference {
     /// How many entries there are whose contents are refused by everybody who has the key.
     pub fn refused(&self) -> u64 {
         self.contents().filter(|(ready, ..)| ready.open(&self.ciphers) == Contents::Refused).count() as u64
+    }
+
+    /// Whether somebody who may wrote a control entry of a newer version.
+    pub fn needs_update(&self) -> bool {
+        self.entries().any(|(ready, _, effective)| effective && is_newer(ready.entry().header.kind))
     }
 
     /// How many entries take no effect.
