@@ -20,7 +20,10 @@ use crate::{
     roster::{OpenInvite, Parting, Roster, Standing},
     store::{ChainNo, EntryAt},
 };
+use newer::{Newer, is_newer};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod newer;
 
 /// What an entry means for the rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub struct Judged {
     pub turned: Vec<Turned>,
     /// Whether it changed who is in, or with what.
     pub is_news: bool,
-    /// Whether it is a control entry of a newer version, which this program cannot judge.
+    /// Whether it is a control entry of a newer version: see [`Members::needs_update`].
     pub is_newer: bool,
 }
 
@@ -67,8 +70,11 @@ pub struct Members {
     invites: BTreeMap<EntryAt, (EntryId, Invite)>,
     /// By device: the keys that certificates name for it. One, unless it was certified twice.
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
+    /// By device: the people whose certificates name it. One, unless its owner plays two.
+    owners: BTreeMap<DeviceId, BTreeSet<PersonId>>,
     /// By person: the keys that entries of theirs name, and where those stand.
     recovery: BTreeMap<PersonId, BTreeMap<EntryAt, (DeviceId, RecipientKey)>>,
+    newer: Newer,
 }
 
 impl Members {
@@ -83,7 +89,9 @@ impl Members {
             chains: BTreeMap::new(),
             invites: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            owners: BTreeMap::new(),
             recovery: BTreeMap::new(),
+            newer: Newer::default(),
         }
     }
 
@@ -97,10 +105,26 @@ impl Members {
         let auth = self.note_auth(logs, turn);
         let kind = turn.header.kind;
         let body = turn.body.plain().unwrap_or_default();
-        match Control::read(kind, turn.origin.person, body) {
+        let control = Control::read(kind, turn.origin.person, body);
+        let is_newer = control.as_ref().map_or_else(
+            || is_newer(kind, body),
+            |control| control.as_ref().err() == Some(&ControlError::Newer),
+        );
+        if is_newer {
+            self.newer.note(turn, auth);
+        }
+        let judged = match control {
             Some(control) => self.note_control(logs, turn, auth, control),
             None => Judged { void: self.why_void(turn.at, turn.origin, kind), ..Judged::default() },
-        }
+        };
+        Judged { is_newer, ..judged }
+    }
+
+    /// Whether there are control entries that this program cannot read and that may have an effect:
+    /// then nothing may be written until it is updated, since it cannot tell who may do what. What
+    /// somebody writes who is out, or never was in, does not count.
+    pub fn needs_update(&self) -> bool {
+        self.newer.counts(&self.access)
     }
 
     /// Why an applied entry that the rule does not look into has no effect; `None` if it has.
@@ -223,7 +247,6 @@ impl Members {
         auth: Option<EntryAt>,
         control: Result<Control, ControlError>,
     ) -> Judged {
-        let is_newer = control == Err(ControlError::Newer);
         let kind = match &control {
             Ok(control) => self.act_of(logs, turn, auth, control),
             Err(_) => ActKind::Unreadable,
@@ -241,7 +264,7 @@ impl Members {
             self.brought.insert(turn.at, person);
         }
         let brings = brings_keys || !changes.people.is_empty() || !changes.acts.is_empty();
-        Judged { void, turned, is_news: void.is_none() || brings, is_newer }
+        Judged { void, turned, is_news: void.is_none() || brings, is_newer: false }
     }
 
     fn act_of(&self, logs: &LogSet, turn: &Turn<'_>, auth: Option<EntryAt>, control: &Control) -> ActKind {
@@ -271,10 +294,11 @@ impl Members {
     /// Whether any of them is new.
     fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) -> bool {
         let mut is_news = false;
+        let Origin { person, device, .. } = *turn.origin;
         for link in control.chain() {
             is_news |= self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
+            is_news |= self.owners.entry(link.child).or_default().insert(person);
         }
-        let Origin { person, device, .. } = *turn.origin;
         if let Some(key) = control.recovery() {
             self.recovery.entry(person).or_default().insert(turn.at, (device, key));
             is_news = true;
@@ -316,9 +340,12 @@ impl Members {
         spent.collect()
     }
 
-    /// Whether certificates name a device, whoever brought them.
-    pub fn is_certified(&self, device: DeviceId) -> bool {
-        self.receiving.contains_key(&device)
+    /// Whether a device is or was one of somebody who is or was in. Certificates count whoever brought
+    /// them, but only for people whom somebody let in to effect: anybody can certify their own keys.
+    pub fn knows(&self, device: DeviceId) -> bool {
+        let owners = self.owners.get(&device).into_iter().flatten();
+        let mut let_in = owners.filter(|person| self.access.was_in(**person));
+        let_in.any(|person| self.access.had_device(*person, device))
     }
 
     /// The receiving keys of a person's devices and their recovery key.

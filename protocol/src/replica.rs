@@ -215,6 +215,18 @@ impl Replica {
         holding.members.verdict(at, &origin, kind)
     }
 
+    /// Whether a device is served by what is in the log alone: for the simulator.
+    #[cfg(feature = "sim")]
+    pub fn knows(&self, id: WorkspaceId, device: DeviceId) -> bool {
+        self.holdings.get(&id).is_some_and(|holding| holding.members.knows(device))
+    }
+
+    /// Whether people are told that their ticket is no longer good: for the simulator.
+    #[cfg(feature = "sim")]
+    pub fn is_refused(&self, id: WorkspaceId) -> bool {
+        self.holdings.get(&id).is_some_and(|holding| holding.refused.is_some())
+    }
+
     /// Every open workspace.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
         self.holdings.keys().copied().collect()
@@ -316,10 +328,10 @@ impl Replica {
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
             Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
             Request::Claim(workspace) => {
-                self.claimed(now, peer, workspace);
+                self.say_heads(now, peer, workspace);
                 self.push(now, peer, logs);
             }
-            Request::Withdrawn(workspace) => self.refuse_ticket(workspace),
+            Request::Withdrawn(workspace) => self.told_withdrawn(peer, workspace),
             Request::NeedKeys(need) => self.keys_asked(now, peer, &need, logs),
             Request::LinkOffer(offer) => self.link_offered(peer, offer)?,
             Request::LinkAccept(accept) => self.link_accepted(now, peer, &accept, logs)?,
@@ -344,6 +356,9 @@ impl Replica {
             return Ok(());
         }
         let workspace = ops.workspace;
+        if !ops.runs.is_empty() {
+            self.is_served(peer, workspace);
+        }
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {

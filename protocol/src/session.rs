@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 mod peer_copy;
 
-pub use peer_copy::{PeerCopy, Source};
+pub use peer_copy::{Admission, PeerCopy, Source};
 
 /// Why a session ends. A fault of the other side is data, never our error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -245,7 +245,7 @@ impl Session {
             (Message::Ops(ops), _) => self.checked(ops.workspace, Request::Ops(ops)),
             (Message::Claim(Claim { workspace, by }), _) => {
                 let copy = self.copies.get_mut(&workspace);
-                copy.ok_or(Fault::Order(UNSHARED))?.claim = Some(by);
+                copy.ok_or(Fault::Order(UNSHARED))?.set_claim(by);
                 Ok(Request::Claim(workspace))
             }
             (Message::Withdrawn(workspace), _) => self.checked(workspace, Request::Withdrawn(workspace)),

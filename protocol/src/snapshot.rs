@@ -28,7 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
 /// those of programs with another [`model::SCHEMA`].
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 /// Bytes at which a page is full.
 const PAGE_BYTES: usize = 20 * 1024;
 
@@ -134,7 +134,6 @@ fn estimate(op: &Op) -> usize {
 struct Meta {
     workspace: WorkspaceId,
     revision: u64,
-    needs_update: bool,
     newer_entries: u64,
     chains: Vec<(ChainNo, Chain)>,
     locked: Vec<(EntryAt, u64)>,
@@ -173,7 +172,6 @@ impl Workspace {
         let meta = Meta {
             workspace: self.id,
             revision: self.revision,
-            needs_update: self.needs_update,
             newer_entries: self.newer_entries,
             chains: self.chains.iter().map(|(number, chain)| (*number, *chain)).collect(),
             locked: self.locked.iter().map(|(first, last)| (*first, *last)).collect(),
@@ -233,7 +231,7 @@ impl Workspace {
     ) -> Result<Self, SnapshotError> {
         let meta = read_meta(id, meta)?;
         let mut workspace = Self::new(id);
-        (workspace.revision, workspace.needs_update) = (meta.revision, meta.needs_update);
+        workspace.revision = meta.revision;
         workspace.newer_entries = meta.newer_entries;
         workspace.chains = meta.chains.into_iter().collect();
         workspace.locked = meta.locked.into_iter().collect();

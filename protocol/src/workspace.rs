@@ -62,6 +62,7 @@ pub(crate) struct Chain {
 pub struct Workspace {
     pub(crate) id: WorkspaceId,
     pub(crate) revision: u64,
+    /// Not stored: who is in says it anew.
     pub(crate) needs_update: bool,
     pub(crate) newer_entries: u64,
     pub(crate) chains: OrdMap<ChainNo, Chain>,
@@ -153,15 +154,15 @@ impl Workspace {
         self.revision
     }
 
-    /// Whether a control entry of a kind this program does not know was applied: nothing may be
-    /// written until the program is updated.
+    /// Whether a control entry that this program cannot read may have an effect: nothing may be written
+    /// until the program is updated.
     pub fn needs_update(&self) -> bool {
         self.needs_update
     }
 
-    /// Notes a control entry that this program cannot read.
-    pub(crate) fn note_newer_control(&mut self) {
-        self.needs_update = true;
+    /// Notes whether a control entry that this program cannot read may have an effect.
+    pub(crate) fn set_needs_update(&mut self, needs_update: bool) {
+        self.needs_update = needs_update;
     }
 
     /// How many entries were "made with a newer version": kept and forwarded, not shown.

@@ -72,6 +72,7 @@ const PEOPLE: &[(&str, u64)] = &[
     ("key checked after somebody was out", 2_000),
     ("member's device at the end", 1_000),
     ("device locked out at the end", 100),
+    ("joining undone at the end", 5),
     ("void entries at the end", 1_000),
 ];
 
@@ -95,6 +96,7 @@ const CHEATS: &[(&str, u64)] = &[
     ("cheat makes an epoch up", 10),
     ("cheat writes under a key", 100),
     ("cheat while it is out", 100),
+    ("cheat that is out writes of a newer version", 20),
 ];
 
 fn check_people(coverage: &Coverage) {

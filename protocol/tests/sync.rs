@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "sync/admission.rs"]
+mod admission;
 #[path = "sync/device.rs"]
 mod device;
 #[path = "sync/flips.rs"]
 mod flips;
 #[path = "sync/linking.rs"]
 mod linking;
+#[path = "sync/newer.rs"]
+mod newer;
 #[path = "sync/opening.rs"]
 mod opening;
 #[path = "sync/private.rs"]

@@ -2,7 +2,7 @@
 //!
 //! *Now* is what an entry would meet that has seen everything, so that no judge has seen it.
 
-use super::{Access, ActKind, ActNo, Role, Why};
+use super::{Access, ActKind, ActNo, Role, Why, devices::Walk};
 use crate::{
     id::{DeviceId, PersonId},
     store::{ChainNo, EntryAt},
@@ -23,6 +23,30 @@ impl Access {
     /// Everybody who ever had a role, or was given one.
     pub fn people(&self) -> impl Iterator<Item = PersonId> + '_ {
         self.people.iter().filter(|(_, person)| !person.grants.is_empty()).map(|(person, _)| *person)
+    }
+
+    /// Whether somebody is in, or was: something that let them in takes effect, whatever was taken away
+    /// since. Whose joining was undone, such as by somebody who withdrew the ticket without having seen
+    /// it, never was.
+    pub fn was_in(&self, person: PersonId) -> bool {
+        self.effective_grants(person).next().is_some()
+    }
+
+    /// Whether nothing lets somebody in but tickets that they took themselves.
+    pub fn rests_on_tickets(&self, person: PersonId) -> bool {
+        self.effective_grants(person).all(|grant| self.grant(grant).is_some_and(|grant| grant.joined))
+    }
+
+    /// Whether somebody took a ticket, be it to any effect or not.
+    pub fn took(&self, person: PersonId, invite: EntryAt) -> bool {
+        let takers = self.numbers.get(&invite).map_or(&[][..], |no| &self.acts[*no].cited_by);
+        takers.iter().any(|no| self.acts[*no].act.person == person)
+    }
+
+    /// Whether certificates lead from a person to a device, also where it was taken away since.
+    pub fn had_device(&self, person: PersonId, device: DeviceId) -> bool {
+        let devices = self.people.get(&person).map(|person| &person.devices);
+        devices.is_some_and(|devices| devices.until(Walk::Other, device).is_some())
     }
 
     /// Why somebody who had a role has none now. `None` if they have one, or never did.

@@ -2,28 +2,29 @@
 //!
 //! The secret stands in every ticket and is never changed; a ticket that was withdrawn, or found
 //! somewhere, opens a session. What a peer is served, heads and entries, follows from its device key,
-//! which the transport proves: a device that a certificate in the log names is one of somebody who is
-//! in, or was. Everybody else has to say what lets them in, a [`Claim`]: the key of an open ticket, or
-//! certificates that lead from a member to this very device.
+//! which the transport proves: certificates in the log lead to it from somebody who is in, or was. To
+//! have written an entry is nothing: anybody can. Everybody else has to say what lets them in, a
+//! [`Claim`]: the key of an open ticket, or certificates that lead from a member to this very device.
+//! Who is served is found anew whenever it changes who is in, also in the middle of a session.
 //!
 //! Somebody who is not known here may all the same be in: this device may have been away. So it takes
 //! what such a peer sends, and says once that it holds nothing, which brings everything that the
 //! peer would show it. Then it knows.
+//!
+//! Whose joining is undone by a withdrawal that they never get to see would go on for ever without
+//! hearing of it. So they are told, and believe it while nobody serves them. It is a peer's bare word:
+//! a notice for people, who may take another ticket, and nothing is lost by it.
 
-use super::{Holding, Replica, io::Way};
+use super::{Holding, Replica, holding::Refused, io::Way};
 use crate::{
     crypto::{Domain, PublicKey, verify_chain},
     id::{DeviceId, WorkspaceId},
     message::{Claim, ClaimBy, Message},
+    session::Admission,
     time::Now,
 };
 
 impl Holding {
-    /// Whether certificates in the log name a device.
-    fn knows(&self, device: DeviceId) -> bool {
-        self.members.is_certified(device)
-    }
-
     /// Whether a claim lets a peer in. `said`: what the ticket's key signs in this session.
     fn allows(&self, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
         match claim {
@@ -38,6 +39,21 @@ impl Holding {
                 self.members.access().role_of(*person).is_some() && verify_chain(*person, peer, chain).is_ok()
             }
         }
+    }
+
+    /// Whether the ticket that a claim names is known here, so that it would let its holder in if it were
+    /// good.
+    fn has_ticket_of(&self, claim: Option<&ClaimBy>) -> bool {
+        let Some(ClaimBy::Invite { invite, .. }) = claim else { return false };
+        self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at))
+    }
+
+    /// Whether a peer's word can be all that this device hears of the end of its ticket: either it waits
+    /// to use it, or its person is in by tickets alone, as far as is known here.
+    pub fn hangs_on_ticket(&self) -> bool {
+        let (access, person) = (self.members.access(), self.record.origin.person);
+        let is_in = access.role_of(person).is_some() || !access.was_in(person);
+        self.record.way.invited().is_some() && is_in && access.rests_on_tickets(person)
     }
 }
 
@@ -66,36 +82,64 @@ impl Replica {
         session.say(&Message::Claim(Claim { workspace, by }));
     }
 
-    /// A peer says what lets it in. If that is a ticket which is no longer good, it is told so.
-    pub(super) fn claimed(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) {
-        let admitted = self.admits(now, peer, workspace);
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
-        else {
-            return;
-        };
-        let claim = session.copies.get(&workspace).and_then(|copy| copy.claim.as_ref());
-        let known = |invite| holding.logs.find(invite).is_some_and(|at| holding.logs.is_applied(at));
-        if !admitted && matches!(claim, Some(ClaimBy::Invite { invite, .. }) if known(*invite)) {
-            session.say(&Message::Withdrawn(workspace));
-        }
-        self.say_heads(now, peer, workspace);
-    }
-
-    /// Whether a peer is served. Asked before anything is said of what is here.
+    /// Whether a peer is served. Asked before anything is said of what is here. A peer whose ticket turns
+    /// out to be no longer good is told so.
     pub(super) fn admits(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId) -> bool {
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
         else {
             return false;
         };
+        let Some(before) = session.copies.get(&workspace).map(|copy| copy.admission) else { return false };
+        if let Some((_, found)) = before.filter(|(standing, _)| *standing == holding.standing) {
+            return found == Admission::Admitted;
+        }
+        let before = before.map(|(_, before)| before);
         let said = session.claim_bytes(workspace, false).unwrap_or_default();
         let Some(copy) = session.copies.get_mut(&workspace) else { return false };
-        if !copy.admitted {
-            copy.admitted = holding.knows(peer)
-                || copy.claim.as_ref().is_some_and(|claim| holding.allows(peer, claim, &said));
-            if copy.admitted {
-                copy.announce_all(now);
-            }
+        let claim = copy.claim.as_ref();
+        let found =
+            if holding.members.knows(peer) || claim.is_some_and(|claim| holding.allows(peer, claim, &said)) {
+                Admission::Admitted
+            } else if holding.has_ticket_of(claim) {
+                Admission::Refused
+            } else {
+                Admission::Denied
+            };
+        copy.admission = Some((holding.standing, found));
+        match found {
+            Admission::Admitted if before != Some(found) => copy.announce_all(now),
+            Admission::Refused if before != Some(found) => session.say(&Message::Withdrawn(workspace)),
+            _ => {}
         }
-        copy.admitted
+        found == Admission::Admitted
+    }
+
+    /// A peer shows what it holds: to it this device is in, or may come in.
+    pub(super) fn is_served(&mut self, peer: DeviceId, workspace: WorkspaceId) {
+        let (Some(session), Some(holding)) =
+            (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
+        else {
+            return;
+        };
+        if let Some(copy) = session.copies.get_mut(&workspace) {
+            copy.serves_us = true;
+            holding.refused = holding.refused.filter(|refused| *refused == Refused::Seen);
+        }
+    }
+
+    /// A peer says that the ticket which this device came with is no longer good. Whom others serve is
+    /// as good as in.
+    pub(super) fn told_withdrawn(&mut self, peer: DeviceId, workspace: WorkspaceId) {
+        if let Some(copy) =
+            self.sessions.get_mut(&peer).and_then(|session| session.copies.get_mut(&workspace))
+        {
+            copy.serves_us = false;
+        }
+        let mut copies = self.sessions.values().filter_map(|session| session.copies.get(&workspace));
+        let is_served = copies.any(|copy| copy.serves_us);
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        if holding.is_joining() || holding.hangs_on_ticket() && !is_served {
+            self.refuse_ticket(workspace, Refused::Told);
+        }
     }
 }

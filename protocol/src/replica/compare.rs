@@ -69,6 +69,8 @@ impl Replica {
         };
         let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
         let equal = holding.digest() == digest.hash;
+        // Who has no entry yet is equal to everybody else who has none.
+        let has_entered = equal && !holding.is_joining();
         let news = equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
         // Who can take nothing asks for nothing: the peer would send everything again and again.
@@ -82,6 +84,9 @@ impl Replica {
         if news {
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         }
+        if has_entered {
+            self.is_served(peer, digest.workspace);
+        }
         if equal {
             // Whatever keys it has sent are here.
             self.ask_for_keys(peer, digest.workspace);
@@ -92,6 +97,9 @@ impl Replica {
 
     pub(super) fn heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &dyn Logs) {
         let admitted = self.admits(now, peer, heads.workspace);
+        if !heads.heads.is_empty() {
+            self.is_served(peer, heads.workspace);
+        }
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get(&heads.workspace))
         else {

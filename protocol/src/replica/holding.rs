@@ -26,6 +26,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+/// How it is known that a ticket is no longer good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// By the entries held.
+    Seen,
+    /// By a peer's word.
+    Told,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -43,8 +52,10 @@ pub(super) struct Holding {
     pub rotated: Option<(EntryId, BTreeSet<EntryAt>)>,
     /// The epoch to write under, until something changes that the choice rests on.
     pub writing: Option<EntryId>,
-    /// Why the ticket that this device holds cannot be used, once that is known.
-    pub refused: Option<String>,
+    /// Whether the ticket that this device holds cannot be used.
+    pub refused: Option<Refused>,
+    /// Counts changes to who is in.
+    pub standing: u64,
     /// Whether the roster shown is older than `members`.
     roster_is_old: bool,
     /// Own transactions, for undo.
@@ -87,6 +98,7 @@ impl Holding {
             rotated: None,
             writing: None,
             refused: None,
+            standing: 0,
             roster_is_old: false,
             journal: Journal::default(),
             own: None,
@@ -252,11 +264,12 @@ impl Holding {
         let judged = self.members.note(&self.logs, &turn);
         if judged.is_news {
             (self.roster_is_old, self.writing) = (true, None);
+            self.standing += 1;
         }
-        let keys = self.note_keys(&turn, judged.void.is_none());
-        if judged.is_newer || keys.is_newer {
-            self.state.note_newer_control();
+        if judged.is_news || judged.is_newer {
+            self.state.set_needs_update(self.members.needs_update());
         }
+        let opens = self.note_keys(&turn, judged.void.is_none());
         if let Contents::Locked(epoch) = contents {
             self.ring.need(epoch);
         }
@@ -264,7 +277,7 @@ impl Holding {
         if !judged.turned.is_empty() {
             changed.extend(self.rejudge(&judged.turned, reader));
         }
-        if keys.opens {
+        if opens {
             changed.extend(self.unlock(reader));
         }
         changed
@@ -368,6 +381,7 @@ impl Holding {
             self.note_keys(&ready.turn(origin, &contents), void.is_none());
         }
         self.roster_is_old = true;
+        self.state.set_needs_update(self.members.needs_update());
         self.unlock(reader);
         Ok(())
     }
@@ -396,6 +410,7 @@ impl Holding {
             let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
             (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
+            self.standing += 1;
         }
         Ok(changed)
     }

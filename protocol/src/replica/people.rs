@@ -6,6 +6,7 @@
 
 use super::{
     Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
+    holding::Refused,
     io::{Event, Invited, Way},
     write::{Draft, Written},
 };
@@ -23,6 +24,9 @@ use crate::{
     time::Now,
 };
 
+/// What is said of a ticket that cannot be used.
+const WITHDRAWN: &str = "the ticket was withdrawn: ask for a new one";
+
 impl Holding {
     /// Refuses what this device's person may not do now, and says why.
     pub fn may(&self, need: Role) -> Result<(), Refusal> {
@@ -34,8 +38,8 @@ impl Holding {
     }
 
     fn why_not(&self, need: Role) -> Refusal {
-        if self.is_joining() {
-            return self.refused.clone().map_or(Refusal::Joining, Refusal::Ticket);
+        if self.is_joining() || self.has_new_ticket() {
+            return self.refused.map_or(Refusal::Joining, |_| Refusal::Ticket(WITHDRAWN.to_owned()));
         }
         let (access, person) = (self.members.access(), self.record.origin.person);
         let words = match (access.role_of(person), access.why_out(person)) {
@@ -66,6 +70,21 @@ impl Holding {
             chains.any(|(_, chain)| chain.origin.device == device && chain.end.head.position > 0)
         };
         self.record.way != Way::Founded && !wrote()
+    }
+
+    /// Whether this device holds a ticket that its person did not take yet, and needs, since nothing else
+    /// lets them in: an earlier one did not.
+    fn has_new_ticket(&self) -> bool {
+        let (access, person) = (self.members.access(), self.record.origin.person);
+        let took = |ticket: &Ticket| self.logs.find(ticket.invite).is_some_and(|at| access.took(person, at));
+        let ticket = self.record.way.invited().map(|invited| &invited.ticket);
+        ticket.is_some_and(|ticket| !access.was_in(person) && !took(ticket))
+    }
+
+    /// Whether another ticket may be of use. Who was in before is let in again by an admin.
+    fn may_join(&self) -> bool {
+        let was_in = self.members.access().was_in(self.record.origin.person);
+        self.is_joining() || self.refused.is_some() || !was_in
     }
 
     /// Whether nobody was told the name of this device's person yet.
@@ -150,7 +169,7 @@ impl Replica {
         earlier.truncate(limits::EARLIER_TICKETS);
         let way = Way::Invited(Box::new(Invited { ticket, person_name, earlier }));
         match self.holdings.get_mut(&id) {
-            Some(holding) if holding.is_joining() => {
+            Some(holding) if holding.may_join() => {
                 holding.refused = None;
                 holding.record = WorkspaceRecord { secret, way, ..holding.record.clone() };
                 let renewed = holding.renew_ring(&self.identity, reader_of(logs, id));
@@ -161,7 +180,10 @@ impl Replica {
                     self.store_failed(id, None, &error);
                 }
             }
-            Some(_) => return Err(Refusal::AlreadyJoined),
+            Some(holding) => {
+                holding.may(Role::Viewer)?;
+                return Err(Refusal::AlreadyJoined);
+            }
             None => {
                 let origin = self.origin(false);
                 self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
@@ -184,9 +206,15 @@ impl Replica {
         match &holding.record.way {
             Way::Invited(invited) if may_write => {
                 let (ticket, person_name) = (invited.ticket.clone(), invited.person_name.clone());
-                let (is_joining, is_unnamed) = (holding.is_joining(), holding.is_unnamed());
-                if is_joining {
+                let is_unused = holding.is_joining() || holding.has_new_ticket();
+                let (is_unnamed, person) = (holding.is_unnamed(), holding.record.origin.person);
+                if is_unused {
                     self.use_ticket(now, &ticket, logs);
+                } else if !holding.members.access().was_in(person) {
+                    // It was withdrawn by somebody who had not seen it used.
+                    self.refuse_ticket(workspace, Refused::Seen);
+                } else {
+                    self.accept_ticket(workspace);
                 }
                 // Another device of the same person may have said it.
                 if is_unnamed {
@@ -214,7 +242,7 @@ impl Replica {
         let fits = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
         let is_open = holding.members.access().invites().any(|(open, _)| open == at);
         if !fits || !is_open {
-            return self.refuse_ticket(workspace);
+            return self.refuse_ticket(workspace, Refused::Seen);
         }
         let origin = holding.record.origin;
         let join = Join::new(workspace, ticket.invite, &key, &origin, self.identity.introduction());
@@ -223,13 +251,23 @@ impl Replica {
     }
 
     /// The ticket is not good: it was withdrawn, or is not what its entry says.
-    pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId) {
-        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.is_joining()) else {
-            return;
-        };
-        let reason = "the ticket was withdrawn: ask for a new one".to_owned();
-        if holding.refused.replace(reason.clone()).is_none() {
+    pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId, how: Refused) {
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        let before = holding.refused.replace(how);
+        if before == Some(Refused::Seen) {
+            holding.refused = before;
+        }
+        if before.is_none() {
+            let reason = WITHDRAWN.to_owned();
             self.outputs.push_back(Output::Event(Event::JoinRefused { workspace, reason }));
+        }
+    }
+
+    /// By the entries held, its person is in. What a peer says otherwise stays said while it can be true.
+    fn accept_ticket(&mut self, workspace: WorkspaceId) {
+        if let Some(holding) = self.holdings.get_mut(&workspace) {
+            let may_be = holding.hangs_on_ticket();
+            holding.refused = holding.refused.filter(|refused| *refused == Refused::Told && may_be);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     keys::{
         body::BodyError,
         ciphers::{Ciphers, Contents},
-        epoch::{EpochError, KeyEpoch, KeyShare},
+        epoch::{KeyEpoch, KeyShare},
         ring::{KeyRing, Rotation, Write},
         wrap::{ReceivingKey, RecipientKey},
     },
@@ -35,18 +35,10 @@ pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecor
     std::iter::once(identity.receiving.clone()).chain(others).collect()
 }
 
-/// What a key entry brought.
-#[derive(Default)]
-pub(super) struct Noted {
-    /// Whether something can be read that could not be.
-    pub opens: bool,
-    /// Whether it is of a newer version, so that it cannot be told what it does.
-    pub is_newer: bool,
-}
-
 impl Holding {
-    /// Takes in a `KeyEpoch` or `KeyShare`, whether it counts or not.
-    pub fn note_keys(&mut self, turn: &Turn<'_>, effective: bool) -> Noted {
+    /// Takes in a `KeyEpoch` or `KeyShare`, whether it counts or not. Returns whether something can be
+    /// read that could not be.
+    pub fn note_keys(&mut self, turn: &Turn<'_>, effective: bool) -> bool {
         let body = turn.body.plain().unwrap_or_default();
         let readable = match turn.header.kind {
             EntryKind::KEY_EPOCH => {
@@ -55,13 +47,10 @@ impl Holding {
             EntryKind::KEY_SHARE => {
                 KeyShare::read(body).map(|share| self.ring.add_share(turn.id, &share, effective))
             }
-            _ => return Noted::default(),
+            _ => return false,
         };
         self.note_void_key(turn.id, turn.origin, effective || readable.is_err());
-        Noted {
-            opens: readable.as_ref().is_ok_and(|epochs| !epochs.is_empty()),
-            is_newer: readable == Err(EpochError::Newer),
-        }
+        readable.is_ok_and(|epochs| !epochs.is_empty())
     }
 
     /// Notes whether a key entry has an effect.

@@ -25,6 +25,17 @@ enum Word {
     AskedAgain,
 }
 
+/// Whether a peer is served: see [`crate::replica`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is.
+    Admitted,
+    /// Nothing lets it in.
+    Denied,
+    /// The same, and it was told that the ticket which it claims by is no longer good.
+    Refused,
+}
+
 /// Where the entries that a peer lacks come from.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -39,10 +50,12 @@ pub struct Source<'a> {
 /// See the module. Positions are by our chain numbers.
 #[derive(Debug)]
 pub struct PeerCopy {
-    /// Whether it is served: see [`crate::replica`].
-    pub admitted: bool,
+    /// Whether it is served, and as of which change to who is in that was found.
+    pub admission: Option<(u64, Admission)>,
     /// What it says lets it in.
     pub claim: Option<ClaimBy>,
+    /// Whether it serves this device: it has shown what it holds, and not taken that back.
+    pub serves_us: bool,
     /// From when on it may be told again that nothing is here, for want of a reason to tell it more, and
     /// after how long then.
     deny_next: (u64, u64),
@@ -67,8 +80,9 @@ pub struct PeerCopy {
 impl PeerCopy {
     pub(super) fn new(now: Now) -> Self {
         Self {
-            admitted: false,
+            admission: None,
             claim: None,
+            serves_us: false,
             deny_next: (0, limits::RESEND_MS),
             marks: Marks::default(),
             told: BTreeMap::new(),
@@ -82,6 +96,11 @@ impl PeerCopy {
             digest_at: now.mono_ms + limits::DIGEST_MS,
             heads_at: None,
         }
+    }
+
+    /// The peer says what lets it in.
+    pub(super) fn set_claim(&mut self, by: ClaimBy) {
+        (self.claim, self.admission) = (Some(by), None);
     }
 
     /// When something is due.
@@ -278,8 +297,8 @@ impl PeerCopy {
         (self.heads_at, self.full_at) = (None, None);
     }
 
-    /// What a peer is told that is not served: that nothing is here. It then sends all it has, so that is
-    /// said ever more seldom.
+    /// What a peer is told that is not served: that nothing is here, and why if that is its ticket. It then
+    /// sends all it has, so that is said ever more seldom.
     pub fn denial(&mut self, now: Now, workspace: WorkspaceId) -> Vec<Message> {
         self.stay_silent();
         let (next, pause) = self.deny_next;
@@ -287,7 +306,9 @@ impl PeerCopy {
             return Vec::new();
         }
         self.deny_next = (now.mono_ms + pause, (2 * pause).min(limits::DENY_MOST_MS));
-        announce(workspace, &[], true)
+        let is_refused = matches!(self.admission, Some((_, Admission::Refused)));
+        let withdrawn = is_refused.then_some(Message::Withdrawn(workspace));
+        announce(workspace, &[], true).into_iter().chain(withdrawn).collect()
     }
 
     /// The same when an announcement is due.

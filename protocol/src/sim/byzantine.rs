@@ -11,8 +11,8 @@
 //! * It starts epochs whose key some are not given, or others are given another one.
 //! * It writes bodies that nobody can open, that are not encrypted, or that are no bodies.
 //!
-//! Absent on purpose: control entries of newer versions. They make every device read-only until it is
-//! updated, which is what the design asks for, and ends the schedule.
+//! * It writes control entries of a newer version, which would make every device read-only, once it is
+//!   out. While it is in it does not: that is what the design asks for, and would end the schedule.
 
 use crate::{
     codec,

@@ -74,8 +74,7 @@ impl Workspace {
         let mut applied = Applied::default();
         match header.kind {
             kind if op::has_data_body(kind) => self.apply_contents(turn, void, &mut applied),
-            kind if kind.is_known() => (),
-            kind if kind.is_control() => self.needs_update = true,
+            kind if kind.is_known() || kind.is_control() => (),
             _ => {
                 self.newer_entries += 1;
                 applied.void.push((0, VoidReason::Newer));

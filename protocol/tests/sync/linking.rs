@@ -27,7 +27,7 @@ pub fn meet(a: &mut Device, b: &mut Device) {
     frames(b, of_a);
 }
 
-fn talk(a: &mut Device, b: &mut Device) {
+pub fn talk(a: &mut Device, b: &mut Device) {
     loop {
         let (from_a, from_b) = (frames(a, b.id()), frames(b, a.id()));
         if from_a.is_empty() && from_b.is_empty() {

@@ -20,9 +20,15 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// A control kind that nobody knows.
+const NEWER: EntryKind = EntryKind(20);
+
 impl Cheat {
     /// Something wrong, and its name.
     pub(super) fn forge(&mut self, scene: &mut Scene<'_>) -> (&'static str, Forged) {
+        if scene.state.roster().role_of(self.identity.person).is_none() && scene.dice.chance(100) {
+            return ("cheat that is out writes of a newer version", Forged::plain(NEWER, vec![2]));
+        }
         match scene.dice.below(100) {
             0..20 => ("cheat takes rights it has not", self.control(scene)),
             20..27 => ("cheat writes garbage control", garbage_control(scene)),

@@ -14,7 +14,7 @@
 //! * A device that was taken from its person, or whose person is out, holds the same entries too; what
 //!   was written after is locked to it, and it says so.
 
-use super::{World, reference::Reference};
+use super::{World, oracle::is_newer, reference::Reference};
 use crate::{
     id::{EntryId, WorkspaceId},
     model::Kind,
@@ -29,14 +29,17 @@ type Shown = (BTreeSet<EntryId>, ([u8; 32], usize));
 impl World {
     pub(super) fn check(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
-        // Who never came in is served nothing.
-        let devices: Vec<usize> =
-            self.honest().filter(|device| self.devices[*device].has_entered()).collect();
-        self.check_equal(workspace, &devices)?;
         let reference = Reference::read(self, workspace)?;
+        let entered: Vec<usize> =
+            self.honest().filter(|device| self.devices[*device].has_entered()).collect();
+        // Who never came in is served nothing.
+        let let_in = |device: &usize| reference.let_in.contains(&self.devices[*device].identity.person);
+        let (devices, shut_out): (Vec<usize>, _) = entered.iter().partition(|device| let_in(device));
+        self.check_equal(workspace, &devices)?;
         self.check_rules(workspace, &devices, &reference)?;
         self.check_acknowledged(workspace, &devices)?;
-        for device in devices {
+        self.check_shut_out(workspace, &shut_out)?;
+        for device in entered {
             self.check_reopened(workspace, device)?;
         }
         Ok(())
@@ -99,11 +102,15 @@ impl World {
             if reference.roles != roles {
                 return Err(format!("device {number} has other roles than the rule says"));
             }
+            if state.needs_update() != reference.needs_update() {
+                return Err(format!("device {number} is wrong about an entry of a newer version"));
+            }
             let lacks: Vec<EntryId> =
                 needed.iter().copied().filter(|epoch| !state.ciphers().holds(*epoch)).collect();
             let honest = lacks.iter().any(|epoch| self.is_by_honest(*epoch));
             self.coverage.count(match (is_in, lacks.is_empty()) {
                 (true, true) => "member's device at the end",
+                (true, false) if state.needs_update() => "member's device that may not share at the end",
                 (true, false) if honest => {
                     return Err(format!("device {number} is a member's and lacks a key"));
                 }
@@ -131,10 +138,37 @@ impl World {
         let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
         let roster = roster.ok_or("no state")?.roster();
         let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
-        self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        if !reference.needs_update() {
+            self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+        }
         self.check_verdicts(workspace, devices, reference)?;
         let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
         self.check_rosters(workspace, &together)
+    }
+
+    /// Whose joining was undone hears so, unless a cheat goes on serving it, and is served no more by
+    /// anybody honest.
+    fn check_shut_out(&mut self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
+        for number in devices {
+            let device = &self.devices[*number];
+            let serving = self.honest().filter(|other| other != number).find(|other| {
+                let other = self.devices[*other].replica.as_ref();
+                other.is_some_and(|other| other.knows(workspace, device.id()))
+            });
+            if let Some(serving) = serving {
+                return Err(format!("device {serving} serves device {number}, which was never in"));
+            }
+            let replica = device.replica.as_ref().ok_or("off")?;
+            // Or by what it holds it is out for another reason, and says that.
+            let roster = replica.workspace(workspace).ok_or("no state")?.roster();
+            let says_so =
+                replica.is_refused(workspace) || roster.former.contains_key(&device.identity.person);
+            if !says_so && self.plan.byzantine.is_none() {
+                return Err(format!("device {number} was never in, and does not say so"));
+            }
+            self.coverage.count("joining undone at the end");
+        }
+        Ok(())
     }
 
     /// Whether a device applied something of a cheat that the founder's did not.
@@ -165,6 +199,10 @@ impl World {
         let logs = replica.logs(workspace).ok_or("no logs")?;
         for (ready, origin, effective) in reference.entries() {
             let (id, kind) = (ready.entry().id, ready.entry().header.kind);
+            // Nobody can tell what it takes: see above.
+            if is_newer(kind) {
+                continue;
+            }
             // Over the bounds not everybody holds the same of the member that cheats.
             let Some(at) = logs.find(id).filter(|at| logs.is_applied(*at)) else { continue };
             if replica.why_void(workspace, at, kind).is_none() != effective {

@@ -74,6 +74,11 @@ pub(super) struct Oracle {
     roles: RefCell<BTreeMap<(usize, usize, bool), Option<Role>>>,
 }
 
+/// Whether a kind is one of control entries that this version does not know.
+pub(super) const fn is_newer(kind: EntryKind) -> bool {
+    kind.is_control() && !kind.is_known()
+}
+
 /// Stands for what has seen everything, so that no judge has seen it.
 const NOW: usize = usize::MAX;
 
@@ -115,7 +120,7 @@ impl Oracle {
     ) -> (What, Vec<LinkCert>) {
         let kind = ready.entry().header.kind;
         let control = match Control::read(kind, origin.person, body) {
-            None if kind == EntryKind::ACK || kind == EntryKind::PROFILE => {
+            None if kind == EntryKind::ACK || kind == EntryKind::PROFILE || is_newer(kind) => {
                 return (What::Other(Role::Viewer), Vec::new());
             }
             None => return (What::Other(members::need(kind)), Vec::new()),
@@ -165,6 +170,12 @@ impl Oracle {
             }
         }
         roles
+    }
+
+    /// Everybody whom something let in, whatever was taken away since.
+    pub fn let_in(&self) -> BTreeSet<PersonId> {
+        let gives = self.entries.iter().enumerate().filter(|(number, _)| self.is_effective(*number));
+        gives.filter_map(|(_, entry)| Some(entry.gives()?.0)).collect()
     }
 
     fn is_well_formed(&self, number: usize) -> bool {

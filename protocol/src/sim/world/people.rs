@@ -10,6 +10,7 @@ use crate::{
     replica::{Command, Reply},
     sim::people,
     value::Value,
+    workspace::Workspace,
 };
 
 /// Time in which what the founder writes last reaches everybody: some rounds of digests.
@@ -136,6 +137,14 @@ impl World {
         self.command(device, Command::Join { ticket, person_name: format!("Person {device}") }).map(drop)
     }
 
+    /// Whether the founder's device does not know some other one.
+    pub(super) fn is_somebody_unknown(&self) -> bool {
+        let founder = self.devices[0].replica.as_ref().zip(self.workspace);
+        founder.is_some_and(|(replica, workspace)| {
+            self.devices.iter().any(|device| !replica.knows(workspace, device.id()))
+        })
+    }
+
     /// The ticket was withdrawn: its holder tries another one.
     pub(super) fn join_refused(&mut self, device: usize) {
         self.coverage.count("join refused");
@@ -154,6 +163,11 @@ impl World {
     /// Once everybody has everything the founder writes: whoever lacks a key is given it then.
     pub(super) fn write_last(&mut self) -> Result<(), String> {
         let workspace = self.workspace.ok_or("no workspace")?;
+        let founder = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
+        if founder.is_some_and(Workspace::needs_update) {
+            self.coverage.count("read-only for want of an update at the end");
+            return Ok(());
+        }
         let mut id = [0; 16];
         id.copy_from_slice(&self.dice.bytes()[..16]);
         let key = EntityKey::new(Kind::Project, EntityId(id));

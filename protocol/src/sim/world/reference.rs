@@ -1,7 +1,10 @@
 //! The visible state made a second time, as simply as possible: every entry that the founder's device
 //! holds, in causal order, with the verdicts of the [`oracle`](super::oracle).
 
-use super::{World, oracle::Oracle};
+use super::{
+    World,
+    oracle::{Oracle, is_newer},
+};
 use crate::{
     access::{Role, Why},
     id::{EntryId, PersonId, WorkspaceId},
@@ -24,6 +27,8 @@ pub(super) struct Reference {
     /// Whether each takes effect.
     entries: Vec<(Ready, Origin, bool)>,
     pub roles: BTreeMap<PersonId, Role>,
+    /// Who is in, or was.
+    pub let_in: BTreeSet<PersonId>,
     /// Opens what any honest device, ticket or recovery key opens.
     pub ciphers: Ciphers,
 }
@@ -50,7 +55,8 @@ impl Reference {
             let effective = oracle.says(ready.at);
             (ready, origin, effective)
         });
-        Ok(Self { workspace, entries: judged.collect(), roles: oracle.roles(), ciphers: ring.ciphers() })
+        let (entries, ciphers) = (judged.collect(), ring.ciphers());
+        Ok(Self { workspace, entries, roles: oracle.roles(), let_in: oracle.let_in(), ciphers })
     }
 
     /// The state of somebody who has these keys.
@@ -84,6 +90,11 @@ impl Reference {
     /// How many entries there are whose contents are refused by everybody who has the key.
     pub fn refused(&self) -> u64 {
         self.contents().filter(|(ready, ..)| ready.open(&self.ciphers) == Contents::Refused).count() as u64
+    }
+
+    /// Whether somebody who may wrote a control entry of a newer version.
+    pub fn needs_update(&self) -> bool {
+        self.entries().any(|(ready, _, effective)| effective && is_newer(ready.entry().header.kind))
     }
 
     /// How many entries take no effect.

@@ -267,8 +267,10 @@ impl World {
             Owner::Ticket(_) => return false,
         };
         let of_person = self.devices.iter().filter(|device| device.identity.person == person);
-        let mut tickets = of_person.filter_map(|device| device.disk.record.as_ref()?.way.invited());
-        tickets.any(|invited| roster.invites.iter().any(|open| open.id == invited.ticket.invite))
+        let invited = of_person.filter_map(|device| device.disk.record.as_ref()?.way.invited());
+        let mut tickets =
+            invited.flat_map(|invited| std::iter::once(&invited.ticket).chain(&invited.earlier));
+        tickets.any(|ticket| roster.invites.iter().any(|open| open.id == ticket.invite))
     }
 
     fn check_epoch(&mut self, device: usize, epoch: EntryId) -> Result<(), String> {
