@@ -68,6 +68,11 @@ impl VeloApp {
         }
     }
 
+    /// As [`Self::new`], where fonts and looks were set before.
+    pub fn installed(bridge: Box<dyn Bridge>) -> Self {
+        Self { installed: true, ..Self::new(bridge) }
+    }
+
     /// Sets fonts and looks. Must be done a frame before the first painting.
     pub fn install(&mut self, ctx: &Context, fallback_fonts: Vec<(String, Vec<u8>)>) {
         theme::install(ctx, fallback_fonts);

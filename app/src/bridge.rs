@@ -3,7 +3,9 @@
 //! Everything behind [`Bridge`] may use threads, files and clocks; nothing in front of it does. No
 //! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
-use crate::view::{date::Moment, phrase::Words, state::Preferences, story::Told};
+use crate::view::{
+    date::Moment, keys::Keeping, phrase::Words, secret::Secret, state::Preferences, story::Told,
+};
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
@@ -12,6 +14,8 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod door;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
@@ -45,6 +49,8 @@ pub enum Request {
     Phrase,
     /// Wipes the root from the device, if these are the 24 words.
     ConfirmPhrase(Words),
+    /// Puts the keys under another passphrase, or under none. The first opens them now.
+    SetPassphrase(Option<Secret>, Option<Secret>),
 }
 
 /// What is answered to a [`Request`].
@@ -107,6 +113,8 @@ pub trait Bridge {
     fn refusals(&self) -> Vec<(WorkspaceId, String)>;
     /// Whether whoever is here has not yet confirmed that they have their 24 words.
     fn owes_phrase(&self) -> bool;
+    /// How the keys of this device are kept; `None` while that is not known.
+    fn keys(&self) -> Option<Keeping>;
     /// The name of whoever is here, if one was given.
     fn name(&self) -> Option<String>;
     /// Notes the name of whoever is here.

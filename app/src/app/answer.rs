@@ -52,6 +52,8 @@ pub(super) enum Pending {
     Phrase,
     /// To compare the 24 words.
     Confirmed,
+    /// Another passphrase, or none, and what to say when it is done.
+    Passphrase(&'static str),
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -117,6 +119,7 @@ impl VeloApp {
                 self.view.onboarding.recovering = true;
             }
             (Pending::Confirmed, _) => self.confirmed(),
+            (Pending::Passphrase(done), _) => self.passphrase_set(done),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -141,6 +144,7 @@ impl VeloApp {
                 self.ask_again(from, problem);
             }
             Pending::Linked { from } => self.not_linked(from, problem),
+            Pending::Passphrase(_) => self.no_passphrase(problem),
             Pending::Phrase | Pending::Confirmed => self.no_phrase(problem),
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {

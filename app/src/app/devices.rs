@@ -7,6 +7,7 @@ use crate::{
         onboarding::{Code, Onboarding, Way},
         phrase::{Step, Words},
         qr::Qr,
+        secret::Secret,
         state::{Dialog, Link, LinkStep},
         toast::Tone,
     },
@@ -61,6 +62,29 @@ impl VeloApp {
     /// The 24 words cannot be shown, or were others.
     pub(super) fn no_phrase(&mut self, problem: String) {
         if !matches!(self.view.dialog, Dialog::Phrase(_)) || !self.view.dialog.complain(&problem) {
+            self.say(problem, Tone::Problem, false);
+        }
+    }
+
+    pub(super) fn set_passphrase(&mut self, now: Option<Secret>, new: Option<Secret>) {
+        let done = match (&now, &new) {
+            (_, None) => "The passphrase is removed",
+            (Some(_), Some(_)) => "The passphrase is changed",
+            (None, Some(_)) => "The passphrase is set. Velo asks for it at the next start",
+        };
+        self.send(Request::SetPassphrase(now, new), Pending::Passphrase(done));
+    }
+
+    pub(super) fn passphrase_set(&mut self, done: &str) {
+        if matches!(self.view.dialog, Dialog::Keys(_)) {
+            self.view.dialog = Dialog::None;
+        }
+        self.say(done, Tone::Done, false);
+    }
+
+    /// The passphrase stays as it was. What was typed is gone, so the dialog is not opened again.
+    pub(super) fn no_passphrase(&mut self, problem: String) {
+        if !matches!(self.view.dialog, Dialog::Keys(_)) || !self.view.dialog.complain(&problem) {
             self.say(problem, Tone::Problem, false);
         }
     }

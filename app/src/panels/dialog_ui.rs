@@ -1,6 +1,6 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
-use super::{Cx, invite_ui, link_ui, phrase_ui, quick_add_ui};
+use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, quick_add_ui};
 use crate::{
     command::{AppCommand, NAMED},
     fonts,
@@ -38,6 +38,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
         Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
         Dialog::Link(link) => link_ui::show(ctx, cx, link),
         Dialog::Phrase(phrase) => phrase_ui::show(ctx, cx, phrase),
+        Dialog::Keys(keys) => keys_ui::show(ctx, cx, keys),
         Dialog::Shortcuts => shortcuts(ctx),
     };
     if kept {

@@ -17,7 +17,7 @@ use crate::{
         field, mark,
     },
 };
-use egui::{Align, Context, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, Align2, Context, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 use velo_protocol::link_code::LinkCode;
 
 /// What to do on the new device.
@@ -94,8 +94,10 @@ pub fn steps(ui: &mut Ui, steps: &[&str]) {
     let tokens = tokens(ui.ctx());
     for (number, words) in (1..).zip(steps) {
         ui.horizontal_top(|ui| {
-            let number = RichText::new(format!("{number}.")).font(fonts::semibold(size::BODY));
-            ui.label(number.color(tokens.accent));
+            // Digits differ in width: the words after them start below each other all the same.
+            let (rect, _) = ui.allocate_exact_size(vec2(14.0, 18.0), Sense::hover());
+            let font = fonts::semibold(size::BODY);
+            ui.painter().text(rect.left_top(), Align2::LEFT_TOP, format!("{number}."), font, tokens.accent);
             let words = RichText::new(*words).font(fonts::regular(size::BODY)).color(tokens.text);
             ui.add(egui::Label::new(words).wrap());
         });

@@ -47,7 +47,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// A soft light behind the card.
-fn glow(ui: &Ui, tokens: &Tokens) {
+pub fn glow(ui: &Ui, tokens: &Tokens) {
     let rect = ui.max_rect();
     let mut mesh = Mesh::default();
     mesh.colored_vertex(rect.left_top(), tokens.app.lerp_to_gamma(tokens.accent, 0.16));
@@ -78,7 +78,8 @@ fn greeting(ui: &mut Ui, tokens: &Tokens) {
     });
 }
 
-fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
+/// A raised surface with what is asked for.
+pub fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
     let shadow = egui::Shadow { offset: [0, 12], blur: 32, spread: 0, color: tokens.shadow };
     let frame = Frame::new()
         .fill(tokens.panel)
@@ -86,7 +87,10 @@ fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
         .corner_radius(CornerRadius::same(radius::L))
         .shadow(shadow)
         .inner_margin(Margin::same(20));
-    frame.show(ui, content);
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        content(ui);
+    });
 }
 
 fn form(ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -4,6 +4,7 @@ use super::{
     board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
+    keys::KeysDialog,
     onboarding::Onboarding,
     phrase::{self, Phrase},
     picker::Picker,
@@ -96,6 +97,8 @@ pub enum Dialog {
     Link(Link),
     /// Shows the 24 words, and has them typed in.
     Phrase(Phrase),
+    /// How the keys of this device are kept, and the passphrase over them.
+    Keys(KeysDialog),
     /// All keys.
     Shortcuts,
 }
@@ -281,6 +284,10 @@ impl Dialog {
             }
             Self::Link(link) => {
                 (link.problem, link.step) = (Some(words.to_owned()), LinkStep::Asking);
+                true
+            }
+            Self::Keys(keys) => {
+                keys.complain(words);
                 true
             }
             Self::Phrase(phrase) => {

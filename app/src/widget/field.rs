@@ -3,6 +3,7 @@
 use crate::{
     fonts,
     theme::{radius, size, tokens},
+    view::secret::Secret,
 };
 use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType};
 
@@ -14,6 +15,11 @@ pub fn single(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> Respons
 /// A field of several lines with a border.
 pub fn several(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> Response {
     framed(ui, name, hint, TextEdit::multiline(text).desired_rows(rows))
+}
+
+/// A field with a border that shows dots.
+pub fn secret(ui: &mut Ui, name: &str, hint: &str, secret: &mut Secret) -> Response {
+    framed(ui, name, hint, TextEdit::singleline(secret).password(true))
 }
 
 fn framed(ui: &mut Ui, name: &str, hint: &str, edit: TextEdit<'_>) -> Response {
@@ -64,7 +70,9 @@ pub fn problem(ui: &mut Ui, text: &str) {
     let tokens = tokens(ui.ctx());
     let response = ui.horizontal_top(|ui| {
         super::mark::icon_ui(ui, crate::icons::CIRCLE_ALERT, 14.0, tokens.danger);
-        ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger));
+        let words = RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger);
+        // In a line nothing wraps by itself, and would widen what is around it.
+        ui.add(egui::Label::new(words).wrap());
     });
     response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
 }

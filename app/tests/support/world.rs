@@ -8,7 +8,13 @@ use std::{
 };
 use velo_app::{
     bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
-    view::{date::Moment, phrase::Words, state::Preferences, story},
+    view::{
+        date::Moment,
+        keys::{Keeping, Place},
+        phrase::Words,
+        state::Preferences,
+        story,
+    },
 };
 use velo_node::short_id::Numbering;
 use velo_protocol::{
@@ -60,6 +66,8 @@ pub struct Device {
     pub linked: Vec<DeviceId>,
     /// The 24 words that its person has not confirmed yet.
     pub phrase: Option<Words>,
+    /// How its keys are kept.
+    pub keys: Option<Keeping>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -93,6 +101,7 @@ impl Device {
             refusals: Vec::new(),
             linked: Vec::new(),
             phrase: None,
+            keys: Some(Keeping { place: Place::Plain, folder: "/home/anna/.local/share/velo/keys".into() }),
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -341,6 +350,10 @@ impl Bridge for TestBridge {
         self.0.borrow().phrase.is_some()
     }
 
+    fn keys(&self) -> Option<Keeping> {
+        self.0.borrow().keys.clone()
+    }
+
     fn name(&self) -> Option<String> {
         self.0.borrow().name.clone()
     }
@@ -391,6 +404,11 @@ impl Bridge for TestBridge {
                 if result.is_ok() {
                     device.phrase = None;
                 }
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::SetPassphrase(..) => {
+                let result = Err("keys are not changed in a test without a disk".to_owned());
                 device.answers.push(Answer { request: id, result });
                 return;
             }
