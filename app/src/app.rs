@@ -4,6 +4,7 @@ mod answer;
 mod carry;
 mod devices;
 mod people;
+mod picture;
 mod save;
 
 use crate::{
@@ -101,6 +102,7 @@ impl VeloApp {
         let asked = self.next_request;
         self.take_answers();
         self.renew();
+        self.take_dropped(&ctx);
         self.read_keys(&ctx);
         let mut out = Vec::new();
         let (view, markdown) = (&mut self.view, &mut self.markdown);

@@ -4,7 +4,13 @@
 //! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
 use crate::view::{
-    date::Moment, keys::Keeping, phrase::Words, secret::Secret, state::Preferences, story::Told,
+    date::Moment,
+    keys::Keeping,
+    phrase::Words,
+    picture::{Picture, Wanted},
+    secret::Secret,
+    state::Preferences,
+    story::Told,
 };
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
@@ -22,6 +28,8 @@ pub mod node;
 pub mod sample;
 #[cfg(not(target_arch = "wasm32"))]
 mod keys;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod picture;
 #[cfg(not(target_arch = "wasm32"))]
 mod refusals;
 #[cfg(not(target_arch = "wasm32"))]
@@ -51,6 +59,8 @@ pub enum Request {
     ConfirmPhrase(Words),
     /// Puts the keys under another passphrase, or under none. The first opens them now.
     SetPassphrase(Option<Secret>, Option<Secret>),
+    /// Looks for a code in a picture.
+    ReadPicture(Wanted, Picture),
 }
 
 /// What is answered to a [`Request`].
@@ -62,6 +72,8 @@ pub enum Answered {
     Story(Vec<Told>),
     /// The 24 words; `None` if they were confirmed and are gone.
     Phrase(Option<Words>),
+    /// The text of the code in a picture.
+    Picture(String),
 }
 
 /// What became of a request.

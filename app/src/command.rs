@@ -8,6 +8,7 @@ use crate::{
         board::Place,
         phrase::Words,
         picker::Subject,
+        picture::{Picture, Wanted},
         quick_add::Draft,
         secret::Secret,
         state::{Dialog, Layout, NamePurpose, Page},
@@ -146,6 +147,8 @@ pub enum AppCommand {
         /// The one there is to be.
         new: Option<Secret>,
     },
+    /// Looks for a code in a picture.
+    ReadPicture(Wanted, Picture),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.

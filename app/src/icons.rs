@@ -136,5 +136,7 @@ pub const LAPTOP: &str = "\u{e1cd}";
 pub const KEY_ROUND: &str = "\u{e4a3}";
 /// Lucide `lock-open`.
 pub const LOCK_OPEN: &str = "\u{e10c}";
+/// Lucide `image-up`.
+pub const IMAGE_UP: &str = "\u{e5cb}";
 /// Lucide `ticket-x`.
 pub const TICKET_X: &str = "\u{e5b3}";

@@ -18,6 +18,7 @@ pub mod onboarding_ui;
 pub mod peers_ui;
 pub mod phrase_ui;
 pub mod picker_ui;
+pub mod picture_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;
 pub mod standing_ui;

@@ -18,6 +18,7 @@ pub mod onboarding;
 pub mod peers;
 pub mod phrase;
 pub mod picker;
+pub mod picture;
 pub mod qr;
 pub mod quick_add;
 pub mod secret;

@@ -10,6 +10,7 @@ use crate::{
         conflict::sentence,
         detail::{Line, Of, Part},
         edit,
+        picture::Wanted,
         state::{Dialog, Page},
         story,
         toast::Tone,
@@ -54,6 +55,8 @@ pub(super) enum Pending {
     Confirmed,
     /// Another passphrase, or none, and what to say when it is done.
     Passphrase(&'static str),
+    /// The code in a picture.
+    Picture(Wanted),
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -82,6 +85,11 @@ impl VeloApp {
                 Ok(Answered::Story(told)) => {
                     if let Pending::Told(of) = pending {
                         self.view.story.take(of, told);
+                    }
+                }
+                Ok(Answered::Picture(found)) => {
+                    if let Pending::Picture(wanted) = pending {
+                        self.picture_read(wanted, found);
                     }
                 }
                 Ok(Answered::Phrase(words)) => self.show_phrase(words),
@@ -144,6 +152,7 @@ impl VeloApp {
                 self.ask_again(from, problem);
             }
             Pending::Linked { from } => self.not_linked(from, problem),
+            Pending::Picture(wanted) => self.picture_unread(wanted, problem),
             Pending::Passphrase(_) => self.no_passphrase(problem),
             Pending::Phrase | Pending::Confirmed => self.no_phrase(problem),
             Pending::Invited => self.no_ticket(problem),

@@ -126,6 +126,7 @@ impl VeloApp {
             }
             AppCommand::ShowKeys => self.view.dialog = Dialog::Keys(KeysDialog::default()),
             AppCommand::SetPassphrase { now, new } => self.set_passphrase(now, new),
+            AppCommand::ReadPicture(wanted, picture) => self.read_picture(wanted, picture),
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });

@@ -1,13 +1,14 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, keys::KeyNote, refusals::Refusals, sample,
+    Answer, Answered, Bridge, Me, Peer, Request, keys::KeyNote, picture, refusals::Refusals, sample,
     troubles::Troubles, worker::Worker,
 };
 use crate::view::{
     date::Moment,
     keys::Keeping,
     phrase::Words,
+    picture::{Picture, Wanted},
     secret::Secret,
     state::Preferences,
     story::{self, Told},
@@ -45,18 +46,22 @@ enum Waiting {
     Node(Receiver<Result<Reply, NodeError>>),
     /// From the worker.
     Worker(Receiver<Result<Answered, NodeError>>),
+    /// From a thread that reads a picture.
+    Picture(Receiver<Result<Answered, String>>),
 }
 
 impl Waiting {
     /// The answer, if it has come.
-    fn take(&mut self) -> Option<Result<Answered, NodeError>> {
+    fn take(&mut self) -> Option<Result<Answered, String>> {
+        let told = |result: Result<Answered, NodeError>| result.map_err(|error| error.to_string());
         let taken = match self {
-            Self::Node(waiting) => waiting.try_recv().map(|result| result.map(Answered::Reply)),
-            Self::Worker(waiting) => waiting.try_recv(),
+            Self::Node(waiting) => waiting.try_recv().map(|result| told(result.map(Answered::Reply))),
+            Self::Worker(waiting) => waiting.try_recv().map(told),
+            Self::Picture(waiting) => waiting.try_recv(),
         };
         match taken {
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Closed) => Some(Err(NodeError::Stopped)),
+            Err(TryRecvError::Closed) => Some(Err(NodeError::Stopped.to_string())),
             Ok(result) => Some(result),
         }
     }
@@ -145,6 +150,20 @@ impl NodeBridge {
         self.waiting.push((id, Waiting::Worker(answered)));
         // The app may have ended meanwhile.
         self.worker.give(move || drop(answer.send(job(&node))));
+    }
+
+    /// Has a picture read in a thread of its own: a file may lie far away, and what the worker saves
+    /// does not wait for it.
+    fn look_at(&mut self, id: RequestId, wanted: Wanted, picture: Picture) {
+        let (answer, answered) = oneshot::channel();
+        let reading = move || {
+            // The app may have ended meanwhile.
+            drop(answer.send(picture::read(wanted, &picture).map(Answered::Picture)));
+        };
+        match std::thread::Builder::new().name("velo-app-picture".into()).spawn(reading) {
+            Ok(_) => self.waiting.push((id, Waiting::Picture(answered))),
+            Err(error) => self.answer(id, Err(NodeError::Thread(error))),
+        }
     }
 
     /// Has the worker change something about the keys, and note how they are kept then.
@@ -310,6 +329,7 @@ impl Bridge for NodeBridge {
             Request::SetPassphrase(now, new) => {
                 self.change_keys(id, move |node| set_passphrase(node, now.as_ref(), new.as_ref()));
             }
+            Request::ReadPicture(wanted, picture) => self.look_at(id, wanted, picture),
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
             }
@@ -320,7 +340,7 @@ impl Bridge for NodeBridge {
         let mut ready = std::mem::take(&mut self.ready);
         self.waiting.retain_mut(|(request, waiting)| {
             let Some(result) = waiting.take() else { return true };
-            ready.push(Answer { request: *request, result: result.map_err(|error| error.to_string()) });
+            ready.push(Answer { request: *request, result });
             false
         });
         ready

@@ -1,6 +1,6 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
-use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, quick_add_ui};
+use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui};
 use crate::{
     command::{AppCommand, NAMED},
     fonts,
@@ -9,6 +9,7 @@ use crate::{
         confirm,
         conflict::sentence,
         onboarding,
+        picture::Wanted,
         state::{Confirm, Dialog, NamePurpose},
     },
     widget::{
@@ -18,7 +19,7 @@ use crate::{
 };
 use egui::{
     Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
-    Stroke, Ui,
+    Stroke, Ui, Vec2,
 };
 use velo_protocol::id::OpId;
 
@@ -61,7 +62,17 @@ pub fn window<T>(ctx: &Context, name: &str, width: f32, content: impl FnOnce(&mu
         content(ui)
     });
     let close = modal.should_close();
+    settle(ctx, name, modal.response.rect.size());
     (modal.inner, close)
+}
+
+/// A window that has grown or shrunk stands in the middle from the next frame on: there must be one.
+fn settle(ctx: &Context, name: &str, size: Vec2) {
+    let id = Id::new((name, "size"));
+    let before = ctx.data_mut(|data| std::mem::replace(data.get_temp_mut_or(id, size), size));
+    if before != size {
+        ctx.request_repaint();
+    }
 }
 
 /// The heading of a dialog.
@@ -155,7 +166,7 @@ fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
 fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
     let ((done, cancelled), close) = window(ctx, "join dialog", 480.0, |ui| {
         title(ui, "Join a workspace");
-        field::note(ui, "Paste the ticket that a member sent you.");
+        field::note(ui, "Paste the ticket that a member sent you, or take it from a picture.");
         let response = field::several(ui, "Ticket", "velo1…", 4, text);
         focus_first(ui, &response);
         if response.changed() {
@@ -164,6 +175,7 @@ fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<
         if let Some(problem) = problem {
             field::problem(ui, problem);
         }
+        picture_ui::show(ui, cx, Wanted::Ticket);
         let named = person(ui, cx);
         foot(ui, "Join", named && !text.trim().is_empty())
     });

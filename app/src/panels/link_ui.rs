@@ -3,6 +3,7 @@
 use super::{
     Cx,
     dialog_ui::{foot, title, window},
+    picture_ui,
 };
 use crate::{
     command::AppCommand,
@@ -10,6 +11,7 @@ use crate::{
     theme::{size, space, tokens},
     view::{
         conflict::sentence,
+        picture::Wanted,
         state::{Link, LinkStep},
     },
     widget::{
@@ -24,7 +26,7 @@ use velo_protocol::link_code::LinkCode;
 const STEPS: [&str; 3] = [
     "Start Velo on the new device.",
     "Choose “I use Velo on another device” there: it shows a code.",
-    "Copy the code, and paste it here. Both devices must be on.",
+    "Copy the code and paste it here, or take a picture of it. Both devices must be on.",
 ];
 
 /// Paints the dialog. Returns whether it stays.
@@ -60,6 +62,8 @@ fn ask(ui: &mut Ui, cx: &mut Cx<'_>, link: &mut Link) -> bool {
     }
     if looking {
         waiting(ui, "Looking for the device…");
+    } else {
+        picture_ui::show(ui, cx, Wanted::LinkCode);
     }
     let (pressed, cancelled) = foot(ui, "Link device", !looking && !link.text.trim().is_empty());
     if pressed {

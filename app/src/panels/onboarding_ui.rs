@@ -1,6 +1,6 @@
 //! The first start: one page, a name, three ways to begin.
 
-use super::{Cx, invite_ui, link_ui};
+use super::{Cx, invite_ui, link_ui, picture_ui};
 use crate::{
     command::AppCommand,
     fonts, icons,
@@ -8,6 +8,7 @@ use crate::{
     view::{
         conflict::sentence,
         onboarding::{self, Way},
+        picture::Wanted,
     },
     widget::{
         button::{self, Weight},
@@ -151,6 +152,8 @@ fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
     if field::several(ui, "Ticket", "velo1…", 3, &mut state.ticket).changed() {
         state.problem = None;
     }
+    picture_ui::show(ui, cx, Wanted::Ticket);
+    let state = &mut cx.view.onboarding;
     problem(ui, state.problem.as_deref());
     let ready = !state.ticket.trim().is_empty() && missing_name(&state.name).is_none();
     if begin(ui, "Join", state.waiting, ready) {

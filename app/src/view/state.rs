@@ -8,6 +8,7 @@ use super::{
     onboarding::Onboarding,
     phrase::{self, Phrase},
     picker::Picker,
+    picture::PictureField,
     qr::Qr,
     story::Story,
     toast::Toasts,
@@ -259,6 +260,8 @@ pub struct View {
     pub dialog: Dialog,
     /// Dialogs whose content was refused: they open again as soon as nothing else is open.
     pub returned: Vec<Dialog>,
+    /// The way in for a picture of what is asked for.
+    pub picture: PictureField,
     /// A list to choose from, over everything.
     pub picker: Option<Picker>,
     /// The card being dragged.

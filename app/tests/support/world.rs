@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 use velo_app::{
-    bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
+    bridge::{Answer, Answered, Bridge, Me, Peer, Request, picture, sample},
     view::{
         date::Moment,
         keys::{Keeping, Place},
@@ -165,7 +165,7 @@ impl Device {
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
         match self.answers.remove(at).result.unwrap() {
             Answered::Reply(reply) => reply,
-            other @ (Answered::Story(_) | Answered::Phrase(_)) => panic!("{other:?}"),
+            other @ (Answered::Story(_) | Answered::Phrase(_) | Answered::Picture(_)) => panic!("{other:?}"),
         }
     }
 
@@ -404,6 +404,11 @@ impl Bridge for TestBridge {
                 if result.is_ok() {
                     device.phrase = None;
                 }
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::ReadPicture(wanted, looked_at) => {
+                let result = picture::read(wanted, &looked_at).map(Answered::Picture);
                 device.answers.push(Answer { request: id, result });
                 return;
             }
