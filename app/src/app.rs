@@ -47,6 +47,8 @@ pub struct VeloApp {
     shown: Option<WorkspaceId>,
     /// Tickets that turned out to be of no use, of which the person was told.
     refused: BTreeMap<WorkspaceId, String>,
+    /// The name that was noted last because a workspace shows it.
+    noted: Option<String>,
     installed: bool,
 }
 
@@ -65,6 +67,7 @@ impl VeloApp {
             next_request: 0,
             shown: None,
             refused: BTreeMap::new(),
+            noted: None,
             installed: false,
         }
     }
@@ -133,6 +136,7 @@ impl VeloApp {
         let wanted = self.view.preferences.workspace.or(self.shown);
         let changed = self.model.renew(&*self.bridge, wanted);
         self.hear_refusals();
+        self.note_name();
         if !self.view.is_covered() {
             self.view.dialog = self.view.returned.pop().unwrap_or_default();
         }

@@ -421,6 +421,7 @@ fn a_new_device_shows_its_code_and_is_taken_in() {
     new.harness.run();
     assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
     assert!(new.shows_part("This device is yours now"));
+    assert_eq!(new.device.borrow().name.as_deref(), Some("Anna Berg"), "it is noted");
     assert!(!new.harness.state().view().board.columns.is_empty());
 }
 
@@ -446,6 +447,7 @@ fn the_24_words_bring_somebody_back() {
     new.harness.run();
     assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
     assert_eq!(new.device.borrow().person(), old.device.borrow().person());
+    assert_eq!(new.device.borrow().name.as_deref(), Some("Anna Berg"), "it is noted");
 }
 
 /// A picture of a code, as `velo invite --png` makes it, in a file.

@@ -4,7 +4,7 @@ use super::{Pending, VeloApp};
 use crate::{
     bridge::Request,
     view::{
-        onboarding::{Code, Onboarding, Way},
+        onboarding::{Code, Onboarding, UNNAMED, Way},
         phrase::{Step, Words},
         qr::Qr,
         secret::Secret,
@@ -97,6 +97,16 @@ impl VeloApp {
     pub(super) fn show_code(&mut self, code: &LinkCode) {
         let text = code.to_string();
         self.view.onboarding.code = Some(Code { qr: Qr::of(&text), text });
+    }
+
+    /// Notes the person's name where none was given here and a workspace shows one: another device of
+    /// theirs took this one in, or their words brought them back. What is made from now on says the same.
+    pub(super) fn note_name(&mut self) {
+        let unnamed = self.bridge.name().is_none_or(|name| name == UNNAMED);
+        if unnamed && self.model.name.is_some() && self.noted != self.model.name {
+            self.noted.clone_from(&self.model.name);
+            self.bridge.introduce(self.noted.as_deref().unwrap_or_default());
+        }
     }
 
     /// This device was new, and is in workspaces now. What was entered for that is of no more use.
