@@ -35,7 +35,7 @@ pub enum QrError {
     #[error("the picture could not be made: {0}")]
     Unmade(ImageError),
     /// The file could not be read.
-    #[error("{0} cannot be opened: {1}. Check where the picture lies")]
+    #[error("{0} cannot be opened: {reason}. Check where the picture lies", reason = plain(.1))]
     File(String, std::io::Error),
     /// A large file.
     #[error("the picture is too large: at most {} MiB are read. Cut out the QR code", limits::PICTURE_BYTES >> 20)]
@@ -64,6 +64,15 @@ pub enum QrError {
     /// Something else, where a link code is looked for.
     #[error("the QR code in the picture is no link code: {0}")]
     NotALinkCode(LinkCodeError),
+}
+
+/// An error in words that need no knowledge of systems, where there are any.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// What can be looked for in a picture.

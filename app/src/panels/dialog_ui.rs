@@ -19,7 +19,7 @@ use crate::{
 };
 use egui::{
     Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
-    Stroke, Ui, Vec2,
+    Stroke, Ui, Vec2, vec2,
 };
 use velo_protocol::id::OpId;
 
@@ -80,14 +80,20 @@ pub fn title(ui: &mut Ui, words: &str) {
     ui.label(RichText::new(words).font(fonts::semibold(size::LARGE)).color(tokens(ui.ctx()).text));
 }
 
+/// A line of buttons, from the right. Only as high as they are: without that it is as high as the window
+/// was before, where that has shrunk.
+pub fn foot_row<T>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> T) -> T {
+    let size = vec2(ui.available_width(), 30.0);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), content).inner
+}
+
 /// The buttons at the foot. Returns (done, cancelled).
 pub fn foot(ui: &mut Ui, done: &str, ready: bool) -> (bool, bool) {
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    foot_row(ui, |ui| {
         let done = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", done).clicked());
         (done.inner, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
-    });
-    row.inner
+    })
 }
 
 fn focus_first(ui: &Ui, response: &Response) {
@@ -151,11 +157,10 @@ fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
             });
         }
         ui.add_space(space::S);
-        let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        foot_row(ui, |ui| {
             let done = button::words(ui, Weight::Danger, "", &question.done).clicked();
             (done, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
-        });
-        row.inner
+        })
     });
     if done {
         cx.say(question.command);

@@ -2,7 +2,7 @@
 
 use super::{
     Cx,
-    dialog_ui::{foot, title, window},
+    dialog_ui::{foot, foot_row, title, window},
     invite_ui,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         field,
     },
 };
-use egui::{Align, Context, Layout, Ui};
+use egui::{Context, Ui};
 
 /// Paints the dialog. Returns whether it stays.
 pub fn show(ctx: &Context, cx: &mut Cx<'_>, dialog: &mut KeysDialog) -> bool {
@@ -35,7 +35,7 @@ fn tell(ui: &mut Ui, keeping: &Keeping, dialog: &mut KeysDialog) -> bool {
         field::problem(ui, problem);
     }
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let row = foot_row(ui, |ui| {
         let next = match keeping.place {
             Place::Plain => pressed(ui, Weight::Primary, "Set a passphrase…").then_some(Step::Choosing),
             Place::Sealed => {
@@ -47,7 +47,7 @@ fn tell(ui: &mut Ui, keeping: &Keeping, dialog: &mut KeysDialog) -> bool {
         };
         (next, pressed(ui, Weight::Quiet, "Done"))
     });
-    let (next, done) = row.inner;
+    let (next, done) = row;
     if let Some(step) = next {
         *dialog = KeysDialog { step, ..KeysDialog::default() };
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Cx,
-    dialog_ui::{foot, title, window},
+    dialog_ui::{foot, foot_row, title, window},
     picture_ui,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         field, mark,
     },
 };
-use egui::{Align, Align2, Context, Layout, RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{Align2, Context, RichText, ScrollArea, Sense, Ui, vec2};
 use velo_protocol::link_code::LinkCode;
 
 /// What to do on the new device.
@@ -87,10 +87,8 @@ fn done(ui: &mut Ui) -> bool {
         );
     });
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        button::words(ui, Weight::Primary, "", "Done").clicked()
-    });
-    !row.inner
+    let row = foot_row(ui, |ui| button::words(ui, Weight::Primary, "", "Done").clicked());
+    !row
 }
 
 /// What to do, one after the other.
@@ -111,6 +109,7 @@ pub fn steps(ui: &mut Ui, steps: &[&str]) {
 /// Something is being waited for.
 pub fn waiting(ui: &mut Ui, words: &str) {
     ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
         mark::icon_ui(ui, icons::HOURGLASS, 14.0, tokens(ui.ctx()).info);
         field::note(ui, words);
     });

@@ -16,7 +16,8 @@ use crate::{
     },
 };
 use egui::{
-    Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, Stroke, Ui, vec2,
+    Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, ScrollArea, Stroke, Ui,
+    vec2,
 };
 
 use velo_protocol::root::Root;
@@ -31,18 +32,31 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         let wide = if way == Way::Device { 640.0_f32 } else { 440.0 };
         let width = wide.min(room.width() - 2.0 * space::L);
         let top = (room.height() * 0.5 - 270.0).max(space::L);
-        let rect = Rect::from_min_size(
-            egui::pos2(room.center().x - width / 2.0, room.top() + top),
-            vec2(width, room.height() - top),
-        );
-        ui.scope_builder(egui::UiBuilder::new().max_rect(rect), |ui| {
-            greeting(ui, tokens);
-            ui.add_space(space::L);
-            card(ui, tokens, |ui| form(ui, cx));
-            if matches!(way, Way::New | Way::Join) {
-                ui.add_space(space::M);
-                sample(ui, cx, tokens);
-            }
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.add_space(top);
+            column(ui, width, |ui| {
+                greeting(ui, tokens);
+                ui.add_space(space::L);
+                card(ui, tokens, |ui| form(ui, cx));
+                if matches!(way, Way::New | Way::Join) && !cx.view.picture.open {
+                    ui.add_space(space::M);
+                    sample(ui, cx, tokens);
+                }
+                ui.add_space(space::L);
+            });
+        });
+    });
+}
+
+/// What stands below each other in the middle of a page.
+pub fn column(ui: &mut Ui, width: f32, content: impl FnOnce(&mut Ui)) {
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.add_space((ui.available_width() - width) / 2.0);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.x = space::S;
+            ui.set_width(width);
+            content(ui);
         });
     });
 }

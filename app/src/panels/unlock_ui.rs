@@ -2,7 +2,7 @@
 
 use super::{
     link_ui,
-    onboarding_ui::{card, glow, logo},
+    onboarding_ui::{card, column, glow, logo},
 };
 use crate::{
     fonts, icons,
@@ -13,7 +13,7 @@ use crate::{
         field,
     },
 };
-use egui::{CentralPanel, Frame, Key, Rect, RichText, ScrollArea, Ui, pos2, vec2};
+use egui::{CentralPanel, Frame, Key, RichText, ScrollArea, Ui, vec2};
 
 /// Paints the page. Returns whether what was typed is to be tried.
 pub fn show(ui: &mut Ui, unlock: &mut Unlock) -> bool {
@@ -22,21 +22,18 @@ pub fn show(ui: &mut Ui, unlock: &mut Unlock) -> bool {
         glow(ui, tokens);
         let room = ui.max_rect();
         let width = 440.0_f32.min(room.width() - 2.0 * space::L);
-        let top = room.top() + (room.height() * 0.5 - 220.0).max(space::L);
-        let rect = Rect::from_min_max(
-            pos2(room.center().x - width / 2.0, top),
-            pos2(room.center().x + width / 2.0, room.bottom()),
-        );
-        let content = |ui: &mut Ui| {
-            greeting(ui, tokens);
-            ui.add_space(space::L);
-            let mut tried = false;
-            card(ui, tokens, |ui| tried = form(ui, unlock));
-            ui.add_space(space::L);
-            tried
-        };
-        let scrolled = |ui: &mut Ui| ScrollArea::vertical().show(ui, content).inner;
-        ui.scope_builder(egui::UiBuilder::new().max_rect(rect), scrolled).inner
+        let top = (room.height() * 0.5 - 220.0).max(space::L);
+        let mut tried = false;
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.add_space(top);
+            column(ui, width, |ui| {
+                greeting(ui, tokens);
+                ui.add_space(space::L);
+                card(ui, tokens, |ui| tried = form(ui, unlock));
+                ui.add_space(space::L);
+            });
+        });
+        tried
     });
     page.inner
 }

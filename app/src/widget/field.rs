@@ -5,7 +5,9 @@ use crate::{
     theme::{radius, size, tokens},
     view::secret::Secret,
 };
-use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType};
+use egui::{
+    CornerRadius, Frame, Label, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType,
+};
 
 /// A field with a border, as wide as there is room. `name` is for those who do not see it.
 pub fn single(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> Response {
@@ -62,7 +64,9 @@ pub fn heading(ui: &mut Ui, text: &str) {
 /// A quiet sentence.
 pub fn note(ui: &mut Ui, text: &str) -> Response {
     let tokens = tokens(ui.ctx());
-    ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.secondary))
+    let words = RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.secondary);
+    // In a line nothing wraps by itself, and would widen what is around it.
+    ui.add(Label::new(words).wrap())
 }
 
 /// A sentence that says what is wrong.
@@ -71,8 +75,7 @@ pub fn problem(ui: &mut Ui, text: &str) {
     let response = ui.horizontal_top(|ui| {
         super::mark::icon_ui(ui, crate::icons::CIRCLE_ALERT, 14.0, tokens.danger);
         let words = RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger);
-        // In a line nothing wraps by itself, and would widen what is around it.
-        ui.add(egui::Label::new(words).wrap());
+        ui.add(Label::new(words).wrap());
     });
     response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
 }
