@@ -1,25 +1,16 @@
 //! Pictures of every page, dark and light, rendered in software and compared with those kept.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
+#[path = "support/album.rs"]
+mod album;
 #[path = "support/screen.rs"]
 mod screen;
 #[path = "support/world.rs"]
 mod world;
 
+use album::{SIZE, in_both_themes};
 use egui::{Key, Theme, Vec2};
-use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, kittest::Queryable};
 use screen::Screen;
-use velo_app::{
-    bridge::{
-        Bridge,
-        door::{Closed, Door},
-    },
-    start::Start,
-    view::{
-        keys::{Keeping, Place},
-        secret::Secret,
-    },
-};
 use velo_protocol::{
     access::Role,
     change::Change,
@@ -31,8 +22,6 @@ use velo_protocol::{
 };
 use world::{Device, join, join_as, meet, part, ticket};
 
-const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
-
 const DAMAGED: &str = "A workspace could not be opened: \
     /home/anna/.local/share/velo/workspaces/3f9a6c1e2b7d/record.json is damaged (EOF while parsing an object)";
 const FULL: &str =
@@ -42,25 +31,6 @@ fn nth_task(workspace: &Workspace, at: usize) -> EntityId {
     let project = workspace.projects()[0];
     let tasks = workspace.columns(project).into_iter().flat_map(|column| workspace.tasks(column));
     tasks.into_iter().nth(at).unwrap()
-}
-
-fn picture(screen: &mut Screen, name: &str) {
-    snapshot(&mut screen.harness, name);
-}
-
-fn snapshot<S>(harness: &mut Harness<'_, S>, name: &str) {
-    // Rasterisers of different versions differ by a few pixels along curves.
-    let options = SnapshotOptions::new().threshold(1.0).failed_pixel_count_threshold(400);
-    harness.snapshot_options(name, &options);
-}
-
-fn in_both_themes(name: &str, prepare: impl Fn(Theme) -> Screen) {
-    let mut results = SnapshotResults::new();
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        let mut screen = prepare(theme);
-        picture(&mut screen, &format!("{name}_{suffix}"));
-        results.extend_harness(&mut screen.harness);
-    }
 }
 
 /// The sample board at Anna's, with Ben connected.
@@ -76,83 +46,6 @@ fn workshop(theme: Theme) -> (Screen, world::Shared, velo_protocol::id::Workspac
 #[test]
 fn first_start() {
     in_both_themes("first_start", |theme| Screen::new(&Device::new(1), SIZE, theme));
-}
-
-/// A door that stays as it is.
-struct Shut;
-
-impl Door for Shut {
-    fn knock(&mut self, _passphrase: Secret) {}
-
-    fn answer(&mut self) -> Option<Result<Box<dyn Bridge>, Closed>> {
-        Some(Err(Closed::WrongPassphrase))
-    }
-}
-
-fn unlock_page(
-    theme: Theme,
-    name: &str,
-    results: &mut SnapshotResults,
-    prepare: impl Fn(&mut Harness<'_, Start>),
-) {
-    let start = Start::locked(Box::new(Shut), "/home/anna/.local/share/velo".into(), None);
-    let builder = Harness::builder().with_size(SIZE).with_theme(theme).with_max_steps(40);
-    let mut harness =
-        builder.build_ui_state(|ui, start: &mut Start| screen::whole(ui, |ui| start.frame(ui)), start);
-    screen::still(&harness.ctx);
-    harness.run();
-    prepare(&mut harness);
-    snapshot(&mut harness, name);
-    results.extend_harness(&mut harness);
-}
-
-#[test]
-fn unlock() {
-    let mut results = SnapshotResults::new();
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        unlock_page(theme, &format!("unlock_{suffix}"), &mut results, |_| {});
-        unlock_page(theme, &format!("unlock_forgotten_{suffix}"), &mut results, |harness| {
-            harness.get_by_label("Passphrase").type_text("not this one");
-            harness.run();
-            harness.get_by_label("Unlock").click();
-            harness.run();
-            harness.get_by_label("I forgot it").click();
-            harness.run();
-            harness.remove_cursor();
-            harness.run();
-        });
-    }
-}
-
-#[test]
-fn keys() {
-    in_both_themes("keys", |theme| {
-        let mut screen = workshop(theme).0;
-        screen.click("Members");
-        screen.click("Keys of this device…");
-        screen.harness.remove_cursor();
-        screen.harness.run();
-        screen
-    });
-}
-
-#[test]
-fn keys_passphrase() {
-    in_both_themes("keys_passphrase", |theme| {
-        let mut screen = workshop(theme).0;
-        let keys = Keeping { place: Place::Sealed, folder: "/home/anna/.local/share/velo/keys".into() };
-        screen.device.borrow_mut().keys = Some(keys);
-        screen.click("Members");
-        screen.click("Keys of this device…");
-        screen.click("Change it…");
-        screen.fill_in("Passphrase now", "correct horse");
-        screen.fill_in("New passphrase", "battery staple");
-        screen.fill_in("New passphrase again", "battery");
-        screen.click("Change passphrase");
-        screen.harness.remove_cursor();
-        screen.harness.run();
-        screen
-    });
 }
 
 #[test]

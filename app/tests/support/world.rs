@@ -64,6 +64,8 @@ pub struct Device {
     pub refusals: Vec<(WorkspaceId, String)>,
     /// More devices of its person, as if they had been linked.
     pub linked: Vec<DeviceId>,
+    /// Where it says that it can be reached.
+    pub addresses: Vec<String>,
     /// The 24 words that its person has not confirmed yet.
     pub phrase: Option<Words>,
     /// How its keys are kept.
@@ -100,6 +102,7 @@ impl Device {
             troubles: Vec::new(),
             refusals: Vec::new(),
             linked: Vec::new(),
+            addresses: vec!["/ip4/192.168.1.7/tcp/4001".to_owned()],
             phrase: None,
             keys: Some(Keeping { place: Place::Plain, folder: "/home/anna/.local/share/velo/keys".into() }),
             full: false,
@@ -335,7 +338,7 @@ impl Bridge for TestBridge {
     }
 
     fn addresses(&self) -> Vec<String> {
-        vec!["/ip4/192.168.1.7/tcp/4001".to_owned()]
+        self.0.borrow().addresses.clone()
     }
 
     fn troubles(&self) -> Vec<String> {
