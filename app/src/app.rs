@@ -4,6 +4,7 @@ mod answer;
 mod carry;
 mod devices;
 mod people;
+mod picture;
 mod save;
 
 use crate::{
@@ -46,6 +47,8 @@ pub struct VeloApp {
     shown: Option<WorkspaceId>,
     /// Tickets that turned out to be of no use, of which the person was told.
     refused: BTreeMap<WorkspaceId, String>,
+    /// The name that was noted last because a workspace shows it.
+    noted: Option<String>,
     installed: bool,
 }
 
@@ -64,8 +67,14 @@ impl VeloApp {
             next_request: 0,
             shown: None,
             refused: BTreeMap::new(),
+            noted: None,
             installed: false,
         }
+    }
+
+    /// As [`Self::new`], where fonts and looks were set before.
+    pub fn installed(bridge: Box<dyn Bridge>) -> Self {
+        Self { installed: true, ..Self::new(bridge) }
     }
 
     /// Sets fonts and looks. Must be done a frame before the first painting.
@@ -96,6 +105,7 @@ impl VeloApp {
         let asked = self.next_request;
         self.take_answers();
         self.renew();
+        self.take_dropped(&ctx);
         self.read_keys(&ctx);
         let mut out = Vec::new();
         let (view, markdown) = (&mut self.view, &mut self.markdown);
@@ -126,6 +136,7 @@ impl VeloApp {
         let wanted = self.view.preferences.workspace.or(self.shown);
         let changed = self.model.renew(&*self.bridge, wanted);
         self.hear_refusals();
+        self.note_name();
         if !self.view.is_covered() {
             self.view.dialog = self.view.returned.pop().unwrap_or_default();
         }

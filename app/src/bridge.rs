@@ -3,7 +3,15 @@
 //! Everything behind [`Bridge`] may use threads, files and clocks; nothing in front of it does. No
 //! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
-use crate::view::{date::Moment, phrase::Words, state::Preferences, story::Told};
+use crate::view::{
+    date::Moment,
+    keys::Keeping,
+    phrase::Words,
+    picture::{Picture, Wanted},
+    secret::Secret,
+    state::Preferences,
+    story::Told,
+};
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
@@ -13,11 +21,15 @@ use velo_protocol::{
 };
 
 #[cfg(not(target_arch = "wasm32"))]
+pub mod door;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
 #[cfg(not(target_arch = "wasm32"))]
 mod keys;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod picture;
 #[cfg(not(target_arch = "wasm32"))]
 mod refusals;
 #[cfg(not(target_arch = "wasm32"))]
@@ -45,6 +57,10 @@ pub enum Request {
     Phrase,
     /// Wipes the root from the device, if these are the 24 words.
     ConfirmPhrase(Words),
+    /// Puts the keys under another passphrase, or under none. The first opens them now.
+    SetPassphrase(Option<Secret>, Option<Secret>),
+    /// Looks for a code in a picture.
+    ReadPicture(Wanted, Picture),
 }
 
 /// What is answered to a [`Request`].
@@ -56,6 +72,8 @@ pub enum Answered {
     Story(Vec<Told>),
     /// The 24 words; `None` if they were confirmed and are gone.
     Phrase(Option<Words>),
+    /// The text of the code in a picture.
+    Picture(String),
 }
 
 /// What became of a request.
@@ -107,6 +125,8 @@ pub trait Bridge {
     fn refusals(&self) -> Vec<(WorkspaceId, String)>;
     /// Whether whoever is here has not yet confirmed that they have their 24 words.
     fn owes_phrase(&self) -> bool;
+    /// How the keys of this device are kept; `None` while that is not known.
+    fn keys(&self) -> Option<Keeping>;
     /// The name of whoever is here, if one was given.
     fn name(&self) -> Option<String>;
     /// Notes the name of whoever is here.

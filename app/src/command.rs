@@ -8,7 +8,9 @@ use crate::{
         board::Place,
         phrase::Words,
         picker::Subject,
+        picture::{Picture, Wanted},
         quick_add::Draft,
+        secret::Secret,
         state::{Dialog, Layout, NamePurpose, Page},
     },
 };
@@ -136,6 +138,17 @@ pub enum AppCommand {
     ShowPhrase,
     /// Says that these are the 24 words.
     ConfirmPhrase(Words),
+    /// Shows how the keys of this device are kept.
+    ShowKeys,
+    /// Puts the keys of this device under another passphrase, or under none.
+    SetPassphrase {
+        /// The passphrase there is.
+        now: Option<Secret>,
+        /// The one there is to be.
+        new: Option<Secret>,
+    },
+    /// Looks for a code in a picture.
+    ReadPicture(Wanted, Picture),
     /// Connects to an address.
     Dial(String),
     /// Compares with every peer now.
@@ -370,6 +383,7 @@ pub static NAMED: &[Named] = &[
         icons::RADIO_TOWER,
     ),
     unbound(AppCommand::SyncNow, "Sync now", icons::REFRESH_CW),
+    unbound(AppCommand::ShowKeys, "Keys of this device", icons::KEY_ROUND),
     unbound(AppCommand::ToggleTheme, "Switch between dark and light", icons::SUN),
     named(
         AppCommand::OpenDialog(Dialog::Shortcuts),

@@ -132,5 +132,11 @@ pub const LINK_2_OFF: &str = "\u{e104}";
 pub const HOURGLASS: &str = "\u{e296}";
 /// Lucide `laptop`.
 pub const LAPTOP: &str = "\u{e1cd}";
+/// Lucide `key-round`.
+pub const KEY_ROUND: &str = "\u{e4a3}";
+/// Lucide `lock-open`.
+pub const LOCK_OPEN: &str = "\u{e10c}";
+/// Lucide `image-up`.
+pub const IMAGE_UP: &str = "\u{e5cb}";
 /// Lucide `ticket-x`.
 pub const TICKET_X: &str = "\u{e5b3}";

@@ -12,6 +12,8 @@ pub mod icons;
 pub mod panels;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod scripts;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod start;
 pub mod theme;
 pub mod view;
 pub mod widget;

@@ -10,6 +10,7 @@ pub mod dialog_ui;
 pub mod frame_ui;
 pub mod header_ui;
 pub mod invite_ui;
+pub mod keys_ui;
 pub mod link_ui;
 pub mod list_ui;
 pub mod members_ui;
@@ -17,11 +18,13 @@ pub mod onboarding_ui;
 pub mod peers_ui;
 pub mod phrase_ui;
 pub mod picker_ui;
+pub mod picture_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;
 pub mod standing_ui;
 pub mod toast_ui;
 pub mod troubles_ui;
+pub mod unlock_ui;
 
 use crate::{
     command::AppCommand,

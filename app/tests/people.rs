@@ -9,7 +9,13 @@ mod world;
 use egui::{Key, Theme, Vec2};
 use egui_kittest::kittest::Queryable;
 use screen::Screen;
-use velo_app::view::{phrase::Words, standing::Place, state::Dialog};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use velo_app::{
+    command::AppCommand,
+    view::{phrase::Words, standing::Place, state::Dialog},
+};
+use velo_node::qr;
 use velo_protocol::{
     access::Role,
     id::WorkspaceId,
@@ -415,6 +421,7 @@ fn a_new_device_shows_its_code_and_is_taken_in() {
     new.harness.run();
     assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
     assert!(new.shows_part("This device is yours now"));
+    assert_eq!(new.device.borrow().name.as_deref(), Some("Anna Berg"), "it is noted");
     assert!(!new.harness.state().view().board.columns.is_empty());
 }
 
@@ -440,4 +447,92 @@ fn the_24_words_bring_somebody_back() {
     new.harness.run();
     assert_eq!(new.harness.state().model().workspace.as_ref().unwrap().id(), id);
     assert_eq!(new.device.borrow().person(), old.device.borrow().person());
+    assert_eq!(new.device.borrow().name.as_deref(), Some("Anna Berg"), "it is noted");
+}
+
+/// A picture of a code, as `velo invite --png` makes it, in a file.
+fn picture_of(code: &str, dir: &TempDir) -> PathBuf {
+    let path = dir.path().join("code.png");
+    std::fs::write(&path, qr::png(&qr::matrix(code).unwrap()).unwrap()).unwrap();
+    path
+}
+
+fn drop_file(screen: &mut Screen, path: &Path) {
+    let file = egui::DroppedFile { path: Some(path.to_owned()), ..egui::DroppedFile::default() };
+    screen.harness.input_mut().dropped_files.push(file);
+    screen.harness.run();
+}
+
+#[test]
+fn a_ticket_is_read_from_a_picture_that_is_dropped_at_the_first_start() {
+    let anna = Device::new(1);
+    let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+    let dir = tempfile::tempdir().unwrap();
+    let path = picture_of(&ticket(&anna, id, Role::Member).to_string(), &dir);
+    let ben = Device::new(7);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    drop_file(&mut theirs, &dir.path().join("code.jpg"));
+    assert!(theirs.shows_part("cannot be opened") && theirs.shows_part("Check where the picture lies"));
+    assert!(theirs.unnamed().is_empty(), "{:?}", theirs.unnamed());
+    drop_file(&mut theirs, &path);
+    assert!(theirs.shows("The ticket was read from the picture") && !theirs.shows_part("cannot be opened"));
+    theirs.fill_in("Your name", "Ben Moss");
+    theirs.click("Join");
+    meet(&ben, &anna);
+    assert_eq!(role_of(&anna, &ben, id), Some(Role::Member));
+}
+
+#[test]
+fn the_join_dialog_reads_a_picture_by_its_path_and_says_what_is_wrong_with_others() {
+    let (mut screen, ben, id) = two(Role::Member);
+    let dir = tempfile::tempdir().unwrap();
+    let other = Device::new(9);
+    let theirs = other.borrow_mut().found("Garden", "Carl Dahl");
+    screen.harness.state_mut().carry_out(
+        &egui::Context::default(),
+        AppCommand::OpenDialog(Dialog::Join { text: String::new(), problem: None }),
+    );
+    screen.harness.run();
+    screen.click("From a picture…");
+    let text = dir.path().join("notes.png");
+    std::fs::write(&text, "no picture").unwrap();
+    let code = picture_of(&code_of(&Device::new(11)), &dir);
+    for (path, told) in [
+        (text.clone(), "This is not a picture that can be read, PNG or JPEG"),
+        (dir.path().to_owned(), "is not a file: choose a picture"),
+        (code, "The QR code in the picture is no ticket for Velo"),
+    ] {
+        screen.fill_in("Where the picture lies", path.to_str().unwrap());
+        screen.click("Read picture");
+        assert!(screen.shows_part(told), "{told}");
+        screen.harness.get_by_label("Where the picture lies").focus();
+        screen.harness.run();
+        screen.control(Key::A);
+        screen.press(Key::Delete);
+    }
+    let path = picture_of(&ticket(&other, theirs, Role::Member).to_string(), &dir);
+    screen.fill_in("Where the picture lies", path.to_str().unwrap());
+    screen.press(Key::Enter);
+    assert!(screen.shows("The ticket was read from the picture"));
+    screen.click("Join");
+    assert_eq!(screen.harness.state().model().workspaces.len(), 2);
+    drop((ben, id));
+}
+
+#[test]
+fn a_device_is_linked_by_a_picture_of_its_code() {
+    let (mut screen, _) = Screen::sample();
+    let new = Device::new(9);
+    let dir = tempfile::tempdir().unwrap();
+    let path = picture_of(&code_of(&new), &dir);
+    drop_file(&mut screen, &path);
+    assert!(!screen.harness.state().view().is_covered(), "nothing asks for a picture here");
+    members(&mut screen);
+    screen.click("Link a device…");
+    drop_file(&mut screen, &path);
+    assert!(screen.shows("The code was read from the picture"));
+    screen.click_waiting("Link device");
+    meet(&screen.device, &new);
+    screen.harness.run();
+    assert!(screen.shows_part("is one of yours now"));
 }

@@ -1,13 +1,15 @@
 //! Pictures of every page, dark and light, rendered in software and compared with those kept.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
+#[path = "support/album.rs"]
+mod album;
 #[path = "support/screen.rs"]
 mod screen;
 #[path = "support/world.rs"]
 mod world;
 
+use album::{SIZE, in_both_themes};
 use egui::{Key, Theme, Vec2};
-use egui_kittest::{SnapshotOptions, SnapshotResults};
 use screen::Screen;
 use velo_protocol::{
     access::Role,
@@ -20,8 +22,6 @@ use velo_protocol::{
 };
 use world::{Device, join, join_as, meet, part, ticket};
 
-const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
-
 const DAMAGED: &str = "A workspace could not be opened: \
     /home/anna/.local/share/velo/workspaces/3f9a6c1e2b7d/record.json is damaged (EOF while parsing an object)";
 const FULL: &str =
@@ -31,21 +31,6 @@ fn nth_task(workspace: &Workspace, at: usize) -> EntityId {
     let project = workspace.projects()[0];
     let tasks = workspace.columns(project).into_iter().flat_map(|column| workspace.tasks(column));
     tasks.into_iter().nth(at).unwrap()
-}
-
-fn picture(screen: &mut Screen, name: &str) {
-    // Rasterisers of different versions differ by a few pixels along curves.
-    let options = SnapshotOptions::new().threshold(1.0).failed_pixel_count_threshold(400);
-    screen.harness.snapshot_options(name, &options);
-}
-
-fn in_both_themes(name: &str, prepare: impl Fn(Theme) -> Screen) {
-    let mut results = SnapshotResults::new();
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        let mut screen = prepare(theme);
-        picture(&mut screen, &format!("{name}_{suffix}"));
-        results.extend_harness(&mut screen.harness);
-    }
 }
 
 /// The sample board at Anna's, with Ben connected.

@@ -8,11 +8,15 @@ use velo_app::{
     app::VeloApp,
     bridge::{Answered, Bridge, Request, node::NodeBridge},
     command::AppCommand,
-    view::quick_add::Draft,
+    view::{
+        picture::{Picture, Wanted},
+        quick_add::Draft,
+    },
 };
 use velo_node::{
     api::workspace::Introduction,
     handle::{Node, NodeConfig},
+    qr,
 };
 use velo_protocol::{
     id::WorkspaceId,
@@ -124,6 +128,23 @@ fn the_worker_tells_stories_and_restores() {
     ask(&mut bridge, 5, Request::Restore(workspace, key));
     let after = node.workspace(workspace).unwrap();
     assert!(after.is_shown(key) && !after.text(key, task::TITLE).is_empty());
+}
+
+#[test]
+fn a_picture_is_read_beside_everything_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = start(&dir);
+    let mut bridge = bridge(&node);
+    let picture = Picture::File(dir.path().join("nowhere.png"));
+    bridge.send(1, Request::ReadPicture(Wanted::Ticket, picture));
+    assert!(matches!(ask(&mut bridge, 2, Request::Replica(Command::SyncNow)), Answered::Reply(_)));
+    let code = match node.submit_blocking(Command::ShowLinkCode { addresses: Vec::new() }).unwrap() {
+        Reply::LinkCode(code) => code.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let bytes = qr::png(&qr::matrix(&code).unwrap()).unwrap();
+    let picture = Request::ReadPicture(Wanted::LinkCode, Picture::Bytes(bytes.into()));
+    assert_eq!(ask(&mut bridge, 3, picture), Answered::Picture(code));
 }
 
 #[test]

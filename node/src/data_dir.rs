@@ -108,7 +108,7 @@ impl Records {
 }
 
 /// The folder of the keys of the data directory at `path`, for those who only want these.
-pub(crate) fn keys(path: &Path) -> PathBuf {
+pub fn keys(path: &Path) -> PathBuf {
     path.join("keys")
 }
 

@@ -22,7 +22,7 @@
 use crate::{
     data_dir::DataDirError,
     driver,
-    keystore::{self, KeyDoor, KeystoreError, Standing},
+    keystore::{self, KeyDoor, KeystoreError, Passphrase},
     net::{self, NetError, NetHandle, TargetStage, TargetStatus},
     store::log_files::{FileReader, OpenError},
 };
@@ -42,8 +42,8 @@ use velo_protocol::{
     store::{LogReader, StoreError},
     workspace::Workspace,
 };
-use zeroize::Zeroizing;
 
+mod keys;
 mod status;
 mod stored;
 
@@ -60,12 +60,14 @@ pub struct NodeConfig {
     pub state_dir: Option<PathBuf>,
     /// `None` to stay offline.
     pub network: Option<NetOptions>,
+    /// Opens the keys, if they are under one. `None` to look for it as [`Passphrase::find`] does.
+    pub passphrase: Option<Passphrase>,
 }
 
 impl NodeConfig {
     /// A node that talks to nobody.
     pub fn offline(data_dir: PathBuf) -> Self {
-        Self { data_dir, state_dir: None, network: None }
+        Self { data_dir, state_dir: None, network: None, passphrase: None }
     }
 
     /// A node as a person runs it: listening on a free port, found by peers on the LAN.
@@ -305,23 +307,6 @@ impl NodeHandle {
     /// This device.
     pub fn device(&self) -> DeviceId {
         self.shared.device
-    }
-
-    /// The person's 24 words, for them alone to see. `None` once they are confirmed and gone, and on
-    /// devices that never had them. May wait for the disk and the system's keyring.
-    pub fn phrase(&self) -> Result<Option<Zeroizing<String>>, KeystoreError> {
-        self.shared.keys.phrase()
-    }
-
-    /// Wipes the root from this device, if `phrase` is its 24 words: the person has them. May wait as
-    /// [`Self::phrase`] does.
-    pub fn confirm_phrase(&self, phrase: &str) -> Result<(), KeystoreError> {
-        self.shared.keys.confirm_phrase(phrase)
-    }
-
-    /// How the keys are kept now, and whether the phrase is confirmed.
-    pub fn key_standing(&self) -> Result<Standing, KeystoreError> {
-        self.shared.keys.standing()
     }
 
     /// Has a command done. For changes the answer comes when they are durable.

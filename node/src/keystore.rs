@@ -152,12 +152,16 @@ impl Keys {
 
     /// What a node keeps to come back to the keys.
     pub(crate) fn door(&self) -> KeyDoor {
-        let sealing = match &self.kept {
+        KeyDoor::new(self.folder.clone(), self.kept_sealing())
+    }
+
+    /// What a running node remembers of sealed keys: it confirms the phrase without asking again.
+    fn kept_sealing(&self) -> Option<SealingKey> {
+        match &self.kept {
             // Later nothing is to be changed here without the passphrase.
             Kept::Sealed(key) if self.stored.root.is_some() => Some(key.clone()),
             _ => None,
-        };
-        KeyDoor::new(self.folder.clone(), sealing)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tickets as pictures: drawn as QR codes, and read from images.
+//! Tickets and link codes as pictures: drawn as QR codes, and read from images.
 //!
 //! A QR code holds capitals and digits in little more than half the room of other letters, and a
 //! ticket means the same in capitals, so that is how it is drawn. The weakest of the four grades of
@@ -6,13 +6,16 @@
 //! checksum of its own.
 //!
 //! A picture comes from anywhere. Its size is looked at before it is decoded, and what is found in it
-//! is only ever taken for a text that might be a ticket.
+//! is only ever taken for a text that might be what is looked for.
 
 use crate::limits;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
 use qrcode::{Color, EcLevel, QrCode};
-use std::{collections::BTreeSet, fs::File, io::Cursor, io::Read, path::Path};
-use velo_protocol::ticket::{Ticket, TicketError};
+use std::{collections::BTreeSet, fs::File, io::Cursor, io::Read, path::Path, str::FromStr};
+use velo_protocol::{
+    link_code::{LinkCode, LinkCodeError},
+    ticket::{Ticket, TicketError},
+};
 
 /// Squares of white around a code: less, and some readers do not find it.
 const QUIET: usize = 4;
@@ -22,7 +25,7 @@ const SQUARE: usize = 8;
 /// it is quicker, and evens out the noise of a camera.
 const SMALL_SIDE: u32 = 1_600;
 
-/// Why there is no picture of a ticket, or no ticket in a picture. Each says what to do.
+/// Why there is no picture of a code, or not the right one in a picture. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum QrError {
     /// More text than a code holds.
@@ -32,7 +35,7 @@ pub enum QrError {
     #[error("the picture could not be made: {0}")]
     Unmade(ImageError),
     /// The file could not be read.
-    #[error("opening {0}: {1}")]
+    #[error("{0} cannot be opened: {reason}. Check where the picture lies", reason = plain(.1))]
     File(String, std::io::Error),
     /// A large file.
     #[error("the picture is too large: at most {} MiB are read. Cut out the QR code", limits::PICTURE_BYTES >> 20)]
@@ -52,12 +55,42 @@ pub enum QrError {
     /// A code of which too much is missing.
     #[error("the QR code in the picture cannot be read: take it again, sharp, straight and whole")]
     Unreadable,
-    /// Several tickets.
-    #[error("there are {0} tickets in the picture: cut out the one you mean")]
+    /// Several of what is looked for.
+    #[error("there are {0} codes in the picture: cut out the one you mean")]
     Several(usize),
     /// Something else.
     #[error("the QR code in the picture is no ticket for Velo: {0}")]
     NotATicket(TicketError),
+    /// Something else, where a link code is looked for.
+    #[error("the QR code in the picture is no link code: {0}")]
+    NotALinkCode(LinkCodeError),
+}
+
+/// An error in words that need no knowledge of systems, where there are any.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What can be looked for in a picture.
+pub trait InPicture: FromStr {
+    /// A code says something else.
+    fn something_else(error: Self::Err) -> QrError;
+}
+
+impl InPicture for Ticket {
+    fn something_else(error: TicketError) -> QrError {
+        QrError::NotATicket(error)
+    }
+}
+
+impl InPicture for LinkCode {
+    fn something_else(error: LinkCodeError) -> QrError {
+        QrError::NotALinkCode(error)
+    }
 }
 
 /// The squares of a ticket's code, row by row, dark ones true, without the white around them.
@@ -101,18 +134,23 @@ pub fn png(code: &[Vec<bool>]) -> Result<Vec<u8>, QrError> {
     Ok(bytes.into_inner())
 }
 
-/// The ticket in a picture.
-pub fn read_file(path: &Path) -> Result<Ticket, QrError> {
+/// The ticket or link code in a picture.
+pub fn find_in_file<T: InPicture>(path: &Path) -> Result<T, QrError> {
     let failed = |error| QrError::File(path.display().to_string(), error);
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // The size that a file claims may be another one, or none.
     file.take(limits::PICTURE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    read(&bytes)
+    find(&bytes)
 }
 
 /// The ticket in a picture, PNG or JPEG.
 pub fn read(bytes: &[u8]) -> Result<Ticket, QrError> {
+    find(bytes)
+}
+
+/// The ticket or link code in a picture, PNG or JPEG.
+pub fn find<T: InPicture>(bytes: &[u8]) -> Result<T, QrError> {
     if bytes.len() as u64 > limits::PICTURE_BYTES {
         return Err(QrError::TooManyBytes);
     }
@@ -122,7 +160,7 @@ pub fn read(bytes: &[u8]) -> Result<Ticket, QrError> {
     if found.texts.is_empty() && shrink > 1 {
         found = codes(&picture, 1);
     }
-    found.ticket()
+    found.only()
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, QrError> {
@@ -158,18 +196,18 @@ struct Found {
 }
 
 impl Found {
-    fn ticket(self) -> Result<Ticket, QrError> {
-        let mut tickets = Vec::new();
+    fn only<T: InPicture>(self) -> Result<T, QrError> {
+        let mut right = Vec::new();
         let mut wrong = None;
         for text in &self.texts {
-            match text.parse::<Ticket>() {
-                Ok(ticket) => tickets.push(ticket),
+            match text.parse::<T>() {
+                Ok(found) => right.push(found),
                 Err(error) => wrong = Some(error),
             }
         }
-        match (tickets.len(), tickets.pop(), wrong) {
-            (1, Some(ticket), _) => Ok(ticket),
-            (0, _, Some(error)) => Err(QrError::NotATicket(error)),
+        match (right.len(), right.pop(), wrong) {
+            (1, Some(found), _) => Ok(found),
+            (0, _, Some(error)) => Err(T::something_else(error)),
             (0, ..) if self.unreadable => Err(QrError::Unreadable),
             (0, ..) => Err(QrError::NoCode),
             (several, ..) => Err(QrError::Several(several)),

@@ -45,6 +45,7 @@ impl Device {
             data_dir: self.data(),
             state_dir: Some(self.home.path().join("state")),
             network: self.online.then(NetOptions::loopback),
+            passphrase: None,
         }
     }
 

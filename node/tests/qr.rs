@@ -9,8 +9,9 @@ use velo_node::{
 };
 use velo_protocol::{
     dice::Dice,
-    id::{EntryId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
     limits::TICKET_ADDRESSES,
+    link_code::{LinkCode, LinkCodeError, LinkSecret},
     ticket::{SessionSecret, Ticket, TicketError},
 };
 
@@ -48,6 +49,16 @@ fn every_ticket_comes_back_from_its_picture() {
         let read = qr::read(&png_of(&ticket.to_string()));
         assert_eq!(read.unwrap(), ticket, "{addresses} addresses");
     }
+}
+
+#[test]
+fn a_link_code_comes_back_where_one_is_looked_for() {
+    let code = LinkCode { device: DeviceId([5; 32]), secret: LinkSecret([6; 16]), addresses: Vec::new() };
+    let drawn = png_of(&code.to_string());
+    assert_eq!(qr::find::<LinkCode>(&drawn).unwrap(), code);
+    assert!(matches!(qr::read(&drawn), Err(QrError::NotATicket(TicketError::NotATicket))));
+    let ticket = png_of(&ticket(1, 0).to_string());
+    assert!(matches!(qr::find::<LinkCode>(&ticket), Err(QrError::NotALinkCode(LinkCodeError::NotACode))));
 }
 
 /// As a phone takes it: large, grey, turned a little, with something around it.

@@ -10,6 +10,7 @@ use crate::{
         conflict::sentence,
         detail::{Line, Of, Part},
         edit,
+        picture::Wanted,
         state::{Dialog, Page},
         story,
         toast::Tone,
@@ -52,6 +53,10 @@ pub(super) enum Pending {
     Phrase,
     /// To compare the 24 words.
     Confirmed,
+    /// Another passphrase, or none, and what to say when it is done.
+    Passphrase(&'static str),
+    /// The code in a picture.
+    Picture(Wanted),
     /// A connection.
     Dialled { from: Dialog },
     /// To compare with every peer.
@@ -80,6 +85,11 @@ impl VeloApp {
                 Ok(Answered::Story(told)) => {
                     if let Pending::Told(of) = pending {
                         self.view.story.take(of, told);
+                    }
+                }
+                Ok(Answered::Picture(found)) => {
+                    if let Pending::Picture(wanted) = pending {
+                        self.picture_read(wanted, found);
                     }
                 }
                 Ok(Answered::Phrase(words)) => self.show_phrase(words),
@@ -117,6 +127,7 @@ impl VeloApp {
                 self.view.onboarding.recovering = true;
             }
             (Pending::Confirmed, _) => self.confirmed(),
+            (Pending::Passphrase(done), _) => self.passphrase_set(done),
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
@@ -141,6 +152,8 @@ impl VeloApp {
                 self.ask_again(from, problem);
             }
             Pending::Linked { from } => self.not_linked(from, problem),
+            Pending::Picture(wanted) => self.picture_unread(wanted, problem),
+            Pending::Passphrase(_) => self.no_passphrase(problem),
             Pending::Phrase | Pending::Confirmed => self.no_phrase(problem),
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {

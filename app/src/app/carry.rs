@@ -7,6 +7,7 @@ use crate::{
     view::{
         detail::Line,
         edit,
+        keys::KeysDialog,
         onboarding::UNNAMED,
         picker::{Picker, Subject},
         quick_add::Draft,
@@ -123,6 +124,9 @@ impl VeloApp {
             AppCommand::ConfirmPhrase(words) => {
                 self.send(Request::ConfirmPhrase(words), Pending::Confirmed);
             }
+            AppCommand::ShowKeys => self.view.dialog = Dialog::Keys(KeysDialog::default()),
+            AppCommand::SetPassphrase { now, new } => self.set_passphrase(now, new),
+            AppCommand::ReadPicture(wanted, picture) => self.read_picture(wanted, picture),
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });

@@ -4,9 +4,10 @@ use super::{Pending, VeloApp};
 use crate::{
     bridge::Request,
     view::{
-        onboarding::{Code, Onboarding, Way},
+        onboarding::{Code, Onboarding, UNNAMED, Way},
         phrase::{Step, Words},
         qr::Qr,
+        secret::Secret,
         state::{Dialog, Link, LinkStep},
         toast::Tone,
     },
@@ -65,6 +66,29 @@ impl VeloApp {
         }
     }
 
+    pub(super) fn set_passphrase(&mut self, now: Option<Secret>, new: Option<Secret>) {
+        let done = match (&now, &new) {
+            (_, None) => "The passphrase is removed",
+            (Some(_), Some(_)) => "The passphrase is changed",
+            (None, Some(_)) => "The passphrase is set. Velo asks for it at the next start",
+        };
+        self.send(Request::SetPassphrase(now, new), Pending::Passphrase(done));
+    }
+
+    pub(super) fn passphrase_set(&mut self, done: &str) {
+        if matches!(self.view.dialog, Dialog::Keys(_)) {
+            self.view.dialog = Dialog::None;
+        }
+        self.say(done, Tone::Done, false);
+    }
+
+    /// The passphrase stays as it was. What was typed is gone, so the dialog is not opened again.
+    pub(super) fn no_passphrase(&mut self, problem: String) {
+        if !matches!(self.view.dialog, Dialog::Keys(_)) || !self.view.dialog.complain(&problem) {
+            self.say(problem, Tone::Problem, false);
+        }
+    }
+
     pub(super) fn make_code(&mut self) {
         let addresses = self.bridge.addresses();
         self.send(Request::Replica(Command::ShowLinkCode { addresses }), Pending::Code);
@@ -73,6 +97,16 @@ impl VeloApp {
     pub(super) fn show_code(&mut self, code: &LinkCode) {
         let text = code.to_string();
         self.view.onboarding.code = Some(Code { qr: Qr::of(&text), text });
+    }
+
+    /// Notes the person's name where none was given here and a workspace shows one: another device of
+    /// theirs took this one in, or their words brought them back. What is made from now on says the same.
+    pub(super) fn note_name(&mut self) {
+        let unnamed = self.bridge.name().is_none_or(|name| name == UNNAMED);
+        if unnamed && self.model.name.is_some() && self.noted != self.model.name {
+            self.noted.clone_from(&self.model.name);
+            self.bridge.introduce(self.noted.as_deref().unwrap_or_default());
+        }
     }
 
     /// This device was new, and is in workspaces now. What was entered for that is of no more use.

@@ -27,7 +27,14 @@ impl VeloApp {
     /// Whether anything but reading waits for its answer.
     fn is_saving(&self) -> bool {
         self.pending.values().any(|pending| {
-            !matches!(pending, Pending::Told(_) | Pending::Code | Pending::Phrase | Pending::Linked { .. })
+            !matches!(
+                pending,
+                Pending::Told(_)
+                    | Pending::Code
+                    | Pending::Phrase
+                    | Pending::Picture(_)
+                    | Pending::Linked { .. }
+            )
         })
     }
 

@@ -1,12 +1,15 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, keys::Debt, refusals::Refusals, sample, troubles::Troubles,
-    worker::Worker,
+    Answer, Answered, Bridge, Me, Peer, Request, keys::KeyNote, picture, refusals::Refusals, sample,
+    troubles::Troubles, worker::Worker,
 };
 use crate::view::{
     date::Moment,
+    keys::Keeping,
     phrase::Words,
+    picture::{Picture, Wanted},
+    secret::Secret,
     state::Preferences,
     story::{self, Told},
 };
@@ -19,6 +22,7 @@ use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use velo_node::{
     api::workspace::Introduction,
     handle::{NodeError, NodeEvent, NodeHandle},
+    keystore::{KeystoreError, Passphrase},
 };
 use velo_protocol::{
     change::Change,
@@ -42,18 +46,22 @@ enum Waiting {
     Node(Receiver<Result<Reply, NodeError>>),
     /// From the worker.
     Worker(Receiver<Result<Answered, NodeError>>),
+    /// From a thread that reads a picture.
+    Picture(Receiver<Result<Answered, String>>),
 }
 
 impl Waiting {
     /// The answer, if it has come.
-    fn take(&mut self) -> Option<Result<Answered, NodeError>> {
+    fn take(&mut self) -> Option<Result<Answered, String>> {
+        let told = |result: Result<Answered, NodeError>| result.map_err(|error| error.to_string());
         let taken = match self {
-            Self::Node(waiting) => waiting.try_recv().map(|result| result.map(Answered::Reply)),
-            Self::Worker(waiting) => waiting.try_recv(),
+            Self::Node(waiting) => waiting.try_recv().map(|result| told(result.map(Answered::Reply))),
+            Self::Worker(waiting) => waiting.try_recv().map(told),
+            Self::Picture(waiting) => waiting.try_recv(),
         };
         match taken {
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Closed) => Some(Err(NodeError::Stopped)),
+            Err(TryRecvError::Closed) => Some(Err(NodeError::Stopped.to_string())),
             Ok(result) => Some(result),
         }
     }
@@ -68,7 +76,7 @@ pub struct NodeBridge {
     name: Option<String>,
     troubles: Troubles,
     refusals: Refusals,
-    debt: Debt,
+    keys: KeyNote,
     worker: Worker,
 }
 
@@ -80,13 +88,13 @@ impl NodeBridge {
         let (heard, asked) = (troubles.clone(), node.clone());
         let refusals = Refusals::default();
         let refused = refusals.clone();
-        let debt = Debt::default();
-        let owed = debt.clone();
+        let keys = KeyNote::default();
+        let noted = keys.clone();
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
             let mut goes_on = true;
             // Reading the keys may take a while: not for the window to wait.
-            owed.renew(&asked);
+            noted.renew(&asked);
             ctx.request_repaint();
             while goes_on {
                 match events.blocking_recv() {
@@ -94,7 +102,7 @@ impl NodeBridge {
                         heard.hear(&event);
                         refused.hear(&event);
                         if matches!(event, NodeEvent::Linked { .. }) {
-                            owed.renew(&asked);
+                            noted.renew(&asked);
                         }
                         goes_on = !matches!(event, NodeEvent::Stopped);
                     }
@@ -116,7 +124,7 @@ impl NodeBridge {
             name: name.map(|known| known.name),
             troubles,
             refusals,
-            debt,
+            keys,
             worker: Worker::start("velo-app-worker")?,
         })
     }
@@ -144,6 +152,35 @@ impl NodeBridge {
         self.worker.give(move || drop(answer.send(job(&node))));
     }
 
+    /// Has a picture read in a thread of its own: a file may lie far away, and what the worker saves
+    /// does not wait for it.
+    fn look_at(&mut self, id: RequestId, wanted: Wanted, picture: Picture) {
+        let (answer, answered) = oneshot::channel();
+        let reading = move || {
+            // The app may have ended meanwhile.
+            drop(answer.send(picture::read(wanted, &picture).map(Answered::Picture)));
+        };
+        match std::thread::Builder::new().name("velo-app-picture".into()).spawn(reading) {
+            Ok(_) => self.waiting.push((id, Waiting::Picture(answered))),
+            Err(error) => self.answer(id, Err(NodeError::Thread(error))),
+        }
+    }
+
+    /// Has the worker change something about the keys, and note how they are kept then.
+    fn change_keys(
+        &mut self,
+        id: RequestId,
+        change: impl FnOnce(&NodeHandle) -> Result<(), KeystoreError> + Send + 'static,
+    ) {
+        let keys = self.keys.clone();
+        self.work(id, move |node| {
+            let changed = change(node);
+            keys.renew(node);
+            changed?;
+            Ok(Answered::Reply(Reply::Done))
+        });
+    }
+
     fn answer(&mut self, request: RequestId, result: Result<Answered, NodeError>) {
         self.ready.push(Answer { request, result: result.map_err(|error| error.to_string()) });
     }
@@ -164,6 +201,22 @@ fn restore(node: &NodeHandle, id: WorkspaceId, key: EntityKey) -> Result<Reply, 
         |workspace: Workspace| history::with_contents(&workspace, &restore, &|at| entry(node, id, at));
     let changes = node.workspace(id).map_or_else(|| restore.to_vec(), with_contents);
     node.submit_blocking(Command::Edit { workspace: id, changes })
+}
+
+fn set_passphrase(
+    node: &NodeHandle,
+    now: Option<&Secret>,
+    new: Option<&Secret>,
+) -> Result<(), KeystoreError> {
+    let passphrase = |secret: &Secret| Passphrase::new(secret.text().to_string());
+    node.set_passphrase(now.map(passphrase).as_ref(), new.map(passphrase).as_ref())
+}
+
+/// What the person preferred last time, as kept in a data directory. What cannot be read is that of a
+/// first start: nothing depends on it.
+pub fn preferences(data_dir: &Path) -> Preferences {
+    let bytes = std::fs::read(data_dir.join(PREFERENCES)).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 fn recover(node: &NodeHandle, root: Root, address: &str) -> Result<Answered, NodeError> {
@@ -219,7 +272,11 @@ impl Bridge for NodeBridge {
     }
 
     fn owes_phrase(&self) -> bool {
-        self.debt.is_open()
+        self.keys.owes_phrase()
+    }
+
+    fn keys(&self) -> Option<Keeping> {
+        self.keys.keeping()
     }
 
     fn name(&self) -> Option<String> {
@@ -267,14 +324,12 @@ impl Bridge for NodeBridge {
                 Ok(Answered::Phrase(phrase.map(Words)))
             }),
             Request::ConfirmPhrase(words) => {
-                let debt = self.debt.clone();
-                self.work(id, move |node| {
-                    let confirmed = node.confirm_phrase(&words.0);
-                    debt.renew(node);
-                    confirmed?;
-                    Ok(Answered::Reply(Reply::Done))
-                });
+                self.change_keys(id, move |node| node.confirm_phrase(&words.0));
             }
+            Request::SetPassphrase(now, new) => {
+                self.change_keys(id, move |node| set_passphrase(node, now.as_ref(), new.as_ref()));
+            }
+            Request::ReadPicture(wanted, picture) => self.look_at(id, wanted, picture),
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
             }
@@ -285,7 +340,7 @@ impl Bridge for NodeBridge {
         let mut ready = std::mem::take(&mut self.ready);
         self.waiting.retain_mut(|(request, waiting)| {
             let Some(result) = waiting.take() else { return true };
-            ready.push(Answer { request: *request, result: result.map_err(|error| error.to_string()) });
+            ready.push(Answer { request: *request, result });
             false
         });
         ready
@@ -296,9 +351,7 @@ impl Bridge for NodeBridge {
     }
 
     fn preferences(&self) -> Preferences {
-        // Preferences that cannot be read are those of a first start: nothing depends on them.
-        let bytes = std::fs::read(self.data_dir.join(PREFERENCES)).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+        preferences(&self.data_dir)
     }
 
     fn keep_preferences(&mut self, preferences: &Preferences) {

@@ -1,6 +1,6 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
-use super::{Cx, invite_ui, link_ui, phrase_ui, quick_add_ui};
+use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui};
 use crate::{
     command::{AppCommand, NAMED},
     fonts,
@@ -9,6 +9,7 @@ use crate::{
         confirm,
         conflict::sentence,
         onboarding,
+        picture::Wanted,
         state::{Confirm, Dialog, NamePurpose},
     },
     widget::{
@@ -18,7 +19,7 @@ use crate::{
 };
 use egui::{
     Align, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Response, RichText, ScrollArea,
-    Stroke, Ui,
+    Stroke, Ui, Vec2, vec2,
 };
 use velo_protocol::id::OpId;
 
@@ -38,6 +39,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
         Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
         Dialog::Link(link) => link_ui::show(ctx, cx, link),
         Dialog::Phrase(phrase) => phrase_ui::show(ctx, cx, phrase),
+        Dialog::Keys(keys) => keys_ui::show(ctx, cx, keys),
         Dialog::Shortcuts => shortcuts(ctx),
     };
     if kept {
@@ -60,7 +62,17 @@ pub fn window<T>(ctx: &Context, name: &str, width: f32, content: impl FnOnce(&mu
         content(ui)
     });
     let close = modal.should_close();
+    settle(ctx, name, modal.response.rect.size());
     (modal.inner, close)
+}
+
+/// A window that has grown or shrunk stands in the middle from the next frame on: there must be one.
+fn settle(ctx: &Context, name: &str, size: Vec2) {
+    let id = Id::new((name, "size"));
+    let before = ctx.data_mut(|data| std::mem::replace(data.get_temp_mut_or(id, size), size));
+    if before != size {
+        ctx.request_repaint();
+    }
 }
 
 /// The heading of a dialog.
@@ -68,14 +80,20 @@ pub fn title(ui: &mut Ui, words: &str) {
     ui.label(RichText::new(words).font(fonts::semibold(size::LARGE)).color(tokens(ui.ctx()).text));
 }
 
+/// A line of buttons, from the right. Only as high as they are: without that it is as high as the window
+/// was before, where that has shrunk.
+pub fn foot_row<T>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> T) -> T {
+    let size = vec2(ui.available_width(), 30.0);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), content).inner
+}
+
 /// The buttons at the foot. Returns (done, cancelled).
 pub fn foot(ui: &mut Ui, done: &str, ready: bool) -> (bool, bool) {
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    foot_row(ui, |ui| {
         let done = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", done).clicked());
         (done.inner, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
-    });
-    row.inner
+    })
 }
 
 fn focus_first(ui: &Ui, response: &Response) {
@@ -139,11 +157,10 @@ fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
             });
         }
         ui.add_space(space::S);
-        let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        foot_row(ui, |ui| {
             let done = button::words(ui, Weight::Danger, "", &question.done).clicked();
             (done, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
-        });
-        row.inner
+        })
     });
     if done {
         cx.say(question.command);
@@ -154,7 +171,7 @@ fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
 fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
     let ((done, cancelled), close) = window(ctx, "join dialog", 480.0, |ui| {
         title(ui, "Join a workspace");
-        field::note(ui, "Paste the ticket that a member sent you.");
+        field::note(ui, "Paste the ticket that a member sent you, or take it from a picture.");
         let response = field::several(ui, "Ticket", "velo1…", 4, text);
         focus_first(ui, &response);
         if response.changed() {
@@ -163,6 +180,7 @@ fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<
         if let Some(problem) = problem {
             field::problem(ui, problem);
         }
+        picture_ui::show(ui, cx, Wanted::Ticket);
         let named = person(ui, cx);
         foot(ui, "Join", named && !text.trim().is_empty())
     });

@@ -3,7 +3,7 @@
 
 use super::{
     Cx,
-    dialog_ui::{foot, title, window},
+    dialog_ui::{foot, foot_row, title, window},
 };
 use crate::{
     command::AppCommand,
@@ -21,8 +21,8 @@ use crate::{
     },
 };
 use egui::{
-    Align, Align2, Color32, Context, CornerRadius, CursorIcon, Frame, Layout, Margin, Mesh, Rect, RichText,
-    ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2,
+    Align2, Color32, Context, CornerRadius, CursorIcon, Frame, Margin, Mesh, Rect, RichText, ScrollArea,
+    Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2,
 };
 use velo_protocol::{access::Role, ticket::Ticket};
 
@@ -128,13 +128,13 @@ fn made(ui: &mut Ui, cx: &mut Cx<'_>, role: Role, ticket: &Ticket, words: &str, 
         }
     });
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let row = foot_row(ui, |ui| {
         if button::words(ui, Weight::Primary, icons::COPY, "Copy ticket").clicked() {
             cx.say(AppCommand::Copy(words.to_owned(), "Ticket"));
         }
         button::words(ui, Weight::Quiet, "", "Done").clicked()
     });
-    !row.inner
+    !row
 }
 
 /// Dark on white in both themes: many readers see no other.

@@ -2,7 +2,8 @@
 
 use super::{
     Cx,
-    dialog_ui::{foot, title, window},
+    dialog_ui::{foot, foot_row, title, window},
+    picture_ui,
 };
 use crate::{
     command::AppCommand,
@@ -10,6 +11,7 @@ use crate::{
     theme::{size, space, tokens},
     view::{
         conflict::sentence,
+        picture::Wanted,
         state::{Link, LinkStep},
     },
     widget::{
@@ -17,14 +19,14 @@ use crate::{
         field, mark,
     },
 };
-use egui::{Align, Context, Layout, RichText, ScrollArea, Ui};
+use egui::{Align2, Context, RichText, ScrollArea, Sense, Ui, vec2};
 use velo_protocol::link_code::LinkCode;
 
 /// What to do on the new device.
 const STEPS: [&str; 3] = [
     "Start Velo on the new device.",
     "Choose “I use Velo on another device” there: it shows a code.",
-    "Copy the code, and paste it here. Both devices must be on.",
+    "Copy the code and paste it here, or take a picture of it. Both devices must be on.",
 ];
 
 /// Paints the dialog. Returns whether it stays.
@@ -60,6 +62,8 @@ fn ask(ui: &mut Ui, cx: &mut Cx<'_>, link: &mut Link) -> bool {
     }
     if looking {
         waiting(ui, "Looking for the device…");
+    } else {
+        picture_ui::show(ui, cx, Wanted::LinkCode);
     }
     let (pressed, cancelled) = foot(ui, "Link device", !looking && !link.text.trim().is_empty());
     if pressed {
@@ -83,10 +87,8 @@ fn done(ui: &mut Ui) -> bool {
         );
     });
     ui.add_space(space::S);
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        button::words(ui, Weight::Primary, "", "Done").clicked()
-    });
-    !row.inner
+    let row = foot_row(ui, |ui| button::words(ui, Weight::Primary, "", "Done").clicked());
+    !row
 }
 
 /// What to do, one after the other.
@@ -94,8 +96,10 @@ pub fn steps(ui: &mut Ui, steps: &[&str]) {
     let tokens = tokens(ui.ctx());
     for (number, words) in (1..).zip(steps) {
         ui.horizontal_top(|ui| {
-            let number = RichText::new(format!("{number}.")).font(fonts::semibold(size::BODY));
-            ui.label(number.color(tokens.accent));
+            // Digits differ in width: the words after them start below each other all the same.
+            let (rect, _) = ui.allocate_exact_size(vec2(14.0, 18.0), Sense::hover());
+            let font = fonts::semibold(size::BODY);
+            ui.painter().text(rect.left_top(), Align2::LEFT_TOP, format!("{number}."), font, tokens.accent);
             let words = RichText::new(*words).font(fonts::regular(size::BODY)).color(tokens.text);
             ui.add(egui::Label::new(words).wrap());
         });
@@ -105,6 +109,7 @@ pub fn steps(ui: &mut Ui, steps: &[&str]) {
 /// Something is being waited for.
 pub fn waiting(ui: &mut Ui, words: &str) {
     ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
         mark::icon_ui(ui, icons::HOURGLASS, 14.0, tokens(ui.ctx()).info);
         field::note(ui, words);
     });

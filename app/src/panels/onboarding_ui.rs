@@ -1,6 +1,6 @@
 //! The first start: one page, a name, three ways to begin.
 
-use super::{Cx, invite_ui, link_ui};
+use super::{Cx, invite_ui, link_ui, picture_ui};
 use crate::{
     command::AppCommand,
     fonts, icons,
@@ -8,6 +8,7 @@ use crate::{
     view::{
         conflict::sentence,
         onboarding::{self, Way},
+        picture::Wanted,
     },
     widget::{
         button::{self, Weight},
@@ -15,7 +16,8 @@ use crate::{
     },
 };
 use egui::{
-    Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, Stroke, Ui, vec2,
+    Align2, CentralPanel, Color32, CornerRadius, Frame, Margin, Mesh, Rect, RichText, ScrollArea, Stroke, Ui,
+    vec2,
 };
 
 use velo_protocol::root::Root;
@@ -30,24 +32,37 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         let wide = if way == Way::Device { 640.0_f32 } else { 440.0 };
         let width = wide.min(room.width() - 2.0 * space::L);
         let top = (room.height() * 0.5 - 270.0).max(space::L);
-        let rect = Rect::from_min_size(
-            egui::pos2(room.center().x - width / 2.0, room.top() + top),
-            vec2(width, room.height() - top),
-        );
-        ui.scope_builder(egui::UiBuilder::new().max_rect(rect), |ui| {
-            greeting(ui, tokens);
-            ui.add_space(space::L);
-            card(ui, tokens, |ui| form(ui, cx));
-            if matches!(way, Way::New | Way::Join) {
-                ui.add_space(space::M);
-                sample(ui, cx, tokens);
-            }
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.add_space(top);
+            column(ui, width, |ui| {
+                greeting(ui, tokens);
+                ui.add_space(space::L);
+                card(ui, tokens, |ui| form(ui, cx));
+                if matches!(way, Way::New | Way::Join) && !cx.view.picture.open {
+                    ui.add_space(space::M);
+                    sample(ui, cx, tokens);
+                }
+                ui.add_space(space::L);
+            });
+        });
+    });
+}
+
+/// What stands below each other in the middle of a page.
+pub fn column(ui: &mut Ui, width: f32, content: impl FnOnce(&mut Ui)) {
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.add_space((ui.available_width() - width) / 2.0);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.x = space::S;
+            ui.set_width(width);
+            content(ui);
         });
     });
 }
 
 /// A soft light behind the card.
-fn glow(ui: &Ui, tokens: &Tokens) {
+pub fn glow(ui: &Ui, tokens: &Tokens) {
     let rect = ui.max_rect();
     let mut mesh = Mesh::default();
     mesh.colored_vertex(rect.left_top(), tokens.app.lerp_to_gamma(tokens.accent, 0.16));
@@ -78,7 +93,8 @@ fn greeting(ui: &mut Ui, tokens: &Tokens) {
     });
 }
 
-fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
+/// A raised surface with what is asked for.
+pub fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
     let shadow = egui::Shadow { offset: [0, 12], blur: 32, spread: 0, color: tokens.shadow };
     let frame = Frame::new()
         .fill(tokens.panel)
@@ -86,7 +102,10 @@ fn card(ui: &mut Ui, tokens: &Tokens, content: impl FnOnce(&mut Ui)) {
         .corner_radius(CornerRadius::same(radius::L))
         .shadow(shadow)
         .inner_margin(Margin::same(20));
-    frame.show(ui, content);
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        content(ui);
+    });
 }
 
 fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -147,6 +166,8 @@ fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
     if field::several(ui, "Ticket", "velo1…", 3, &mut state.ticket).changed() {
         state.problem = None;
     }
+    picture_ui::show(ui, cx, Wanted::Ticket);
+    let state = &mut cx.view.onboarding;
     problem(ui, state.problem.as_deref());
     let ready = !state.ticket.trim().is_empty() && missing_name(&state.name).is_none();
     if begin(ui, "Join", state.waiting, ready) {

@@ -2,7 +2,7 @@
 
 use super::{
     Cx,
-    dialog_ui::{foot, title, window},
+    dialog_ui::{foot, foot_row, title, window},
 };
 use crate::{
     command::AppCommand,
@@ -18,8 +18,7 @@ use crate::{
     },
 };
 use egui::{
-    Align, Align2, Context, CornerRadius, Layout, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    WidgetType, pos2, vec2,
+    Align2, Context, CornerRadius, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 /// Words beside each other.
@@ -145,7 +144,7 @@ fn typing(ui: &mut Ui, cx: &mut Cx<'_>, phrase: &mut Phrase) -> bool {
     }
     ui.add_space(space::S);
     let ready = !comparing && !phrase.typed.0.trim().is_empty();
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let row = foot_row(ui, |ui| {
         let words = if comparing { "Comparing…" } else { "Confirm" };
         let confirm = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", words).clicked());
         let again = ui.add_enabled_ui(!comparing, |ui| {
@@ -154,7 +153,7 @@ fn typing(ui: &mut Ui, cx: &mut Cx<'_>, phrase: &mut Phrase) -> bool {
         let cancelled = button::words(ui, Weight::Quiet, "", "Cancel").clicked();
         (confirm.inner, again.inner, cancelled)
     });
-    let (confirm, again, cancelled) = row.inner;
+    let (confirm, again, cancelled) = row;
     if confirm {
         (phrase.step, phrase.problem) = (Step::Comparing, None);
         cx.say(AppCommand::ConfirmPhrase(phrase.typed.clone()));

@@ -16,7 +16,7 @@ use crate::{
         field, mark,
     },
 };
-use egui::{Align, Context, Id, Key, Layout, RichText, TextEdit, Ui};
+use egui::{Context, Id, Key, RichText, TextEdit, Ui};
 use velo_protocol::{
     id::EntityId,
     model::{EntityKey, Kind, column, task},
@@ -106,10 +106,9 @@ fn understood(ui: &mut Ui, cx: &Cx<'_>, draft: &Draft, tokens: &Tokens) {
 }
 
 fn foot(ui: &mut Ui, ready: bool) -> (bool, bool) {
-    let row = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    dialog_ui::foot_row(ui, |ui| {
         let add = ui.add_enabled_ui(ready, |ui| button::words(ui, Weight::Primary, "", "Add task"));
         let add = add.inner.on_hover_text("Add task   Enter").clicked();
         (add, button::words(ui, Weight::Quiet, "", "Cancel").clicked())
-    });
-    row.inner
+    })
 }

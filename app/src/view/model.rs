@@ -6,6 +6,7 @@ use super::{
     conflict,
     date::Moment,
     directory::Directory,
+    keys::Keeping,
     members::{self, Members},
     onboarding::UNNAMED,
     peers::{self, Chip, Row},
@@ -54,6 +55,8 @@ pub struct Model {
     pub refusals: Vec<(WorkspaceId, String)>,
     /// Whether the person has not yet confirmed that they have their 24 words.
     pub owes_phrase: bool,
+    /// How the keys of this device are kept; `None` while that is not known.
+    pub keys: Option<Keeping>,
     /// Now.
     pub moment: Moment,
     statuses: Vec<Peer>,
@@ -80,6 +83,7 @@ impl Model {
             troubles: bridge.troubles(),
             refusals: bridge.refusals(),
             owes_phrase: bridge.owes_phrase(),
+            keys: bridge.keys(),
             moment: bridge.moment(),
             statuses: Vec::new(),
             of: None,
@@ -91,6 +95,7 @@ impl Model {
         self.moment = bridge.moment();
         self.troubles = bridge.troubles();
         self.owes_phrase = bridge.owes_phrase();
+        self.keys = bridge.keys();
         // Another device may have taken this one in.
         self.me = bridge.me();
         let all = bridge.workspaces();

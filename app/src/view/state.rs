@@ -4,9 +4,11 @@ use super::{
     board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
+    keys::KeysDialog,
     onboarding::Onboarding,
     phrase::{self, Phrase},
     picker::Picker,
+    picture::PictureField,
     qr::Qr,
     story::Story,
     toast::Toasts,
@@ -96,6 +98,8 @@ pub enum Dialog {
     Link(Link),
     /// Shows the 24 words, and has them typed in.
     Phrase(Phrase),
+    /// How the keys of this device are kept, and the passphrase over them.
+    Keys(KeysDialog),
     /// All keys.
     Shortcuts,
 }
@@ -256,6 +260,8 @@ pub struct View {
     pub dialog: Dialog,
     /// Dialogs whose content was refused: they open again as soon as nothing else is open.
     pub returned: Vec<Dialog>,
+    /// The way in for a picture of what is asked for.
+    pub picture: PictureField,
     /// A list to choose from, over everything.
     pub picker: Option<Picker>,
     /// The card being dragged.
@@ -281,6 +287,10 @@ impl Dialog {
             }
             Self::Link(link) => {
                 (link.problem, link.step) = (Some(words.to_owned()), LinkStep::Asking);
+                true
+            }
+            Self::Keys(keys) => {
+                keys.complain(words);
                 true
             }
             Self::Phrase(phrase) => {

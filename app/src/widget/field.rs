@@ -3,8 +3,11 @@
 use crate::{
     fonts,
     theme::{radius, size, tokens},
+    view::secret::Secret,
 };
-use egui::{CornerRadius, Frame, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType};
+use egui::{
+    CornerRadius, Frame, Label, Margin, Response, RichText, Stroke, TextEdit, Ui, WidgetInfo, WidgetType,
+};
 
 /// A field with a border, as wide as there is room. `name` is for those who do not see it.
 pub fn single(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> Response {
@@ -14,6 +17,11 @@ pub fn single(ui: &mut Ui, name: &str, hint: &str, text: &mut String) -> Respons
 /// A field of several lines with a border.
 pub fn several(ui: &mut Ui, name: &str, hint: &str, rows: usize, text: &mut String) -> Response {
     framed(ui, name, hint, TextEdit::multiline(text).desired_rows(rows))
+}
+
+/// A field with a border that shows dots.
+pub fn secret(ui: &mut Ui, name: &str, hint: &str, secret: &mut Secret) -> Response {
+    framed(ui, name, hint, TextEdit::singleline(secret).password(true))
 }
 
 fn framed(ui: &mut Ui, name: &str, hint: &str, edit: TextEdit<'_>) -> Response {
@@ -56,7 +64,9 @@ pub fn heading(ui: &mut Ui, text: &str) {
 /// A quiet sentence.
 pub fn note(ui: &mut Ui, text: &str) -> Response {
     let tokens = tokens(ui.ctx());
-    ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.secondary))
+    let words = RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.secondary);
+    // In a line nothing wraps by itself, and would widen what is around it.
+    ui.add(Label::new(words).wrap())
 }
 
 /// A sentence that says what is wrong.
@@ -64,7 +74,8 @@ pub fn problem(ui: &mut Ui, text: &str) {
     let tokens = tokens(ui.ctx());
     let response = ui.horizontal_top(|ui| {
         super::mark::icon_ui(ui, crate::icons::CIRCLE_ALERT, 14.0, tokens.danger);
-        ui.label(RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger));
+        let words = RichText::new(text).font(fonts::regular(size::BODY)).color(tokens.danger);
+        ui.add(Label::new(words).wrap());
     });
     response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
 }

@@ -26,13 +26,8 @@ impl Screen {
     pub fn new(device: &Shared, size: Vec2, theme: Theme) -> Self {
         let app = VeloApp::new(Box::new(TestBridge(device.clone())));
         let builder = Harness::builder().with_size(size).with_theme(theme).with_max_steps(40);
-        let mut harness = builder.build_ui_state(|ui, app: &mut VeloApp| whole_window(ui, app), app);
-        harness.ctx.all_styles_mut(|style| {
-            style.visuals.text_cursor.blink = false;
-            style.scroll_animation = egui::style::ScrollAnimation::none();
-            style.animation_time = 0.0;
-            style.interaction.tooltip_delay = 60.0;
-        });
+        let mut harness = builder.build_ui_state(|ui, app: &mut VeloApp| whole(ui, |ui| app.frame(ui)), app);
+        still(&harness.ctx);
         harness.run();
         Self { harness, device: device.clone() }
     }
@@ -117,6 +112,7 @@ impl Screen {
                 Role::Button
                     | Role::CheckBox
                     | Role::TextInput
+                    | Role::PasswordInput
                     | Role::MultilineTextInput
                     | Role::Link
                     | Role::ComboBox
@@ -135,9 +131,19 @@ impl Screen {
 }
 
 /// The harness leaves a margin around what it shows; a window does not.
-fn whole_window(ui: &mut egui::Ui, app: &mut VeloApp) {
+pub fn whole(ui: &mut egui::Ui, content: impl FnOnce(&mut egui::Ui)) {
     let rect = ui.ctx().content_rect();
     let mut window = ui.new_child(egui::UiBuilder::new().max_rect(rect));
     window.set_clip_rect(rect);
-    app.frame(&mut window);
+    content(&mut window);
+}
+
+/// Nothing moves by itself.
+pub fn still(ctx: &egui::Context) {
+    ctx.all_styles_mut(|style| {
+        style.visuals.text_cursor.blink = false;
+        style.scroll_animation = egui::style::ScrollAnimation::none();
+        style.animation_time = 0.0;
+        style.interaction.tooltip_delay = 60.0;
+    });
 }

@@ -7,8 +7,14 @@ use std::{
     rc::Rc,
 };
 use velo_app::{
-    bridge::{Answer, Answered, Bridge, Me, Peer, Request, sample},
-    view::{date::Moment, phrase::Words, state::Preferences, story},
+    bridge::{Answer, Answered, Bridge, Me, Peer, Request, picture, sample},
+    view::{
+        date::Moment,
+        keys::{Keeping, Place},
+        phrase::Words,
+        state::Preferences,
+        story,
+    },
 };
 use velo_node::short_id::Numbering;
 use velo_protocol::{
@@ -58,8 +64,12 @@ pub struct Device {
     pub refusals: Vec<(WorkspaceId, String)>,
     /// More devices of its person, as if they had been linked.
     pub linked: Vec<DeviceId>,
+    /// Where it says that it can be reached.
+    pub addresses: Vec<String>,
     /// The 24 words that its person has not confirmed yet.
     pub phrase: Option<Words>,
+    /// How its keys are kept.
+    pub keys: Option<Keeping>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -92,7 +102,9 @@ impl Device {
             troubles: Vec::new(),
             refusals: Vec::new(),
             linked: Vec::new(),
+            addresses: vec!["/ip4/192.168.1.7/tcp/4001".to_owned()],
             phrase: None,
+            keys: Some(Keeping { place: Place::Plain, folder: "/home/anna/.local/share/velo/keys".into() }),
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -156,7 +168,7 @@ impl Device {
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
         match self.answers.remove(at).result.unwrap() {
             Answered::Reply(reply) => reply,
-            other @ (Answered::Story(_) | Answered::Phrase(_)) => panic!("{other:?}"),
+            other @ (Answered::Story(_) | Answered::Phrase(_) | Answered::Picture(_)) => panic!("{other:?}"),
         }
     }
 
@@ -326,7 +338,7 @@ impl Bridge for TestBridge {
     }
 
     fn addresses(&self) -> Vec<String> {
-        vec!["/ip4/192.168.1.7/tcp/4001".to_owned()]
+        self.0.borrow().addresses.clone()
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -339,6 +351,10 @@ impl Bridge for TestBridge {
 
     fn owes_phrase(&self) -> bool {
         self.0.borrow().phrase.is_some()
+    }
+
+    fn keys(&self) -> Option<Keeping> {
+        self.0.borrow().keys.clone()
     }
 
     fn name(&self) -> Option<String> {
@@ -391,6 +407,16 @@ impl Bridge for TestBridge {
                 if result.is_ok() {
                     device.phrase = None;
                 }
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::ReadPicture(wanted, looked_at) => {
+                let result = picture::read(wanted, &looked_at).map(Answered::Picture);
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::SetPassphrase(..) => {
+                let result = Err("keys are not changed in a test without a disk".to_owned());
                 device.answers.push(Answer { request: id, result });
                 return;
             }

@@ -25,6 +25,7 @@ use std::{
     process::ExitCode,
 };
 use tempfile::NamedTempFile;
+use velo_protocol::ticket::Ticket;
 
 /// Dark squares on light ones, whatever colours the terminal has: readers take no other.
 const INK: Style = Style::new()
@@ -116,7 +117,7 @@ impl Join {
     /// Reads the ticket from the picture, if there is one.
     pub(super) fn with_ticket(mut self) -> Result<Self, ApiError> {
         if let Some(path) = self.image.take() {
-            self.ticket = Some(qr::read_file(&path)?.to_string());
+            self.ticket = Some(qr::find_in_file::<Ticket>(&path)?.to_string());
         }
         Ok(self)
     }

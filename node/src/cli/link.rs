@@ -16,20 +16,26 @@ use crate::{
 };
 use clap::Args;
 use serde_json::Value as Json;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
+use velo_protocol::link_code::LinkCode;
 
 /// Links devices of one person.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  velo link\n  velo link velolink1aeaq…\n\n\
+#[command(
+    after_help = "Examples:\n  velo link\n  velo link velolink1aeaq…\n  velo link --image code.png\n\n\
     On the new device, `velo link` shows its code and waits; on a device that you use already, `velo link \
     CODE` takes it in. Both must be able to reach each other, such as on one LAN. The new device may be in no \
     workspace yet. It then belongs to the same person, in every workspace; `velo device unlink` takes it away \
-    again.")]
+    again."
+)]
 pub(super) struct Link {
     /// The code that the new device shows; without it, this is the new device
     code: Option<String>,
+    /// Read the code from this picture, PNG or JPEG
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    image: Option<PathBuf>,
     /// Show the code as a QR code too
-    #[arg(long, conflicts_with = "code")]
+    #[arg(long, conflicts_with_all = ["code", "image"])]
     qr: bool,
     /// Seconds to wait for the other device
     #[arg(long, default_value_t = 300)]
@@ -53,8 +59,12 @@ pub(super) struct Recover {
 
 impl Link {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode, ApiError> {
+        let code = match &self.image {
+            Some(path) => Some(qr::find_in_file::<LinkCode>(path)?.to_string()),
+            None => self.code,
+        };
         let client = Client::open_for_anybody(&settings.data_dir)?;
-        let done = match self.code {
+        let done = match code {
             Some(code) => call(&client, link::Request::Link(link::Link { code })),
             None => show(&client, self.qr, settings.json)
                 .and_then(|()| call(&client, link::Request::Wait(link::Wait { wait: self.wait }))),

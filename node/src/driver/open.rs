@@ -41,18 +41,21 @@ pub(super) type Started = Result<Arc<Shared>, NodeError>;
 pub(crate) fn start(config: NodeConfig) -> Result<(Arc<Shared>, JoinHandle<()>), NodeError> {
     let (ready, started) = std::sync::mpsc::sync_channel(1);
     let builder = std::thread::Builder::new().name("velo-driver".into());
-    let thread = builder.spawn(move || run(&config, &ready)).map_err(NodeError::Thread)?;
+    let thread = builder.spawn(move || run(config, &ready)).map_err(NodeError::Thread)?;
     let shared = started.recv().map_err(|_| NodeError::Stopped)??;
     Ok((shared, thread))
 }
 
-fn run(config: &NodeConfig, ready: &SyncSender<Started>) {
+fn run(config: NodeConfig, ready: &SyncSender<Started>) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.worker_threads(2).thread_name("velo-net").enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tell(ready, Err(NodeError::Thread(error))),
     };
-    match assemble(config, &runtime) {
+    let assembled = assemble(&config, &runtime);
+    // With its passphrase.
+    drop(config);
+    match assembled {
         Ok(driver) => drive(driver, &runtime, ready),
         Err(error) => tell(ready, Err(error)),
     }
@@ -90,7 +93,10 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
-    let keys = Keys::of_device(&dir, &records)?;
+    let keys = match &config.passphrase {
+        Some(passphrase) => Keys::of_device_asking(&dir, &records, &|| Ok(passphrase.clone())),
+        None => Keys::of_device(&dir, &records),
+    }?;
     let (identity, door) = (keys.identity(), keys.door());
     // No longer needed in memory, as the root is.
     drop(keys);

@@ -7,6 +7,7 @@ use super::{
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use velo_protocol::replica::Identity;
 use zeroize::Zeroizing;
@@ -116,8 +117,8 @@ impl Change {
 /// disk and the keyring.
 pub struct KeyDoor {
     folder: PathBuf,
-    /// What opened sealed keys at the start.
-    sealing: Option<SealingKey>,
+    /// What opened sealed keys at the start, or since they were sealed anew.
+    sealing: Mutex<Option<SealingKey>>,
 }
 
 impl std::fmt::Debug for KeyDoor {
@@ -128,12 +129,31 @@ impl std::fmt::Debug for KeyDoor {
 
 impl KeyDoor {
     pub(super) fn new(folder: PathBuf, sealing: Option<SealingKey>) -> Self {
-        Self { folder, sealing }
+        Self { folder, sealing: Mutex::new(sealing) }
     }
 
     fn begin(&self) -> Result<Change, KeystoreError> {
+        let known = self.sealing().clone();
         // Whoever runs the node may not be at its terminal.
-        Change::begin_knowing(&self.folder, self.sealing.as_ref(), &|| Err(KeystoreError::PassphraseNeeded))
+        Change::begin_knowing(&self.folder, known.as_ref(), &|| Err(KeystoreError::PassphraseNeeded))
+    }
+
+    fn sealing(&self) -> MutexGuard<'_, Option<SealingKey>> {
+        // Nobody panics while holding the lock.
+        self.sealing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Only for whoever knows the passphrase there is, also where what it opens is known.
+    pub(crate) fn set_passphrase(
+        &self,
+        now: Option<&Passphrase>,
+        new: Option<&Passphrase>,
+    ) -> Result<(), KeystoreError> {
+        let ask = || now.cloned().ok_or(KeystoreError::PassphraseNeeded);
+        let mut change = Change::begin(&self.folder, &ask)?;
+        change.set_passphrase(new)?;
+        *self.sealing() = change.keys.kept_sealing();
+        Ok(())
     }
 
     pub(crate) fn phrase(&self) -> Result<Option<Zeroizing<String>>, KeystoreError> {

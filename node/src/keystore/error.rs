@@ -72,14 +72,14 @@ pub enum KeystoreError {
     Busy,
     /// Nobody is there to be asked.
     #[error(
-        "the keys of this device are under a passphrase: start Velo in a terminal, which asks for it, or name \
-         in {PASSPHRASE_VAR} a file that holds it and that only you can read"
+        "the keys of this device are under a passphrase: start Velo in a terminal or with its window, which ask \
+         for it, or name in {PASSPHRASE_VAR} a file that holds it and that only you can read"
     )]
     PassphraseNeeded,
     /// Not that of these keys.
     #[error(
-        "the passphrase is wrong: try again. Nothing replaces it; if it is lost, this device can join anew in \
-         another --data-dir"
+        "the passphrase is wrong: try again. Nothing replaces it; if it is lost, your 24 words or another device \
+         of yours bring you back on a new one"
     )]
     WrongPassphrase,
     /// Not fit for one.

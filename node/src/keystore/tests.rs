@@ -194,6 +194,25 @@ fn a_running_node_confirms_under_the_passphrase_it_started_with() {
 }
 
 #[test]
+fn a_running_node_changes_the_passphrase_for_who_knows_it() {
+    let folder = folder();
+    made(folder.path());
+    let door = opened(folder.path()).unwrap().door();
+    door.set_passphrase(None, Some(&passphrase(PASSPHRASE))).unwrap();
+    assert!(door.standing().unwrap().passphrase);
+    let staple = passphrase("battery staple");
+    for (now, expected) in [(None, "under a passphrase"), (Some(&staple), "is wrong")] {
+        let refused = door.set_passphrase(now, None).unwrap_err().to_string();
+        assert!(refused.contains(expected), "what the node knows opens nothing here: {refused}");
+    }
+    door.set_passphrase(Some(&passphrase(PASSPHRASE)), Some(&staple)).unwrap();
+    let phrase = door.phrase().unwrap().unwrap();
+    door.confirm_phrase(&phrase).unwrap();
+    door.set_passphrase(Some(&staple), None).unwrap();
+    assert!(!door.standing().unwrap().passphrase && opened(folder.path()).is_ok());
+}
+
+#[test]
 fn one_change_at_a_time() {
     let folder = folder();
     made(folder.path());

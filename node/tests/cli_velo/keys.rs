@@ -93,7 +93,7 @@ fn keys_under_a_passphrase_open_with_it_only() {
     assert!(!holds(&device.data_dir(), &seed));
 
     let answer = device.run(&["node", "--offline"]);
-    refused(&answer, 1, "start Velo in a terminal");
+    refused(&answer, 1, "start Velo in a terminal or with its window");
     assert!(answer.err.contains(PASSPHRASE_VAR), "{}", answer.err);
     refused(&device.run_with_env(&["status"], &[(PASSPHRASE_VAR, &wrong)]), 1, "the passphrase is wrong");
     let status = device.run_with_env(&["status"], &[(PASSPHRASE_VAR, &right)]);

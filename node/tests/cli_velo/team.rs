@@ -11,6 +11,7 @@ use std::{
     thread,
     time::Duration,
 };
+use velo_node::qr;
 
 /// A device with its node running, on loopback.
 struct Member {
@@ -185,7 +186,12 @@ fn a_second_device_is_linked_and_with_the_phrase_one_comes_back_after_losing_bot
     anna.add("Order the paint");
     let phone = Member::new(Device::of("Phone"));
     let (mut waiting, code) = code_of(&phone.device);
-    ben.device.ok(&["link", &code]);
+    let picture = ben.device.path().join("code.png");
+    fs::write(&picture, qr::png(&qr::matrix(&code).unwrap()).unwrap()).unwrap();
+    let picture = picture.to_str().unwrap();
+    let other = ben.device.run(&["join", "--image", picture]);
+    assert!(other.code == 2 && other.err.contains("no ticket for Velo"), "{}", other.err);
+    ben.device.ok(&["link", "--image", picture]);
     assert!(waiting.wait().unwrap().success(), "the new device says that it was taken in");
     phone.waits_for_task("Order the paint");
     phone.add("From the phone");

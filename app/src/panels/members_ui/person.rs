@@ -190,12 +190,15 @@ fn part(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, rect: Rect) {
     }
 }
 
-/// Takes in another device of whoever is here.
+/// Takes in another device of whoever is here; and the keys of this one.
 fn link(ui: &mut Ui, out: &mut Vec<AppCommand>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.add_space(INDENT - 4.0);
         if button::words(ui, Weight::Quiet, icons::PLUS, "Link a device…").clicked() {
             out.push(AppCommand::OpenDialog(Dialog::Link(Link::default())));
+        }
+        if button::words(ui, Weight::Quiet, icons::KEY_ROUND, "Keys of this device…").clicked() {
+            out.push(AppCommand::ShowKeys);
         }
     });
 }
