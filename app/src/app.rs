@@ -4,6 +4,7 @@ mod answer;
 mod carry;
 mod devices;
 mod people;
+mod personal;
 mod picture;
 mod save;
 
@@ -125,6 +126,10 @@ impl VeloApp {
         if !self.pending.is_empty() {
             ctx.request_repaint_after(ANSWER_EVERY);
         }
+        let typed = &self.view.detail.typed.comment;
+        if let Some(ms) = self.view.draft.due_in(typed, self.model.moment.wall_ms) {
+            ctx.request_repaint_after(Duration::from_millis(ms + 1));
+        }
         if let Some(ms) = self.view.toasts.expire(self.model.moment.wall_ms) {
             ctx.request_repaint_after(Duration::from_millis(ms + 1));
         }
@@ -150,6 +155,8 @@ impl VeloApp {
         }
         self.show(&workspace, changed);
         self.follow_detail(&workspace);
+        self.follow_draft();
+        self.note_read(&workspace);
         if let Some(of) = self.view.story.ask(&workspace, self.view.open) {
             self.send(Request::Story(of.workspace, of.task), Pending::Told(of));
         }
@@ -167,10 +174,14 @@ impl VeloApp {
             Page::WithoutProject => Of::WithoutProject,
             _ => self.project().map_or(Of::Nothing, Of::Project),
         };
+        if let (Of::Project(project), true) = (of, self.view.board.of != of) {
+            self.recall_layout(project);
+        }
         if changed || self.view.board.of != of {
             self.view.board = Board::read(workspace, of);
         }
-        self.view.cards.keep_for(workspace.revision(), self.model.moment.today());
+        let of = (workspace.revision(), self.model.personal.revision(), self.model.moment.today());
+        self.view.cards.keep_for(of);
         // What somebody else has deleted cannot stay open.
         self.view.open = self.view.open.filter(|id| workspace.task(*id).is_some());
         self.view.cursor = self.view.cursor.filter(|id| workspace.task(*id).is_some());

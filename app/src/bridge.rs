@@ -111,10 +111,12 @@ pub trait Bridge {
     fn moment(&self) -> Moment;
     /// Who is at this device.
     fn me(&self) -> Me;
-    /// Every workspace of the device.
+    /// Every workspace of the device that is shared with others.
     fn workspaces(&self) -> Vec<WorkspaceId>;
     /// A snapshot of one; cheap.
     fn workspace(&self, id: WorkspaceId) -> Option<Workspace>;
+    /// The workspace that the person's devices share with nobody else, once it is open.
+    fn private(&self) -> Option<Workspace>;
     /// Every known peer.
     fn peers(&self) -> Vec<Peer>;
     /// Where this device can be reached, as multiaddresses.

@@ -153,6 +153,10 @@ pub enum AppCommand {
     Dial(String),
     /// Compares with every peer now.
     SyncNow,
+    /// Makes the open task, or else the project shown, a favourite, or none any more.
+    Favourite,
+    /// The same with something else.
+    ToggleFavourite(EntityKey),
     /// Dark to light and back.
     ToggleTheme,
     /// To the clipboard; the second says what it was.
@@ -352,6 +356,7 @@ pub static NAMED: &[Named] = &[
     ),
     named(AppCommand::ForTarget(TaskCommand::CopyId), "Copy id", Keys::one(Key::Period), icons::COPY),
     named(AppCommand::ForTarget(TaskCommand::Delete), "Delete task", Keys::one(Key::Delete), icons::TRASH_2),
+    named(AppCommand::Favourite, "Favourite", Keys::one(Key::F), icons::STAR),
     named(AppCommand::Undo, "Undo", Keys::control(Key::Z), icons::UNDO_2),
     named(AppCommand::Redo, "Redo", Keys::control_shift(Key::Z), icons::REDO_2),
     named(AppCommand::ShowLayout(Layout::Board), "Board", Keys::after_g(Key::B), icons::SQUARE_KANBAN),

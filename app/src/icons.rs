@@ -4,6 +4,8 @@
 pub const SEARCH: &str = "\u{e151}";
 /// Lucide `plus`.
 pub const PLUS: &str = "\u{e13d}";
+/// Lucide `star`.
+pub const STAR: &str = "\u{e176}";
 /// Lucide `x`.
 pub const X: &str = "\u{e1b2}";
 /// Lucide `check`.

@@ -27,9 +27,14 @@ pub mod troubles_ui;
 pub mod unlock_ui;
 
 use crate::{
-    command::AppCommand,
+    command::{self, AppCommand},
+    icons,
+    theme::tokens,
     view::{model::Model, state::View},
+    widget::button,
 };
+use egui::Ui;
+use velo_protocol::model::EntityKey;
 
 /// What a panel works with.
 pub struct Cx<'a> {
@@ -52,5 +57,19 @@ impl Cx<'_> {
     /// Whether tasks, projects and everything in them may be changed.
     pub fn may_edit(&self) -> bool {
         self.model.standing.may_edit()
+    }
+}
+
+/// The star that makes something a favourite, or none any more.
+fn star(ui: &mut Ui, cx: &mut Cx<'_>, key: EntityKey) {
+    if !cx.model.personal.is_open() {
+        return;
+    }
+    let is_favourite = cx.model.personal.is_favourite(key);
+    let name = if is_favourite { "Remove from favourites" } else { "Add to favourites" };
+    let keys = command::entry(&AppCommand::Favourite).and_then(|named| named.keys);
+    let color = is_favourite.then(|| tokens(ui.ctx()).warn);
+    if button::icon_in(ui, icons::STAR, color, name, keys).clicked() {
+        cx.say(AppCommand::ToggleFavourite(key));
     }
 }

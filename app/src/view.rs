@@ -16,6 +16,7 @@ pub mod members;
 pub mod model;
 pub mod onboarding;
 pub mod peers;
+pub mod personal;
 pub mod phrase;
 pub mod picker;
 pub mod picture;

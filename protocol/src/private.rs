@@ -145,6 +145,11 @@ impl KnownWorkspace {
         ])
     }
 
+    /// The change that takes it off the list. What else is kept about it stays.
+    pub fn forget(&self) -> Change {
+        About::workspace(self.id).keep([(personal::SECRET, Value::Unset)])
+    }
+
     fn read(private: &Workspace, about: About) -> Option<Self> {
         if about != About::workspace(about.workspace) {
             return None;

@@ -37,6 +37,10 @@ pub(super) enum Pending {
     Edited { done: String, typed: Source },
     /// To save a text of a task.
     Saved(Of, Part),
+    /// To keep something for the person alone.
+    Kept,
+    /// To keep a comment that is not finished.
+    Draft(Of, String),
     /// Undo or redo.
     Undone { again: bool },
     /// A ticket.
@@ -115,6 +119,7 @@ impl VeloApp {
                     self.save(of);
                 }
             }
+            (Pending::Draft(of, _), _) => self.view.draft.answered(of),
             (Pending::Undone { again }, Reply::Edited { operations, kept, .. }) => {
                 self.say(edit::undone(again, operations > 0, &kept), Tone::Done, false);
             }
@@ -158,6 +163,13 @@ impl VeloApp {
             Pending::Invited => self.no_ticket(problem),
             Pending::Saved(of, part) => {
                 self.view.detail.refused(of, part, &problem);
+                self.say(problem, Tone::Problem, false);
+            }
+            Pending::Draft(of, text) => {
+                self.view.draft.answered(of);
+                if self.view.detail.of() != Some(of) {
+                    self.view.detail.give_back(of, Line::Comment, &text);
+                }
                 self.say(problem, Tone::Problem, false);
             }
             Pending::Edited { typed: Source::Dialog(dialog), .. } => self.ask_again(dialog, problem),

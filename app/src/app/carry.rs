@@ -82,6 +82,12 @@ impl VeloApp {
             }
             AppCommand::OpenDialog(dialog) => self.open_dialog(dialog),
             AppCommand::Dismiss(at) => self.view.toasts.dismiss(at),
+            AppCommand::Favourite => {
+                if let Some(key) = self.favourite_target() {
+                    self.toggle_favourite(key);
+                }
+            }
+            AppCommand::ToggleFavourite(key) => self.toggle_favourite(key),
             other => self.connect(other),
         }
     }
@@ -171,6 +177,7 @@ impl VeloApp {
     fn show_layout(&mut self, layout: Layout) {
         self.view.page = Page::Project;
         self.view.preferences.layout = layout;
+        self.keep_layout(layout);
         self.keep_preferences();
     }
 

@@ -11,6 +11,7 @@ impl VeloApp {
     /// Saves what was typed and waits until it is on the disk, or for some seconds. For the end of
     /// the app, before the node stops.
     pub fn finish(&mut self) {
+        self.leave_draft();
         for of in self.view.detail.unsaved() {
             self.save(of);
         }
@@ -58,7 +59,9 @@ impl VeloApp {
         let open = self.view.open.map(|task| (workspace.id(), task));
         if self.view.detail.of() != open {
             self.save_typed();
+            self.leave_draft();
             self.view.detail.turn_to(open);
+            self.view.read_to = open.map(|(_, task)| (task, self.model.personal.read_to(task)));
         }
         self.view.detail.follow(workspace);
     }

@@ -250,6 +250,10 @@ impl Bridge for NodeBridge {
         self.node.workspace(id)
     }
 
+    fn private(&self) -> Option<Workspace> {
+        self.node.private()
+    }
+
     fn peers(&self) -> Vec<Peer> {
         let peer = |info: velo_node::handle::PeerInfo| Peer {
             status: info.status,

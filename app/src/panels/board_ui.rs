@@ -73,7 +73,8 @@ fn restack(ui: &Ui, cx: &mut Cx<'_>) {
         // Measuring reads every card. In a long column all get the same height instead.
         let measured = column.tasks.len() <= MEASURED;
         let heights = column.tasks.iter().map(|task| {
-            let card = measured.then(|| view.cards.get(workspace, &cx.model.names, *task, cx.model.moment));
+            let card = measured
+                .then(|| view.cards.get(workspace, cx.model.names_and_personal(), *task, cx.model.moment));
             card.flatten().map_or(card_ui::HIGHEST, |card| card_ui::height(ui, &card))
         });
         Rc::new(Stack::new(heights, GAP))
@@ -216,7 +217,7 @@ fn empty_column(ui: &Ui, origin: egui::Pos2, may: bool) {
 
 fn read(cx: &mut Cx<'_>, task: EntityId) -> Option<Rc<Card>> {
     let workspace = cx.model.workspace.as_ref()?;
-    cx.view.cards.get(workspace, &cx.model.names, task, cx.model.moment)
+    cx.view.cards.get(workspace, cx.model.names_and_personal(), task, cx.model.moment)
 }
 
 fn card(ui: &mut Ui, cx: &mut Cx<'_>, task: EntityId, rect: Rect) {

@@ -126,7 +126,8 @@ fn meta(painter: &Painter, rect: Rect, card: &Card, tokens: &Tokens) {
         put(icons::LIST_CHECKS, &format!("{}/{}", card.steps.0, card.steps.1), color);
     }
     if card.comments > 0 {
-        put(icons::MESSAGE_SQUARE, &card.comments.to_string(), tokens.muted);
+        let color = if card.unread > 0 { tokens.accent } else { tokens.muted };
+        put(icons::MESSAGE_SQUARE, &card.comments.to_string(), color);
     }
     avatars(painter, pos2(rect.right() - 10.0, y), card, tokens);
 }
@@ -152,5 +153,9 @@ pub fn due_color(tokens: &Tokens, urgency: Urgency, finished: bool) -> Color32 {
 
 /// What a card is called for those who do not see it.
 pub fn spoken(card: &Card) -> String {
-    card.title.clone()
+    match card.unread {
+        0 => card.title.clone(),
+        1 => format!("{}, 1 new comment", card.title),
+        count => format!("{}, {count} new comments", card.title),
+    }
 }

@@ -40,7 +40,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, task: EntityId)
         match &told.what {
             What::Happened(sentence) => happened(ui, sentence, &date::ago(told.at_ms, moment), tokens),
             What::Said(id) => {
-                let said = Said::read(workspace, &cx.model.names, *id, moment);
+                let mut said = Said::read(workspace, &cx.model.names, *id, moment);
+                let before = cx.view.read_to.filter(|(of, _)| *of == task);
+                said.is_new =
+                    before.is_some_and(|(_, read_to)| cx.model.personal.is_new(workspace, *id, read_to));
                 ui.push_id(id.0, |ui| one(ui, cx, workspace, *id, &said));
             }
         }
@@ -68,6 +71,8 @@ struct Said {
     initials: String,
     color: usize,
     when: String,
+    /// Whether it had not been read when the task was opened.
+    is_new: bool,
 }
 
 impl Said {
@@ -90,7 +95,7 @@ impl Said {
             None => created.map(|(when, _)| date::ago(when.ms(), moment)).unwrap_or_default(),
         };
         let color = who.map_or_else(|| color_of(name.as_bytes()), |who| who.color);
-        Self { initials: initials(&name), name, color, when }
+        Self { initials: initials(&name), name, color, when, is_new: false }
     }
 }
 
@@ -105,6 +110,9 @@ fn one(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId, said: 
             ui.horizontal(|ui| {
                 ui.label(RichText::new(&said.name).font(fonts::semibold(size::BODY)).color(tokens.text));
                 ui.label(RichText::new(&said.when).font(fonts::regular(size::SMALL)).color(tokens.muted));
+                if said.is_new {
+                    ui.label(RichText::new("New").font(fonts::semibold(size::SMALL)).color(tokens.accent));
+                }
             });
             CommonMarkViewer::new().show(ui, cx.markdown, text);
         });

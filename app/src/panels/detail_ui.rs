@@ -68,6 +68,7 @@ fn head(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
                 cx.say(AppCommand::ForTask(id, task));
             }
         }
+        super::star(ui, cx, EntityKey::new(Kind::Task, id));
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.add_space(20.0);
             let project = workspace
@@ -263,7 +264,7 @@ fn labels(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
 
 fn read(cx: &mut Cx<'_>, id: EntityId) -> Option<std::rc::Rc<card::Card>> {
     let workspace = cx.model.workspace.as_ref()?;
-    cx.view.cards.get(workspace, &cx.model.names, id, cx.model.moment)
+    cx.view.cards.get(workspace, cx.model.names_and_personal(), id, cx.model.moment)
 }
 
 /// Markdown to read; a text field as soon as it is clicked.

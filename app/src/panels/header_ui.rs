@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use egui::{Align, Frame, Margin, RichText, Ui, vec2};
+use velo_protocol::model::{EntityKey, Kind};
 
 /// Paints the header.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -22,6 +23,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.set_min_height(measure::HEADER - 1.0);
             ui.spacing_mut().item_spacing.x = space::XS;
             breadcrumb(ui, cx);
+            if let Some(project) = cx.view.board.project().filter(|_| cx.view.page == Page::Project) {
+                super::star(ui, cx, EntityKey::new(Kind::Project, project));
+            }
             ui.add_space(space::M);
             if cx.view.page == Page::Project && cx.view.board.project().is_some() {
                 tabs(ui, cx);

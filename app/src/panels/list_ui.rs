@@ -112,7 +112,10 @@ fn heading(ui: &Ui, cx: &Cx<'_>, column: usize, rect: Rect) {
 fn row(ui: &mut Ui, cx: &mut Cx<'_>, column: usize, task: EntityId, rect: Rect) {
     let tokens = tokens(ui.ctx());
     let Some(workspace) = &cx.model.workspace else { return };
-    let Some(card) = cx.view.cards.get(workspace, &cx.model.names, task, cx.model.moment) else { return };
+    let Some(card) = cx.view.cards.get(workspace, cx.model.names_and_personal(), task, cx.model.moment)
+    else {
+        return;
+    };
     let category = cx.view.board.columns.get(column).map_or(1, |column| column.category);
     let response = ui.interact(rect, Id::new(("row", task.0)), Sense::click());
     let selected = cx.view.open == Some(task) || cx.view.cursor == Some(task);

@@ -42,6 +42,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(space::S);
         places(ui, cx);
         ui.add_space(space::M);
+        favourites(ui, cx);
         projects(ui, cx);
     });
     ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
@@ -184,6 +185,45 @@ fn without_project(ui: &mut Ui, cx: &mut Cx<'_>, tokens: &Tokens) {
     if button::row(ui, row).clicked() {
         cx.say(AppCommand::ShowPage(Page::WithoutProject));
     }
+}
+
+/// What the person uses most. Only while there is something: an empty heading helps nobody.
+fn favourites(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let tokens = tokens(ui.ctx());
+    let all = &cx.model.personal.favourites;
+    if all.is_empty() {
+        return;
+    }
+    ui.horizontal(|ui| {
+        ui.add_space(space::S);
+        ui.label(RichText::new("Favourites").font(fonts::medium(size::SMALL)).color(tokens.muted));
+    });
+    // Half of the height at most: the projects stay within reach.
+    let most = (ui.available_height() / 2.0).max(60.0);
+    let height = (all.len() as f32 * 30.0).min(most);
+    let area = ScrollArea::vertical().id_salt("favourites").max_height(height).auto_shrink([false, true]);
+    area.show_rows(ui, 30.0, all.len(), |ui, rows| {
+        for (key, name) in all.get(rows).unwrap_or_default() {
+            let (selected, show) = match key.kind {
+                Kind::Project => {
+                    let shown = cx.view.page == Page::Project && cx.view.board.project() == Some(key.id);
+                    (shown && cx.view.open.is_none(), AppCommand::ShowProject(key.id))
+                }
+                _ => (cx.view.open == Some(key.id), AppCommand::Open(key.id)),
+            };
+            let row = Row { icon: icons::STAR, color: tokens.warn, text: name, end: "", selected };
+            let response = button::row(ui, row);
+            if response.clicked() {
+                cx.out.push(show);
+            }
+            response.context_menu(|ui| {
+                if button::words(ui, Weight::Quiet, icons::STAR, "Remove from favourites").clicked() {
+                    cx.out.push(AppCommand::ToggleFavourite(*key));
+                }
+            });
+        }
+    });
+    ui.add_space(space::M);
 }
 
 fn projects(ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -3,6 +3,7 @@
 use super::{
     date::{self, Moment, Urgency},
     directory::Directory,
+    personal::Personal,
 };
 use std::{collections::BTreeMap, rc::Rc};
 use velo_protocol::{
@@ -33,6 +34,8 @@ pub struct Card {
     pub steps: (usize, usize),
     /// How many comments.
     pub comments: usize,
+    /// How many of them the person has not read.
+    pub unread: usize,
     /// Whether a field of it has more than one value.
     pub conflict: bool,
     /// Whether it stands in a column of finished work.
@@ -41,7 +44,12 @@ pub struct Card {
 
 impl Card {
     /// Reads a shown task.
-    pub fn read(workspace: &Workspace, names: &Directory, id: EntityId, moment: Moment) -> Option<Self> {
+    pub fn read(
+        workspace: &Workspace,
+        (names, personal): (&Directory, &Personal),
+        id: EntityId,
+        moment: Moment,
+    ) -> Option<Self> {
         let view = workspace.task(id)?;
         let key = EntityKey::new(Kind::Task, id);
         let finished = workspace.column_of(id).is_some_and(|column| is_finished(workspace, column));
@@ -55,6 +63,7 @@ impl Card {
             assignees: assignees(workspace, names, key),
             steps: steps(workspace, id),
             comments: workspace.comments(id).len(),
+            unread: personal.unread(workspace, id),
             conflict: !workspace.conflicts_of(key).is_empty(),
             finished,
         })
@@ -112,19 +121,18 @@ fn steps(workspace: &Workspace, task: EntityId) -> (usize, usize) {
     (done, items.len() + subtasks.len())
 }
 
-/// Cards read at one revision on one day.
+/// Cards read at one revision, of the workspace and of what is kept privately, on one day.
 #[derive(Debug, Default)]
 pub struct Cards {
-    revision: u64,
-    today: i32,
+    of: (u64, u64, i32),
     read: BTreeMap<EntityId, Option<Rc<Card>>>,
 }
 
 impl Cards {
     /// Forgets what was read when the workspace or the day has changed.
-    pub fn keep_for(&mut self, revision: u64, today: i32) {
-        if (self.revision, self.today) != (revision, today) {
-            *self = Self { revision, today, read: BTreeMap::new() };
+    pub fn keep_for(&mut self, of: (u64, u64, i32)) {
+        if self.of != of {
+            *self = Self { of, read: BTreeMap::new() };
         }
     }
 
@@ -137,7 +145,7 @@ impl Cards {
     pub fn get(
         &mut self,
         ws: &Workspace,
-        names: &Directory,
+        names: (&Directory, &Personal),
         id: EntityId,
         moment: Moment,
     ) -> Option<Rc<Card>> {

@@ -10,6 +10,7 @@ use super::{
     members::{self, Members},
     onboarding::UNNAMED,
     peers::{self, Chip, Row},
+    personal::Personal,
     quick_add::NamedProject,
     standing::Standing,
 };
@@ -41,6 +42,8 @@ pub struct Model {
     pub members: Members,
     /// The other devices.
     pub peers: Vec<Row>,
+    /// What the person keeps for themselves.
+    pub personal: Personal,
     /// How far everybody agrees.
     pub chip: Chip,
     /// Where this device can be reached.
@@ -76,6 +79,7 @@ impl Model {
             standing: Standing::default(),
             members: Members::default(),
             peers: Vec::new(),
+            personal: Personal::default(),
             chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
             addresses: Vec::new(),
             me: bridge.me(),
@@ -88,6 +92,11 @@ impl Model {
             statuses: Vec::new(),
             of: None,
         }
+    }
+
+    /// What a card is read with.
+    pub fn names_and_personal(&self) -> (&Directory, &Personal) {
+        (&self.names, &self.personal)
     }
 
     /// Takes what is new. Returns whether the workspace's content changed.
@@ -106,6 +115,7 @@ impl Model {
             self.of = None;
             return false;
         };
+        self.personal.renew(bridge.private(), workspace, self.me.person);
         let statuses = bridge.peers();
         let minute = self.moment.wall_ms / 60_000;
         let of = Some((workspace.id(), workspace.revision(), minute));

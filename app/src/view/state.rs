@@ -6,6 +6,7 @@ use super::{
     detail::Detail,
     keys::KeysDialog,
     onboarding::Onboarding,
+    personal::DraftKeeper,
     phrase::{self, Phrase},
     picker::Picker,
     picture::PictureField,
@@ -18,6 +19,7 @@ use velo_protocol::{
     access::Role,
     id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
     ticket::Ticket,
+    time::Hlc,
 };
 
 /// What fills the window beside the sidebar.
@@ -248,6 +250,10 @@ pub struct View {
     pub open: Option<EntityId>,
     /// What is being typed about it.
     pub detail: Detail,
+    /// Keeps the comment that is being written about it.
+    pub draft: DraftKeeper,
+    /// Up to when its comments had been read when it was opened.
+    pub read_to: Option<(EntityId, Hlc)>,
     /// What happened to it.
     pub story: Story,
     /// Whether those who are no longer in are shown.

@@ -34,6 +34,11 @@ pub fn tip(response: Response, name: &str, keys: Option<Keys>) -> Response {
 
 /// A square button with an icon; its name is in the tooltip.
 pub fn icon(ui: &mut Ui, sign: &str, name: &str, keys: Option<Keys>) -> Response {
+    icon_in(ui, sign, None, name, keys)
+}
+
+/// As [`icon`], in a colour that tells something.
+pub fn icon_in(ui: &mut Ui, sign: &str, color: Option<Color32>, name: &str, keys: Option<Keys>) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(measure::TARGET), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, ui.is_enabled(), name));
     let tokens = tokens(ui.ctx());
@@ -41,7 +46,7 @@ pub fn icon(ui: &mut Ui, sign: &str, name: &str, keys: Option<Keys>) -> Response
     if hot {
         ui.painter().rect_filled(rect, CornerRadius::same(radius::M), tokens.hover);
     }
-    let color = if hot { tokens.text } else { tokens.secondary };
+    let color = color.unwrap_or(if hot { tokens.text } else { tokens.secondary });
     mark::icon(ui.painter(), rect.center(), sign, 15.0, color);
     focus_ring(ui, &response, rect, radius::M);
     tip(response.on_hover_cursor(CursorIcon::PointingHand), name, keys)

@@ -89,7 +89,8 @@ impl Device {
 
     /// A device of the person drawn from a seed.
     pub fn of(person: u8, device: u8) -> Shared {
-        let identity = Identity::from_seeds([person; 32], &[device; 32]);
+        let mut identity = Identity::from_seeds([person; 32], &[device; 32]);
+        identity.private = Some(Box::new(Root::from_seed([person; 32]).private_workspace()));
         Rc::new(RefCell::new(Self {
             replica: Replica::new(identity.clone(), [(device ^ 0x80).wrapping_add(1); 32]),
             identity,
@@ -314,6 +315,11 @@ fn deliver(from: &Shared, sender: DeviceId, to: &Shared) -> bool {
 pub struct TestBridge(pub Shared);
 
 impl Bridge for TestBridge {
+    fn private(&self) -> Option<Workspace> {
+        let device = self.0.borrow();
+        device.replica.private_id().and_then(|id| device.replica.workspace(id).cloned())
+    }
+
     fn moment(&self) -> Moment {
         Moment { wall_ms: self.0.borrow().now.wall_ms, offset_s: 0 }
     }
@@ -324,7 +330,9 @@ impl Bridge for TestBridge {
     }
 
     fn workspaces(&self) -> Vec<WorkspaceId> {
-        self.0.borrow().replica.workspaces()
+        let device = self.0.borrow();
+        let private = device.replica.private_id();
+        device.replica.workspaces().into_iter().filter(|id| Some(*id) != private).collect()
     }
 
     fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {

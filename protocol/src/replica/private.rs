@@ -9,7 +9,7 @@ use crate::{
     log::EntryKind,
     model::{EntityKey, Kind},
     op::DataBody,
-    private::{self, About, KnownWorkspace},
+    private::{self, KnownWorkspace},
     ticket::SessionSecret,
     time::Now,
 };
@@ -99,9 +99,7 @@ impl Replica {
             let listed = known.iter().find(|known| known.id == *id);
             if access.role_of(person).is_none() {
                 let is_out = access.why_out(person).is_some();
-                return listed
-                    .filter(|_| is_out)
-                    .map(|_| Change::Delete { key: About::workspace(*id).key() });
+                return listed.filter(|_| is_out).map(KnownWorkspace::forget);
             }
             let invited = holding.record.way.invited();
             let addresses = invited.map_or_else(Vec::new, |invited| invited.ticket.addresses.clone());
