@@ -16,6 +16,8 @@ mod newer;
 mod opening;
 #[path = "sync/repair.rs"]
 mod repair;
+#[path = "sync/shares.rs"]
+mod shares;
 #[path = "sync/strangers.rs"]
 mod strangers;
 #[path = "sync/switch.rs"]

@@ -101,14 +101,22 @@ impl Access {
         })
     }
 
-    /// Where people, devices and tickets were taken away, so that they shall read no further.
+    /// Where people, devices and tickets were taken away, so that they shall read no further. Whoever
+    /// was in and is out is so by one of these: also who was let in by somebody who might not any more.
     pub fn removals(&self) -> impl Iterator<Item = EntryAt> + '_ {
-        let takes = |kind| {
-            let removes = matches!(kind, ActKind::Cap { role: None, .. });
-            removes || matches!(kind, ActKind::Unlink { .. } | ActKind::Revoke { .. })
+        let takes = |kind| match kind {
+            ActKind::Cap { role: None, .. } | ActKind::Unlink { .. } | ActKind::Revoke { .. } => true,
+            // Nobody else has let anybody in.
+            ActKind::Cap { subject, .. } => self.could_let_in(subject),
+            _ => false,
         };
         let effective = self.acts.0.iter().filter(|stored| stored.verdict.is_effective());
         effective.filter(move |stored| takes(stored.act.kind)).map(|stored| stored.act.at)
+    }
+
+    fn could_let_in(&self, person: PersonId) -> bool {
+        let grants = self.people.get(&person).map_or(&[][..], |person| &person.grants);
+        grants.iter().any(|no| self.grant(*no).is_some_and(|grant| grant.role >= Role::Admin))
     }
 
     /// Whether somebody joined with a ticket.
