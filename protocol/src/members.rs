@@ -11,7 +11,7 @@
 use crate::{
     access::{Access, Act, ActKind, Link, Role, Segment, Why},
     causality::Frontier,
-    control::{Control, ControlError, Invite, Join},
+    control::{Cap, Control, ControlError, Invite, Join},
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::wrap::RecipientKey,
     limits,
@@ -68,6 +68,8 @@ pub struct Members {
     /// Chains by person.
     chains: BTreeMap<PersonId, BTreeSet<ChainNo>>,
     invites: BTreeMap<EntryAt, (EntryId, Invite)>,
+    /// Entries that remove people, and their authors.
+    removals: BTreeMap<EntryAt, (EntryId, PersonId)>,
     /// By device: the keys that certificates name for it. One, unless it was certified twice.
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
     /// By device: the people whose certificates name it. One, unless its owner plays two.
@@ -88,6 +90,7 @@ impl Members {
             brought: BTreeMap::new(),
             chains: BTreeMap::new(),
             invites: BTreeMap::new(),
+            removals: BTreeMap::new(),
             receiving: BTreeMap::new(),
             owners: BTreeMap::new(),
             recovery: BTreeMap::new(),
@@ -303,8 +306,10 @@ impl Members {
             self.recovery.entry(person).or_default().insert(turn.at, (device, key));
             is_news = true;
         }
-        if let Control::Invite(invite) = control {
-            self.invites.insert(turn.at, (turn.id, *invite));
+        match control {
+            Control::Invite(invite) => _ = self.invites.insert(turn.at, (turn.id, *invite)),
+            Control::Cap(Cap { role: None, .. }) => _ = self.removals.insert(turn.at, (turn.id, person)),
+            _ => {}
         }
         is_news
     }
@@ -324,20 +329,19 @@ impl Members {
         readers
     }
 
-    /// Open tickets that this device made and that have done their service: those for one person that
-    /// somebody used, and those whose time has been over for long.
-    pub fn spent_invites(&self, device: DeviceId, wall_ms: u64) -> Vec<EntryId> {
-        let own = self
-            .access
-            .invites()
-            .filter(|(at, _)| self.access.act(*at).is_some_and(|invite| invite.device == device));
-        let spent = own.filter_map(|(at, _)| {
-            let (id, invite) = self.invites.get(&at)?;
-            let used = invite.single_use && self.access.is_used(at);
+    /// Open tickets that a device withdraws by itself. Those it made and that have done their service: for
+    /// one person, and somebody used it, or their time has been over for long. And anybody's that somebody
+    /// may have seen who is gone since, if nobody withdrew them then.
+    pub fn spent_invites(&self, device: DeviceId, wall_ms: u64) -> BTreeSet<EntryId> {
+        let access = &self.access;
+        let open = access.invites().filter_map(|(at, _)| Some((at, self.invites.get(&at)?)));
+        let spent = open.filter(|(at, (_, invite))| {
+            let used = invite.single_use && access.is_used(*at);
             let over = wall_ms > invite.expires_ms.saturating_add(limits::EXPIRED_INVITE_MS);
-            (used || over).then_some(*id)
+            (used || over) && access.act(*at).is_some_and(|invite| invite.device == device)
         });
-        spent.collect()
+        let left_behind = access.left_behind().into_iter().filter_map(|at| self.invites.get(&at));
+        spent.map(|(_, invite)| invite).chain(left_behind).map(|(id, _)| *id).collect()
     }
 
     /// Whether a device is or was one of somebody who is or was in. Certificates count whoever brought
@@ -381,8 +385,8 @@ impl Members {
             if let Some(role) = self.access.role_of(person) {
                 let devices = self.access.devices(person).filter(|device| device.0 != person.0).collect();
                 roster.members.insert(person, Standing { role, devices });
-            } else if let Some(why) = self.access.why_out(person) {
-                roster.former.insert(person, self.parting(why));
+            } else if let Some(parting) = self.parting(person) {
+                roster.former.insert(person, parting);
             }
         }
         let open = self.access.invites().filter_map(|(at, role)| {
@@ -398,14 +402,16 @@ impl Members {
         roster
     }
 
-    fn parting(&self, why: Why) -> Parting {
-        match why {
-            Why::Removed { by } => {
-                self.access.act(by).map_or(Parting::Undone, |cap| Parting::Removed(cap.person))
-            }
-            Why::Left { .. } => Parting::Left,
-            _ => Parting::Undone,
-        }
+    /// Why somebody is out who was in, or was let in to no effect. Of several who removed them at the same
+    /// time, each device names the same.
+    pub fn parting(&self, person: PersonId) -> Option<Parting> {
+        let why = self.access.why_out(person)?;
+        let removals = self.access.removed_by(person).into_iter().filter_map(|at| self.removals.get(&at));
+        Some(match (removals.min(), why) {
+            (Some((_, by)), _) => Parting::Removed(*by),
+            (None, Why::NoAuthority) => Parting::Undone,
+            (None, _) => Parting::Left,
+        })
     }
 }
 

@@ -5,13 +5,14 @@
 #[path = "sync/device.rs"]
 mod device;
 
-use device::{Device, give, pair};
+use device::{Device, give, meet, pair};
 use velo_protocol::{
     access::Role,
     change::Change,
     id::{EntityId, PersonId, WorkspaceId},
     model::{EntityKey, Kind, profile},
     replica::{Command, Event, Refusal, Reply},
+    roster::Parting,
     ticket::Ticket,
     value::Value,
     workspace::Workspace,
@@ -277,4 +278,58 @@ fn a_device_that_was_taken_from_its_person_hears_it() {
     assert!(!shows(&phone, workspace, 2) && !shows(&phone, workspace, 3));
     let words = refused_role(phone.command(Command::Undo { workspace }));
     assert!(words.contains("taken from you"), "{words}");
+}
+
+#[test]
+fn tickets_that_somebody_has_seen_who_left_are_withdrawn_by_the_next_admin() {
+    let (mut anna, mut ben, workspace) = pair();
+    let mut chi = joins(3, &mut anna, workspace, Role::Member);
+    give(&anna, &mut ben, workspace);
+    let seen = ticket(&mut anna, workspace, Role::Member);
+    give(&anna, &mut ben, workspace);
+    let own = person(&ben);
+    set_role(&mut ben, workspace, own, None).unwrap();
+    let unseen = ticket(&mut anna, workspace, Role::Member);
+    give(&ben, &mut anna, workspace);
+    let open = |device: &Device| -> Vec<_> {
+        state(device, workspace).roster().invites.iter().map(|open| open.id).collect()
+    };
+    assert!(open(&anna).contains(&seen.invite), "not before another device holds the same");
+    meet(&mut anna, &mut chi);
+    anna.pass(12_000);
+    meet(&mut anna, &mut chi);
+    assert_eq!(open(&anna), [unseen.invite], "what was made without them is not for them");
+    assert_eq!(open(&anna), open(&chi));
+    // A new one is made knowing of it, and stays.
+    let new = ticket(&mut anna, workspace, Role::Member);
+    meet(&mut anna, &mut chi);
+    anna.pass(12_000);
+    meet(&mut anna, &mut chi);
+    assert!(open(&chi).contains(&new.invite));
+}
+
+/// Two removals that cross: whoever heard of which first, both say the same name.
+#[test]
+fn who_removed_somebody_is_the_same_on_every_device() {
+    let mut named = std::collections::BTreeSet::new();
+    for number in 10..16 {
+        let (mut anna, mut ben, workspace) = pair();
+        set_role(&mut anna, workspace, person(&ben), Some(Role::Owner)).unwrap();
+        let chi = joins(number, &mut anna, workspace, Role::Member);
+        give(&anna, &mut ben, workspace);
+        for device in [&mut anna, &mut ben] {
+            set_role(device, workspace, person(&chi), None).unwrap();
+        }
+        let (before_a, before_b) = (anna.runs(workspace), ben.runs(workspace));
+        for (device, runs) in [(&mut anna, before_b), (&mut ben, before_a)] {
+            let wire = device::Wire::member(98, device, workspace);
+            wire.say_runs(device, workspace, runs);
+        }
+        let of = |device: &Device| state(device, workspace).roster().former[&person(&chi)];
+        assert_eq!(of(&anna), of(&ben));
+        anna.restart(false);
+        assert_eq!(of(&anna), of(&ben));
+        named.insert(of(&anna) == Parting::Removed(person(&anna)));
+    }
+    assert_eq!(named.len(), 2, "now one, now the other");
 }

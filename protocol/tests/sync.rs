@@ -18,6 +18,8 @@ mod opening;
 mod private;
 #[path = "sync/repair.rs"]
 mod repair;
+#[path = "sync/shares.rs"]
+mod shares;
 #[path = "sync/strangers.rs"]
 mod strangers;
 #[path = "sync/switch.rs"]

@@ -7,6 +7,7 @@ use crate::{
     id::{DeviceId, PersonId},
     store::{ChainNo, EntryAt},
 };
+use std::collections::BTreeMap;
 
 impl Access {
     /// The role somebody has now. `None`: no member.
@@ -62,6 +63,38 @@ impl Access {
         carried.role.is_none().then(|| self.why_lowered(carried))
     }
 
+    /// The removals by others that put somebody out: of those that leave nothing of what lets them in, the
+    /// ones that take the most of it. None if they are out by their own leaving, or in.
+    pub fn removed_by(&self, person: PersonId) -> Vec<EntryAt> {
+        let mut takes: BTreeMap<EntryAt, usize> = BTreeMap::new();
+        for grant in self.effective_grants(person) {
+            let removals = self.caps_on(grant, true).filter(|cap| cap.to.is_none());
+            let by_others: Vec<_> =
+                removals.map(|cap| &self.acts[cap.by]).filter(|cap| !cap.is_leaving()).collect();
+            if by_others.is_empty() {
+                return Vec::new();
+            }
+            for cap in by_others {
+                *takes.entry(cap.act.at).or_default() += 1;
+            }
+        }
+        let most = takes.values().copied().max();
+        takes.into_iter().filter(|(_, times)| Some(*times) == most).map(|(at, _)| at).collect()
+    }
+
+    /// Open tickets that were there already when somebody left or was removed, or a device was taken
+    /// away: whoever is gone may have seen them.
+    pub fn left_behind(&self) -> Vec<EntryAt> {
+        let open: Vec<EntryAt> = self.invites().map(|(at, _)| at).collect();
+        if open.is_empty() {
+            return open;
+        }
+        let departs = |kind| matches!(kind, ActKind::Cap { role: None, .. } | ActKind::Unlink { .. });
+        let effective = self.acts.0.iter().filter(|stored| stored.verdict.is_effective());
+        let departures: Vec<_> = effective.filter(|stored| departs(stored.act.kind)).collect();
+        open.into_iter().filter(|at| departures.iter().any(|departure| departure.saw(*at))).collect()
+    }
+
     /// The grant to cite for what needs the role `need`: the strongest that carries it now. `None`
     /// if there is none, or the device is not linked.
     pub fn best_auth(&self, person: PersonId, device: DeviceId, need: Role) -> Option<EntryAt> {
@@ -101,14 +134,22 @@ impl Access {
         })
     }
 
-    /// Where people, devices and tickets were taken away, so that they shall read no further.
+    /// Where people, devices and tickets were taken away, so that they shall read no further. Whoever
+    /// was in and is out is so by one of these: also who was let in by somebody who might not any more.
     pub fn removals(&self) -> impl Iterator<Item = EntryAt> + '_ {
-        let takes = |kind| {
-            let removes = matches!(kind, ActKind::Cap { role: None, .. });
-            removes || matches!(kind, ActKind::Unlink { .. } | ActKind::Revoke { .. })
+        let takes = |kind| match kind {
+            ActKind::Cap { role: None, .. } | ActKind::Unlink { .. } | ActKind::Revoke { .. } => true,
+            // Nobody else has let anybody in.
+            ActKind::Cap { subject, .. } => self.could_let_in(subject),
+            _ => false,
         };
         let effective = self.acts.0.iter().filter(|stored| stored.verdict.is_effective());
         effective.filter(move |stored| takes(stored.act.kind)).map(|stored| stored.act.at)
+    }
+
+    fn could_let_in(&self, person: PersonId) -> bool {
+        let grants = self.people.get(&person).map_or(&[][..], |person| &person.grants);
+        grants.iter().any(|no| self.grant(*no).is_some_and(|grant| grant.role >= Role::Admin))
     }
 
     /// Whether somebody joined with a ticket.

@@ -165,10 +165,9 @@ impl KeyRing {
         given.map(|given| given.effective = effective).is_some()
     }
 
-    /// Names the void entries that may have given a key away all the same: those of authors who are
-    /// still in, such as somebody who shared a key before hearing that they may not any more. What
-    /// others wrote gives nothing away that the choice does not see: whoever is out had the key by an
-    /// entry that counts, or has it not.
+    /// Names the void entries that may have given a key away all the same. Whom others gave it by such
+    /// entries is out by something that the choice does not go on without knowing of: see `knows` in
+    /// [`Self::to_write`].
     pub fn set_leaks(&mut self, leaks: BTreeSet<EntryId>) {
         self.leaks = leaks;
     }

@@ -11,7 +11,7 @@ use super::{
     write::{Draft, Written},
 };
 use crate::{
-    access::{Access, Act, ActKind, Role, Why},
+    access::{Access, Act, ActKind, Role},
     causality::Frontier,
     control::{CONTROL_VERSION, Cap, Grant, Invite, Join, Revoke},
     id::{EntryId, PersonId, WorkspaceId},
@@ -19,6 +19,7 @@ use crate::{
     log::EntryKind,
     model::{EntityKey, Kind},
     replica::{Logs, reader_of},
+    roster::Parting,
     store::EntryAt,
     ticket::Ticket,
     time::Now,
@@ -42,7 +43,7 @@ impl Holding {
             return self.refused.map_or(Refusal::Joining, |_| Refusal::Ticket(WITHDRAWN.to_owned()));
         }
         let (access, person) = (self.members.access(), self.record.origin.person);
-        let words = match (access.role_of(person), access.why_out(person)) {
+        let words = match (access.role_of(person), self.members.parting(person)) {
             (Some(role), _) if role >= need => {
                 "this device was taken from you: what you do here reaches nobody. Link it again with one of \
                  your other devices"
@@ -52,11 +53,11 @@ impl Holding {
                 let (are, can) = (role.with_article(), need.with_article());
                 format!("you are {are} here, and it takes {can}: an owner can change your role")
             }
-            (None, Some(Why::Removed { by })) => {
-                let by = access.act(by).map_or_else(String::new, |cap| self.state.person_name(cap.person));
+            (None, Some(Parting::Removed(by))) => {
+                let by = self.state.person_name(by);
                 format!("{by} removed you from this workspace: what you do here reaches nobody")
             }
-            (None, Some(Why::Left { .. })) => "you left this workspace: ask to be let in again".to_owned(),
+            (None, Some(Parting::Left)) => "you left this workspace: ask to be let in again".to_owned(),
             (None, _) => "you are not a member of this workspace: ask for a new ticket".to_owned(),
         };
         Refusal::Role(words)
@@ -132,13 +133,17 @@ pub(super) struct TicketWish {
 }
 
 impl Replica {
-    /// Withdraws own tickets that have done their service. Only when another device holds the same as
+    /// Withdraws own tickets that have done their service, and anybody's that somebody has seen who left
+    /// without being able to withdraw them. Only when another device holds the same as
     /// this one: a device that returns late would undo the joining of people it has not heard of.
     pub(super) fn withdraw_spent(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
-        let spent = holding.members.spent_invites(self.identity.device_id(), now.wall_ms);
         let may_write = self.read_only.is_none() && !holding.state.needs_update() && holding.syncs(now);
-        if spent.is_empty() || !may_write || holding.may(Role::Admin).is_err() {
+        if !may_write || holding.may(Role::Admin).is_err() {
+            return;
+        }
+        let spent = holding.members.spent_invites(self.identity.device_id(), now.wall_ms);
+        if spent.is_empty() {
             return;
         }
         let version = CONTROL_VERSION;

@@ -26,6 +26,7 @@ use crate::{
     time::Now,
 };
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 
 /// The keys under which this device receives: its own, and those of the tickets it came with.
 pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecord) -> Vec<ReceivingKey> {
@@ -138,12 +139,9 @@ impl Holding {
     ) {
         let readers = self.members.readers();
         let access = self.members.access();
-        let is_in =
-            |(person, device): (PersonId, DeviceId)| access.best_auth(person, device, Role::Viewer).is_some();
-        // Also what was shared with somebody who is out, and nobody counts, is not gone on with.
         let removals: Vec<EntryAt> = access.removals().collect();
-        let leaks = self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id);
-        self.ring.set_leaks(leaks.collect());
+        let leaks = self.leaks(&removals);
+        self.ring.set_leaks(leaks);
         let mut rotated = None;
         // A new epoch that does not fit into one entry is shared further, and then it fits.
         for attempt in 0..3 {
@@ -203,10 +201,34 @@ impl Holding {
         }
     }
 
+    /// Void key entries that may have given a key away all the same.
+    ///
+    /// As a rule there is none. Who shares an epoch honestly has applied its entry, and so all removals
+    /// that it names: they share it with nobody who is out by one of those, whether their share counts
+    /// or not. And nobody writes under an epoch that does not name every removal, so a share by
+    /// somebody whose role was lowered, or who never had it, makes nobody start another one. Only where
+    /// this device started an epoch and could not name a removal, others may have shared it without
+    /// knowing of that.
+    fn leaks(&self, removals: &[EntryAt]) -> BTreeSet<EntryId> {
+        let access = self.members.access();
+        let is_in =
+            |(person, device): (PersonId, DeviceId)| access.best_auth(person, device, Role::Viewer).is_some();
+        if self.rotated.as_ref().is_none_or(|(epoch, _)| self.names(*epoch, removals)) {
+            return BTreeSet::new();
+        }
+        self.void_keys.iter().filter(|(_, by)| is_in(**by)).map(|(id, _)| *id).collect()
+    }
+
     /// Whether the author of an epoch knew of these entries.
     fn has_seen(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
         let known = self.rotated.as_ref().filter(|(rotated, _)| *rotated == epoch);
-        if known.map_or(entries.is_empty(), |(_, known)| entries.iter().all(|entry| known.contains(entry))) {
+        let is_known = known.is_some_and(|(_, known)| entries.iter().all(|entry| known.contains(entry)));
+        is_known || self.names(epoch, entries)
+    }
+
+    /// Whether these entries lie in the past of an epoch's.
+    fn names(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
+        if entries.is_empty() {
             return true;
         }
         let Some(at) = self.logs.find(epoch) else { return false };

@@ -185,6 +185,13 @@ impl World {
         self.post(author, Body::Epoch(rotation.body))
     }
 
+    /// Whether the author of an epoch had seen every removal up to a version.
+    fn knows(&self, epoch: EntryId, view: usize) -> bool {
+        let removes = |version: &usize| !self.versions[version - 1].is_subset(&self.versions[*version]);
+        let last = (1..=view).rev().find(removes).unwrap_or(0);
+        self.entries.iter().any(|entry| entry.id == epoch && entry.view >= last)
+    }
+
     pub fn write(&mut self, device: usize) -> Option<EntryId> {
         let current = self.current(device).clone();
         if !current.contains(&device) {
@@ -192,7 +199,8 @@ impl World {
         }
         let current = all(current);
         for _ in 0..3 {
-            match self.devices[device].ring.to_write(&current, |_| true) {
+            let knows = |epoch| self.knows(epoch, self.devices[device].view);
+            match self.devices[device].ring.to_write(&current, knows) {
                 Write::Use(epoch) => return Some(epoch),
                 Write::Rotate => _ = self.rotate(device, &current),
                 Write::ShareFirst(epoch, missing) => {

@@ -1,9 +1,6 @@
 //! Who is served: not everybody who managed to write an entry, and whose ticket ended hears of it.
 
-use crate::{
-    device::*,
-    linking::{meet, talk},
-};
+use crate::device::*;
 use velo_protocol::{
     access::Role,
     codec,

@@ -387,3 +387,47 @@ pub fn give(from: &Device, to: &mut Device, workspace: WorkspaceId) {
     to.input(Input::PeerDown { peer: wire.id });
     to.outputs.clear();
 }
+
+/// Connects two devices and lets them talk until both have nothing to say but digests.
+pub fn meet(a: &mut Device, b: &mut Device) {
+    a.input(Input::PeerUp { peer: b.id() });
+    b.input(Input::PeerUp { peer: a.id() });
+    for _ in 0..40 {
+        talk(a, b);
+        a.pass(50);
+        b.pass(50);
+    }
+    let (of_a, of_b) = (a.id(), b.id());
+    a.input(Input::PeerDown { peer: of_b });
+    b.input(Input::PeerDown { peer: of_a });
+    // What was under way is lost with the connection.
+    frames(a, of_b);
+    frames(b, of_a);
+}
+
+pub fn talk(a: &mut Device, b: &mut Device) {
+    loop {
+        let (from_a, from_b) = (frames(a, b.id()), frames(b, a.id()));
+        if from_a.is_empty() && from_b.is_empty() {
+            break;
+        }
+        for frame in from_a {
+            b.input(Input::Received { peer: a.id(), frame });
+        }
+        for frame in from_b {
+            a.input(Input::Received { peer: b.id(), frame });
+        }
+    }
+}
+
+fn frames(device: &mut Device, to: DeviceId) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    device.outputs.retain(|output| match output {
+        Output::Send { peer, frame } if *peer == to => {
+            frames.push(frame.clone());
+            false
+        }
+        _ => true,
+    });
+    frames
+}

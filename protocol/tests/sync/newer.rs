@@ -49,7 +49,7 @@ fn needs_update(device: &mut Device, workspace: WorkspaceId) -> bool {
     refused
 }
 
-fn set_role(device: &mut Device, workspace: WorkspaceId, of: &Device, role: Option<Role>) {
+pub fn set_role(device: &mut Device, workspace: WorkspaceId, of: &Device, role: Option<Role>) {
     let person = of.identity.person;
     device.command(Command::SetRole { workspace, person, role }).unwrap();
 }

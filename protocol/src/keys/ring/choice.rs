@@ -4,11 +4,12 @@
 //! wrapped to: who has the key of a newer epoch that carries this one reads this one too. An epoch
 //! from before somebody joined has only old friends as recipients, and the one who joined, and was
 //! removed since, has its key all the same. So the readers of an epoch are the recipients of it and
-//! of every epoch that leads to it, also by void entries of those who are still in.
+//! of every epoch that leads to it.
 //!
 //! Nobody can tell for sure who has a key: a share may be on its way, or have been written by somebody
-//! who is out by now and counts for nothing. So after a removal nothing is written under an epoch that
-//! was started without knowing of it, whoever seems to have its key.
+//! who is out by now and counts for nothing. So after a removal nothing is written under an epoch that was
+//! started without knowing of it, whoever seems to have its key. Who shares a later one knows of the
+//! removal too, so what void shares say does not matter, but for [`KeyRing::set_leaks`].
 
 use super::{Epoch, KeyRing};
 use crate::{

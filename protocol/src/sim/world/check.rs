@@ -220,8 +220,7 @@ impl World {
             let replica = self.devices[*number].replica.as_ref();
             let state = replica.and_then(|replica| replica.workspace(workspace)).ok_or("no state")?;
             let roster = state.roster();
-            let former: Vec<_> = roster.former.keys().collect();
-            seen.insert(format!("{:?} {former:?} {:?}", roster.members, roster.invites));
+            seen.insert(format!("{:?} {:?} {:?}", roster.members, roster.former, roster.invites));
         }
         if seen.len() > 1 {
             return Err(format!("{} different rosters of equal entries", seen.len()));

@@ -17,7 +17,6 @@ use crate::{
         wrap::{ReceivingKey, RecipientKey},
     },
     log::{self, Entry, EntryKind},
-    log_set::LogSet,
     op,
     root::Root,
     roster::Roster,
@@ -97,6 +96,13 @@ impl Secrets {
     /// Who wrote an epoch's entry.
     pub fn author(&self, epoch: EntryId) -> Option<DeviceId> {
         self.entries.get(&epoch).map(|(by, _)| *by)
+    }
+
+    fn kind(&self, id: EntryId) -> Option<EntryKind> {
+        self.entries.get(&id).map(|(_, entry)| match entry {
+            KeyEntry::Epoch(_) => EntryKind::KEY_EPOCH,
+            KeyEntry::Share(_) => EntryKind::KEY_SHARE,
+        })
     }
 
     /// A ring that opens whatever any honest device, ticket or recovery key opens.
@@ -188,14 +194,13 @@ impl Secrets {
         &self,
         workspace: WorkspaceId,
         epoch: EntryId,
-        logs: &LogSet,
         roster: &Roster,
+        has: &dyn Fn(EntryId) -> bool,
     ) -> Option<Owner> {
-        let has = |id| logs.find(id).is_some_and(|at| logs.is_applied(at));
-        let readers = self.readers(epoch, &has);
+        let readers = self.readers(epoch, has);
         let owners = readers.iter().filter_map(|reader| self.owners.get(reader));
         let mut outside = owners.filter(|(owner, _)| !owner.is_in(roster));
-        let found = outside.find(|(_, secret)| self.opens(workspace, secret, epoch, &has));
+        let found = outside.find(|(_, secret)| self.opens(workspace, secret, epoch, has));
         found.map(|(owner, _)| *owner)
     }
 }
@@ -283,7 +288,15 @@ impl World {
         if !state.roster().former.is_empty() {
             self.coverage.count("key checked after somebody was out");
         }
-        match self.secrets.outsider(workspace, epoch, logs, state.roster()) {
+        // A cheat who has a key may give it to anybody, without an entry too: what it writes to no effect is
+        // none of a writer's business. What takes effect is seen, and the key not gone on with.
+        let has = |id| {
+            let at = logs.find(id).filter(|at| logs.is_applied(*at));
+            let kind = self.secrets.kind(id).unwrap_or(EntryKind::KEY_SHARE);
+            let is_honest = self.secrets.author(id).is_none_or(|author| self.honest_id(author));
+            at.is_some_and(|at| is_honest || replica.why_void(workspace, at, kind).is_none())
+        };
+        match self.secrets.outsider(workspace, epoch, state.roster(), &has) {
             None => Ok(()),
             Some(owner) if self.has_open_ticket(owner, state.roster()) => {
                 self.coverage.count("key that somebody out has by an open ticket");
