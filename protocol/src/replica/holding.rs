@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -49,6 +49,8 @@ pub(super) struct Holding {
     roster_is_old: bool,
     /// Own transactions, for undo.
     pub journal: Journal,
+    /// Own work that has no effect.
+    pub void: VoidWork,
     /// The chain of the own log, once it has an entry.
     pub own: Option<ChainNo>,
     /// What the last own entry had in its past.
@@ -89,6 +91,7 @@ impl Holding {
             refused: None,
             roster_is_old: false,
             journal: Journal::default(),
+            void: VoidWork::default(),
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
@@ -121,6 +124,8 @@ impl Holding {
             holding.unread.take().map_or(Ok(()), Err)?;
         }
         holding.refresh_roster();
+        holding.remember_settled(reader);
+        holding.refresh_void_work(reader);
         holding.find_own();
         Ok(holding)
     }
@@ -232,7 +237,7 @@ impl Holding {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        changed.extend(self.refresh_roster());
+        changed.extend(self.refresh_shown(reader));
         changed.sort_unstable();
         changed.dedup();
         (changed, failure.or(self.unread.take()))
@@ -252,6 +257,7 @@ impl Holding {
         let judged = self.members.note(&self.logs, &turn);
         if judged.is_news {
             (self.roster_is_old, self.writing) = (true, None);
+            self.void.look_again();
         }
         let keys = self.note_keys(&turn, judged.void.is_none());
         if judged.is_newer || keys.is_newer {
@@ -259,6 +265,9 @@ impl Holding {
         }
         if let Contents::Locked(epoch) = contents {
             self.ring.need(epoch);
+        }
+        if judged.void.is_some() && origin.device == self.record.origin.device {
+            self.void.look_again();
         }
         let mut changed = self.state.apply(&turn, judged.void).changed;
         if !judged.turned.is_empty() {
@@ -270,13 +279,24 @@ impl Holding {
         changed
     }
 
+    /// Shows who is in now, and what of one's own has no effect. Returns what changed by it.
+    pub fn refresh_shown(&mut self, reader: &dyn LogReader) -> Option<EntityKey> {
+        let roster = self.refresh_roster();
+        let void = self.refresh_void_work(reader);
+        roster.or_else(|| void.then(|| self.key()))
+    }
+
+    fn key(&self) -> EntityKey {
+        EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id))
+    }
+
     /// Shows who is in now. Returns what changed by it.
-    pub fn refresh_roster(&mut self) -> Option<EntityKey> {
+    fn refresh_roster(&mut self) -> Option<EntityKey> {
         if !std::mem::take(&mut self.roster_is_old) {
             return None;
         }
         self.state.set_roster(self.members.roster());
-        Some(EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id)))
+        Some(self.key())
     }
 
     /// Brings the state in step with verdicts that turned. Returns what changed. What cannot be read now
@@ -396,6 +416,7 @@ impl Holding {
             let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
             (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
+            self.void = durable.void;
         }
         Ok(changed)
     }
@@ -426,6 +447,7 @@ impl Holding {
             return;
         }
         let Some(Ok(body)) = self.contents(ready).plain().map(DataBody::read) else { return };
+        self.void.note(&body);
         if !founds(&body) {
             self.journal.note(ready.at, entry.id.prefix(), &body);
         }
