@@ -177,12 +177,12 @@ fn people_post_again_what_they_did_while_they_were_out() {
     assert!(!ben.ok(&["status"]).contains("have no effect"));
     assert_eq!(ben.json(&["status"])["you"].get("without_effect"), None);
     refused(&ben, &["member", "post-again", "--let-go"], 1, &["nothing to post again"]);
-    let _bens = ben.start_node();
-    anna.ok(&["peers", "add", _bens.addresses[0].as_str().unwrap()]);
+    let bens = ben.start_node();
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
     wait_for(&anna, &["task", "list"], |answer| answer.out.contains("Written apart too"));
     ben.ok(&["undo"]);
     wait_for(&anna, &["task", "list"], |answer| !answer.out.contains("Written apart"));
-    drop(annas);
+    drop((annas, bens));
 }
 
 #[test]
