@@ -92,6 +92,10 @@ pub enum AppCommand {
     Undo,
     /// Makes it again.
     Redo,
+    /// Posts again what has no effect because the person was out.
+    PostAgain,
+    /// Lets that go.
+    LetGo,
     /// Founds the first workspace.
     Found {
         /// Its name.
@@ -226,7 +230,9 @@ impl AppCommand {
             | Self::Shift(..)
             | Self::Restore(_)
             | Self::Undo
-            | Self::Redo => Need::Edit,
+            | Self::Redo
+            | Self::PostAgain
+            | Self::LetGo => Need::Edit,
             Self::Invite | Self::MakeTicket { .. } | Self::Withdraw(_) => Need::Invite,
             _ => Need::Nothing,
         }

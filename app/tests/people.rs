@@ -154,6 +154,64 @@ fn who_was_removed_hears_of_it_and_is_let_in_again() {
     assert!(!theirs.shows_part("removed you") && theirs.shows("New task"));
 }
 
+/// Ben, who was removed and did two things before he heard of it.
+fn worked_on() -> (Screen, Shared, WorkspaceId) {
+    let (screen, ben, id) = two(Role::Member);
+    part(&ben, &screen.device);
+    let person = ben.borrow().person();
+    screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    for text in ["Buy brushes", "Call the painter"] {
+        theirs.press(Key::C);
+        theirs.fill_in("Describe the task", text);
+        theirs.press(Key::Enter);
+    }
+    assert!(theirs.shows("Buy brushes"));
+    meet(&ben, &screen.device);
+    (screen, ben, id)
+}
+
+fn let_in(screen: &Screen, ben: &Shared, id: WorkspaceId) {
+    let (person, role) = (ben.borrow().person(), Some(Role::Member));
+    screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role });
+    talk(ben, &screen.device);
+}
+
+#[test]
+fn what_was_done_while_out_is_told_and_posted_again() {
+    let (screen, ben, id) = worked_on();
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Light);
+    assert!(theirs.shows_part("2 of your changes came after that, and have no effect"));
+    assert!(!theirs.shows("Buy brushes") && !theirs.shows("Post them again"));
+    let_in(&screen, &ben, id);
+    theirs.harness.run();
+    assert!(theirs.shows("2 changes you made while you were out have no effect."));
+    assert!(theirs.unnamed().is_empty(), "{:?}", theirs.unnamed());
+    theirs.click("Post them again");
+    assert!(theirs.shows("Buy brushes") && theirs.shows("Call the painter") && theirs.shows("Posted again"));
+    assert!(!theirs.shows_part("while you were out"));
+    talk(&ben, &screen.device);
+    let tasks = |device: &Shared| device.borrow().workspace(id).shown(Kind::Task).count();
+    assert_eq!(tasks(&ben), tasks(&screen.device));
+    theirs.control(Key::Z);
+    assert!(!theirs.shows("Buy brushes") && !theirs.shows("Call the painter"), "it is one step");
+    assert!(!theirs.shows_part("while you were out"), "and is not offered again");
+}
+
+#[test]
+fn what_was_done_while_out_is_let_go_after_a_question() {
+    let (screen, ben, id) = worked_on();
+    let_in(&screen, &ben, id);
+    let mut theirs = Screen::new(&ben, SIZE, Theme::Dark);
+    theirs.click("Leave them…");
+    assert!(theirs.shows("Leave these 2 changes?") && theirs.unnamed().is_empty());
+    theirs.click("Cancel");
+    assert!(theirs.shows_part("while you were out"));
+    theirs.click("Leave them…");
+    theirs.click("Leave without effect");
+    assert!(!theirs.shows_part("while you were out") && !theirs.shows("Buy brushes"));
+}
+
 #[test]
 fn a_viewer_sees_no_editing_controls() {
     let (screen, ben, id) = two(Role::Viewer);

@@ -325,6 +325,36 @@ fn removed() {
     });
 }
 
+/// Ben's board after two changes that came while he was out; let in again, if `back`.
+fn void_work(theme: Theme, back: bool) -> Screen {
+    let (screen, ben, id) = workshop(theme);
+    part(&ben, &screen.device);
+    let person = ben.borrow().person();
+    screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
+    let workspace = ben.borrow().workspace(id);
+    for (place, title) in [(1, "Replace the blade"), (3, "Call back today")] {
+        let key = EntityKey::new(Kind::Task, nth_task(&workspace, place));
+        let change = Change::Set { key, slot: task::TITLE.into(), value: Value::text(title) };
+        ben.borrow_mut().edit(id, vec![change]);
+    }
+    meet(&ben, &screen.device);
+    if back {
+        screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: Some(Role::Member) });
+        world::talk(&ben, &screen.device);
+    }
+    Screen::new(&ben, SIZE, theme)
+}
+
+#[test]
+fn removed_with_void_work() {
+    in_both_themes("removed_void_work", |theme| void_work(theme, false));
+}
+
+#[test]
+fn post_again() {
+    in_both_themes("post_again", |theme| void_work(theme, true));
+}
+
 #[test]
 fn members_narrow() {
     in_both_themes("members_narrow", |theme| {

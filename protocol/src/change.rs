@@ -31,6 +31,7 @@ use crate::{
 };
 use draft::Draft;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +173,34 @@ pub fn build(workspace: &Workspace, changes: &[Change], suffix: [u8; 2]) -> Resu
         play(&mut draft, change, suffix)?;
     }
     Ok(draft.finish())
+}
+
+/// As [`build`], passing over what does not fit into the state there is now. Also returns why each of
+/// those does not.
+pub fn build_fitting(
+    workspace: &Workspace,
+    changes: &[Change],
+    suffix: [u8; 2],
+) -> (Vec<Group>, Vec<ChangeError>) {
+    let mut draft = Draft::new(workspace);
+    let mut unfit = Vec::new();
+    // What could not be made is missed once, not for each of its fields.
+    let mut unmade = BTreeSet::new();
+    for change in changes {
+        let Err(error) = play(&mut draft, change, suffix) else { continue };
+        match change {
+            Change::Create { key, .. } => {
+                if !workspace.has_values(*key) {
+                    draft.hide(*key);
+                }
+                unmade.insert(*key);
+                unfit.push(error);
+            }
+            Change::Set { key, .. } | Change::Delete { key } if unmade.contains(key) => {}
+            _ => unfit.push(error),
+        }
+    }
+    (draft.finish(), unfit)
 }
 
 fn play(draft: &mut Draft<'_>, change: &Change, suffix: [u8; 2]) -> Result<(), ChangeError> {

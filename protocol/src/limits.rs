@@ -152,5 +152,12 @@ pub const RECENT_RUN_BYTES: usize = 16 * 1024 * 1024;
 /// Own entries remembered as undos or redos: those of the depth above, most of one entry each, and
 /// room for some as large as an import.
 pub const UNDO_ENTRIES: usize = 65_536;
+/// Own entries without effect that are looked through for what can be posted again: more than anybody
+/// writes before their device hears that they are out.
+pub const VOID_WORK: usize = 16_384;
+/// Own entries from the first of those on that are read on opening, to find what was posted again.
+pub const VOID_SCAN: usize = 65_536;
+/// Actions posted again at once; the rest is offered afterwards. Each takes an entry.
+pub const POSTED_AGAIN: usize = 1024;
 /// Sentences of an undo about what was left alone.
 pub const KEPT_SENTENCES: usize = 50;

@@ -150,6 +150,16 @@ impl Members {
         }
     }
 
+    /// Positions of a chain up to `end`, from and to, at which nothing that it takes a member to write has
+    /// an effect.
+    pub fn void_ranges(&self, chain: ChainNo, end: u64) -> Vec<(u64, u64)> {
+        let verdicts = self.verdicts.get(&(chain, Role::Member)).map_or(&[][..], Vec::as_slice);
+        let nexts = verdicts.iter().skip(1).map(|next| next.from - 1).chain([u64::MAX]);
+        let void = verdicts.iter().zip(nexts).filter(|(segment, _)| !segment.effective);
+        let ranges = void.map(|(segment, to)| (segment.from, to.min(end)));
+        ranges.filter(|(from, to)| from <= to).collect()
+    }
+
     /// The grant that the entry at a place rests on, if it lies in its past.
     pub fn cited(&self, at: EntryAt) -> Option<EntryAt> {
         let auths = self.auths.get(&at.chain).map_or(&[][..], Vec::as_slice);

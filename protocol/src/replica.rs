@@ -24,6 +24,7 @@ use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
+mod again;
 mod commands;
 mod compare;
 mod holding;

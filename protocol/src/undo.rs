@@ -23,7 +23,7 @@ use crate::{
     store::{ChainNo, EntryAt},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Consecutive entries of one chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,12 +87,19 @@ pub struct Journal {
     turns: BTreeMap<u64, bool>,
     /// The same, oldest first.
     turned: VecDeque<u64>,
+    /// First entries of transactions that make others again which had no effect.
+    again: BTreeSet<u64>,
 }
 
 impl Journal {
     /// Takes note of an own entry with a data body, in the order in which they were written.
     /// `prefix` is the entry's [`crate::id::EntryId::prefix`].
     pub fn note(&mut self, at: EntryAt, prefix: u64, body: &DataBody) {
+        if let Some(Reverts { transaction, redo: true }) = body.reverts
+            && self.note_again(at, prefix, transaction, body)
+        {
+            return;
+        }
         if let Some(reverts) = body.reverts {
             self.note_turn(prefix, reverts.redo);
         }
@@ -116,6 +123,31 @@ impl Journal {
         let next = self.undone.last()?;
         let reverts = Reverts { transaction: next.transaction.id, redo: true };
         Some(Step { reverts, spans: next.by.spans.clone() })
+    }
+
+    /// An entry may also make a transaction again that was never taken back: one that had no effect,
+    /// because its author was out. That is an action of its own, and takes the other one's place.
+    fn note_again(&mut self, at: EntryAt, prefix: u64, id: u64, body: &DataBody) -> bool {
+        let void = self.done.iter().rposition(|transaction| transaction.id == id);
+        let is_again = match body.continues {
+            Some(first) => self.again.contains(&first),
+            None => void.is_some(),
+        };
+        if !is_again {
+            return false;
+        }
+        if let Some(place) = void {
+            self.done.remove(place);
+        }
+        if let Some(first) = body.continues {
+            self.note_more(at, first, None);
+        } else {
+            self.again.insert(prefix);
+            if !body.groups.is_empty() {
+                self.note_new(at, prefix);
+            }
+        }
+        true
     }
 
     fn note_turn(&mut self, prefix: u64, redo: bool) {

@@ -75,6 +75,9 @@ pub struct Workspace {
     pub(crate) is_behind: bool,
     /// Who is in. Not stored: the access rule says it anew.
     pub(crate) roster: Arc<Roster>,
+    /// Own actions without effect because their author was out, and that can be posted again. Not
+    /// stored: the log says it anew.
+    pub(crate) void_work: usize,
     pub(crate) entities: OrdMap<EntityKey, Arc<Entity>>,
     /// Deleted entities that can be restored.
     pub(crate) deleted: OrdSet<EntityKey>,
@@ -135,6 +138,7 @@ impl Workspace {
             ciphers: Ciphers::default(),
             is_behind: false,
             roster: Arc::default(),
+            void_work: 0,
             entities: OrdMap::new(),
             deleted: OrdSet::new(),
             tree: tree::Tree::default(),
@@ -315,6 +319,17 @@ impl Workspace {
     /// Shows who is in now.
     pub fn set_roster(&mut self, roster: Roster) {
         self.roster = Arc::new(roster);
+    }
+
+    /// How many things that the person did on this device have no effect because they were out, and were
+    /// neither posted again nor let go.
+    pub fn void_work(&self) -> usize {
+        self.void_work
+    }
+
+    /// Says so, for tests of what shows it.
+    pub fn set_void_work(&mut self, count: usize) {
+        self.void_work = count;
     }
 
     /// People with a role, by name.

@@ -43,6 +43,8 @@ pub(super) enum Pending {
     Draft(Of, String),
     /// Undo or redo.
     Undone { again: bool },
+    /// To post void work again, or to let it go.
+    PostedAgain { post: bool },
     /// A ticket.
     Invited,
     /// A role, ticket or device, and what to say when it is done.
@@ -122,6 +124,9 @@ impl VeloApp {
             (Pending::Draft(of, _), _) => self.view.draft.answered(of),
             (Pending::Undone { again }, Reply::Edited { operations, kept, .. }) => {
                 self.say(edit::undone(again, operations > 0, &kept), Tone::Done, false);
+            }
+            (Pending::PostedAgain { post }, Reply::Edited { operations, kept, .. }) => {
+                self.say(edit::posted_again(post, operations > 0, &kept), Tone::Done, operations > 0);
             }
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),

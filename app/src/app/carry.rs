@@ -48,6 +48,8 @@ impl VeloApp {
             AppCommand::Restore(key) => self.restore(key),
             AppCommand::Undo => self.undo(false),
             AppCommand::Redo => self.undo(true),
+            AppCommand::PostAgain => self.post_again(true),
+            AppCommand::LetGo => self.post_again(false),
             AppCommand::Copy(text, what) => {
                 ctx.copy_text(text);
                 self.say(format!("{what} copied"), Tone::Done, false);
@@ -172,6 +174,13 @@ impl VeloApp {
         let Some(workspace) = self.workspace_id() else { return };
         let command = if again { Command::Redo { workspace } } else { Command::Undo { workspace } };
         self.send(Request::Replica(command), Pending::Undone { again });
+    }
+
+    /// Posts again what was done while the person was out, or lets it go.
+    fn post_again(&mut self, post: bool) {
+        let Some(workspace) = self.workspace_id() else { return };
+        let command = if post { Command::PostAgain { workspace } } else { Command::LetGo { workspace } };
+        self.send(Request::Replica(command), Pending::PostedAgain { post });
     }
 
     fn show_layout(&mut self, layout: Layout) {

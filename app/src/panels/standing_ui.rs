@@ -6,8 +6,8 @@ use crate::{
     fonts,
     theme::{size, space, tokens},
     view::{
-        standing::{Banner, Place},
-        state::{Dialog, Page},
+        standing::{Banner, Place, Standing},
+        state::{Confirm, Dialog, Page},
     },
     widget::{
         button::{self, Weight},
@@ -21,8 +21,9 @@ use egui::{
 
 /// Room for the sign before the sentence.
 const INDENT: f32 = 26.0;
-/// Room for what can be done, where something can.
+/// Room for one thing that can be done, and for two.
 const ACTION: f32 = 170.0;
+const ACTIONS: f32 = 250.0;
 const ROWS: usize = 6;
 const BUTTON: f32 = 30.0;
 
@@ -34,9 +35,10 @@ pub fn banner(ui: &mut Ui, cx: &mut Cx<'_>) {
     let color = if banner.grave { tokens.warn } else { tokens.info };
     // An empty page offers the same in its middle.
     let empty = cx.view.page == Page::Project && cx.view.board.project().is_none();
-    let action = action(&cx.model.standing.place).filter(|_| !empty);
+    let actions = if empty { Vec::new() } else { actions(&cx.model.standing) };
+    let taken = [0.0, ACTION, ACTIONS][actions.len().min(2)];
     let room = ui.available_width() - margin.sum().x;
-    let width = room - INDENT - if action.is_some() { ACTION } else { 0.0 };
+    let width = room - INDENT - taken;
     let galley = text::galley(
         ui.painter(),
         &banner.words,
@@ -45,7 +47,7 @@ pub fn banner(ui: &mut Ui, cx: &mut Cx<'_>) {
         width.max(120.0),
         ROWS,
     );
-    let least = if action.is_some() { BUTTON } else { 0.0 };
+    let least = if actions.is_empty() { 0.0 } else { BUTTON };
     let height = galley.size().y.max(least);
     let fill = tokens.app.lerp_to_gamma(color, 0.13);
     let frame = Frame::new().fill(fill).corner_radius(CornerRadius::ZERO).inner_margin(margin);
@@ -58,17 +60,27 @@ pub fn banner(ui: &mut Ui, cx: &mut Cx<'_>) {
         let icon = pos2(rect.left() + 8.0, top + (size::BODY * 1.45).round() / 2.0);
         mark::icon(ui.painter(), icon, banner.icon, 15.0, color);
         ui.painter().galley(pos2(rect.left() + INDENT, top), galley, tokens.text);
-        if let Some((words, command)) = action {
-            let rect = Rect::from_min_max(pos2(rect.right() - ACTION, rect.top()), rect.max);
-            let layout = Layout::right_to_left(Align::Center);
-            ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+        let rect = Rect::from_min_max(pos2(rect.right() - taken, rect.top()), rect.max);
+        let layout = Layout::right_to_left(Align::Center);
+        ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+            for (words, command) in actions {
                 offer(ui, cx, words, command);
-            });
-        }
+            }
+        });
     });
 }
 
-/// The next step that the app itself can do.
+/// The next steps that the app itself can do, from the right.
+fn actions(standing: &Standing) -> Vec<(&'static str, AppCommand)> {
+    let let_go = |count| AppCommand::OpenDialog(Dialog::Confirm(Confirm::LetGo(count)));
+    match standing.to_post_again() {
+        0 => action(&standing.place).into_iter().collect(),
+        1 => vec![("Post it again", AppCommand::PostAgain), ("Leave it…", let_go(1))],
+        many => vec![("Post them again", AppCommand::PostAgain), ("Leave them…", let_go(many))],
+    }
+}
+
+/// The next step of somebody who is not in.
 fn action(place: &Place) -> Option<(&'static str, AppCommand)> {
     let dialog = match place {
         Place::Waiting => Dialog::AddPeer { text: String::new(), problem: None },

@@ -32,6 +32,7 @@ pub fn question(confirm: Confirm, members: &Members) -> Question {
         Confirm::Leave => leaving(members),
         Confirm::StepDown(role) => stepping_down(role, members),
         Confirm::Unlink(device) => unlinking(device, members),
+        Confirm::LetGo(count) => letting_go(count),
     }
 }
 
@@ -107,6 +108,25 @@ fn unlinking(device: velo_protocol::id::DeviceId, members: &Members) -> Question
         points: vec![(icons::CLOUD_OFF, unseen.to_owned()), (icons::EYE, after.to_owned())],
         done: "Unlink device".to_owned(),
         command: AppCommand::Unlink(device),
+    }
+}
+
+fn letting_go(count: usize) -> Question {
+    let (what, they) = match count {
+        1 => ("this change".to_owned(), "It has"),
+        many => (format!("these {many} changes"), "They have"),
+    };
+    Question {
+        title: format!("Leave {what}?"),
+        points: vec![
+            (icons::CLOUD_OFF, format!("{they} no effect, on any device, and that stays so.")),
+            (
+                icons::UNDO_2,
+                "Posting again is not offered any more. You can still do the same by hand.".to_owned(),
+            ),
+        ],
+        done: "Leave without effect".to_owned(),
+        command: AppCommand::LetGo,
     }
 }
 

@@ -169,6 +169,20 @@ pub fn undone(again: bool, changed: bool, kept: &[String]) -> String {
     }
 }
 
+/// What posting void work again did, and what no longer fits.
+pub fn posted_again(post: bool, changed: bool, kept: &[String]) -> String {
+    match (post, changed, kept) {
+        (false, ..) => "Left without effect".to_owned(),
+        (true, true, []) => "Posted again".to_owned(),
+        (true, true, [one]) => format!("Posted again, but one change does not fit any more: {one}"),
+        (true, true, several) => {
+            format!("Posted again, but {} changes do not fit any more", several.len())
+        }
+        (true, false, []) => "Everything was so already".to_owned(),
+        (true, false, [one, ..]) => format!("Nothing was posted: {one}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

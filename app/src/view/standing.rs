@@ -45,11 +45,13 @@ pub struct Standing {
     pub place: Place,
     /// Everybody else with a role, the strongest first.
     others: Vec<(Role, String)>,
+    /// How much of what the person did has no effect because they were out, and can be posted again.
+    void_work: usize,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { place: Place::Waiting, others: Vec::new() }
+        Self { place: Place::Waiting, others: Vec::new(), void_work: 0 }
     }
 }
 
@@ -69,7 +71,7 @@ impl Standing {
         let mut others: Vec<_> =
             others.map(|(person, standing)| (standing.role, workspace.person_name(*person))).collect();
         others.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        Self { place, others }
+        Self { place, others, void_work: workspace.void_work() }
     }
 
     /// The own role, while this device can act under it.
@@ -142,8 +144,17 @@ impl Standing {
         self.others.is_empty()
     }
 
-    /// What to say over the page; nothing to somebody who may edit.
+    /// How many things that the person did while they were out can be posted again now.
+    pub fn to_post_again(&self) -> usize {
+        if self.may_edit() { self.void_work } else { 0 }
+    }
+
+    /// What to say over the page; to somebody who may edit, only what is left of the time they were out.
     pub fn banner(&self) -> Option<Banner> {
+        if self.to_post_again() > 0 {
+            let words = format!("{}.", self.void_words());
+            return Some(Banner { icon: icons::HISTORY, words, grave: false });
+        }
         let (icon, grave) = match &self.place {
             Place::In(Role::Viewer) => (icons::EYE, false),
             Place::In(_) => return None,
@@ -160,9 +171,10 @@ impl Standing {
     pub fn why_not(&self) -> String {
         let again = |words: &str| self.advise(words, Role::Admin);
         match &self.place {
-            Place::In(Role::Viewer) => {
-                again("You are a viewer here: you can read everything, and change nothing. For more")
-            }
+            Place::In(Role::Viewer) => again(&format!(
+                "You are a viewer here: you can read everything, and change nothing. {}For more",
+                self.void_note()
+            )),
             Place::In(_) => String::new(),
             Place::WithoutDevice => "This device cannot act for you here: it was unlinked, or not linked yet. What you do on it reaches \
                  nobody. Link it with one of your other devices."
@@ -172,15 +184,40 @@ impl Standing {
                 .to_owned(),
             Place::Refused(reason) => reason.clone(),
             Place::Removed(by) => again(&format!(
-                "{by} removed you from this workspace: what you do here reaches nobody. To be let in again"
+                "{by} removed you from this workspace: what you do here reaches nobody. {}To be let in again",
+                self.void_note()
             )),
-            Place::Left => {
-                again("You left this workspace: what you do here reaches nobody. To be let in again")
-            }
-            Place::Undone => {
-                again("What let you in was taken back: what you do here reaches nobody. To be let in again")
-            }
+            Place::Left => again(&format!(
+                "You left this workspace: what you do here reaches nobody. {}To be let in again",
+                self.void_note()
+            )),
+            Place::Undone => again(&format!(
+                "What let you in was taken back: what you do here reaches nobody. {}To be let in again",
+                self.void_note()
+            )),
         }
+    }
+
+    /// What has no effect, as a sentence without its end.
+    fn void_words(&self) -> String {
+        match self.void_work {
+            1 => "1 change you made while you were out has no effect".to_owned(),
+            many => format!("{many} changes you made while you were out have no effect"),
+        }
+    }
+
+    /// The same within other sentences, to somebody who cannot post it again yet.
+    fn void_note(&self) -> String {
+        let (came, them) = match (self.void_work, &self.place) {
+            (0, _) => return String::new(),
+            (many, Place::In(_)) => {
+                let them = if many == 1 { "it" } else { "them" };
+                return format!("{}: a member can post {them} again. ", self.void_words());
+            }
+            (1, _) => ("1 of your changes came after that, and has".to_owned(), "it"),
+            (many, _) => (format!("{many} of your changes came after that, and have"), "them"),
+        };
+        format!("{came} no effect: once you are back, you can post {them} again. ")
     }
 
     fn need(&self, need: Role, words: &str) -> Result<(), String> {
@@ -268,6 +305,29 @@ mod tests {
         assert!(words(standing(&[], &[], None)).starts_with("Waiting for a device of the workspace"));
         let refused = standing(&[], &[], Some("the ticket was withdrawn: ask for a new one"));
         assert_eq!(words(refused), "The ticket was withdrawn: ask for a new one.");
+    }
+
+    #[test]
+    fn void_work_is_told_in_the_singular_and_in_the_plural() {
+        let words = |members: &[(u8, Role)], former: &[(u8, Parting)], count| {
+            let standing = Standing { void_work: count, ..standing(members, former, None) };
+            (standing.banner().map(|banner| banner.words).unwrap_or_default(), standing.to_post_again())
+        };
+        let removed = [(1, Parting::Removed(PersonId([2; 32])))];
+        let (one, several) =
+            (words(&[(2, Role::Owner)], &removed, 1), words(&[(2, Role::Owner)], &removed, 3));
+        assert!(
+            one.0.contains("1 of your changes came after that, and has no effect") && one.1 == 0,
+            "{one:?}"
+        );
+        assert!(several.0.contains("3 of your changes came after that, and have no effect"), "{several:?}");
+        assert!(several.0.ends_with("To be let in again, ask 02020202."), "{several:?}");
+        let back = [(1, Role::Member), (2, Role::Owner)];
+        let told = "1 change you made while you were out has no effect.";
+        assert_eq!(words(&back, &[], 1), (told.to_owned(), 1));
+        assert_eq!(words(&back, &[], 2).1, 2);
+        let viewer = words(&[(1, Role::Viewer), (2, Role::Owner)], &[], 2);
+        assert!(viewer.0.contains("a member can post them again") && viewer.1 == 0, "{viewer:?}");
     }
 
     #[test]

@@ -180,6 +180,8 @@ pub enum Confirm {
     StepDown(Role),
     /// Taking a device from oneself.
     Unlink(DeviceId),
+    /// Letting go of so many changes made while one was out.
+    LetGo(usize),
 }
 
 /// What a name is asked for.

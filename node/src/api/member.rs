@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use velo_protocol::{
     access::Role,
     id::PersonId,
-    replica::Command,
+    replica::{Command, Reply},
     roster::{Parting, Roster},
     workspace::Workspace,
 };
@@ -31,6 +31,8 @@ pub enum Request {
     Remove(Remove),
     /// Leave the workspace
     Leave(Leave),
+    /// Post again what you did before you heard that you were out
+    PostAgain(PostAgain),
     /// What there is to know before somebody is removed or leaves.
     #[command(skip)]
     About(About),
@@ -81,6 +83,19 @@ pub struct Leave {
     #[arg(long)]
     #[serde(skip)]
     pub yes: bool,
+}
+
+/// Posts void work again.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Examples:\n  velo member post-again\n  velo member post-again --let-go\n\n\
+    Who is removed, or leaves, hears of it on a further device only when a device of the workspace is met. \
+    What was done there until then has no effect; `velo status` counts it. Once you are in again as a member, \
+    this does it again, over what is there now. `velo undo` takes it back.")]
+pub struct PostAgain {
+    /// Let it go instead: it has no effect, and is not offered again
+    #[arg(long)]
+    #[serde(default)]
+    pub let_go: bool,
 }
 
 /// Asks about somebody.
@@ -189,6 +204,28 @@ pub struct MemberRow {
     /// Why they are no longer in, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Former>,
+    /// Of the person of this device: what they did on it that has no effect because they were out, and
+    /// that can be posted again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub without_effect: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// What became of void work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Posted {
+    /// Whether it was let go.
+    pub let_go: bool,
+    /// How many things that the person did it is about.
+    pub changes: usize,
+    /// How many operations were written; 0 if everything was so already.
+    pub operations: usize,
+    /// What was left alone, because it no longer fits.
+    pub kept: Vec<String>,
 }
 
 /// What became of somebody.
@@ -224,6 +261,7 @@ impl MemberRow {
             devices: standing.map_or(0, |standing| standing.devices.len()),
             you: person == you,
             former: roster.former.get(&person).map(|parting| Former::of(workspace, *parting)),
+            without_effect: if person == you { workspace.void_work() } else { 0 },
         }
     }
 
@@ -268,7 +306,20 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
             let person = scope.node.person();
             remove(scope, person).await
         }
+        Request::PostAgain(PostAgain { let_go }) => answer(&post_again(scope, let_go).await?),
         Request::About(request) => about(&request, &scope),
+    }
+}
+
+async fn post_again(mut scope: Scope<'_>, let_go: bool) -> Result<Posted, ApiError> {
+    let (workspace, before) = (scope.id, scope.workspace.void_work());
+    let command = if let_go { Command::LetGo { workspace } } else { Command::PostAgain { workspace } };
+    match scope.submit(command).await? {
+        Reply::Edited { operations, kept, .. } => {
+            let changes = before.saturating_sub(scope.workspace.void_work());
+            Ok(Posted { let_go, changes, operations, kept })
+        }
+        _ => Err(ApiError::Failed("the node answered something else".into())),
     }
 }
 

@@ -144,6 +144,9 @@ pub struct WorkspaceDetail {
     pub state_hash: String,
     /// By name.
     pub people: Vec<MemberRow>,
+    /// The person of this device, whether or not they are in.
+    #[serde(default)]
+    pub you: Option<MemberRow>,
 }
 
 impl WorkspaceRow {
@@ -183,6 +186,7 @@ pub(super) async fn execute(
                 workspace: WorkspaceRow::of(&scope.workspace),
                 state_hash: state_hash(&scope.workspace),
                 people: MemberRow::all(&scope.workspace, node.person()),
+                you: Some(MemberRow::of(&scope.workspace, node.person(), node.person())),
             })
         }
     }

@@ -41,7 +41,8 @@ fn workspace(json: &Json) -> Result<String, Error> {
         ("State", detail.state_hash),
         ("Id", detail.workspace.id.to_string()),
     ]);
-    Ok(format!("{head}\n{}", people::members(&detail.people)))
+    let shown = format!("{head}\n{}", people::members(&detail.people));
+    Ok(people::with_void(shown, detail.you.as_ref()))
 }
 
 const NO_WORKSPACES: &str = "No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.";
@@ -134,6 +135,7 @@ fn peer_state(row: &PeerRow) -> String {
 pub(super) fn status(json: &Json) -> Result<String, Error> {
     let status: Status = read(json)?;
     let current = status.current.as_ref();
+    let void = status.you.as_ref().and_then(people::without_effect);
     let if_none = if status.unopened.is_empty() { NO_WORKSPACES } else { NONE_OPENED };
     let shown = fields(&[
         ("Person", status.name.unwrap_or_default()),
@@ -145,6 +147,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Not opened", status.unopened.join("\n              ")),
         ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
         ("Your role", status.you.as_ref().map(people::standing).unwrap_or_default()),
+        ("No effect", void.map(|words| styled(NOTICE, &words)).unwrap_or_default()),
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),
     ]);

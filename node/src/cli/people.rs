@@ -2,19 +2,22 @@
 
 use super::{
     Layout,
-    output::{NOTICE, Table, styled},
+    output::{NOTICE, Table, count, lines, styled},
     read,
 };
 use crate::api::{
     device::{self, DeviceRow},
-    member::{self, AboutAnswer, Changed, MemberRow, RoleName},
+    member::{self, AboutAnswer, Changed, Former, MemberRow, Posted, RoleName},
 };
 use serde_json::{Error, Value as Json};
 
 /// How the answer to a request on people is laid out.
 pub(super) fn member_layout(request: &member::Request) -> Layout {
     match request {
-        member::Request::List(_) => |json| Ok(members(&read::<Vec<MemberRow>>(json)?)),
+        member::Request::List(_) => |json| {
+            let rows = read::<Vec<MemberRow>>(json)?;
+            Ok(with_void(members(&rows), rows.iter().find(|row| row.you)))
+        },
         member::Request::Role(_) => role_changed,
         member::Request::Remove(_) => removed,
         member::Request::Leave(_) => |json| {
@@ -23,6 +26,7 @@ pub(super) fn member_layout(request: &member::Request) -> Layout {
                 can let you in again.\n"
                 .to_owned())
         },
+        member::Request::PostAgain(_) => posted,
         member::Request::About(_) => |json| Ok(members(&[read::<AboutAnswer>(json)?.member])),
     }
 }
@@ -36,6 +40,60 @@ pub(super) fn members(rows: &[MemberRow]) -> String {
         table.row([name, standing(row), devices, row.person.short()]);
     }
     table.show("No members are known yet.")
+}
+
+/// A list, and below it what of one's own has no effect.
+pub(super) fn with_void(shown: String, you: Option<&MemberRow>) -> String {
+    match you.and_then(without_effect) {
+        Some(words) => format!("{shown}\n{}\n", styled(NOTICE, &words)),
+        None => shown,
+    }
+}
+
+/// What somebody did that has no effect, and what can be done about it.
+pub(super) fn without_effect(row: &MemberRow) -> Option<String> {
+    let changes = match row.without_effect {
+        0 => return None,
+        1 => "1 of your changes".to_owned(),
+        many => format!("{many} of your changes"),
+    };
+    let has = if row.without_effect == 1 { "has" } else { "have" };
+    let them = if row.without_effect == 1 { "it" } else { "them" };
+    Some(match (row.role, &row.former) {
+        (Some(RoleName::Viewer), _) => format!(
+            "{changes} from while you were out {has} no effect: once you are a member, `velo member post-again` \
+             posts {them} again"
+        ),
+        (Some(_), _) => format!(
+            "{changes} from while you were out {has} no effect: `velo member post-again` posts {them} again, \
+             `velo member post-again --let-go` lets {them} go"
+        ),
+        (None, former) => {
+            let after = match former {
+                Some(Former::Removed { .. }) => "you were removed",
+                Some(Former::Left) => "you left",
+                _ => "what let you in was taken back",
+            };
+            format!(
+                "{changes} came after {after}, and {has} no effect: if you are let in again you can post {them} again"
+            )
+        }
+    })
+}
+
+fn posted(json: &Json) -> Result<String, Error> {
+    let Posted { let_go, changes, operations, kept } = read(json)?;
+    let what = count(changes, "change");
+    let told = match (let_go, operations) {
+        (true, _) => format!("Let go of {what}. Nothing of that is offered again."),
+        (false, 0) => format!("Nothing of {what} was left to post again."),
+        (false, written) => {
+            format!("Posted {what} again with {}. `velo undo` takes that back.", count(written, "operation"))
+        }
+    };
+    let left = if kept.is_empty() { String::new() } else { "Left as it is:\n".to_owned() };
+    let kept = lines(kept.iter().map(|line| format!("  {}", styled(NOTICE, line))));
+    Ok(format!("{told}\n{left}{kept}"))
 }
 
 /// What somebody may do, or why they are out.
@@ -64,7 +122,8 @@ fn role_changed(json: &Json) -> Result<String, Error> {
         }
         Some(_) => format!("{who} {is} {what} now: {}.\n", may(role)),
         None => format!(
-            "{who} {is} in again, as {what}: {}. What had no effect meanwhile still has none.\n",
+            "{who} {is} in again, as {what}: {}. What had no effect meanwhile still has none, until its author \
+             posts it again.\n",
             may(role)
         ),
     })

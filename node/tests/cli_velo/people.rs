@@ -150,6 +150,41 @@ fn people_what_a_removed_one_wrote_apart_has_no_effect() {
     assert!(!ben.ok(&["task", "list"]).contains("Written apart"), "not here either");
 }
 
+/// What they did apart is told to them, and posted again once they are back.
+#[test]
+fn people_post_again_what_they_did_while_they_were_out() {
+    let Team { anna, ben, _nodes: (annas, bens) } = Team::with("member");
+    assert!(annas.stop().success() && bens.stop().success());
+    refused(&ben, &["member", "post-again"], 1, &["nothing to post again"]);
+    ben.ok(&["task", "add", "Written apart"]);
+    ben.ok(&["task", "add", "Written apart too"]);
+    anna.ok(&["member", "remove", "Ben", "--yes"]);
+    let (annas, bens) = (anna.start_node(), ben.start_node());
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    wait_for(&ben, &["status"], |answer| {
+        answer.out.contains("2 of your changes came after you were removed")
+    });
+    assert_eq!(ben.json(&["status"])["you"]["without_effect"], 2);
+    assert!(ben.ok(&["workspace", "show"]).contains("have no effect"));
+    refused(&ben, &["member", "post-again"], 1, &["Anna removed you from this workspace"]);
+
+    anna.ok(&["member", "role", "Ben", "member"]);
+    wait_for(&ben, &["status"], |answer| answer.out.contains("`velo member post-again` posts them again"));
+    // It is known after a start, too.
+    assert!(bens.stop().success());
+    let told = ben.ok(&["member", "post-again"]);
+    assert!(told.contains("Posted 2 changes again") && told.contains("velo undo"), "{told}");
+    assert!(!ben.ok(&["status"]).contains("have no effect"));
+    assert_eq!(ben.json(&["status"])["you"].get("without_effect"), None);
+    refused(&ben, &["member", "post-again", "--let-go"], 1, &["nothing to post again"]);
+    let bens = ben.start_node();
+    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    wait_for(&anna, &["task", "list"], |answer| answer.out.contains("Written apart too"));
+    ben.ok(&["undo"]);
+    wait_for(&anna, &["task", "list"], |answer| !answer.out.contains("Written apart"));
+    drop((annas, bens));
+}
+
 #[test]
 fn people_leave_but_for_the_only_owner() {
     let Team { anna, ben, .. } = &Team::with("member");

@@ -63,6 +63,8 @@ impl Replica {
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
+            Command::PostAgain { workspace } => self.post_again(now, request, workspace, true, logs),
+            Command::LetGo { workspace } => self.post_again(now, request, workspace, false, logs),
             Command::SyncNow => {
                 for workspace in self.workspaces() {
                     self.sync_now(now, workspace);
@@ -188,7 +190,7 @@ impl Replica {
     }
 
     /// What sets this device's order keys apart.
-    fn suffix(&self) -> [u8; 2] {
+    pub(super) fn suffix(&self) -> [u8; 2] {
         let [first, second, ..] = self.identity.device.public();
         [first, second]
     }
@@ -203,13 +205,27 @@ impl Replica {
         logs: &dyn Logs,
     ) {
         let Edited { groups, reverts, kept } = edited;
-        let operations = groups.iter().map(|group| group.ops.len()).sum();
         let mut packed = change::pack(groups);
         if packed.is_empty() && reverts.is_some() {
             // Also an undo that found nothing left to do is written, or it would be offered again.
             packed.push(Vec::new());
         }
-        let mut bodies = packed.into_iter().map(|groups| DataBody { reverts, ..DataBody::new(groups) });
+        let bodies = packed.into_iter().map(|groups| DataBody { reverts, ..DataBody::new(groups) });
+        self.write_bodies(now, request, workspace, bodies.collect(), kept, logs);
+    }
+
+    /// Writes bodies as one transaction.
+    pub(super) fn write_bodies(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        workspace: WorkspaceId,
+        bodies: Vec<DataBody>,
+        kept: Vec<String>,
+        logs: &dyn Logs,
+    ) {
+        let operations = bodies.iter().map(|body| body.ops().count()).sum();
+        let mut bodies = bodies.into_iter();
         let Some(first) = bodies.next() else {
             let reply = Reply::Edited { operations, changed: Vec::new(), kept };
             return self.outputs.push_back(Output::Reply { request, result: Ok(reply) });

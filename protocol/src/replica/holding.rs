@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -60,6 +60,8 @@ pub(super) struct Holding {
     roster_is_old: bool,
     /// Own transactions, for undo.
     pub journal: Journal,
+    /// Own work that has no effect.
+    pub void: VoidWork,
     /// The chain of the own log, once it has an entry.
     pub own: Option<ChainNo>,
     /// What the last own entry had in its past.
@@ -101,6 +103,7 @@ impl Holding {
             standing: 0,
             roster_is_old: false,
             journal: Journal::default(),
+            void: VoidWork::default(),
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
@@ -133,6 +136,8 @@ impl Holding {
             holding.unread.take().map_or(Ok(()), Err)?;
         }
         holding.refresh_roster();
+        holding.remember_settled(reader);
+        holding.refresh_void_work(reader);
         holding.find_own();
         Ok(holding)
     }
@@ -244,7 +249,7 @@ impl Holding {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        changed.extend(self.refresh_roster());
+        changed.extend(self.refresh_shown(reader));
         changed.sort_unstable();
         changed.dedup();
         (changed, failure.or(self.unread.take()))
@@ -265,6 +270,7 @@ impl Holding {
         if judged.is_news {
             (self.roster_is_old, self.writing) = (true, None);
             self.standing += 1;
+            self.void.look_again();
         }
         if judged.is_news || judged.is_newer {
             self.state.set_needs_update(self.members.needs_update());
@@ -272,6 +278,9 @@ impl Holding {
         let opens = self.note_keys(&turn, judged.void.is_none());
         if let Contents::Locked(epoch) = contents {
             self.ring.need(epoch);
+        }
+        if judged.void.is_some() && origin.device == self.record.origin.device {
+            self.void.look_again();
         }
         let mut changed = self.state.apply(&turn, judged.void).changed;
         if !judged.turned.is_empty() {
@@ -283,13 +292,24 @@ impl Holding {
         changed
     }
 
+    /// Shows who is in now, and what of one's own has no effect. Returns what changed by it.
+    pub fn refresh_shown(&mut self, reader: &dyn LogReader) -> Option<EntityKey> {
+        let roster = self.refresh_roster();
+        let void = self.refresh_void_work(reader);
+        roster.or_else(|| void.then(|| self.key()))
+    }
+
+    fn key(&self) -> EntityKey {
+        EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id))
+    }
+
     /// Shows who is in now. Returns what changed by it.
-    pub fn refresh_roster(&mut self) -> Option<EntityKey> {
+    fn refresh_roster(&mut self) -> Option<EntityKey> {
         if !std::mem::take(&mut self.roster_is_old) {
             return None;
         }
         self.state.set_roster(self.members.roster());
-        Some(EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.record.id)))
+        Some(self.key())
     }
 
     /// Brings the state in step with verdicts that turned. Returns what changed. What cannot be read now
@@ -411,6 +431,7 @@ impl Holding {
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
             (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
             self.standing += 1;
+            self.void = durable.void;
         }
         Ok(changed)
     }
@@ -441,6 +462,7 @@ impl Holding {
             return;
         }
         let Some(Ok(body)) = self.contents(ready).plain().map(DataBody::read) else { return };
+        self.void.note(&body);
         if !founds(&body) {
             self.journal.note(ready.at, entry.id.prefix(), &body);
         }

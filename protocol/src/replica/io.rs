@@ -216,6 +216,16 @@ pub enum Command {
         /// Where.
         workspace: WorkspaceId,
     },
+    /// Posts again, as one transaction, what has no effect because its author was out.
+    PostAgain {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// Lets that go: it is not offered again.
+    LetGo {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// Compares with every peer now.
     SyncNow,
     /// Whether to sync by itself.
@@ -243,7 +253,8 @@ pub enum Reply {
         operations: usize,
         /// What changed.
         changed: Vec<EntityKey>,
-        /// For undo and redo: changes left alone because somebody changed them since.
+        /// For undo and redo: changes left alone because somebody changed them since. For what is posted
+        /// again: changes that no longer fit.
         kept: Vec<String>,
     },
     /// Done.

@@ -116,6 +116,7 @@ impl Holding {
         }
         for ready in &own {
             self.note_transaction(ready);
+            self.void.look_again();
         }
         self.is_unlocking = unread.is_some();
         self.unread = unread.or(self.unread.take());

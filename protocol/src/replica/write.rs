@@ -71,7 +71,7 @@ impl Holding {
         if self.writing.is_some() {
             self.append(now, identity, content, &mut written, reader);
         }
-        written.changed.extend(self.refresh_roster());
+        written.changed.extend(self.refresh_shown(reader));
         written.changed.sort_unstable();
         written.changed.dedup();
         written
