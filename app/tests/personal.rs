@@ -78,7 +78,7 @@ fn a_comment_that_is_not_finished_goes_on_on_the_other_device() {
     open(&mut screen, task);
     screen.fill_in("New comment", "The key is");
     // After a pause it is kept, while it is still in the field.
-    laptop.borrow_mut().pass(2_100);
+    screen.device.borrow_mut().pass(2_100);
     screen.harness.run();
     talk(&laptop, &phone);
     let mut other = Screen::new(&phone, SIZE, Theme::Dark);

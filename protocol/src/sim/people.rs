@@ -8,15 +8,16 @@ use crate::{
     dice::Dice,
     id::{PersonId, WorkspaceId},
     replica::{Command, Identity},
+    root::Root,
     roster::Roster,
 };
 
-/// A random command of `own`'s person, and its name for the coverage.
+/// A random command of the person of `own`, who has the words of `root`, and its name for the coverage.
 pub(super) fn command(
     dice: &mut Dice,
     workspace: WorkspaceId,
     roster: &Roster,
-    own: &Identity,
+    (own, root): (&Identity, &Root),
     founder: PersonId,
 ) -> (Command, &'static str) {
     let others = |person: &&PersonId| **person != founder;
@@ -55,7 +56,11 @@ pub(super) fn command(
             // The founder goes on with the device it has.
             let spares = own.person != founder;
             if spares {
-                (Command::Unlink { device, root: None }, "unlink")
+                if dice.chance(400) {
+                    (Command::Unlink { device, root: Some(root.clone()) }, "unlink with the words")
+                } else {
+                    (Command::Unlink { device, root: None }, "unlink")
+                }
             } else {
                 (invite(workspace, Role::Viewer), "invite")
             }

@@ -8,6 +8,7 @@ use crate::{
     id::{EntityId, PersonId},
     model::{self, EntityKey, Kind},
     replica::{Command, Reply},
+    root::Root,
     sim::people,
     value::Value,
     workspace::Workspace,
@@ -85,7 +86,7 @@ impl World {
             self.coverage.count("command while off");
             return Ok(());
         };
-        let own = &self.devices[device].identity;
+        let own = (&self.devices[device].identity, &Root::from_seed(self.devices[device].root));
         let (command, name) = people::command(&mut self.dice, id, state.roster(), own, founder);
         self.coverage.count(name);
         self.command(device, command).map(drop)
