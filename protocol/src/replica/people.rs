@@ -369,6 +369,11 @@ impl Replica {
         if !holding.members.access().devices(person).any(|own| own == device) {
             return Err(Refusal::Role("that is none of your devices: see `velo device list`".to_owned()));
         }
+        // The root is no device that anybody sits at.
+        if holding.members.access().devices(person).filter(|own| own.0 != person.0).count() == 1 {
+            let words = "this is your only device here: `velo member leave` leaves the workspace";
+            return Err(Refusal::Role(words.to_owned()));
+        }
         let after = holding.tried(ActKind::Unlink { device }, Role::Viewer)?;
         if after.devices(person).any(|own| own == device) {
             let words =
@@ -389,11 +394,15 @@ impl Holding {
     fn role_drafts(&self, person: PersonId, role: Option<Role>) -> Result<Vec<Draft>, Refusal> {
         let access = self.members.access();
         let (now, own) = (access.role_of(person), person == self.record.origin.person);
+        if now.is_none() && access.why_out(person).is_none() {
+            return Err(Refusal::Role("there is no such person here: see `velo member list`".to_owned()));
+        }
         if now == role {
             return Ok(Vec::new());
         }
-        if now.is_none() && access.why_out(person).is_none() {
-            return Err(Refusal::Role("there is no such person here: see `velo member list`".to_owned()));
+        if own && role.is_none() && access.members().count() == 1 {
+            let words = "you are the only one in this workspace: nobody could let you in again";
+            return Err(Refusal::Role(words.to_owned()));
         }
         if own && now == Some(Role::Owner) && self.is_only_owner() {
             let words = "you are the only owner: make somebody else an owner first";
@@ -409,13 +418,14 @@ impl Holding {
         let after = self.tried(ActKind::Cap { subject: person, role }, need)?;
         self.check_effect(&after, person, role)?;
         let cap = Draft::new(EntryKind::CAP, &Cap { version, subject: person, role });
-        let revokes = if role.is_none() && !own { self.revokes() } else { Vec::new() };
-        Ok(std::iter::once(cap).chain(revokes).collect())
+        // First, since who leaves may do nothing after.
+        let revokes =
+            if role.is_none() && self.may(Role::Admin).is_ok() { self.revokes() } else { Vec::new() };
+        Ok(revokes.into_iter().chain(std::iter::once(cap)).collect())
     }
 
     fn is_only_owner(&self) -> bool {
-        let members: Vec<_> = self.members.access().members().collect();
-        members.len() > 1 && members.iter().filter(|(_, role)| *role == Role::Owner).count() == 1
+        self.members.access().members().filter(|(_, role)| *role == Role::Owner).count() == 1
     }
 
     /// Whether what was tried leads to what was meant.
