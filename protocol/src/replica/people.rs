@@ -117,11 +117,12 @@ impl Holding {
 
     /// Open tickets, as drafts that withdraw them: nobody knows which ones somebody saw who is to go.
     fn revokes(&self) -> Vec<Draft> {
-        let open = self.members.roster().invites;
-        let revoke =
-            |invite: EntryId| Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
-        open.into_iter().map(|open| revoke(open.id)).collect()
+        self.members.open_invites().into_iter().map(|open| revocation(open.id)).collect()
     }
+}
+
+fn revocation(invite: EntryId) -> Draft {
+    Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite })
 }
 
 /// What a ticket is to be like.
@@ -146,9 +147,7 @@ impl Replica {
         if spent.is_empty() {
             return;
         }
-        let version = CONTROL_VERSION;
-        let revoke = |invite| Draft::new(EntryKind::REVOKE, &Revoke { version, invite });
-        self.write_unasked(now, workspace, spent.into_iter().map(revoke).collect(), logs);
+        self.write_unasked(now, workspace, spent.into_iter().map(revocation).collect(), logs);
     }
 
     /// Takes a ticket. It is used when its `Invite` entry has arrived: see [`Self::enter`].
@@ -176,8 +175,7 @@ impl Replica {
                 let renewed = holding.renew_ring(&self.identity, reader_of(logs, id));
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
                 if let Err(error) = renewed {
-                    // A restart makes the ring under the new ticket.
-                    holding.state.is_behind = true;
+                    // The old ring stays; a restart makes the one under the new ticket.
                     self.store_failed(id, None, &error);
                 }
             }
@@ -325,14 +323,13 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let holding = self.writable(workspace)?;
-        let open = holding.members.roster().invites;
+        let open = holding.members.open_invites();
         let at = holding.logs.find(invite).filter(|_| open.iter().any(|open| open.id == invite));
         let Some(at) = at else {
             return Err(Refusal::Ticket("there is no such open ticket: see `velo invite list`".to_owned()));
         };
         holding.tried(ActKind::Revoke { invite: at }, Role::Admin)?;
-        let draft = Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
-        self.write(now, workspace, vec![draft], request, |_| Reply::Done, logs);
+        self.write(now, workspace, vec![revocation(invite)], request, |_| Reply::Done, logs);
         Ok(())
     }
 
