@@ -415,10 +415,13 @@ impl Holding {
         let after = self.tried(ActKind::Cap { subject: person, role }, need)?;
         self.check_effect(&after, person, role)?;
         let cap = Draft::new(EntryKind::CAP, &Cap { version, subject: person, role });
-        // First, since who leaves may do nothing after.
-        let revokes =
-            if role.is_none() && self.may(Role::Admin).is_ok() { self.revokes() } else { Vec::new() };
-        Ok(revokes.into_iter().chain(std::iter::once(cap)).collect())
+        let mut drafts = vec![cap];
+        if role.is_none() && self.may(Role::Admin).is_ok() {
+            // Before one's own leaving, since one may do nothing after; after a removal, which names what is
+            // to count of the other's.
+            drafts.splice(if own { 0..0 } else { 1..1 }, self.revokes());
+        }
+        Ok(drafts)
     }
 
     fn is_only_owner(&self) -> bool {
