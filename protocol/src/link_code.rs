@@ -7,13 +7,17 @@
 use crate::{
     armour::{Armour, ArmourError},
     id::DeviceId,
-    limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use zeroize::Zeroize;
 
-const ARMOUR: Armour = Armour { prefix: "velolink1", version: 1 };
+const ARMOUR: Armour = Armour {
+    name: "link code",
+    prefix: "velolink1",
+    version: 1,
+    help: "The new device shows one with `velo link`",
+};
 
 /// Known to who saw the code.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
@@ -37,22 +41,6 @@ pub struct LinkCode {
     pub addresses: Vec<String>,
 }
 
-/// Why a text is not a link code. Each says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinkCodeError {
-    /// Something else.
-    #[error(
-        "this is not a link code: they start with \"velolink1\". The new device shows one with `velo link`"
-    )]
-    NotACode,
-    /// Letters are missing or wrong.
-    #[error("the link code is damaged ({0}): copy it again, from \"velolink1\" to the last letter")]
-    Damaged(&'static str),
-    /// From a newer version.
-    #[error("the link code was made with a newer version of Velo: update this one")]
-    Newer,
-}
-
 impl LinkSecret {
     /// What `existing` says to `new` in a session with these nonces to prove that it read the code.
     pub fn proof(&self, existing: (DeviceId, &[u8; 32]), new: (DeviceId, &[u8; 32])) -> [u8; 32] {
@@ -72,17 +60,11 @@ impl fmt::Display for LinkCode {
 }
 
 impl FromStr for LinkCode {
-    type Err = LinkCodeError;
+    type Err = ArmourError;
 
-    fn from_str(text: &str) -> Result<Self, LinkCodeError> {
-        let code: Self = ARMOUR.unwrap(text).map_err(|error| match error {
-            ArmourError::SomethingElse => LinkCodeError::NotACode,
-            ArmourError::Damaged(why) => LinkCodeError::Damaged(why),
-            ArmourError::Newer => LinkCodeError::Newer,
-        })?;
-        if code.addresses.len() > limits::TICKET_ADDRESSES {
-            return Err(LinkCodeError::Damaged("too many addresses"));
-        }
+    fn from_str(text: &str) -> Result<Self, ArmourError> {
+        let code: Self = ARMOUR.unwrap(text)?;
+        ARMOUR.check_addresses(&code.addresses)?;
         Ok(code)
     }
 }

@@ -399,17 +399,23 @@ impl Members {
                 roster.former.insert(person, parting);
             }
         }
+        roster.invites = self.open_invites();
+        let made = self.invites.iter().filter_map(|(at, (id, _))| Some((*id, self.access.act(*at)?.person)));
+        roster.inviters = made.collect();
+        roster
+    }
+
+    /// The tickets with which one can join now, by entry.
+    pub fn open_invites(&self) -> Vec<OpenInvite> {
         let open = self.access.invites().filter_map(|(at, role)| {
             let (id, invite) = self.invites.get(&at)?;
             let by = self.access.act(at)?.person;
             let Invite { expires_ms, single_use, .. } = *invite;
             Some(OpenInvite { id: *id, by, role, expires_ms, single_use })
         });
-        roster.invites = open.collect();
-        let made = self.invites.iter().filter_map(|(at, (id, _))| Some((*id, self.access.act(*at)?.person)));
-        roster.inviters = made.collect();
-        roster.invites.sort_unstable_by_key(|invite| invite.id);
-        roster
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable_by_key(|invite| invite.id);
+        open
     }
 
     /// Why somebody is out who was in, or was let in to no effect. Of several who removed them at the same

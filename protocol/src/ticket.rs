@@ -6,13 +6,13 @@ use crate::{
     crypto::SecretKey,
     id::{EntryId, PersonId, WorkspaceId},
     keys::wrap::ReceivingKey,
-    limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use zeroize::Zeroize;
 
-const ARMOUR: Armour = Armour { prefix: "velo1", version: 1 };
+const ARMOUR: Armour =
+    Armour { name: "ticket", prefix: "velo1", version: 1, help: "Ask for a new one with `velo invite`" };
 
 /// Hides from strangers which workspaces a device has. Carried by every ticket, never rotated.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
@@ -50,18 +50,12 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// Why a text is not a ticket. Each says what to do.
+/// Why a ticket cannot be taken. Each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
-    /// Something else.
-    #[error("this is not a ticket: tickets start with \"velo1\". Ask for a new one with `velo invite`")]
-    NotATicket,
-    /// Letters are missing or wrong.
-    #[error("the ticket is damaged ({0}): copy it again, from \"velo1\" to the last letter")]
-    Damaged(&'static str),
-    /// From a newer version.
-    #[error("the ticket was made with a newer version of Velo: update this one")]
-    Newer,
+    /// It is none, or damaged.
+    #[error("{0}")]
+    Text(#[from] ArmourError),
     /// Too late.
     #[error("the ticket has expired: ask for a new one")]
     Expired,
@@ -96,14 +90,8 @@ impl FromStr for Ticket {
     type Err = TicketError;
 
     fn from_str(text: &str) -> Result<Self, TicketError> {
-        let ticket: Self = ARMOUR.unwrap(text).map_err(|error| match error {
-            ArmourError::SomethingElse => TicketError::NotATicket,
-            ArmourError::Damaged(why) => TicketError::Damaged(why),
-            ArmourError::Newer => TicketError::Newer,
-        })?;
-        if ticket.addresses.len() > limits::TICKET_ADDRESSES {
-            return Err(TicketError::Damaged("too many addresses"));
-        }
+        let ticket: Self = ARMOUR.unwrap(text)?;
+        ARMOUR.check_addresses(&ticket.addresses)?;
         Ok(ticket)
     }
 }

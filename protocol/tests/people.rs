@@ -333,3 +333,30 @@ fn who_removed_somebody_is_the_same_on_every_device() {
     }
     assert_eq!(named.len(), 2, "now one, now the other");
 }
+
+#[test]
+fn nobody_shuts_themselves_out_by_mistake() {
+    let mut anna = Device::new(1);
+    let workspace = anna.found();
+    let (own, device) = (person(&anna), anna.id());
+    for role in [None, Some(Role::Admin)] {
+        let words = refused_role(set_role(&mut anna, workspace, own, role));
+        assert!(words.contains("you are the only"), "{words}");
+    }
+    let words = refused_role(anna.command(Command::Unlink { device, root: None }));
+    assert!(words.contains("your only device"), "{words}");
+    let stranger = PersonId([9; 32]);
+    for role in [None, Some(Role::Member)] {
+        let words = refused_role(set_role(&mut anna, workspace, stranger, role));
+        assert!(words.contains("no such person"), "{words}");
+    }
+    let ben = joins(2, &mut anna, workspace, Role::Member);
+    let words = refused_role(set_role(&mut anna, workspace, own, None));
+    assert!(words.contains("you are the only owner"), "{words}");
+    // Who leaves withdraws what they may have seen, as far as they may.
+    set_role(&mut anna, workspace, person(&ben), Some(Role::Owner)).unwrap();
+    assert!(!state(&anna, workspace).roster().invites.is_empty());
+    set_role(&mut anna, workspace, own, None).unwrap();
+    assert!(state(&anna, workspace).roster().invites.is_empty());
+    assert_eq!(state(&anna, workspace).roster().role_of(own), None);
+}

@@ -33,11 +33,6 @@ impl Access {
         self.effective_grants(person).next().is_some()
     }
 
-    /// Whether nothing lets somebody in but tickets that they took themselves.
-    pub fn rests_on_tickets(&self, person: PersonId) -> bool {
-        self.effective_grants(person).all(|grant| self.grant(grant).is_some_and(|grant| grant.joined))
-    }
-
     /// Whether somebody took a ticket, be it to any effect or not.
     pub fn took(&self, person: PersonId, invite: EntryAt) -> bool {
         let takers = self.numbers.get(&invite).map_or(&[][..], |no| &self.acts[*no].cited_by);

@@ -49,11 +49,12 @@ impl Holding {
     }
 
     /// Whether a peer's word can be all that this device hears of the end of its ticket: either it waits
-    /// to use it, or its person is in by tickets alone, as far as is known here.
+    /// to use it, or its person is in as far as is known here. A role that somebody gave them since proves
+    /// nothing: that may be undone together with it.
     pub fn hangs_on_ticket(&self) -> bool {
         let (access, person) = (self.members.access(), self.record.origin.person);
-        let is_in = access.role_of(person).is_some() || !access.was_in(person);
-        self.record.way.invited().is_some() && is_in && access.rests_on_tickets(person)
+        let may_be_undone = access.role_of(person).is_some() || !access.was_in(person);
+        self.record.way.invited().is_some() && may_be_undone
     }
 }
 

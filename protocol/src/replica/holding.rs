@@ -35,6 +35,26 @@ pub(super) enum Refused {
     Told,
 }
 
+/// What of the state is not in step with the entries, because one of them could not be read. It is tried
+/// again whenever something more becomes durable.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    /// Verdicts that turned. Until they are shown no pages are written.
+    verdicts: Vec<Turned>,
+    /// Whether something is locked still that there is a key for.
+    locked: bool,
+    /// Why, until people are told.
+    why: Option<StoreError>,
+}
+
+impl Lag {
+    /// Everything was read that there is a key for, or it was not.
+    pub fn unlocked(&mut self, failure: Option<StoreError>) {
+        self.locked = failure.is_some();
+        self.why = failure.or(self.why.take());
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -45,7 +65,9 @@ pub(super) struct Holding {
     pub members: Members,
     /// The content keys.
     pub ring: KeyRing,
-    /// Key entries that have no effect, with their authors.
+    /// Where all key entries stand that are applied.
+    pub key_entries: BTreeSet<EntryAt>,
+    /// Those that have no effect, with their authors.
     pub void_keys: BTreeMap<EntryId, (PersonId, DeviceId)>,
     /// The last epoch that this device started, with the removals it knew of then. They need not all
     /// stand in the past of its entry: not everything applied may be named.
@@ -68,12 +90,7 @@ pub(super) struct Holding {
     pub own_past: Frontier,
     /// The own log may have been longer than it is here: a new incarnation must be opened.
     pub fresh_incarnation: bool,
-    /// Verdicts that turned, and that the state is not in step with: some entry could not be read.
-    unjudged: Vec<Turned>,
-    /// Whether something is locked still that there is a key for, for the same reason.
-    pub is_unlocking: bool,
-    /// Why that is so.
-    pub unread: Option<StoreError>,
+    pub lag: Lag,
     /// Chains that could not be read, as far as that was told; `None` stands for any.
     pub damaged: BTreeSet<Option<ChainNo>>,
     /// [`LogSet::digest`], until something becomes durable.
@@ -96,6 +113,7 @@ impl Holding {
             state,
             members,
             ring,
+            key_entries: BTreeSet::new(),
             void_keys: BTreeMap::new(),
             rotated: None,
             writing: None,
@@ -107,9 +125,7 @@ impl Holding {
             own: None,
             own_past: Frontier::default(),
             fresh_incarnation: false,
-            unjudged: Vec::new(),
-            is_unlocking: false,
-            unread: None,
+            lag: Lag::default(),
             damaged: BTreeSet::new(),
             digest: None,
             last_signed: Cell::new(None),
@@ -132,8 +148,8 @@ impl Holding {
         while let Some(ready) = holding.logs.next_ready(reader)? {
             holding.apply(&ready, reader);
         }
-        if !holding.unjudged.is_empty() {
-            holding.unread.take().map_or(Ok(()), Err)?;
+        if !holding.lag.verdicts.is_empty() {
+            holding.lag.why.take().map_or(Ok(()), Err)?;
         }
         holding.refresh_roster();
         holding.remember_settled(reader);
@@ -238,7 +254,7 @@ impl Holding {
             self.logs.persisted(end.chain, end.position);
         }
         let mut changed = Vec::from_iter(self.rejudge(&[], reader));
-        if self.is_unlocking {
+        if self.lag.locked {
             changed.extend(self.unlock(reader));
         }
         let mut failure = None;
@@ -252,7 +268,7 @@ impl Holding {
         changed.extend(self.refresh_shown(reader));
         changed.sort_unstable();
         changed.dedup();
-        (changed, failure.or(self.unread.take()))
+        (changed, failure.or(self.lag.why.take()))
     }
 
     /// Applies an entry whose turn has come. Returns what changed.
@@ -315,8 +331,8 @@ impl Holding {
     /// Brings the state in step with verdicts that turned. Returns what changed. What cannot be read now
     /// is tried again when something more becomes durable; until then no pages are written.
     fn rejudge(&mut self, turned: &[Turned], reader: &dyn LogReader) -> BTreeSet<EntityKey> {
-        self.unjudged.extend(turned);
-        if self.unjudged.is_empty() {
+        self.lag.verdicts.extend(turned);
+        if self.lag.verdicts.is_empty() {
             return BTreeSet::new();
         }
         let keys = self.keys_turned(reader).and_then(|keys| {
@@ -326,11 +342,11 @@ impl Holding {
         self.state.is_behind = keys.is_err();
         keys.map_or_else(
             |error| {
-                self.unread = Some(error);
+                self.lag.why = Some(error);
                 BTreeSet::new()
             },
             |keys| {
-                self.unjudged.clear();
+                self.lag.verdicts.clear();
                 keys
             },
         )
@@ -341,7 +357,7 @@ impl Holding {
     fn keys_turned(&mut self, reader: &dyn LogReader) -> Result<BTreeSet<EntityKey>, StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
         let (mut keys, mut turned_keys) = (BTreeSet::new(), Vec::new());
-        for range in &self.unjudged {
+        for range in &self.lag.verdicts {
             for position in range.from..=range.to {
                 let ready = entries.try_read(EntryAt { chain: range.chain, position })?;
                 let kind = ready.entry().header.kind;
@@ -395,11 +411,7 @@ impl Holding {
             read.push((ready, chain.origin));
         }
         // Only now it is certain which of them count.
-        for (ready, origin) in &read {
-            let contents = ready.open(&Ciphers::default());
-            let void = self.members.why_void(ready.at, origin, ready.entry().header.kind);
-            self.note_keys(&ready.turn(origin, &contents), void.is_none());
-        }
+        self.note_all_keys(&read);
         self.roster_is_old = true;
         self.state.set_needs_update(self.members.needs_update());
         self.unlock(reader);
@@ -429,7 +441,8 @@ impl Holding {
         if !changed.is_empty() {
             let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
-            (self.ring, self.void_keys, self.writing) = (durable.ring, durable.void_keys, None);
+            (self.ring, self.key_entries) = (durable.ring, durable.key_entries);
+            (self.void_keys, self.writing) = (durable.void_keys, None);
             self.standing += 1;
             self.void = durable.void;
         }

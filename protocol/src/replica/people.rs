@@ -117,11 +117,12 @@ impl Holding {
 
     /// Open tickets, as drafts that withdraw them: nobody knows which ones somebody saw who is to go.
     pub(super) fn revokes(&self) -> Vec<Draft> {
-        let open = self.members.roster().invites;
-        let revoke =
-            |invite: EntryId| Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
-        open.into_iter().map(|open| revoke(open.id)).collect()
+        self.members.open_invites().into_iter().map(|open| revocation(open.id)).collect()
     }
+}
+
+fn revocation(invite: EntryId) -> Draft {
+    Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite })
 }
 
 /// What a ticket is to be like.
@@ -146,9 +147,7 @@ impl Replica {
         if spent.is_empty() {
             return;
         }
-        let version = CONTROL_VERSION;
-        let revoke = |invite| Draft::new(EntryKind::REVOKE, &Revoke { version, invite });
-        self.write_unasked(now, workspace, spent.into_iter().map(revoke).collect(), logs);
+        self.write_unasked(now, workspace, spent.into_iter().map(revocation).collect(), logs);
     }
 
     /// Takes a ticket. It is used when its `Invite` entry has arrived: see [`Self::enter`].
@@ -180,8 +179,7 @@ impl Replica {
                 let renewed = holding.renew_ring(&self.identity, reader_of(logs, id));
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
                 if let Err(error) = renewed {
-                    // A restart makes the ring under the new ticket.
-                    holding.state.is_behind = true;
+                    // The old ring stays; a restart makes the one under the new ticket.
                     self.store_failed(id, None, &error);
                 }
             }
@@ -328,14 +326,13 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let holding = self.writable(workspace)?;
-        let open = holding.members.roster().invites;
+        let open = holding.members.open_invites();
         let at = holding.logs.find(invite).filter(|_| open.iter().any(|open| open.id == invite));
         let Some(at) = at else {
             return Err(Refusal::Ticket("there is no such open ticket: see `velo invite list`".to_owned()));
         };
         holding.tried(ActKind::Revoke { invite: at }, Role::Admin)?;
-        let draft = Draft::new(EntryKind::REVOKE, &Revoke { version: CONTROL_VERSION, invite });
-        self.write(now, workspace, vec![draft], request, |_| Reply::Done, logs);
+        self.write(now, workspace, vec![revocation(invite)], request, |_| Reply::Done, logs);
         Ok(())
     }
 
@@ -364,11 +361,15 @@ impl Holding {
     fn role_drafts(&self, person: PersonId, role: Option<Role>) -> Result<Vec<Draft>, Refusal> {
         let access = self.members.access();
         let (now, own) = (access.role_of(person), person == self.record.origin.person);
+        if now.is_none() && access.why_out(person).is_none() {
+            return Err(Refusal::Role("there is no such person here: see `velo member list`".to_owned()));
+        }
         if now == role {
             return Ok(Vec::new());
         }
-        if now.is_none() && access.why_out(person).is_none() {
-            return Err(Refusal::Role("there is no such person here: see `velo member list`".to_owned()));
+        if own && role.is_none() && access.members().count() == 1 {
+            let words = "you are the only one in this workspace: nobody could let you in again";
+            return Err(Refusal::Role(words.to_owned()));
         }
         if own && now == Some(Role::Owner) && self.is_only_owner() {
             let words = "you are the only owner: make somebody else an owner first";
@@ -384,13 +385,17 @@ impl Holding {
         let after = self.tried(ActKind::Cap { subject: person, role }, need)?;
         self.check_effect(&after, person, role)?;
         let cap = Draft::new(EntryKind::CAP, &Cap { version, subject: person, role });
-        let revokes = if role.is_none() && !own { self.revokes() } else { Vec::new() };
-        Ok(std::iter::once(cap).chain(revokes).collect())
+        let mut drafts = vec![cap];
+        if role.is_none() && self.may(Role::Admin).is_ok() {
+            // Before one's own leaving, since one may do nothing after; after a removal, which names what is
+            // to count of the other's.
+            drafts.splice(if own { 0..0 } else { 1..1 }, self.revokes());
+        }
+        Ok(drafts)
     }
 
     fn is_only_owner(&self) -> bool {
-        let members: Vec<_> = self.members.access().members().collect();
-        members.len() > 1 && members.iter().filter(|(_, role)| *role == Role::Owner).count() == 1
+        self.members.access().members().filter(|(_, role)| *role == Role::Owner).count() == 1
     }
 
     /// Whether what was tried leads to what was meant.

@@ -50,6 +50,7 @@ impl Holding {
             }
             _ => return false,
         };
+        self.key_entries.insert(turn.at);
         self.note_void_key(turn.id, turn.origin, effective || readable.is_err());
         readable.is_ok_and(|epochs| !epochs.is_empty())
     }
@@ -67,24 +68,25 @@ impl Holding {
     /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
     /// what it could use.
     pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
-        let keys = receiving_keys(identity, &self.record);
-        self.ring = KeyRing::new(self.record.id, keys);
-        let applied: Vec<_> = self.logs.chains().map(|(chain, log)| (chain, log.applied)).collect();
-        let places = applied.into_iter().flat_map(|(chain, applied)| {
-            let base =
-                self.logs.chain(chain).and_then(|chain| chain.parent).map_or(0, |parent| parent.position);
-            (base + 1..=applied).map(move |position| EntryAt { chain, position })
-        });
         let entries = EntryReader::new(&self.logs, reader);
-        let read = places.map(|at| entries.try_read(at)).collect::<Result<Vec<_>, _>>()?;
-        for ready in &read {
-            let Some(origin) = self.logs.chain(ready.at.chain).map(|chain| chain.origin) else { continue };
-            let void = self.members.why_void(ready.at, &origin, ready.entry().header.kind);
-            let contents = ready.open(&Ciphers::default());
-            self.note_keys(&ready.turn(&origin, &contents), void.is_none());
+        let mut read = Vec::with_capacity(self.key_entries.len());
+        for at in &self.key_entries {
+            let ready = entries.try_read(*at)?;
+            read.extend(self.logs.chain(at.chain).map(|chain| (ready, chain.origin)));
         }
+        self.ring = KeyRing::new(self.record.id, receiving_keys(identity, &self.record));
+        self.note_all_keys(&read);
         self.unlock(reader);
         Ok(())
+    }
+
+    /// Takes in what is read of key entries, by the verdicts of now. Others among them are passed over.
+    pub fn note_all_keys(&mut self, read: &[(Ready, Origin)]) {
+        for (ready, origin) in read {
+            let void = self.members.why_void(ready.at, origin, ready.entry().header.kind);
+            let contents = ready.open(&Ciphers::default());
+            self.note_keys(&ready.turn(origin, &contents), void.is_none());
+        }
     }
 
     /// Reads whatever the keys at hand open. Returns what changed by it.
@@ -118,8 +120,7 @@ impl Holding {
             self.note_transaction(ready);
             self.void.look_again();
         }
-        self.is_unlocking = unread.is_some();
-        self.unread = unread.or(self.unread.take());
+        self.lag.unlocked(unread);
         changed
     }
 

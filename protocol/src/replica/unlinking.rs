@@ -41,6 +41,15 @@ impl Replica {
         };
         let holdings = self.holdings.iter().filter(|(_, holding)| is_theirs(holding));
         let workspaces: Vec<WorkspaceId> = holdings.map(|(id, _)| *id).collect();
+        // The root is no device that anybody sits at.
+        let is_only = |holding: &Holding| {
+            holding.members.access().devices(person).filter(|own| own.0 != person.0).count() == 1
+        };
+        let own = workspaces.iter().filter_map(|id| self.holdings.get(id));
+        if device == self.identity.device_id() && own.into_iter().any(is_only) {
+            let words = "this is your only device here: `velo member leave` leaves the workspace";
+            return Err(Refusal::Role(words.to_owned()));
+        }
         if root.is_none() {
             for id in &workspaces {
                 self.holdings.get(id).map_or(Ok(()), |holding| holding.can_unlink(device))?;
