@@ -208,9 +208,16 @@ impl Replica {
             return;
         };
         let key = ticket.invite_key();
-        let fits = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
+        let is_key = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
+        // People have compared the inviter's words before they used the ticket.
+        let maker = holding.members.access().act(at).map(|invite| invite.person);
+        if is_key && maker != Some(ticket.inviter) {
+            let reason = "the ticket names somebody else than made it: ask them for a new one, and compare the \
+                          words of who invites you";
+            return self.refuse_because(workspace, reason);
+        }
         let is_open = holding.members.access().invites().any(|(open, _)| open == at);
-        if !fits || !is_open {
+        if !is_key || !is_open {
             return self.refuse_ticket(workspace);
         }
         let origin = holding.record.origin;
@@ -221,10 +228,14 @@ impl Replica {
 
     /// The ticket is not good: it was withdrawn, or is not what its entry says.
     pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId) {
+        self.refuse_because(workspace, "the ticket was withdrawn: ask for a new one");
+    }
+
+    fn refuse_because(&mut self, workspace: WorkspaceId, reason: &str) {
         let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.is_joining()) else {
             return;
         };
-        let reason = "the ticket was withdrawn: ask for a new one".to_owned();
+        let reason = reason.to_owned();
         if holding.refused.replace(reason.clone()).is_none() {
             self.outputs.push_back(Output::Event(Event::JoinRefused { workspace, reason }));
         }
