@@ -60,6 +60,9 @@ fn the_members_page_tells_who_is_in() {
     assert!(screen.shows_part("Ben Moss: member"));
     let (own, theirs) = (screen.device.borrow().device().short(), ben.borrow().device().short());
     assert!(screen.shows(&format!("Device {own}: This device")));
+    let words = ben.borrow().device().words();
+    assert!(screen.shows(&format!("Words of device {theirs}: {words}")));
+    assert!(screen.shows(&format!("Ben Moss: Words: {}", ben.borrow().person().words())));
     assert!(screen.shows(&format!("Device {theirs}: Connected")));
     part(&ben, &screen.device);
     screen.harness.run();
@@ -285,6 +288,7 @@ fn a_ticket_is_withdrawn_and_its_holder_hears_why() {
     theirs.fill_in("Your name", "Ben Moss");
     theirs.click("I have a ticket");
     theirs.fill_in("Ticket", &ticket.to_string());
+    assert!(theirs.shows_part(&anna.borrow().person().words()), "he can ask Anna for her words");
     theirs.click("Join");
     assert!(theirs.shows_part("Waiting for a device of the workspace"));
     assert!(theirs.shows("Nothing has arrived yet") && theirs.unnamed().is_empty());

@@ -367,6 +367,22 @@ fn members_narrow() {
 }
 
 #[test]
+fn join_ticket() {
+    in_both_themes("join_ticket", |theme| {
+        let anna = Device::new(1);
+        let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+        let ticket = ticket(&anna, id, Role::Member);
+        let mut screen = Screen::new(&Device::new(7), SIZE, theme);
+        screen.fill_in("Your name", "Ben Moss");
+        screen.click("I have a ticket");
+        screen.fill_in("Ticket", &ticket.to_string());
+        screen.harness.remove_cursor();
+        screen.harness.run();
+        screen
+    });
+}
+
+#[test]
 fn join_refused() {
     in_both_themes("join_refused", |theme| {
         let anna = Device::new(1);

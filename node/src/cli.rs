@@ -271,7 +271,7 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Command::Bench(bench) => bench.run(settings.json),
         Command::Doctor(doctor) => Ok(doctor.run(&settings)),
         Command::Invite(invite) => invite.run(&settings),
-        Command::Join(join) => ask(Command::Join(join.with_ticket()?), &settings),
+        Command::Join(join) => ask(Command::Join(join.with_ticket(settings.json)?), &settings),
         command => ask(confirm::confirmed(command, &settings)?, &settings),
     }
 }

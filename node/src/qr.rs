@@ -13,7 +13,8 @@ use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, Imag
 use qrcode::{Color, EcLevel, QrCode};
 use std::{collections::BTreeSet, fs::File, io::Cursor, io::Read, path::Path, str::FromStr};
 use velo_protocol::{
-    link_code::{LinkCode, LinkCodeError},
+    armour::ArmourError,
+    link_code::LinkCode,
     ticket::{Ticket, TicketError},
 };
 
@@ -63,7 +64,7 @@ pub enum QrError {
     NotATicket(TicketError),
     /// Something else, where a link code is looked for.
     #[error("the QR code in the picture is no link code: {0}")]
-    NotALinkCode(LinkCodeError),
+    NotALinkCode(ArmourError),
 }
 
 /// An error in words that need no knowledge of systems, where there are any.
@@ -88,7 +89,7 @@ impl InPicture for Ticket {
 }
 
 impl InPicture for LinkCode {
-    fn something_else(error: LinkCodeError) -> QrError {
+    fn something_else(error: ArmourError) -> QrError {
         QrError::NotALinkCode(error)
     }
 }

@@ -12,7 +12,7 @@ use velo_protocol::{
     dice::Dice,
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     limits::TICKET_ADDRESSES,
-    link_code::{LinkCode, LinkCodeError, LinkSecret},
+    link_code::{LinkCode, LinkSecret},
     ticket::{SessionSecret, Ticket, TicketError},
 };
 
@@ -57,9 +57,15 @@ fn a_link_code_comes_back_where_one_is_looked_for() {
     let code = LinkCode { device: DeviceId([5; 32]), secret: LinkSecret([6; 16]), addresses: Vec::new() };
     let drawn = png_of(&code.to_string());
     assert_eq!(qr::find::<LinkCode>(&drawn).unwrap(), code);
-    assert!(matches!(qr::read(&drawn), Err(QrError::NotATicket(TicketError::NotATicket))));
+    assert!(matches!(
+        qr::read(&drawn),
+        Err(QrError::NotATicket(TicketError::Text(ArmourError::SomethingElse(_))))
+    ));
     let ticket = png_of(&ticket(1, 0).to_string());
-    assert!(matches!(qr::find::<LinkCode>(&ticket), Err(QrError::NotALinkCode(LinkCodeError::NotACode))));
+    assert!(matches!(
+        qr::find::<LinkCode>(&ticket),
+        Err(QrError::NotALinkCode(ArmourError::SomethingElse(_)))
+    ));
 }
 
 /// As a phone takes it: large, grey, turned a little, with something around it.

@@ -14,6 +14,7 @@
 //! [`workspace`], which keeps book of the pages that [`snapshot`] writes.
 
 pub mod id;
+pub mod fingerprint;
 pub mod limits;
 pub mod time;
 pub mod codec;

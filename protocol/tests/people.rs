@@ -11,7 +11,7 @@ use velo_protocol::{
     change::Change,
     id::{EntityId, PersonId, WorkspaceId},
     model::{EntityKey, Kind, profile},
-    replica::{Command, Event, Refusal, Reply},
+    replica::{Command, Event, Input, Refusal, Reply},
     roster::Parting,
     ticket::Ticket,
     value::Value,
@@ -103,6 +103,27 @@ fn who_was_removed_while_offline_hears_it_and_what_they_did_since_has_no_effect(
     assert!(!shows(&ben, workspace, 3) && state(&ben, workspace).locked_entries() == 1);
     ben.restart(false);
     assert!(!shows(&ben, workspace, 2) && !shows(&ben, workspace, 3));
+}
+
+/// People compare the words of who invites them before they use a ticket.
+#[test]
+fn a_ticket_that_names_another_inviter_is_refused() {
+    let (mut anna, ben, workspace) = pair();
+    let good = ticket(&mut anna, workspace, Role::Member);
+    let forged = Ticket { inviter: person(&ben), ..good.clone() };
+    let mut chi = Device::new(3);
+    chi.join(&forged).unwrap();
+    let wire = device::Wire::member(99, &mut chi, workspace);
+    wire.say_runs(&mut chi, workspace, anna.runs(workspace));
+    let refused = chi.events().any(
+        |event| matches!(event, Event::JoinRefused { reason, .. } if reason.contains("names somebody else")),
+    );
+    chi.input(Input::PeerDown { peer: wire.id });
+    chi.outputs.clear();
+    assert!(refused && state(&chi, workspace).roster().role_of(person(&chi)).is_none());
+    chi.join(&good).unwrap();
+    give(&anna, &mut chi, workspace);
+    assert_eq!(state(&chi, workspace).roster().role_of(person(&chi)), Some(Role::Member));
 }
 
 #[test]

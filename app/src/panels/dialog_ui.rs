@@ -180,6 +180,7 @@ fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<
         if let Some(problem) = problem {
             field::problem(ui, problem);
         }
+        invite_ui::invited_by(ui, text);
         picture_ui::show(ui, cx, Wanted::Ticket);
         let named = person(ui, cx);
         foot(ui, "Join", named && !text.trim().is_empty())

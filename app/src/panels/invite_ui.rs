@@ -12,6 +12,7 @@ use crate::{
     view::{
         date,
         members::{a_role, role_icon, role_name, role_note},
+        onboarding,
         qr::Qr,
         state::{Invite, InviteStep},
     },
@@ -171,6 +172,7 @@ fn details(ui: &mut Ui, cx: &Cx<'_>, ticket: &Ticket, words: &str) {
     ticket_text(ui, words, tokens);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = 24.0;
+    fact(ui, icons::USER, &format!("Your words: {}", ticket.inviter.words()), tokens);
     let until = date::at(ticket.expires_ms, cx.model.moment);
     fact(ui, icons::CLOCK, &format!("Expires {until}"), tokens);
     if ticket.addresses.is_empty() {
@@ -194,6 +196,19 @@ pub fn ticket_text(ui: &mut Ui, words: &str, tokens: &Tokens) {
         ScrollArea::vertical().id_salt("ticket text").max_height(132.0).show(ui, |ui| {
             ui.add(egui::Label::new(words).wrap_mode(egui::TextWrapMode::Wrap).selectable(true));
         });
+    });
+}
+
+/// Who made the ticket in a field, as soon as there is one.
+pub fn invited_by(ui: &mut Ui, text: &str) {
+    let Some(words) = onboarding::inviter(text) else { return };
+    ui.horizontal_top(|ui| {
+        mark::icon_ui(ui, icons::USER, 14.0, tokens(ui.ctx()).info);
+        let note = format!(
+            "Invited by somebody whose words are “{words}”. If you are not sure who sent it, ask them \
+                            for theirs."
+        );
+        field::note(ui, &note);
     });
 }
 

@@ -166,6 +166,7 @@ fn join(ui: &mut Ui, cx: &mut Cx<'_>) {
     if field::several(ui, "Ticket", "velo1…", 3, &mut state.ticket).changed() {
         state.problem = None;
     }
+    invite_ui::invited_by(ui, &state.ticket);
     picture_ui::show(ui, cx, Wanted::Ticket);
     let state = &mut cx.view.onboarding;
     problem(ui, state.problem.as_deref());

@@ -42,6 +42,8 @@ pub struct Person {
     pub role: Role,
     /// Whether it is whoever is at this device.
     pub you: bool,
+    /// By which people know them.
+    pub words: String,
     /// When they came in; empty if nobody knows yet.
     pub joined: String,
     /// Their devices, this one first.
@@ -59,6 +61,8 @@ pub struct Device {
     pub id: DeviceId,
     /// The first digits of its key.
     pub short: String,
+    /// By which people know it.
+    pub words: String,
     /// Whether it is this one.
     pub here: bool,
     /// Whether it is connected.
@@ -111,6 +115,7 @@ pub fn read(workspace: &Workspace, me: Me, standing: &Standing, peers: &[Peer], 
             face: face(workspace, *id),
             role: member.role,
             you,
+            words: id.words(),
             joined: joined(workspace, *id, moment),
             devices: devices(&member.devices, you, me.device, standing, peers, moment),
             roles: if you { standing.own_roles() } else { standing.roles_for(Some(member.role)) },
@@ -206,6 +211,7 @@ fn devices(
         Device {
             id: *id,
             short: id.short(),
+            words: id.words(),
             here: *id == here,
             connected,
             seen: peer.map_or_else(|| "Not met yet".to_owned(), |peer| peers::seen(peer, moment)),

@@ -64,6 +64,15 @@ impl Onboarding {
     }
 }
 
+/// By which people know who made a ticket, once a whole one is there. That the ticket is theirs is made sure
+/// of when it is used.
+pub fn inviter(text: &str) -> Option<String> {
+    if text.trim().is_empty() {
+        return None;
+    }
+    text.parse::<Ticket>().ok().map(|ticket| ticket.inviter.words())
+}
+
 /// Reads a ticket that somebody pasted.
 pub fn read_ticket(text: &str, now_ms: u64) -> Result<Ticket, TicketError> {
     let ticket: Ticket = text.parse()?;

@@ -61,6 +61,9 @@ pub struct DeviceRow {
     pub person: PersonId,
     /// The name shown for that person.
     pub name: String,
+    /// By which people know it: see [`velo_protocol::fingerprint`].
+    #[serde(default)]
+    pub words: String,
     /// Whether it is this one.
     pub this: bool,
     /// Whether it is connected now.
@@ -87,6 +90,7 @@ fn rows(scope: &Scope<'_>, all: bool) -> Vec<DeviceRow> {
             device,
             person: member.person,
             name: member.name.clone(),
+            words: device.words(),
             this: device == this,
             connected: connected(device),
         };

@@ -93,6 +93,9 @@ pub struct TicketAnswer {
     pub expires: String,
     /// Where the joiner will look for this device.
     pub addresses: Vec<String>,
+    /// By which the joiner knows who invites them: see [`velo_protocol::fingerprint`].
+    #[serde(default)]
+    pub words: String,
 }
 
 /// An open ticket in a list.
@@ -201,6 +204,7 @@ pub(super) async fn make(invite: Invite, scope: &Scope<'_>) -> Result<Json, ApiE
             role: Role::from(invite.role).into(),
             expires: date::moment(expires_ms),
             addresses: ticket.addresses.clone(),
+            words: ticket.inviter.words(),
         }),
         _ => Err(ApiError::Failed("the node answered something else".into())),
     }

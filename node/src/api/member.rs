@@ -195,6 +195,9 @@ pub struct MemberRow {
     pub person: PersonId,
     /// The name shown.
     pub name: String,
+    /// By which people know them: see [`velo_protocol::fingerprint`].
+    #[serde(default)]
+    pub words: String,
     /// What they may do; `None` for who is not in.
     pub role: Option<RoleName>,
     /// How many devices act for them.
@@ -257,6 +260,7 @@ impl MemberRow {
         Self {
             person,
             name: workspace.person_name(person),
+            words: person.words(),
             role: standing.map(|standing| standing.role.into()),
             devices: standing.map_or(0, |standing| standing.devices.len()),
             you: person == you,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{io, path::Path, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 use velo_protocol::{
-    id::WorkspaceId,
+    id::{PersonId, WorkspaceId},
     model::Kind,
     replica::{Command, Reply},
     ticket::Ticket,
@@ -132,6 +132,27 @@ pub struct JoinAnswer {
     pub role: Option<RoleName>,
     /// Whether that is all that a peer has.
     pub arrived: bool,
+    /// Who made the ticket.
+    #[serde(default)]
+    pub inviter: Option<Inviter>,
+}
+
+/// Who invited somebody.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Inviter {
+    /// Who.
+    pub person: PersonId,
+    /// By which people know them: see [`velo_protocol::fingerprint`].
+    pub words: String,
+    /// The name shown, once it is known.
+    pub name: Option<String>,
+}
+
+impl Inviter {
+    /// As far as a ticket tells.
+    pub fn of(ticket: &Ticket) -> Self {
+        Self { person: ticket.inviter, words: ticket.inviter.words(), name: None }
+    }
 }
 
 /// A workspace with its members.
@@ -220,6 +241,7 @@ fn check_new(node: &NodeHandle, name: &str) -> Result<(), ApiError> {
 pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError> {
     let ticket: Ticket = join.ticket.parse().map_err(|error| ApiError::Invalid(format!("{error}")))?;
     ticket.check_expiry(date::wall_ms()).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    let mut inviter = Inviter::of(&ticket);
     let person_name = person_name(node)?;
     let mut events = node.subscribe();
     let reply = node.submit(Command::Join { ticket, person_name }).await?;
@@ -242,7 +264,14 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
     let role = workspace.roster().role_of(node.person()).map(RoleName::from);
-    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), role, arrived: has_arrived(node, id) })
+    let is_known = workspace.roster().members.contains_key(&inviter.person);
+    inviter.name = is_known.then(|| workspace.person_name(inviter.person));
+    answer(&JoinAnswer {
+        workspace: WorkspaceRow::of(&workspace),
+        role,
+        arrived: has_arrived(node, id),
+        inviter: Some(inviter),
+    })
 }
 
 /// Whether a peer holds nothing more than this device.

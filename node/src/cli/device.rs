@@ -139,6 +139,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
     let if_none = if status.unopened.is_empty() { NO_WORKSPACES } else { NONE_OPENED };
     let shown = fields(&[
         ("Person", status.name.unwrap_or_default()),
+        ("Your words", status.person.words()),
         ("Device", status.device.to_string()),
         ("Data", status.data_dir.display().to_string()),
         ("Reachable at", status.addresses.join("\n              ")),

@@ -5,7 +5,7 @@
 
 use super::{
     Command, Layout, Settings, answered,
-    output::{NOTICE, Table, count, lines, say, styled},
+    output::{NOTICE, Table, complain, count, lines, say, styled},
     read,
 };
 use crate::{
@@ -114,10 +114,14 @@ impl Join {
         (Action::Join(workspace::Join { ticket, wait: self.wait }), joined)
     }
 
-    /// Reads the ticket from the picture, if there is one.
-    pub(super) fn with_ticket(mut self) -> Result<Self, ApiError> {
+    /// Reads the ticket from the picture, if there is one, and says whose it is.
+    pub(super) fn with_ticket(mut self, json: bool) -> Result<Self, ApiError> {
         if let Some(path) = self.image.take() {
             self.ticket = Some(qr::find_in_file::<Ticket>(&path)?.to_string());
+        }
+        let ticket = self.ticket.as_ref().and_then(|text| text.parse::<Ticket>().ok());
+        if let Some(ticket) = ticket.filter(|_| !json) {
+            complain(format!("Invited by somebody whose words are: {}", ticket.inviter.words()));
         }
         Ok(self)
     }
@@ -166,13 +170,13 @@ fn unwritten(path: &Path, error: &io::Error) -> ApiError {
 
 /// A ticket, alone on its line so that it can be copied.
 fn ticket(json: &Json) -> Result<String, Error> {
-    let TicketAnswer { ticket, invite, role, expires, addresses } = read(json)?;
+    let TicketAnswer { ticket, invite, role, expires, addresses, words } = read(json)?;
     let reach =
         if addresses.is_empty() { String::new() } else { format!(" It leads to {}.", addresses.join(", ")) };
     let (role, id) = (role.with_article(), invite.short());
     Ok(format!(
         "{ticket}\n\nWhoever has it joins as {role}. Good until {expires}.{reach}\n\
-         The other person runs: velo join TICKET\nTo withdraw it: velo invite revoke {id}\n"
+         The other person runs: velo join TICKET\nIt shows them your words: {words}\nTo withdraw it: velo invite revoke {id}\n"
     ))
 }
 
@@ -208,7 +212,7 @@ fn withdrawn(json: &Json) -> Result<String, Error> {
 
 /// What joining led to.
 fn joined(json: &Json) -> Result<String, Error> {
-    let JoinAnswer { workspace: row, role, arrived } = read(json)?;
+    let JoinAnswer { workspace: row, role, arrived, inviter } = read(json)?;
     if row.name.is_empty() {
         let told = "Joined. No peer was reached yet: the workspace arrives as soon as one is, while `velo node` or the app runs.";
         return Ok(format!("{}\n", styled(NOTICE, told)));
@@ -220,9 +224,11 @@ fn joined(json: &Json) -> Result<String, Error> {
     };
     let (projects, tasks) = (count(row.projects, "project"), count(row.tasks, "task"));
     let joined = format!("Joined \"{}\" as {}: {projects}, {tasks}", row.name, role.with_article());
+    let by = inviter.and_then(|by| Some(format!("Invited by {}: {}\n", by.name?, by.words)));
+    let by = by.unwrap_or_default();
     if arrived {
-        return Ok(format!("{joined}\n"));
+        return Ok(format!("{joined}\n{by}"));
     }
     let told = "so far. More is on its way: it arrives while `velo node` or the app runs.";
-    Ok(format!("{joined} {}\n", styled(NOTICE, told)))
+    Ok(format!("{joined} {}\n{by}", styled(NOTICE, told)))
 }

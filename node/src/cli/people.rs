@@ -159,14 +159,14 @@ fn removed(json: &Json) -> Result<String, Error> {
 pub(super) fn device_layout(request: &device::Request) -> Layout {
     match request {
         device::Request::List(_) => |json| {
-            let mut table = Table::new(["DEVICE", "PERSON", "STATE"]);
+            let mut table = Table::new(["DEVICE", "PERSON", "STATE", "WORDS"]);
             for row in read::<Vec<DeviceRow>>(json)? {
                 let state = match (row.this, row.connected) {
                     (true, _) => "this device".to_owned(),
                     (false, true) => "connected".to_owned(),
                     (false, false) => styled(NOTICE, "not connected"),
                 };
-                table.row([row.device.short(), row.name, state]);
+                table.row([row.device.short(), row.name, state, row.words]);
             }
             Ok(table.show("No device of yours is in this workspace."))
         },

@@ -285,14 +285,22 @@ fn people_join_with_a_picture() {
     let cut = ben.path().join("cut.png");
     fs::write(&cut, &fs::read(path).unwrap()[..300]).unwrap();
     refused(&ben, &["join", "--image", cut.to_str().unwrap()], 2, &["not a picture that can be read"]);
-    let told = ben.ok(&["join", "--image", path]);
-    assert!(told.contains("Joined \"Workshop\" as a member"), "{told}");
+    let joined = ben.run(&["join", "--image", path]);
+    assert!(joined.out.contains("Joined \"Workshop\" as a member"), "{}{}", joined.out, joined.err);
+    let words = row(&anna, "Anna")["words"].as_str().unwrap().to_owned();
+    assert!(joined.err.contains(&words), "before it is used: {}", joined.err);
+    assert!(joined.out.contains(&format!("Invited by Anna: {words}")), "{}", joined.out);
 }
 
 #[test]
 fn people_list_devices_and_keep_the_last_one() {
     let Team { anna, ben, .. } = &Team::with("member");
+    let words = anna.json(&["member", "list"])[0]["words"].as_str().unwrap().to_owned();
+    assert!(words.split(' ').count() == 6 && anna.ok(&["status"]).contains(&words));
+    assert!(anna.ok(&["invite"]).contains(&words), "who joins sees them");
     let own = anna.json(&["device", "list"]);
+    let of_device = own[0]["words"].as_str().unwrap();
+    assert!(of_device != words && anna.ok(&["device", "list"]).contains(of_device));
     assert_eq!(own.as_array().unwrap().len(), 1);
     assert_eq!((&own[0]["this"], &own[0]["name"]), (&json!(true), &json!("Anna")));
     let all = anna.json(&["device", "list", "--all"]);

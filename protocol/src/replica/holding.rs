@@ -26,13 +26,28 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-/// How it is known that a ticket is no longer good.
+/// How it is known that a ticket is no good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// By the entries held.
     Seen,
+    /// By the entries held, as well: it names another inviter than made it.
+    OfAnother,
     /// By a peer's word.
     Told,
+}
+
+impl Refused {
+    /// Why, for people, and what to do.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Seen | Self::Told => "the ticket was withdrawn: ask for a new one",
+            Self::OfAnother => {
+                "the ticket names somebody else than made it: ask them for a new one, and compare the words of \
+                 who invites you"
+            }
+        }
+    }
 }
 
 /// What of the state is not in step with the entries, because one of them could not be read. It is tried

@@ -26,7 +26,6 @@ use crate::{
 };
 
 /// What is said of a ticket that cannot be used.
-const WITHDRAWN: &str = "the ticket was withdrawn: ask for a new one";
 
 impl Holding {
     /// Refuses what this device's person may not do now, and says why.
@@ -40,7 +39,7 @@ impl Holding {
 
     fn why_not(&self, need: Role) -> Refusal {
         if self.is_joining() || self.has_new_ticket() {
-            return self.refused.map_or(Refusal::Joining, |_| Refusal::Ticket(WITHDRAWN.to_owned()));
+            return self.refused.map_or(Refusal::Joining, |how| Refusal::Ticket(how.words().to_owned()));
         }
         let (access, person) = (self.members.access(), self.record.origin.person);
         let words = match (access.role_of(person), self.members.parting(person)) {
@@ -242,9 +241,14 @@ impl Replica {
             return;
         };
         let key = ticket.invite_key();
-        let fits = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
+        let is_key = holding.members.invite(at).is_some_and(|invite| invite.key == key.public());
+        // People have compared the inviter's words before they used the ticket.
+        let maker = holding.members.access().act(at).map(|invite| invite.person);
+        if is_key && maker != Some(ticket.inviter) {
+            return self.refuse_ticket(workspace, Refused::OfAnother);
+        }
         let is_open = holding.members.access().invites().any(|(open, _)| open == at);
-        if !fits || !is_open {
+        if !is_key || !is_open {
             return self.refuse_ticket(workspace, Refused::Seen);
         }
         let origin = holding.record.origin;
@@ -257,11 +261,12 @@ impl Replica {
     pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId, how: Refused) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let before = holding.refused.replace(how);
-        if before == Some(Refused::Seen) {
+        if how == Refused::Told && before.is_some() {
+            // What the entries say is surer.
             holding.refused = before;
         }
         if before.is_none() {
-            let reason = WITHDRAWN.to_owned();
+            let reason = how.words().to_owned();
             self.outputs.push_back(Output::Event(Event::JoinRefused { workspace, reason }));
         }
     }

@@ -21,6 +21,8 @@ use egui::{
 use velo_protocol::access::Role;
 
 const DEVICE: f32 = 32.0;
+/// A line of words by which somebody or a device is known.
+const WORDS: f32 = 20.0;
 /// The widths of the role and of the button that removes, so that they stand below each other.
 const ROLE: f32 = 116.0;
 const PART: f32 = 92.0;
@@ -31,6 +33,7 @@ const NARROW: f32 = 440.0;
 pub fn show(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person) {
     let narrow = ui.available_width() < NARROW;
     head(ui, out, person, narrow);
+    person_words(ui, person);
     for device in &person.devices {
         one_device(ui, out, device);
     }
@@ -192,15 +195,35 @@ fn part(ui: &mut Ui, out: &mut Vec<AppCommand>, person: &Person, rect: Rect) {
 
 /// Takes in another device of whoever is here; and the keys of this one.
 fn link(ui: &mut Ui, out: &mut Vec<AppCommand>) {
-    ui.horizontal_wrapped(|ui| {
-        ui.add_space(INDENT - 4.0);
-        if button::words(ui, Weight::Quiet, icons::PLUS, "Link a device…").clicked() {
-            out.push(AppCommand::OpenDialog(Dialog::Link(Link::default())));
-        }
-        if button::words(ui, Weight::Quiet, icons::KEY_ROUND, "Keys of this device…").clicked() {
-            out.push(AppCommand::ShowKeys);
-        }
-    });
+    let narrow = ui.available_width() < NARROW;
+    let buttons = [
+        (icons::PLUS, "Link a device…", AppCommand::OpenDialog(Dialog::Link(Link::default()))),
+        (icons::KEY_ROUND, "Keys of this device…", AppCommand::ShowKeys),
+    ];
+    let rows: Vec<&[_]> = buttons.chunks(if narrow { 1 } else { 2 }).collect();
+    for row in rows {
+        ui.horizontal(|ui| {
+            ui.add_space(INDENT - 4.0);
+            for (sign, words, command) in row {
+                if button::words(ui, Weight::Quiet, sign, words).clicked() {
+                    out.push(command.clone());
+                }
+            }
+        });
+    }
+}
+
+/// By which people know somebody, for the phone: "are your words these?"
+fn person_words(ui: &mut Ui, person: &Person) {
+    let shown = format!("Words: {}", person.words);
+    let rect = line(ui, &format!("{}: {}", person.face.name, shown), WORDS);
+    quiet_words(ui, rect.left() + INDENT, rect, &shown);
+}
+
+fn quiet_words(ui: &Ui, left: f32, rect: Rect, words: &str) {
+    let (font, color) = (fonts::regular(size::SMALL), tokens(ui.ctx()).muted);
+    let at = pos2(left, rect.center().y);
+    text::line(ui.painter(), at, Align2::LEFT_CENTER, words, font, color, rect.right() - EDGE - left);
 }
 
 fn one_device(ui: &mut Ui, out: &mut Vec<AppCommand>, device: &Device) {
@@ -219,13 +242,16 @@ fn one_device(ui: &mut Ui, out: &mut Vec<AppCommand>, device: &Device) {
     let room = rect.right() - end - at.x;
     let font = fonts::regular(size::SMALL);
     text::line(ui.painter(), at, Align2::LEFT_CENTER, state, font, tokens.secondary, room);
-    if !device.unlink {
-        return;
-    }
-    let pressed = at_end(ui, rect, |ui| {
-        ui.push_id(device.id.0, |ui| button::words(ui, Weight::Quiet, "", "Unlink…").clicked()).inner
-    });
-    if pressed {
+    if device.unlink && unlink(ui, device, rect) {
         out.push(AppCommand::OpenDialog(Dialog::Confirm(Confirm::Unlink(device.id))));
     }
+    // Last: a button at the end of a line takes the place of what follows back to that line.
+    let below = line(ui, &format!("Words of device {}: {}", device.short, device.words), WORDS);
+    quiet_words(ui, rect.left() + INDENT + 24.0, below, &device.words);
+}
+
+fn unlink(ui: &mut Ui, device: &Device, rect: Rect) -> bool {
+    at_end(ui, rect, |ui| {
+        ui.push_id(device.id.0, |ui| button::words(ui, Weight::Quiet, "", "Unlink…").clicked()).inner
+    })
 }
