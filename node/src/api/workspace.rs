@@ -249,18 +249,18 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let arrived = async {
         while !has_arrived(node, id) {
             match events.recv().await {
-                Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => return Some(reason),
-                Err(RecvError::Closed) => break,
+                Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => return Err(reason),
+                Err(RecvError::Closed) => return Ok(false),
                 _ => {}
             }
         }
-        None
+        Ok(true)
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
     let wait = Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
-    if let Ok(Some(reason)) = tokio::time::timeout(wait, arrived).await {
-        return Err(ApiError::Refused(reason));
-    }
+    let reached = tokio::time::timeout(wait, arrived).await.unwrap_or(Ok(false));
+    // What a peer writes from then on, such as that it has taken note of this device, is not waited for.
+    let arrived = reached.map_err(ApiError::Refused)?;
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
     let role = workspace.roster().role_of(node.person()).map(RoleName::from);
@@ -269,7 +269,7 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     answer(&JoinAnswer {
         workspace: WorkspaceRow::of(&workspace),
         role,
-        arrived: has_arrived(node, id),
+        arrived,
         inviter: Some(inviter),
     })
 }
