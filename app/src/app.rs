@@ -46,6 +46,8 @@ pub struct VeloApp {
     pending: BTreeMap<RequestId, Pending>,
     next_request: RequestId,
     shown: Option<WorkspaceId>,
+    /// Of what it was noted last that it is read: the revisions, and the open task.
+    read_noted: Option<(u64, u64, Option<EntityId>)>,
     /// Tickets that turned out to be of no use, of which the person was told.
     refused: BTreeMap<WorkspaceId, String>,
     /// The name that was noted last because a workspace shows it.
@@ -67,6 +69,7 @@ impl VeloApp {
             pending: BTreeMap::new(),
             next_request: 0,
             shown: None,
+            read_noted: None,
             refused: BTreeMap::new(),
             noted: None,
             installed: false,

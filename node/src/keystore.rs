@@ -30,7 +30,7 @@ use sealed::{Sealed, SealingKey};
 use std::path::{Path, PathBuf};
 use stored::Stored;
 use system::EntryName;
-use velo_protocol::{id::PersonId, replica::Identity, root::Root};
+use velo_protocol::{id::PersonId, log::Origin, replica::Identity, root::Root};
 use zeroize::Zeroizing;
 
 /// How keys are kept, with what it takes to keep them so again.
@@ -70,8 +70,9 @@ impl Keys {
         } else {
             Self::open(&folder, None, ask)?
         };
-        let device = keys.identity().device_id();
-        match records.whole.iter().find(|record| record.origin.device != device) {
+        let (device, person) = (keys.identity().device_id(), keys.person());
+        let is_other = |origin: &Origin| origin.device != device || origin.person != person;
+        match records.whole.iter().find(|record| is_other(&record.origin)) {
             Some(record) => {
                 Err(KeystoreError::NotThisDevice { path: file::path(&folder), workspace: record.id })
             }

@@ -11,6 +11,7 @@ use crate::{
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::wrap::RecipientKey,
     log::{EntryKind, Origin},
+    root::RecoveryKey,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -30,7 +31,7 @@ pub enum ControlError {
     #[error("{0}")]
     Crypto(#[from] CryptoError),
     /// Nobody could ever read what is encrypted for this key.
-    #[error("a receiving key in it is not usable")]
+    #[error("a receiving key in it is not usable, or not its author's")]
     WeakReceivingKey,
 }
 
@@ -40,7 +41,7 @@ pub struct Introduction {
     /// From the person's root to the device.
     pub chain: Vec<LinkCert>,
     /// Under which the person can always read again, with the phrase alone.
-    pub recovery: RecipientKey,
+    pub recovery: RecoveryKey,
 }
 
 /// The body of a `Genesis` entry: the founder.
@@ -170,7 +171,9 @@ impl Control {
 
     fn checked(self, author: PersonId) -> Result<Self, ControlError> {
         if let Self::Genesis(Genesis { founder: who, .. }) | Self::Join(Join { joiner: who, .. }) = &self {
-            usable(who.recovery)?;
+            if !who.recovery.is_of(author) {
+                return Err(ControlError::WeakReceivingKey);
+            }
         }
         if let Self::Invite(invite) = &self {
             PublicKey::parse(&invite.key)?;
@@ -204,8 +207,8 @@ impl Control {
     /// The recovery key it brings.
     pub fn recovery(&self) -> Option<RecipientKey> {
         match self {
-            Self::Genesis(genesis) => Some(genesis.founder.recovery),
-            Self::Join(join) => Some(join.joiner.recovery),
+            Self::Genesis(genesis) => Some(genesis.founder.recovery.key),
+            Self::Join(join) => Some(join.joiner.recovery.key),
             _ => None,
         }
     }

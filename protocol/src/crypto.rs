@@ -64,6 +64,8 @@ pub enum Domain {
     Claim,
     /// A claim to a person's workspaces, by their root.
     Recover,
+    /// A person's recovery key, by their root.
+    Recovery,
 }
 
 impl Domain {
@@ -75,6 +77,7 @@ impl Domain {
             Self::Invite => "velo/invite/1",
             Self::Claim => "velo/claim/1",
             Self::Recover => "velo/recover/1",
+            Self::Recovery => "velo/recovery/1",
         }
     }
 

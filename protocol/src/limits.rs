@@ -133,6 +133,9 @@ pub const EPOCHS_ASKED: usize = 16;
 pub const SHARES_PER_SESSION: usize = 32;
 /// Workspaces told to a device that is linked, of 64 bytes each.
 pub const WORKSPACES_SHARED: usize = 1024;
+/// How long a device asks every peer for the workspaces of a person who came back with their words: the
+/// root is in its memory until then.
+pub const RECOVER_MS: u64 = 60 * 60_000;
 /// How long a device looks for the one whose link code was read.
 pub const LINK_MS: u64 = 60_000;
 /// How long after its end a ticket is withdrawn: who used it in time may be met only after days in the

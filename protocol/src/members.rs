@@ -74,8 +74,8 @@ pub struct Members {
     receiving: BTreeMap<DeviceId, BTreeSet<RecipientKey>>,
     /// By device: the people whose certificates name it. One, unless its owner plays two.
     owners: BTreeMap<DeviceId, BTreeSet<PersonId>>,
-    /// By person: the keys that entries of theirs name, and where those stand.
-    recovery: BTreeMap<PersonId, BTreeMap<EntryAt, (DeviceId, RecipientKey)>>,
+    /// By person: the recovery keys that their root signed. One, as long as nobody signs by hand.
+    recovery: BTreeMap<PersonId, BTreeSet<RecipientKey>>,
     newer: Newer,
 }
 
@@ -307,14 +307,13 @@ impl Members {
     /// Whether any of them is new.
     fn note_keys(&mut self, turn: &Turn<'_>, control: &Control) -> bool {
         let mut is_news = false;
-        let Origin { person, device, .. } = *turn.origin;
+        let person = turn.origin.person;
         for link in control.chain() {
             is_news |= self.receiving.entry(link.child).or_default().insert(RecipientKey(link.child_x25519));
             is_news |= self.owners.entry(link.child).or_default().insert(person);
         }
         if let Some(key) = control.recovery() {
-            self.recovery.entry(person).or_default().insert(turn.at, (device, key));
-            is_news = true;
+            is_news |= self.recovery.entry(person).or_default().insert(key);
         }
         match control {
             Control::Invite(invite) => _ = self.invites.insert(turn.at, (turn.id, *invite)),
@@ -375,12 +374,9 @@ impl Members {
         if acts { self.receiving.get(&device).cloned().unwrap_or_default() } else { BTreeSet::new() }
     }
 
-    /// Under which somebody reads again with the phrase alone. What a device names that was taken
-    /// from its person does not count: whoever has it now could name a key of their own.
+    /// Under which somebody reads again with the phrase alone: their root signed it.
     pub fn recovery_keys(&self, person: PersonId) -> impl Iterator<Item = RecipientKey> + '_ {
-        let named = self.recovery.get(&person).into_iter().flatten();
-        let linked = named.filter(move |(at, (device, _))| self.access.is_linked(**at, person, *device));
-        linked.map(|(_, (_, key))| *key)
+        self.recovery.get(&person).into_iter().flatten().copied()
     }
 
     /// What a ticket's entry says.

@@ -13,12 +13,12 @@ use crate::{
     codec,
     control::{CONTROL_VERSION, Genesis, Introduction},
     id::{DeviceId, EntityId, Incarnation, PersonId, WorkspaceId},
-    log::{ChainEnd, EntryKind, Header, Origin, Run, RunWriter},
-    model::{self, EntityKey, Field, Kind, personal},
+    log::{ChainEnd, EntryKind, Header, Origin, ReadRun, Run, RunWriter},
+    model::{self, EntityKey, Field, Kind, Slot, personal},
     root::Root,
     ticket::SessionSecret,
     time::Hlc,
-    value::Value,
+    value::{Element, Value},
     workspace::Workspace,
 };
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,15 @@ impl PrivateWorkspace {
     /// Whether it can only be this person's: their root founded it.
     pub fn is_of(&self, person: PersonId) -> bool {
         let founder = self.genesis.origin.filter(|origin| origin.founder);
-        founder.is_some_and(|origin| origin.person == person && origin.device.0 == person.0)
+        let Some(origin) = founder.filter(|origin| origin.person == person && origin.device.0 == person.0)
+        else {
+            return false;
+        };
+        let Ok(read) = ReadRun::parse(self.genesis.clone()) else { return false };
+        let [entry] = read.entries() else { return false };
+        let bytes = &self.genesis.bytes;
+        // The entry's own check of the seal comes when it is taken into a log; the id is what tells others.
+        origin.workspace_id(entry.header_bytes(bytes), entry.body(bytes)) == self.id
     }
 }
 
@@ -58,7 +66,7 @@ impl Root {
             incarnation: Incarnation(*incarnation),
             founder: true,
         };
-        let founder = Introduction { chain: Vec::new(), recovery: self.recovery().public() };
+        let founder = Introduction { chain: Vec::new(), recovery: self.recovery_key() };
         let body = codec::encode(&Genesis { version: CONTROL_VERSION, founder });
         let header =
             Header { body_len: body.len() as u32, ..Header::new(EntryKind::GENESIS, Hlc(0), Vec::new()) };
@@ -103,13 +111,14 @@ impl About {
     }
 
     /// The change that keeps these values about it.
-    pub fn keep(&self, values: impl IntoIterator<Item = (Field, Value)>) -> Change {
+    pub fn keep<S: Into<Slot>>(&self, values: impl IntoIterator<Item = (S, Value)>) -> Change {
         let about = [
             (personal::WORKSPACE, Value::text(self.workspace.to_string())),
             (personal::KIND, Value::Int(u8::from(self.entity.kind).into())),
             (personal::ENTITY, Value::Entity(self.entity.id)),
         ];
-        let fields = about.into_iter().chain(values).map(|(field, value)| (field.into(), value));
+        let about = about.map(|(field, value)| (Slot::from(field), value)).into_iter();
+        let fields = about.chain(values.into_iter().map(|(slot, value)| (slot.into(), value)));
         Change::Create { key: self.key(), fields: fields.collect() }
     }
 
@@ -143,6 +152,12 @@ impl KnownWorkspace {
             (personal::SECRET, Value::text(secret)),
             (personal::ADDRESSES, Value::text(self.addresses.join("\n"))),
         ])
+    }
+
+    /// Whether it was ever on the list, also if it was taken off.
+    pub fn was_listed(private: &Workspace, id: WorkspaceId) -> bool {
+        let key = About::workspace(id).key();
+        !private.live(key, &personal::SECRET.into()).is_empty()
     }
 
     /// The change that takes it off the list. What else is kept about it stays.
@@ -186,10 +201,18 @@ pub fn is_favourite(private: &Workspace, about: &About) -> bool {
     shown(private, about, personal::FAVOURITE).is_some_and(Value::is_true)
 }
 
-/// The stamp up to which the comments on a task were read.
-pub fn read_to(private: &Workspace, about: &About) -> Hlc {
-    let stamp = shown(private, about, personal::READ_TO).and_then(Value::as_int);
-    Hlc(stamp.and_then(|stamp| u64::try_from(stamp).ok()).unwrap_or(0))
+/// The stamp from which on comments in a workspace count as new: the least of those that devices which
+/// did not know of each other noted. `None` before it was looked at.
+pub fn read_to(private: &Workspace, about: &About) -> Option<Hlc> {
+    let lives = private.live(about.key(), &personal::READ_TO.into());
+    let stamps = lives.iter().filter_map(|live| u64::try_from(live.value.as_int()?).ok());
+    stamps.min().map(Hlc)
+}
+
+/// Whether a comment on a task was read.
+pub fn is_read(private: &Workspace, about: &About, comment: EntityId) -> bool {
+    let slot = Slot::element(personal::READ, Element::Entity(comment));
+    private.value(about.key(), &slot).is_some_and(Value::is_true)
 }
 
 /// The comment on a task that is not finished; empty if there is none.
@@ -219,6 +242,9 @@ mod tests {
         assert_ne!(private.id, other.private_workspace().id);
         assert_ne!(private.secret, other.private_workspace().secret);
         assert!(private.is_of(root.person()) && !private.is_of(other.person()));
+        // Under a true entry no other workspace is hidden and told everything.
+        let id = other.private_workspace().id;
+        assert!(!PrivateWorkspace { id, ..private }.is_of(root.person()));
     }
 
     #[test]

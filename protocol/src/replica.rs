@@ -143,10 +143,6 @@ impl Replica {
         if log.chains().is_empty() && !fresh_incarnation && record.way == Way::Founded {
             return Ok(Opened::Nothing);
         }
-        if record.origin.person != self.identity.person {
-            // The private workspace of whoever this device belonged to before it was linked.
-            return Ok(Opened::Nothing);
-        }
         let workspace = record.id;
         let holding = Holding::open(record, &self.identity, state, log, fresh_incarnation)?;
         holding.check_own_seals(&self.identity, log)?;

@@ -15,10 +15,33 @@ mod phrase;
 
 pub use phrase::{PhraseError, WORDS};
 
-use crate::{crypto::SecretKey, id::PersonId, keys::wrap::ReceivingKey};
+use crate::{
+    crypto::{Domain, PublicKey, SecretKey, Sig},
+    id::PersonId,
+    keys::wrap::{ReceivingKey, RecipientKey},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
+
+/// A person's recovery key as others have to know it. The root says that it is theirs: any of their
+/// devices, also one that was stolen, could name a key of its own otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryKey {
+    /// The key.
+    pub key: RecipientKey,
+    /// By the person's root over the key.
+    pub by_root: Sig,
+}
+
+impl RecoveryKey {
+    /// Whether it is this person's, and anybody can wrap to it.
+    pub fn is_of(&self, person: PersonId) -> bool {
+        let said = PublicKey::parse(&person.0);
+        let said = said.and_then(|root| root.verify(Domain::Recovery, &self.key.0, &self.by_root));
+        said.is_ok() && self.key.is_usable()
+    }
+}
 
 /// See the module. Zeroised when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, Serialize, Deserialize)]
@@ -58,9 +81,26 @@ impl Root {
     }
 }
 
+impl Root {
+    /// The public half of the recovery key, signed.
+    pub fn recovery_key(&self) -> RecoveryKey {
+        let key = self.recovery().public();
+        RecoveryKey { key, by_root: self.signing_key().sign(Domain::Recovery, &key.0) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recovery_key_is_its_persons_and_nobody_elses() {
+        let (root, other) = (Root::from_seed([7; 32]), Root::from_seed([8; 32]));
+        assert!(root.recovery_key().is_of(root.person()));
+        assert!(!root.recovery_key().is_of(other.person()));
+        let swapped = RecoveryKey { key: other.recovery().public(), ..root.recovery_key() };
+        assert!(!swapped.is_of(root.person()));
+    }
 
     #[test]
     fn the_recovery_key_is_not_the_root_and_is_the_same_each_time() {

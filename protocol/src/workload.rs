@@ -219,7 +219,7 @@ impl Generator<'_> {
     /// A key for everybody who will come.
     fn key_epoch(&mut self, ticket: &Ticket) -> Vec<u8> {
         let people = self.writers.iter().map(|writer| &writer.identity);
-        let keys = people.flat_map(|person| [person.receiving.public(), person.recovery]);
+        let keys = people.flat_map(|person| [person.receiving.public(), person.recovery.key]);
         let keys = keys.chain([ticket.receiving().public()]).collect();
         let Rotation { key, body } = self.ring.rotate(&keys, &mut ChaCha20Rng::from_seed(self.dice.bytes()));
         self.ring.learn(key);

@@ -6,7 +6,7 @@ use velo_protocol::{
     access::{Role, Why},
     codec,
     control::{CONTROL_VERSION, Cap, Control, Genesis, Grant, Introduction, Invite, Join, Link},
-    crypto::{LinkCert, PublicKey, SecretKey},
+    crypto::{Domain, LinkCert, PublicKey, SecretKey},
     id::{EntryId, Incarnation, PersonId, WorkspaceId},
     keys::{
         ciphers::Ciphers,
@@ -15,6 +15,7 @@ use velo_protocol::{
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, RunWriter, VerifiedRun},
     log_set::LogSet,
     members::{Judged, Members, Turned},
+    root::RecoveryKey,
     store::{ChainNo, EntryAt},
     time::Hlc,
 };
@@ -23,6 +24,14 @@ const WORKSPACE: WorkspaceId = WorkspaceId([7; 32]);
 
 fn receiving(n: u8) -> RecipientKey {
     ReceivingKey::from_seed(&[n; 32]).public()
+}
+
+/// A recovery key under the root of `person`, whose seed is among the small ones.
+fn recovery(n: u8, person: PersonId) -> RecoveryKey {
+    let roots = (0..=u8::MAX).map(|n| SecretKey::from_seed(&[n; 32]));
+    let root = roots.into_iter().find(|root| root.public() == person.0).unwrap();
+    let key = receiving(n);
+    RecoveryKey { key, by_root: root.sign(Domain::Recovery, &key.0) }
 }
 
 /// A person with one device.
@@ -46,7 +55,7 @@ impl Author {
     }
 
     fn introduction(&self, n: u8) -> Introduction {
-        Introduction { chain: self.chain.clone(), recovery: receiving(n) }
+        Introduction { chain: self.chain.clone(), recovery: recovery(n, self.origin.person) }
     }
 
     /// Writes one entry.
@@ -252,9 +261,9 @@ fn a_void_link_brings_a_device_and_is_news() {
     assert!(peer.members.readers().contains(&receiving(77)));
 }
 
-/// Whoever has a stolen device could otherwise have everything wrapped to a key of their own.
+/// Whoever has a stolen device could otherwise have everything wrapped to a key of their own, for ever.
 #[test]
-fn a_device_that_was_taken_away_names_no_recovery_key() {
+fn a_device_names_no_recovery_key_that_the_root_did_not_sign() {
     let mut world = world();
     let mut peer = Peer::new();
     world.tell(&mut peer);
@@ -262,13 +271,17 @@ fn a_device_that_was_taken_away_names_no_recovery_key() {
     let body = Link { version: CONTROL_VERSION, chain: phone.chain.clone() };
     let (link, linked) = phone.write(EntryKind::LINK, &body, Some(world.joined), &[world.joined]);
     assert_eq!(peer.take(&phone, &link).void, None);
-    let body = velo_protocol::control::Unlink { version: CONTROL_VERSION, device: phone.origin.device };
-    let (unlink, _) = world.ben.write(EntryKind::UNLINK, &body, Some(world.joined), &[linked]);
-    assert_eq!(peer.take(&world.ben, &unlink).void, None);
-    let who = Introduction { chain: phone.chain.clone(), recovery: receiving(66) };
+    let key = receiving(66);
+    let recovery = RecoveryKey { key, by_root: phone.device.sign(Domain::Recovery, &key.0) };
+    let who = Introduction { chain: phone.chain.clone(), recovery };
     let join = Join::new(WORKSPACE, world.genesis, &SecretKey::from_seed(&[8; 32]), &phone.origin, who);
-    let (join, _) = phone.write(EntryKind::JOIN, &join, None, &[]);
+    let (join, joined) = phone.write(EntryKind::JOIN, &join, None, &[linked]);
     assert!(peer.take(&phone, &join).void.is_some());
+    assert!(!peer.members.readers().contains(&receiving(66)));
+    // Nor after it was taken away by a device that has seen that.
+    let body = velo_protocol::control::Unlink { version: CONTROL_VERSION, device: phone.origin.device };
+    let (unlink, _) = world.ben.write(EntryKind::UNLINK, &body, Some(world.joined), &[joined]);
+    assert_eq!(peer.take(&world.ben, &unlink).void, None);
     let readers = peer.members.readers();
     assert!(!readers.contains(&receiving(66)) && !readers.contains(&receiving(77)));
     assert!(readers.contains(&receiving(12)), "the key that Ben came with stays");

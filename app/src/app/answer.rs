@@ -121,7 +121,7 @@ impl VeloApp {
                     self.save(of);
                 }
             }
-            (Pending::Draft(of, _), _) => self.view.draft.answered(of),
+            (Pending::Draft(of, _), _) => self.view.draft.kept(of),
             (Pending::Undone { again }, Reply::Edited { operations, kept, .. }) => {
                 self.say(edit::undone(again, operations > 0, &kept), Tone::Done, false);
             }
@@ -171,7 +171,7 @@ impl VeloApp {
                 self.say(problem, Tone::Problem, false);
             }
             Pending::Draft(of, text) => {
-                self.view.draft.answered(of);
+                self.view.draft.refused(of, &text);
                 if self.view.detail.of() != Some(of) {
                     self.view.detail.give_back(of, Line::Comment, &text);
                 }

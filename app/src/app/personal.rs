@@ -38,13 +38,20 @@ impl VeloApp {
         task.or(shown.map(|id| EntityKey::new(Kind::Project, id)))
     }
 
-    /// Notes what is seen: the workspace, and the comments on the open task.
+    /// Notes what is seen: the workspace, and the comments on the open task. What was refused is not asked
+    /// for again before something changed.
     pub(super) fn note_read(&mut self, workspace: &Workspace) {
-        if self.pending.values().any(|pending| *pending == Pending::Kept) {
+        let of = (self.model.personal.revision(), workspace.revision(), self.view.open);
+        let is_waiting = self.pending.values().any(|pending| *pending == Pending::Kept);
+        if is_waiting || self.read_noted == Some(of) {
             return;
         }
+        self.read_noted = Some(of);
         let begun = self.model.personal.begin(self.model.moment.wall_ms);
-        let read = || self.model.personal.read_all(workspace, self.view.open?);
+        let read = || {
+            let task = self.view.open?;
+            self.model.personal.read(task, &self.model.personal.unread(workspace, task))
+        };
         if let Some(change) = begun.or_else(read) {
             self.keep(change, Pending::Kept);
         }
@@ -71,7 +78,9 @@ impl VeloApp {
             self.keep_draft(of, text);
         }
         // It comes back from where it is kept.
-        self.view.detail.typed.comment.clear();
+        if self.view.draft.follows(of) {
+            self.view.detail.typed.comment.clear();
+        }
     }
 
     fn keep_draft(&mut self, of: Of, text: String) {

@@ -61,7 +61,11 @@ impl VeloApp {
             self.save_typed();
             self.leave_draft();
             self.view.detail.turn_to(open);
-            self.view.read_to = open.map(|(_, task)| (task, self.model.personal.read_to(task)));
+            self.view.unread.clear();
+        }
+        if let Some((_, task)) = open {
+            // What comes while it is looked at is new as well.
+            self.view.unread.extend(self.model.personal.unread(workspace, task));
         }
         self.view.detail.follow(workspace);
     }

@@ -41,9 +41,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, task: EntityId)
             What::Happened(sentence) => happened(ui, sentence, &date::ago(told.at_ms, moment), tokens),
             What::Said(id) => {
                 let mut said = Said::read(workspace, &cx.model.names, *id, moment);
-                let before = cx.view.read_to.filter(|(of, _)| *of == task);
-                said.is_new =
-                    before.is_some_and(|(_, read_to)| cx.model.personal.is_new(workspace, *id, read_to));
+                said.is_new = cx.view.unread.contains(id);
                 ui.push_id(id.0, |ui| one(ui, cx, workspace, *id, &said));
             }
         }

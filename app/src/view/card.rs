@@ -63,7 +63,7 @@ impl Card {
             assignees: assignees(workspace, names, key),
             steps: steps(workspace, id),
             comments: workspace.comments(id).len(),
-            unread: personal.unread(workspace, id),
+            unread: personal.unread(workspace, id).len(),
             conflict: !workspace.conflicts_of(key).is_empty(),
             finished,
         })

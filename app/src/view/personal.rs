@@ -7,10 +7,10 @@ use velo_protocol::{
     change::Change,
     describe,
     id::{EntityId, PersonId, WorkspaceId},
-    model::{EntityKey, Kind, personal},
+    model::{EntityKey, Kind, Slot, personal},
     private::{self, About},
     time::Hlc,
-    value::Value,
+    value::{Element, Value},
     workspace::Workspace,
 };
 
@@ -28,8 +28,8 @@ pub struct Personal {
     me: Option<PersonId>,
     /// The workspace shown.
     shown: Option<WorkspaceId>,
-    /// Up to when comments count as read where nothing else is known.
-    base: Hlc,
+    /// From when on comments count as new.
+    base: Option<Hlc>,
     /// The revision of the private workspace, and of the one shown.
     of: (u64, u64),
 }
@@ -43,7 +43,8 @@ impl Personal {
             return false;
         }
         (self.of, self.shown, self.me, self.private) = (of, Some(workspace.id()), Some(me), private);
-        self.base = self.read_of(About::workspace(workspace.id()));
+        let about = About::workspace(workspace.id());
+        self.base = self.private.as_ref().and_then(|private| private::read_to(private, &about));
         self.favourites = self.read_favourites(workspace);
         true
     }
@@ -77,10 +78,6 @@ impl Personal {
         Some(About::entity(self.shown?, EntityKey::new(kind, id)))
     }
 
-    fn read_of(&self, about: About) -> Hlc {
-        self.private.as_ref().map_or(Hlc(0), |private| private::read_to(private, &about))
-    }
-
     /// Whether something in the workspace shown is a favourite.
     pub fn is_favourite(&self, key: EntityKey) -> bool {
         self.favourites.iter().any(|(favourite, _)| *favourite == key)
@@ -94,44 +91,32 @@ impl Personal {
 
     /// Comments of others on a task that the person has not read. None before they looked at the
     /// workspace first: whoever comes in does not find all of its past unread.
-    pub fn unread(&self, workspace: &Workspace, task: EntityId) -> usize {
-        if self.base == Hlc(0) {
-            return 0;
-        }
-        let read_to = self.read_to(task);
-        let comments = workspace.comments(task).into_iter();
-        comments.filter(|id| self.is_new(workspace, *id, read_to)).count()
+    pub fn unread(&self, workspace: &Workspace, task: EntityId) -> Vec<EntityId> {
+        let (Some(private), Some(base)) = (&self.private, self.base) else { return Vec::new() };
+        let Some(about) = self.about(Kind::Task, task) else { return Vec::new() };
+        let is_new = |id: &EntityId| {
+            let created = workspace.created(EntityKey::new(Kind::Comment, *id));
+            let is_of_others = created.is_some_and(|(when, by)| when > base && Some(by) != self.me);
+            is_of_others && !private::is_read(private, &about, *id)
+        };
+        workspace.comments(task).into_iter().filter(is_new).collect()
     }
 
-    /// Up to when the comments on a task were read.
-    pub fn read_to(&self, task: EntityId) -> Hlc {
-        let of_task = self.about(Kind::Task, task).map_or(Hlc(0), |about| self.read_of(about));
-        of_task.max(self.base)
-    }
-
-    /// Whether a comment is of somebody else and came after a stamp.
-    pub fn is_new(&self, workspace: &Workspace, comment: EntityId, read_to: Hlc) -> bool {
-        let created = workspace.created(EntityKey::new(Kind::Comment, comment));
-        created.is_some_and(|(when, by)| when > read_to && Some(by) != self.me)
-    }
-
-    /// The change that notes what there is as read, if something is not.
-    pub fn read_all(&self, workspace: &Workspace, task: EntityId) -> Option<Change> {
-        if self.unread(workspace, task) == 0 {
-            return None;
-        }
-        let created = |id: EntityId| workspace.created(EntityKey::new(Kind::Comment, id));
-        let last = workspace.comments(task).into_iter().filter_map(created).map(|(when, _)| when).max()?;
-        Some(self.about(Kind::Task, task)?.keep([(personal::READ_TO, stamp(last))]))
+    /// The change that notes comments on a task as read.
+    pub fn read(&self, task: EntityId, comments: &[EntityId]) -> Option<Change> {
+        let element =
+            |id: &EntityId| (Slot::element(personal::READ, Element::Entity(*id)), Value::Bool(true));
+        let about = self.about(Kind::Task, task).filter(|_| !comments.is_empty())?;
+        Some(about.keep(comments.iter().map(element)))
     }
 
     /// The change that begins to count what is unread, when the workspace is looked at first.
     pub fn begin(&self, wall_ms: u64) -> Option<Change> {
-        if !self.is_open() || self.base != Hlc(0) {
+        if !self.is_open() || self.base.is_some() {
             return None;
         }
-        let about = About::workspace(self.shown?);
-        Some(about.keep([(personal::READ_TO, stamp(Hlc::from_ms(wall_ms)))]))
+        let now = i64::try_from(Hlc::from_ms(wall_ms).0).unwrap_or(i64::MAX);
+        Some(About::workspace(self.shown?).keep([(personal::READ_TO, Value::Int(now))]))
     }
 
     /// The comment on a task that is not finished.
@@ -161,20 +146,20 @@ impl Personal {
     }
 }
 
-fn stamp(when: Hlc) -> Value {
-    Value::Int(i64::try_from(when.0).unwrap_or(i64::MAX))
-}
-
 /// Keeps the comment that is being written: after a pause, and when another task is turned to.
 #[derive(Debug, Default)]
 pub struct DraftKeeper {
     of: Option<Of>,
-    /// What was kept last, or is on its way.
-    kept: String,
+    /// What is stored, or on its way: what the field holds while nothing is being typed.
+    base: String,
+    /// What was stored when that was looked at last, with nothing on its way.
+    stored: String,
     /// What was in the field when it was looked at last, and since when.
     last: (String, u64),
-    /// Whether it is on its way.
-    waiting: bool,
+    /// How many are on their way.
+    waiting: usize,
+    /// What was refused last: it is not tried again while it stands there.
+    refused: Option<String>,
 }
 
 impl DraftKeeper {
@@ -183,46 +168,70 @@ impl DraftKeeper {
         &mut self,
         open: Option<Of>,
         typed: &mut String,
-        kept: &str,
+        stored: &str,
         now_ms: u64,
     ) -> Option<String> {
         if self.of != open {
             if typed.is_empty() {
-                kept.clone_into(typed);
+                stored.clone_into(typed);
             }
-            *self = Self { of: open, kept: kept.to_owned(), last: (typed.clone(), now_ms), waiting: false };
+            let (base, stored) = (stored.to_owned(), stored.to_owned());
+            *self = Self { of: open, base, stored, last: (typed.clone(), now_ms), ..Self::default() };
             return None;
         }
-        if !self.waiting && *typed == self.kept && kept != self.kept {
-            // Written on another device.
-            kept.clone_into(typed);
-            kept.clone_into(&mut self.kept);
+        if self.waiting == 0 && stored != self.stored {
+            stored.clone_into(&mut self.stored);
+            if *typed == self.base {
+                // Written on another device, or what was kept here.
+                stored.clone_into(typed);
+                stored.clone_into(&mut self.base);
+            }
         }
         if *typed != self.last.0 {
             self.last = (typed.clone(), now_ms);
         }
         let has_paused = now_ms.saturating_sub(self.last.1) >= PAUSE_MS;
-        has_paused.then(|| self.keep(typed)).flatten()
+        (has_paused && !self.is_refused(typed)).then(|| self.keep(typed)).flatten()
+    }
+
+    fn is_refused(&self, typed: &str) -> bool {
+        self.refused.as_deref() == Some(typed)
+    }
+
+    /// Whether it follows the field of this task.
+    pub fn follows(&self, of: Of) -> bool {
+        self.of == Some(of)
     }
 
     /// What is to be kept of a field that is left.
     pub fn keep(&mut self, typed: &str) -> Option<String> {
-        if self.of.is_none() || typed == self.kept {
+        if self.of.is_none() || typed == self.base {
             return None;
         }
-        typed.clone_into(&mut self.kept);
-        self.waiting = true;
+        typed.clone_into(&mut self.base);
+        self.waiting += 1;
         Some(typed.to_owned())
     }
 
-    /// What was on its way has arrived, or was refused.
-    pub fn answered(&mut self, of: Of) {
-        self.waiting &= self.of != Some(of);
+    /// What was on its way has arrived.
+    pub fn kept(&mut self, of: Of) {
+        if self.follows(of) {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+    }
+
+    /// What was on its way was refused: it stays in the field, and nothing else takes its place.
+    pub fn refused(&mut self, of: Of, text: &str) {
+        if self.follows(of) {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.refused = Some(text.to_owned());
+            self.base.clone_from(&self.stored);
+        }
     }
 
     /// In how many milliseconds something is to be kept, if so.
     pub fn due_in(&self, typed: &str, now_ms: u64) -> Option<u64> {
-        let is_open = self.of.is_some() && typed != self.kept;
+        let is_open = self.of.is_some() && typed != self.base && !self.is_refused(typed);
         is_open.then(|| (self.last.1 + PAUSE_MS).saturating_sub(now_ms))
     }
 }
@@ -248,11 +257,45 @@ mod tests {
         // Not taken back while it is on its way.
         assert_eq!(keeper.follow(Some(OF), &mut typed, "From the phone", 5_000), None);
         assert_eq!(typed, "From the phone!!");
-        keeper.answered(OF);
+        keeper.kept(OF);
         assert_eq!(keeper.follow(Some(OF), &mut typed, "From the phone!!", 5_100), None);
         assert_eq!(keeper.follow(Some(OF), &mut typed, "Written elsewhere", 5_200), None);
         assert_eq!(typed, "Written elsewhere");
         assert_eq!(keeper.due_in(&typed, 5_200), None);
+    }
+
+    #[test]
+    fn what_is_refused_stays_in_the_field_and_is_not_tried_without_end() {
+        let (mut keeper, mut typed) = (DraftKeeper::default(), String::new());
+        keeper.follow(Some(OF), &mut typed, "Before", 0);
+        typed.push_str(" and after");
+        keeper.follow(Some(OF), &mut typed, "Before", 100);
+        let sent = keeper.follow(Some(OF), &mut typed, "Before", 2_200).unwrap();
+        keeper.refused(OF, &sent);
+        assert_eq!(keeper.follow(Some(OF), &mut typed, "Before", 2_300), None);
+        assert_eq!((typed.as_str(), keeper.due_in(&typed, 9_000)), ("Before and after", None));
+        assert_eq!(keeper.follow(Some(OF), &mut typed, "Before", 9_000), None, "not again as it stands");
+        assert_eq!(keeper.follow(Some(OF), &mut typed, "From the phone", 9_100), None);
+        assert_eq!(typed, "Before and after");
+        typed.push('!');
+        keeper.follow(Some(OF), &mut typed, "From the phone", 9_200);
+        assert!(keeper.follow(Some(OF), &mut typed, "From the phone", 12_000).is_some());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_draft_takes_nothing_back() {
+        let (mut keeper, mut typed) = (DraftKeeper::default(), String::new());
+        keeper.follow(Some(OF), &mut typed, "", 0);
+        typed.push_str("one");
+        assert!(keeper.keep(&typed).is_some());
+        typed.push_str(" two");
+        assert!(keeper.keep(&typed).is_some());
+        keeper.kept(OF);
+        keeper.follow(Some(OF), &mut typed, "one", 100);
+        assert_eq!(typed, "one two");
+        keeper.kept(OF);
+        keeper.follow(Some(OF), &mut typed, "one two", 200);
+        assert_eq!(typed, "one two");
     }
 
     #[test]

@@ -14,12 +14,11 @@ use super::{
     story::Story,
     toast::Toasts,
 };
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 use velo_protocol::{
     access::Role,
     id::{DeviceId, EntityId, OpId, PersonId, WorkspaceId},
     ticket::Ticket,
-    time::Hlc,
 };
 
 /// What fills the window beside the sidebar.
@@ -254,8 +253,8 @@ pub struct View {
     pub detail: Detail,
     /// Keeps the comment that is being written about it.
     pub draft: DraftKeeper,
-    /// Up to when its comments had been read when it was opened.
-    pub read_to: Option<(EntityId, Hlc)>,
+    /// Its comments that had not been read when it was opened.
+    pub unread: BTreeSet<EntityId>,
     /// What happened to it.
     pub story: Story,
     /// Whether those who are no longer in are shown.

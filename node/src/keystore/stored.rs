@@ -8,7 +8,7 @@ use velo_protocol::{
     keys::wrap::{ReceivingKey, RecipientKey},
     private::PrivateWorkspace,
     replica::Identity,
-    root::Root,
+    root::{RecoveryKey, Root},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -24,7 +24,7 @@ pub(super) struct Stored {
     #[zeroize(skip)]
     pub person: PersonId,
     #[zeroize(skip)]
-    pub recovery: RecipientKey,
+    pub recovery: RecoveryKey,
     #[zeroize(skip)]
     pub chain: Vec<LinkCert>,
     /// Its secret wipes itself.
@@ -96,11 +96,10 @@ impl Stored {
         let device = DeviceId(SecretKey::from_seed(&self.device).public());
         let receiving = ReceivingKey::from_seed(&self.receiving).public();
         let certified = self.chain.last().map(|link| RecipientKey(link.child_x25519));
-        let is_of_root =
-            |root: Root| root.person() == self.person && root.recovery().public() == self.recovery;
+        let is_of_root = |root: Root| root.person() == self.person && root.recovery_key() == self.recovery;
         crypto::verify_chain(self.person, device, &self.chain).is_ok()
             && certified == Some(receiving)
-            && self.recovery.is_usable()
+            && self.recovery.is_of(self.person)
             && self.private.as_ref().is_none_or(|private| private.is_of(self.person))
             && self.root().is_none_or(is_of_root)
     }

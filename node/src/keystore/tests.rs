@@ -228,7 +228,7 @@ fn a_recovered_device_is_the_persons_and_has_no_root() {
     let (folder, root) = (folder(), Root::from_seed([4; 32]));
     let identity = Keys::recovered(folder.path(), &root).unwrap().identity();
     assert_eq!((identity.person, identity.chain.len()), (root.person(), 1));
-    assert_eq!(identity.recovery, root.recovery().public());
+    assert_eq!(identity.recovery, root.recovery_key());
     assert!(!holds(folder.path(), root.seed()));
     assert!(Standing::of(folder.path()).unwrap().phrase_confirmed);
     let again = Keys::recovered(folder.path(), &root);

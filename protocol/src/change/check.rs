@@ -51,6 +51,7 @@ pub(super) fn references(
         return Ok(());
     }
     match &slot.element {
+        Some(Element::Entity(_)) if spec.elements == Elements::Elsewhere => {}
         Some(Element::Entity(id)) => refer(draft, key, spec, kind_of_element(spec.elements), *id)?,
         Some(Element::Person(person) | Element::Mark(person, _)) => is_member(draft, spec, *person)?,
         Some(Element::Text(_)) | None => {}

@@ -119,6 +119,11 @@ impl KeyRing {
         }
     }
 
+    /// Receives under one more key. What came before is not looked at again.
+    pub fn receive_under(&mut self, receiving: ReceivingKey) {
+        self.secrets.push(receiving);
+    }
+
     /// Receives nothing under this key any more. What was learned with it stays.
     pub fn forget(&mut self, receiving: RecipientKey) {
         self.secrets.retain(|own| own.public() != receiving);

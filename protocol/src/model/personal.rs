@@ -2,7 +2,7 @@
 //! their [private workspace](crate::private), under an id that follows from what it is about: two
 //! devices that begin to keep something about the same task mean one and the same entity.
 
-use super::{Field, FieldSpec, FieldType};
+use super::{Elements, Field, FieldSpec, FieldType};
 use crate::limits;
 
 /// The workspace, as text.
@@ -17,10 +17,12 @@ pub const SECRET: Field = Field(4);
 pub const ADDRESSES: Field = Field(5);
 /// Whether it is a favourite.
 pub const FAVOURITE: Field = Field(6);
-/// Of a task: the stamp up to which its comments were read.
+/// Of a workspace: the stamp from which on comments count as new, since it was looked at first then.
 pub const READ_TO: Field = Field(7);
 /// Of a task: a comment that is not finished.
 pub const DRAFT: Field = Field(8);
+/// Of a task: its comments that were read. Not up to when: what was written offline comes late.
+pub const READ: Field = Field(10);
 /// Of a project: the name of the view it was last looked at in.
 pub const VIEW: Field = Field(9);
 
@@ -34,4 +36,5 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(7, "read_to", FieldType::Int { min: 0, max: i64::MAX }),
     FieldSpec::one(8, "draft", FieldType::LongText),
     FieldSpec::one(9, "view", FieldType::Line { max: limits::NAME_CHARS, required: false }),
+    FieldSpec::set(10, "read", Elements::Elsewhere),
 ];

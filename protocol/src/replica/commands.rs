@@ -58,7 +58,7 @@ impl Replica {
             }
             Command::ShowLinkCode { addresses } => self.show_link_code(request, addresses),
             Command::Link { code } => self.link(now, request, code),
-            Command::Recover { root } => self.recover(request, root),
+            Command::Recover { root } => self.recover(now, request, root),
             Command::Unlink { device, root } => self.unlink(now, request, device, root.as_ref(), logs),
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),

@@ -93,6 +93,8 @@ pub(super) struct Holding {
     pub refused: Option<Refused>,
     /// Counts changes to who is in.
     pub standing: u64,
+    /// Whether this device's person was out when that was looked at last: see `private`.
+    pub was_out: bool,
     /// Whether the roster shown is older than `members`.
     roster_is_old: bool,
     /// Own transactions, for undo.
@@ -134,6 +136,7 @@ impl Holding {
             writing: None,
             refused: None,
             standing: 0,
+            was_out: false,
             roster_is_old: false,
             journal: Journal::default(),
             void: VoidWork::default(),

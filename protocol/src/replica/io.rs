@@ -6,12 +6,12 @@ use crate::{
     control::Introduction,
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
-    keys::wrap::{ReceivingKey, RecipientKey},
+    keys::wrap::ReceivingKey,
     link_code::LinkCode,
     log::Origin,
     model::EntityKey,
     private::PrivateWorkspace,
-    root::Root,
+    root::{RecoveryKey, Root},
     store::Batch,
     ticket::{SessionSecret, Ticket},
 };
@@ -26,7 +26,7 @@ pub struct Identity {
     /// The device's key for receiving content keys.
     pub receiving: ReceivingKey,
     /// The person's: whoever wraps a content key wraps it to this one too.
-    pub recovery: RecipientKey,
+    pub recovery: RecoveryKey,
     /// From the person's root to this device.
     pub chain: Vec<LinkCert>,
     /// What the person's devices share with nobody else. Made-up devices may do without.
@@ -38,7 +38,7 @@ impl Identity {
     pub fn under_root(root: &Root, device: SecretKey, receiving: ReceivingKey) -> Self {
         let person = root.person();
         let link = LinkCert::issue(person, &root.signing_key(), &device, receiving.public().0);
-        let (recovery, private) = (root.recovery().public(), Some(Box::new(root.private_workspace())));
+        let (recovery, private) = (root.recovery_key(), Some(Box::new(root.private_workspace())));
         Self { person, device, receiving, recovery, chain: vec![link], private }
     }
 

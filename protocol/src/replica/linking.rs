@@ -51,8 +51,8 @@ pub(super) struct Linking {
     accepted: Option<(DeviceId, LinkOffer)>,
     /// The device that it is about to take in, who asked for it, and until when it is looked for.
     taking_in: Option<(LinkCode, RequestId, u64)>,
-    /// The root for which it looks for workspaces.
-    recovering: Option<Root>,
+    /// The root for which it looks for workspaces, and until when.
+    recovering: Option<(Root, u64)>,
 }
 
 impl Linking {
@@ -63,12 +63,13 @@ impl Linking {
 
     /// The secret half of their recovery key then.
     pub fn recovery_secret(&self) -> Option<SessionSecret> {
-        self.recovering.as_ref().map(|root| SessionSecret(*root.recovery().secret()))
+        self.recovering.as_ref().map(|(root, _)| SessionSecret(*root.recovery().secret()))
     }
 
     /// When to give up.
     pub fn deadline(&self) -> Option<u64> {
-        self.taking_in.as_ref().map(|(.., until)| *until)
+        let recovering = self.recovering.as_ref().map(|(_, until)| *until);
+        self.taking_in.as_ref().map(|(.., until)| *until).into_iter().chain(recovering).min()
     }
 }
 
@@ -112,15 +113,18 @@ impl Replica {
     }
 
     /// Brings a person back to this new device.
-    pub(super) fn recover(&mut self, request: RequestId, root: Root) -> Result<(), Refusal> {
+    pub(super) fn recover(&mut self, now: Now, request: RequestId, root: Root) -> Result<(), Refusal> {
         self.check_new()?;
+        if !self.holdings.is_empty() && root.person() != self.identity.person {
+            return Err(Refusal::Link(NOT_NEW.to_owned()));
+        }
         self.identity =
             super::Identity::under_root(&root, self.identity.device.clone(), self.identity.receiving.clone());
         self.become_device();
         for session in self.sessions.values_mut() {
             session.say_recover(&root);
         }
-        self.linking.recovering = Some(root);
+        self.linking.recovering = Some((root, now.mono_ms + limits::RECOVER_MS));
         self.done(request);
         Ok(())
     }
@@ -131,7 +135,14 @@ impl Replica {
 
     /// Ends a search that took too long.
     pub(super) fn check_linking(&mut self, now: Now) {
-        if self.linking.deadline().is_some_and(|until| now.mono_ms >= until) {
+        if self.linking.recovering.as_ref().is_some_and(|(_, until)| now.mono_ms >= *until) {
+            // Whoever has the device after that finds no root in its memory.
+            self.linking.recovering = None;
+            if let Some(private) = self.private_id().and_then(|id| self.holdings.get_mut(&id)) {
+                private.ring.forget(self.identity.recovery.key);
+            }
+        }
+        if self.linking.taking_in.as_ref().is_some_and(|(.., until)| now.mono_ms >= *until) {
             let words = "the new device was not reached: both must be on one network, or the new one needs an \
                          address that can be reached. Show a new code and try again";
             self.give_up_linking(words);
@@ -148,7 +159,7 @@ impl Replica {
     /// A peer has introduced itself: it may be the one that is looked for.
     pub(super) fn greet_for_linking(&mut self, peer: DeviceId) {
         self.offer_link(peer);
-        if let (Some(root), Some(session)) = (&self.linking.recovering, self.sessions.get_mut(&peer)) {
+        if let (Some((root, _)), Some(session)) = (&self.linking.recovering, self.sessions.get_mut(&peer)) {
             session.say_recover(root);
         }
     }
@@ -165,7 +176,8 @@ impl Replica {
 
     /// Another device would take this one in. Who has not read the code is not heard.
     pub(super) fn link_offered(&mut self, peer: DeviceId, offer: LinkOffer) -> Result<(), Fault> {
-        let is_new = self.is_new();
+        // A person may have come back to this device already, and be taken in by another one of theirs.
+        let is_new = self.is_new() && (self.holdings.is_empty() || offer.person == self.identity.person);
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         let expected = self.linking.shown.as_ref().and_then(|secret| session.expected_link_proof(secret));
         let proved = expected.is_some_and(|expected| blake3::Hash::from(expected) == offer.proof);
@@ -173,7 +185,7 @@ impl Replica {
             return Err(Fault::Order("a link that nobody here asked for"));
         }
         let leads = crypto::verify_chain(offer.person, peer, &offer.introduction.chain);
-        if leads.is_err() || !offer.introduction.recovery.is_usable() {
+        if leads.is_err() || !offer.introduction.recovery.is_of(offer.person) {
             return Err(Fault::Order("a link by a device that does not belong to the person"));
         }
         let receiving = self.identity.receiving.public();
@@ -208,6 +220,9 @@ impl Replica {
         let mut workspaces = Vec::new();
         for workspace in self.workspaces() {
             let Some(holding) = self.holdings.get(&workspace) else { continue };
+            if holding.members.access().role_of(person).is_none() {
+                continue;
+            }
             workspaces.push((workspace, holding.record.secret.clone()));
             if holding.may(Role::Viewer).is_ok() && !holding.state.needs_update() && self.read_only.is_none()
             {
@@ -249,10 +264,8 @@ impl Replica {
         Ok(())
     }
 
-    /// This device belongs to another person from now on. What the one before kept privately was theirs.
+    /// This device belongs to another person from now on, or to the same one in another way.
     fn become_device(&mut self) {
-        let person = self.identity.person;
-        self.holdings.retain(|_, holding| holding.record.origin.person == person);
         self.private_is_stale = true;
         self.outputs.push_back(Output::Become(Box::new(self.identity.clone())));
     }
@@ -295,7 +308,7 @@ impl Replica {
 
     /// A peer tells of a workspace of the person who is brought back.
     pub(super) fn recovered(&mut self, now: Now, recovered: &Recovered) {
-        let Some(root) = &self.linking.recovering else { return };
+        let Some((root, _)) = &self.linking.recovering else { return };
         let Recovered { workspace, commitment, secret } = recovered;
         if let Ok(secret) = root.recovery().unwrap(*workspace, *commitment, secret) {
             let (recovery, person) = (self.linking.recovery_secret(), root.person());
@@ -313,7 +326,7 @@ impl Replica {
             return;
         }
         if holding.is_given_keys(self.identity.receiving.public()) {
-            holding.ring.forget(self.identity.recovery);
+            holding.ring.forget(self.identity.recovery.key);
             holding.record.way = Way::Linked { recovery: None };
             self.outputs.push_back(Output::Remember(holding.record.clone()));
         } else if self.read_only.is_none()

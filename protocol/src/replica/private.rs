@@ -6,12 +6,14 @@ use crate::{
     access::Role,
     change::{self, Change},
     id::WorkspaceId,
+    keys::wrap::ReceivingKey,
+    limits,
     log::EntryKind,
     model::{EntityKey, Kind},
     op::DataBody,
     private::{self, KnownWorkspace},
-    ticket::SessionSecret,
     time::Now,
+    workspace::Workspace,
 };
 
 impl Replica {
@@ -48,7 +50,7 @@ impl Replica {
     pub(super) fn tend_private(&mut self, now: Now, logs: &dyn Logs) {
         let is_due = self.private_is_stale && self.read_only.is_none();
         let Some(id) = self.private_id().filter(|_| is_due) else { return };
-        if self.is_new() && !self.linking.is_recovering() {
+        if self.is_new() && !self.linking.is_recovering() && !self.holdings.contains_key(&id) {
             return;
         }
         self.private_is_stale = false;
@@ -57,9 +59,9 @@ impl Replica {
         if holding.may(Role::Member).is_err() || holding.state.needs_update() {
             return;
         }
-        let known = private::workspaces(&holding.state);
-        let changes = self.to_list(&known);
-        for known in known.into_iter().filter(|known| known.id != id) {
+        let private = holding.state.clone();
+        let changes = self.to_list(&private);
+        for known in private::workspaces(&private).into_iter().filter(|known| known.id != id) {
             self.learn_of(now, known);
         }
         let Some(holding) = self.holdings.get(&id).filter(|_| !changes.is_empty()) else { return };
@@ -77,9 +79,14 @@ impl Replica {
             return;
         }
         if !self.holdings.contains_key(&id) {
-            let recovery = self.linking.recovery_secret();
-            let (origin, way) = (self.origin(false), Way::Linked { recovery });
+            let (origin, way) = (self.origin(false), Way::Linked { recovery: None });
             self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
+            // The key of the phrase does not reach the disk: with no other device left, nobody would tell
+            // that it is needed no more. One that is left shares its keys when it is asked.
+            let key = self.linking.recovery_secret().map(|seed| ReceivingKey::from_seed(&seed.0));
+            if let (Some(key), Some(holding)) = (key, self.holdings.get_mut(&id)) {
+                holding.ring.receive_under(key);
+            }
             self.offer_to_all(now, id);
         }
         let Some(holding) = self.holdings.get_mut(&id) else { return };
@@ -90,28 +97,36 @@ impl Replica {
         }
     }
 
-    /// What the list of workspaces lacks, or still has of those that the person is out of.
-    fn to_list(&self, known: &[KnownWorkspace]) -> Vec<Change> {
-        let person = self.identity.person;
-        let others = self.holdings.iter().filter(|(id, _)| Some(**id) != self.private_id());
-        let changes = others.filter_map(|(id, holding)| {
+    /// What the list of workspaces lacks, or still has of those that the person is out of. What was taken
+    /// off is listed again only by a device that saw the person come back: one that has not heard of
+    /// their going would list it against the one that has, without end.
+    fn to_list(&mut self, private: &Workspace) -> Vec<Change> {
+        let (person, id) = (self.identity.person, self.private_id());
+        let known = private::workspaces(private);
+        let mut changes = Vec::new();
+        for (id, holding) in self.holdings.iter_mut().filter(|(other, _)| Some(**other) != id) {
             let access = holding.members.access();
             let listed = known.iter().find(|known| known.id == *id);
             if access.role_of(person).is_none() {
-                let is_out = access.why_out(person).is_some();
-                return listed.filter(|_| is_out).map(KnownWorkspace::forget);
+                holding.was_out |= access.why_out(person).is_some();
+                changes.extend(listed.filter(|_| holding.was_out).map(KnownWorkspace::forget));
+                continue;
             }
-            let invited = holding.record.way.invited();
-            let addresses = invited.map_or_else(Vec::new, |invited| invited.ticket.addresses.clone());
-            let secret: SessionSecret = holding.record.secret.clone();
-            listed.is_none().then(|| KnownWorkspace { id: *id, secret, addresses }.keep())
-        });
-        changes.collect()
+            let is_new = !KnownWorkspace::was_listed(private, *id) || std::mem::take(&mut holding.was_out);
+            if listed.is_none() && is_new {
+                let invited = holding.record.way.invited();
+                let addresses = invited.map_or_else(Vec::new, |invited| invited.ticket.addresses.clone());
+                let secret = holding.record.secret.clone();
+                changes.push(KnownWorkspace { id: *id, secret, addresses }.keep());
+            }
+        }
+        changes
     }
 
     /// Another device of the person is in a workspace.
     fn learn_of(&mut self, now: Now, known: KnownWorkspace) {
-        if !self.holdings.contains_key(&known.id) && !self.unopened.contains(&known.id) {
+        let has_room = self.holdings.len() <= limits::WORKSPACES_SHARED;
+        if has_room && !self.holdings.contains_key(&known.id) && !self.unopened.contains(&known.id) {
             self.outputs.push_back(Output::Dial { addresses: known.addresses });
             self.add_linked(now, known.id, known.secret, self.linking.recovery_secret());
         }

@@ -197,7 +197,10 @@ impl Holding {
     pub fn is_given_keys(&self, reader: RecipientKey) -> bool {
         let removals: Vec<EntryAt> = self.members.access().removals().collect();
         match self.ring.to_write(&self.members.readers(), |epoch| self.has_seen(epoch, &removals)) {
-            Write::Use(_) => true,
+            Write::Use(epoch) => {
+                let left_out = self.ring.left_out(epoch, &self.members.readers());
+                left_out.iter().all(|(_, missing)| !missing.contains(&reader))
+            }
             Write::ShareFirst(_, missing) => !missing.contains(&reader),
             Write::Rotate => false,
         }

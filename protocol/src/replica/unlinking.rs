@@ -35,11 +35,16 @@ impl Replica {
         if root.is_some_and(|root| root.person() != person) {
             return Err(Refusal::Role("these are the words of somebody else".to_owned()));
         }
-        let is_theirs = |holding: &Holding| {
-            let own = holding.members.access().devices(person).any(|own| own == device);
-            own && !holding.state.needs_update()
+        let is_there = |holding: &Holding| holding.members.access().devices(person).any(|own| own == device);
+        if !self.holdings.values().any(is_there) {
+            return Err(Refusal::Role("that is none of your devices: see `velo device list`".to_owned()));
+        }
+        // The root takes it away also where this device has not heard of it yet.
+        let is_open = |holding: &Holding| {
+            let is_in = holding.members.access().role_of(person).is_some();
+            is_in && !holding.state.needs_update() && (root.is_some() || is_there(holding))
         };
-        let holdings = self.holdings.iter().filter(|(_, holding)| is_theirs(holding));
+        let holdings = self.holdings.iter().filter(|(_, holding)| is_open(holding));
         let workspaces: Vec<WorkspaceId> = holdings.map(|(id, _)| *id).collect();
         // The root is no device that anybody sits at.
         let is_only = |holding: &Holding| {
@@ -60,7 +65,7 @@ impl Replica {
             written.push((id, self.write_unlink(now, id, device, root, logs)));
         }
         let Some((last, runs)) = written.pop() else {
-            return Err(Refusal::Role("that is none of your devices: see `velo device list`".to_owned()));
+            return Err(Refusal::NeedsUpdate);
         };
         for (id, runs) in written {
             self.persist_part(id, runs, request);

@@ -13,7 +13,7 @@ use velo_protocol::{
     },
     link_code::{LinkCode, LinkSecret},
     message::{Claim, ClaimBy, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Recover, Recovered},
-    root::Root,
+    root::{RecoveryKey, Root},
     ticket::SessionSecret,
 };
 
@@ -27,7 +27,10 @@ fn certificate() -> LinkCert {
 }
 
 fn introduction() -> Introduction {
-    Introduction { chain: vec![certificate()], recovery: RecipientKey([6; 32]) }
+    Introduction {
+        chain: vec![certificate()],
+        recovery: RecoveryKey { key: RecipientKey([6; 32]), by_root: SIG },
+    }
 }
 
 /// Certificates are 256 bytes: person, parent, child, its receiving key, and two signatures.
@@ -45,13 +48,15 @@ fn control_bodies_are_frozen() {
     let mut reader = Reader(&genesis);
     assert_eq!(reader.byte(), 1);
     skip_chain(&mut reader);
-    assert_eq!((reader.take(32), reader.0.len()), (&[6; 32][..], 0));
+    // The recovery key, and the root's signature over it.
+    assert_eq!((reader.take(32), reader.take(64), reader.0.len()), (&[6; 32][..], &[7; 64][..], 0));
     let join = codec::encode(&Join { version, joiner: introduction(), by_invite: SIG });
     assert_golden("join", &join);
     let mut reader = Reader(&join);
     reader.byte();
     skip_chain(&mut reader);
-    assert_eq!((reader.take(32), reader.take(64), reader.0.len()), (&[6; 32][..], &[7; 64][..], 0));
+    assert_eq!((reader.take(32), reader.take(64)), (&[6; 32][..], &[7; 64][..]));
+    assert_eq!((reader.take(64), reader.0.len()), (&[7; 64][..], 0));
     let grant = codec::encode(&Grant { version, subject, role: Role::Owner });
     assert_golden("grant", &grant);
     assert_eq!(grant[1..], [&[4; 32][..], &[3]].concat());
@@ -107,9 +112,9 @@ fn messages_about_people_are_frozen() {
     ];
     let lengths = [
         1 + 32 + 1 + 32,
-        1 + 32 + 1 + 256 + 32 + 32,
+        1 + 32 + 1 + 256 + 32 + 64 + 32,
         1 + 32 + 64,
-        1 + 256 + 1 + 317 + 1 + 64,
+        1 + 256 + 1 + 381 + 1 + 64,
         1 + 32 + 64,
         1 + 32 + 32 + 80,
         1 + 32 + 1 + 32 + 64,

@@ -198,7 +198,7 @@ fn a_bit_flipped_in_a_wrap_or_a_commitment_gives_no_key() {
     let mut dice = Dice::new(4);
     let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([6; 32]);
     let key = EpochKey::random(&mut rng);
-    let to = [ben.identity.receiving.public(), ben.identity.recovery];
+    let to = [ben.identity.receiving.public(), ben.identity.recovery.key];
     let epoch = EntryId([8; 32]);
     let (commitment, version) = (key.commitment(), KEYS_VERSION);
     let share = KeyShare::split(workspace, epoch, &key, to, &mut rng).remove(0);

@@ -33,7 +33,6 @@ fn keep(device: &mut Device, about: &About, draft: &str) {
     let change = about.keep([
         (personal::FAVOURITE, Value::Bool(true)),
         (personal::DRAFT, Value::text(draft)),
-        (personal::READ_TO, Value::Int(7)),
         (personal::VIEW, Value::text("list")),
     ]);
     let workspace = device.replica.private_id().unwrap();
@@ -73,7 +72,6 @@ fn what_one_device_keeps_and_joins_the_others_show_and_take_in() {
     let about = task(workspace);
     assert_eq!(private::favourites(private(&phone)), [about]);
     assert_eq!(private::draft(private(&phone), &about), "Half a thought");
-    assert_eq!(private::read_to(private(&phone), &about).0, 7);
     assert_eq!(private::view(private(&phone), &about), "list");
 
     // A workspace that one of them founds comes to the other by itself.

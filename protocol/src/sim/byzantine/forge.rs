@@ -166,7 +166,7 @@ impl Cheat {
 }
 
 fn recipients(scene: &Scene<'_>) -> BTreeSet<RecipientKey> {
-    scene.others.iter().flat_map(|other| [other.receiving.public(), other.recovery]).collect()
+    scene.others.iter().flat_map(|other| [other.receiving.public(), other.recovery.key]).collect()
 }
 
 fn garbage(scene: &mut Scene<'_>) -> Wrap {
