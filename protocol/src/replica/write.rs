@@ -65,7 +65,9 @@ impl Holding {
         self.append(now, identity, control, &mut written, reader);
         // Also without a content to write: a ticket just made must open what is here, and after a
         // removal the next entry of anybody must be under a new key.
-        if self.writing.is_none() && (!content.is_empty() || self.ring.is_useful()) {
+        // But not where a newer entry may have changed who is to read.
+        let may_share = !self.state.needs_update();
+        if may_share && self.writing.is_none() && (!content.is_empty() || self.ring.is_useful()) {
             self.prepare_to_encrypt(now, identity, rng, &mut written, reader);
         }
         if self.writing.is_some() {
@@ -289,8 +291,9 @@ impl Replica {
     pub(super) fn acknowledge(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let own = self.identity.device_id();
+        // Also where an update is needed: it says nothing but what was seen, and without it others might
+        // never take the very entry that asks for the update.
         let may_write = self.read_only.is_none()
-            && !holding.state.needs_update()
             && holding.members.access().best_auth(self.identity.person, own, Role::Viewer).is_some();
         if !may_write || !holding.logs.owes_ack(own, &holding.own_past, holding.worth()) {
             return;

@@ -78,6 +78,8 @@ pub struct World {
     tickets: Vec<Ticket>,
     /// Two devices that do not meet: who joins late, and who invited.
     apart: Option<(usize, usize)>,
+    /// The device that was restored from a backup.
+    restored: Option<usize>,
     /// The member that cheats, once it does.
     cheat: Option<Cheat>,
     /// What everybody together knows.
@@ -107,6 +109,7 @@ impl World {
             secrets: secrets::Secrets::new(&devices),
             tickets: Vec::new(),
             apart: None,
+            restored: None,
             cheat: None,
             plan,
             dice,
@@ -437,6 +440,7 @@ impl World {
     fn restore(&mut self, device: usize) -> Result<(), String> {
         let Some((runs, record)) = self.devices[device].disk.backup.take() else { return Ok(()) };
         self.coverage.count("restored from a backup");
+        self.restored = Some(device);
         self.devices[device].crash();
         for other in 0..self.devices.len() {
             self.cut(device, other)?;
