@@ -266,12 +266,7 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let role = workspace.roster().role_of(node.person()).map(RoleName::from);
     let is_known = workspace.roster().members.contains_key(&inviter.person);
     inviter.name = is_known.then(|| workspace.person_name(inviter.person));
-    answer(&JoinAnswer {
-        workspace: WorkspaceRow::of(&workspace),
-        role,
-        arrived,
-        inviter: Some(inviter),
-    })
+    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), role, arrived, inviter: Some(inviter) })
 }
 
 /// Whether a peer holds nothing more than this device.
