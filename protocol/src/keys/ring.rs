@@ -213,7 +213,11 @@ impl KeyRing {
             .filter(|(id, epoch)| epoch.given.effective && lacking(id))
             .filter(|(id, _)| {
                 !self.named_by.get(*id).is_some_and(|by| {
-                    by.iter().any(|newer| self.epochs.contains_key(newer) && lacking(newer))
+                    // One that nobody is asked for leads nowhere.
+                    let is_asked = |newer: &EntryId| {
+                        self.epochs.get(newer).is_some_and(|epoch| epoch.given.effective) && lacking(newer)
+                    };
+                    by.iter().any(is_asked)
                 })
             })
             .map(|(id, epoch)| (Reverse(epoch.depth), *id))
