@@ -11,16 +11,17 @@ mod world;
 use album::{SIZE, in_both_themes};
 use egui::{Key, Theme, Vec2};
 use screen::Screen;
+use velo_app::command::AppCommand;
 use velo_protocol::{
     access::Role,
     change::Change,
     id::EntityId,
-    model::{EntityKey, Kind, task},
+    model::{EntityKey, Kind, comment, task},
     replica::Command,
     value::Value,
     workspace::Workspace,
 };
-use world::{Device, join, join_as, meet, part, ticket};
+use world::{Device, join, join_as, meet, part, talk, ticket};
 
 const DAMAGED: &str = "A workspace could not be opened: \
     /home/anna/.local/share/velo/workspaces/3f9a6c1e2b7d/record.json is damaged (EOF while parsing an object)";
@@ -117,6 +118,33 @@ fn detail() {
         screen.press(Key::Slash);
         screen.fill_in("Search tasks", &title);
         screen.press(Key::Enter);
+        screen
+    });
+}
+
+#[test]
+fn favourites() {
+    in_both_themes("favourites", |theme| {
+        let (mut screen, ben, id) = workshop(theme);
+        let workspace = screen.device.borrow().workspace(id);
+        let (dear, discussed) = (nth_task(&workspace, 1), nth_task(&workspace, 3));
+        let ctx = screen.harness.ctx.clone();
+        screen.click("Add to favourites");
+        let dear = EntityKey::new(Kind::Task, dear);
+        screen.harness.state_mut().carry_out(&ctx, AppCommand::ToggleFavourite(dear));
+        screen.harness.run();
+        ben.borrow_mut().pass(60_000);
+        screen.device.borrow_mut().pass(60_000);
+        let key = EntityKey::new(Kind::Comment, ben.borrow_mut().id());
+        let fields = vec![
+            (comment::TASK.into(), Value::Entity(discussed)),
+            (comment::TEXT.into(), Value::text("The shop opens at eight")),
+        ];
+        ben.borrow_mut().edit(id, vec![Change::Create { key, fields }]);
+        talk(&ben, &screen.device);
+        screen.harness.run();
+        screen.harness.state_mut().carry_out(&ctx, AppCommand::Open(discussed));
+        screen.harness.run();
         screen
     });
 }

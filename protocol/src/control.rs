@@ -170,10 +170,13 @@ impl Control {
     }
 
     fn checked(self, author: PersonId) -> Result<Self, ControlError> {
-        if let Self::Genesis(Genesis { founder: who, .. }) | Self::Join(Join { joiner: who, .. }) = &self {
-            if !who.recovery.is_of(author) {
-                return Err(ControlError::WeakReceivingKey);
-            }
+        let who = match &self {
+            Self::Genesis(genesis) => Some(&genesis.founder),
+            Self::Join(join) => Some(&join.joiner),
+            _ => None,
+        };
+        if who.is_some_and(|who| !who.recovery.is_of(author)) {
+            return Err(ControlError::WeakReceivingKey);
         }
         if let Self::Invite(invite) = &self {
             PublicKey::parse(&invite.key)?;

@@ -25,8 +25,6 @@ use crate::{
     time::Now,
 };
 
-/// What is said of a ticket that cannot be used.
-
 impl Holding {
     /// Refuses what this device's person may not do now, and says why.
     pub fn may(&self, need: Role) -> Result<(), Refusal> {

@@ -60,7 +60,7 @@ impl Replica {
             return;
         }
         let private = holding.state.clone();
-        let changes = self.to_list(&private);
+        let changes = self.list_changes(&private);
         for known in private::workspaces(&private).into_iter().filter(|known| known.id != id) {
             self.learn_of(now, known);
         }
@@ -100,7 +100,7 @@ impl Replica {
     /// What the list of workspaces lacks, or still has of those that the person is out of. What was taken
     /// off is listed again only by a device that saw the person come back: one that has not heard of
     /// their going would list it against the one that has, without end.
-    fn to_list(&mut self, private: &Workspace) -> Vec<Change> {
+    fn list_changes(&mut self, private: &Workspace) -> Vec<Change> {
         let (person, id) = (self.identity.person, self.private_id());
         let known = private::workspaces(private);
         let mut changes = Vec::new();
