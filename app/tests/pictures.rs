@@ -221,7 +221,7 @@ fn crew(theme: Theme) -> Screen {
     let ben = Device::new(7);
     join(&ben, "Ben Moss", &anna, id);
     ticket(&anna, id, Role::Viewer);
-    world::talk(&ben, &anna);
+    talk(&ben, &anna);
     anna.borrow_mut().linked.push(Device::of(1, 60).borrow().device());
     Screen::new(&anna, SIZE, theme)
 }
@@ -348,7 +348,7 @@ fn removed() {
         let (screen, ben, id) = workshop(theme);
         let person = ben.borrow().person();
         screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
-        world::talk(&ben, &screen.device);
+        talk(&ben, &screen.device);
         Screen::new(&ben, SIZE, theme)
     });
 }
@@ -368,7 +368,7 @@ fn void_work(theme: Theme, back: bool) -> Screen {
     meet(&ben, &screen.device);
     if back {
         screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: Some(Role::Member) });
-        world::talk(&ben, &screen.device);
+        talk(&ben, &screen.device);
     }
     Screen::new(&ben, SIZE, theme)
 }
