@@ -175,7 +175,7 @@ pub(super) fn device_layout(request: &device::Request) -> Layout {
             let id = row.device.short();
             let which = if row.this { "This device".to_owned() } else { format!("Device {id}") };
             Ok(format!(
-                "{which} is no longer yours, in any workspace: what it wrote that was not seen here has no effect, \
+                "{which} is no longer yours, in all workspaces that are here: what it wrote that was not seen here has no effect, \
                  on every device. It keeps what was read until now.\n"
             ))
         },
