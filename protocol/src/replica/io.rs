@@ -282,7 +282,8 @@ pub enum Refusal {
     Role(String),
     /// The ticket was not taken yet.
     #[error(
-        "this device has not joined yet: the ticket is taken when a device of the workspace is reached. Leave          Velo running beside one, or connect to one with `velo peers add ADDRESS`"
+        "this device has not joined yet: the ticket is taken when a device of the workspace is reached. Leave \
+         Velo running beside one, or connect to one with `velo peers add ADDRESS`"
     )]
     Joining,
     /// Already a member.
