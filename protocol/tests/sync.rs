@@ -4,6 +4,8 @@
 
 #[path = "sync/admission.rs"]
 mod admission;
+#[path = "sync/blind.rs"]
+mod blind;
 #[path = "sync/device.rs"]
 mod device;
 #[path = "sync/flips.rs"]
