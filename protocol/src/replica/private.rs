@@ -60,8 +60,10 @@ impl Replica {
             return;
         }
         let private = holding.state.clone();
-        let changes = self.list_changes(&private);
-        for known in private::workspaces(&private).into_iter().filter(|known| known.id != id) {
+        // Looks at everything that is kept: once.
+        let known = private::workspaces(&private);
+        let changes = self.list_changes(&private, &known);
+        for known in known.into_iter().filter(|known| known.id != id) {
             self.learn_of(now, known);
         }
         let Some(holding) = self.holdings.get(&id).filter(|_| !changes.is_empty()) else { return };
@@ -100,9 +102,8 @@ impl Replica {
     /// What the list of workspaces lacks, or still has of those that the person is out of. What was taken
     /// off is listed again only by a device that saw the person come back: one that has not heard of
     /// their going would list it against the one that has, without end.
-    fn list_changes(&mut self, private: &Workspace) -> Vec<Change> {
+    fn list_changes(&mut self, private: &Workspace, known: &[KnownWorkspace]) -> Vec<Change> {
         let (person, id) = (self.identity.person, self.private_id());
-        let known = private::workspaces(private);
         let mut changes = Vec::new();
         for (id, holding) in self.holdings.iter_mut().filter(|(other, _)| Some(**other) != id) {
             let access = holding.members.access();
