@@ -356,9 +356,19 @@ impl Members {
     /// Whether a device is or was one of somebody who is or was in. Certificates count whoever brought
     /// them, but only for people whom somebody let in to effect: anybody can certify their own keys.
     pub fn knows(&self, device: DeviceId) -> bool {
-        let owners = self.owners.get(&device).into_iter().flatten();
-        let mut let_in = owners.filter(|person| self.access.was_in(**person));
-        let_in.any(|person| self.access.had_device(*person, device))
+        self.people_of(device).next().is_some()
+    }
+
+    fn people_of(&self, device: DeviceId) -> impl Iterator<Item = PersonId> + '_ {
+        let owners = self.owners.get(&device).into_iter().flatten().copied();
+        let let_in = owners.filter(|person| self.access.was_in(*person));
+        let_in.filter(move |person| self.access.had_device(*person, device))
+    }
+
+    /// Whether a device is or was one of somebody who is or was in, even if whatever let `person` in
+    /// should turn out to be void.
+    pub fn knows_without(&self, device: DeviceId, person: PersonId) -> bool {
+        self.people_of(device).any(|owner| self.access.was_in_without(owner, person))
     }
 
     /// The receiving keys of a person's devices and their recovery key.

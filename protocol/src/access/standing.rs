@@ -7,7 +7,7 @@ use crate::{
     id::{DeviceId, PersonId},
     store::{ChainNo, EntryAt},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Access {
     /// The role somebody has now. `None`: no member.
@@ -31,6 +31,22 @@ impl Access {
     /// it, never was.
     pub fn was_in(&self, person: PersonId) -> bool {
         self.effective_grants(person).next().is_some()
+    }
+
+    /// The same of somebody else, if all that ever let `doubted` in were void, and their tickets with it.
+    pub fn was_in_without(&self, person: PersonId, doubted: PersonId) -> bool {
+        let given = self.people.get(&doubted).map_or(&[][..], |doubted| &doubted.grants);
+        let joins = given.iter().filter(|no| self.grant(**no).is_some_and(|grant| grant.joined));
+        let tickets = joins.filter_map(|no| self.acts[*no].cites);
+        let void: BTreeSet<ActNo> = given.iter().copied().chain(tickets).collect();
+        let rests_on = |no: ActNo| std::iter::successors(Some(no), |no| self.acts[*no].cites);
+        self.effective_grants(person).any(|grant| !rests_on(grant).any(|no| void.contains(&no)))
+    }
+
+    /// Whether somebody took any ticket, be it to any effect or not.
+    pub fn has_joined(&self, person: PersonId) -> bool {
+        let given = self.people.get(&person).map_or(&[][..], |person| &person.grants);
+        given.iter().any(|no| self.grant(*no).is_some_and(|grant| grant.joined))
     }
 
     /// Whether somebody took a ticket, be it to any effect or not.

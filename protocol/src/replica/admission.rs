@@ -12,15 +12,17 @@
 //! peer would show it. Then it knows.
 //!
 //! Whose joining is undone by a withdrawal that they never get to see would go on for ever without
-//! hearing of it. So they are told, and believe it while nobody serves them. It is a peer's bare word:
-//! a notice for people, who may take another ticket, and nothing is lost by it.
+//! hearing of it. So they are told, and believe it while nobody serves them who would be in without
+//! them and their ticket: others who came with it would go on for ever together. It is a peer's bare
+//! word: a notice for people, who may take another ticket, and nothing is lost by it.
 
 use super::{Holding, Replica, holding::Refused, io::Way};
 use crate::{
     crypto::{Domain, PublicKey, verify_chain},
     id::{DeviceId, WorkspaceId},
     message::{Claim, ClaimBy, Message},
-    session::Admission,
+    roster::Parting,
+    session::{Admission, Session},
     time::Now,
 };
 
@@ -41,20 +43,32 @@ impl Holding {
         }
     }
 
-    /// Whether the ticket that a claim names is known here, so that it would let its holder in if it were
-    /// good.
-    fn has_ticket_of(&self, claim: Option<&ClaimBy>) -> bool {
-        let Some(ClaimBy::Invite { invite, .. }) = claim else { return false };
-        self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at))
+    /// Whether it is known here that what a peer claims is no longer good: the ticket it names, or the
+    /// joining of the person whose certificates it shows.
+    fn knows_of_the_end(&self, peer: DeviceId, claim: &ClaimBy) -> bool {
+        match claim {
+            ClaimBy::Invite { invite, .. } => {
+                self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at))
+            }
+            ClaimBy::Certificates { person, chain } => {
+                self.members.parting(*person) == Some(Parting::Undone)
+                    && verify_chain(*person, peer, chain).is_ok()
+            }
+        }
     }
 
-    /// Whether a peer's word can be all that this device hears of the end of its ticket: either it waits
+    /// Whether a peer's word can be all that this device hears of the end of a ticket: either it waits
     /// to use it, or its person is in as far as is known here. A role that somebody gave them since proves
     /// nothing: that may be undone together with it.
     pub fn hangs_on_ticket(&self) -> bool {
         let (access, person) = (self.members.access(), self.record.origin.person);
         let may_be_undone = access.role_of(person).is_some() || !access.was_in(person);
-        self.record.way.invited().is_some() && may_be_undone
+        may_be_undone && (self.record.way.invited().is_some() || access.has_joined(person))
+    }
+
+    /// Whether that a peer serves this device says that its person is in.
+    fn is_vouched_for_by(&self, peer: DeviceId) -> bool {
+        self.members.knows_without(peer, self.record.origin.person)
     }
 }
 
@@ -101,7 +115,7 @@ impl Replica {
         let found =
             if holding.members.knows(peer) || claim.is_some_and(|claim| holding.allows(peer, claim, &said)) {
                 Admission::Admitted
-            } else if holding.has_ticket_of(claim) {
+            } else if claim.is_some_and(|claim| holding.knows_of_the_end(peer, claim)) {
                 Admission::Refused
             } else {
                 Admission::Denied
@@ -124,21 +138,24 @@ impl Replica {
         };
         if let Some(copy) = session.copies.get_mut(&workspace) {
             copy.serves_us = true;
-            holding.refused = holding.refused.filter(|refused| *refused == Refused::Seen);
+            if holding.refused == Some(Refused::Told) && holding.is_vouched_for_by(peer) {
+                holding.refused = None;
+            }
         }
     }
 
-    /// A peer says that the ticket which this device came with is no longer good. Whom others serve is
-    /// as good as in.
+    /// A peer says that the ticket which this device came with is no longer good. Whom others serve who
+    /// are in without it is as good as in.
     pub(super) fn told_withdrawn(&mut self, peer: DeviceId, workspace: WorkspaceId) {
         if let Some(copy) =
             self.sessions.get_mut(&peer).and_then(|session| session.copies.get_mut(&workspace))
         {
             copy.serves_us = false;
         }
-        let mut copies = self.sessions.values().filter_map(|session| session.copies.get(&workspace));
-        let is_served = copies.any(|copy| copy.serves_us);
         let Some(holding) = self.holdings.get(&workspace) else { return };
+        let serves_us = |session: &Session| session.copies.get(&workspace).is_some_and(|copy| copy.serves_us);
+        let mut serving = self.sessions.iter().filter(|(_, session)| serves_us(session));
+        let is_served = serving.any(|(peer, _)| holding.is_vouched_for_by(*peer));
         if holding.is_joining() || holding.hangs_on_ticket() && !is_served {
             self.refuse_ticket(workspace, Refused::Told);
         }

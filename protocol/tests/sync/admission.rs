@@ -1,6 +1,9 @@
 //! Who is served: not everybody who managed to write an entry, and whose ticket ended hears of it.
 
-use crate::device::*;
+use crate::{
+    device::*,
+    linking::{become_linked, code_of, link},
+};
 use velo_protocol::{
     codec,
     control::{CONTROL_VERSION, Link},
@@ -200,4 +203,46 @@ fn a_lie_about_a_ticket_is_a_notice_and_no_more() {
     assert!(shows(&anna, workspace, 2));
     assert_eq!((members(&anna, workspace), refusals(&mut ben)), (2, 0));
     assert!(!anna.replica.workspace(workspace).unwrap().roster().invites.is_empty(), "it was not used");
+}
+
+fn connect(a: &mut Device, b: &mut Device) {
+    a.input(Input::PeerUp { peer: b.id() });
+    b.input(Input::PeerUp { peer: a.id() });
+    talk(a, b);
+}
+
+#[test]
+fn those_who_came_with_one_withdrawn_ticket_do_not_vouch_for_each_other() {
+    let (mut anna, mut ben, mut carla) = (Device::new(1), Device::new(2), Device::new(3));
+    let workspace = anna.found();
+    let ticket = anna.invite(workspace);
+    for joining in [&mut ben, &mut carla] {
+        joining.join(&ticket).unwrap();
+        give(&anna, joining, workspace);
+    }
+    anna.command(Command::Revoke { workspace, invite: ticket.invite }).unwrap();
+    // Ben's phone came with no ticket at all.
+    let mut phone = Device::new(30);
+    let code = code_of(&mut phone);
+    link(&mut ben, code);
+    meet(&mut ben, &mut phone);
+    become_linked(&mut phone);
+    meet(&mut ben, &mut phone);
+    connect(&mut ben, &mut carla);
+    connect(&mut ben, &mut phone);
+    assert_eq!((members(&carla, workspace), members(&phone, workspace)), (3, 3));
+    for device in [&mut ben, &mut carla, &mut phone] {
+        assert_eq!(refusals(device), 0, "they know of nothing");
+    }
+    for device in [&mut ben, &mut carla, &mut phone] {
+        connect(&mut anna, device);
+        assert_eq!(refusals(device), 1);
+    }
+    // Nor does it end the notice that they are served by each other.
+    ben.edit(workspace, 1);
+    for device in [&mut carla, &mut phone] {
+        talk(&mut ben, device);
+        assert!(shows(device, workspace, 1));
+        assert!(device.replica.is_refused(workspace));
+    }
 }

@@ -179,11 +179,11 @@ impl World {
     }
 
     /// Whose joining was undone hears so, unless a cheat goes on serving it, and is served no more by
-    /// anybody honest.
+    /// anybody honest who is in. Several of them serve each other: they cannot know.
     fn check_shut_out(&mut self, workspace: WorkspaceId, devices: &[usize]) -> Result<(), String> {
         for number in devices {
             let device = &self.devices[*number];
-            let serving = self.honest().filter(|other| other != number).find(|other| {
+            let serving = self.honest().filter(|other| !devices.contains(other)).find(|other| {
                 let other = self.devices[*other].replica.as_ref();
                 other.is_some_and(|other| other.knows(workspace, device.id()))
             });
