@@ -9,7 +9,7 @@ use crate::{
     codec::{self, CodecError},
     crypto::{self, CryptoError, Domain, LinkCert, PublicKey, SecretKey, Sig},
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
-    keys::wrap::RecipientKey,
+    keys::{secret::Commitment, wrap::RecipientKey},
     log::{EntryKind, Origin},
     root::RecoveryKey,
 };
@@ -51,6 +51,8 @@ pub struct Genesis {
     pub version: u8,
     /// Whose workspace it is.
     pub founder: Introduction,
+    /// To the session secret, so that nobody can tell another one.
+    pub session: Commitment,
 }
 
 /// The body of a `Grant` entry.

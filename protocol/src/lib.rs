@@ -33,6 +33,7 @@ pub mod log_set;
 pub mod keys;
 pub mod root;
 pub mod control;
+pub mod founding;
 pub mod roster;
 pub mod members;
 pub mod register;

@@ -7,11 +7,9 @@ use crate::{
     codec::{self, CodecError},
     control::Introduction,
     crypto::{LinkCert, Sig},
+    founding::Founding,
     id::{EntryId, PersonId, WorkspaceId},
-    keys::{
-        secret::Commitment,
-        wrap::{RecipientKey, Wrap},
-    },
+    keys::wrap::{RecipientKey, Wrap},
     limits,
     log::{Head, Run},
     private::PrivateWorkspace,
@@ -135,12 +133,12 @@ pub struct Recover {
 }
 
 /// See [`Message::Recovered`]. Only who has the root can open it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovered {
     /// The workspace.
     pub workspace: WorkspaceId,
-    /// To its session secret.
-    pub commitment: Commitment,
+    /// How it began: that commits to the secret.
+    pub founding: Founding,
     /// The secret, for the person's recovery key.
     pub secret: Wrap,
 }

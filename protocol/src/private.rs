@@ -12,8 +12,9 @@ use crate::{
     change::Change,
     codec,
     control::{CONTROL_VERSION, Genesis, Introduction},
+    founding::Founding,
     id::{DeviceId, EntityId, Incarnation, PersonId, WorkspaceId},
-    log::{ChainEnd, EntryKind, Header, Origin, ReadRun, Run, RunWriter},
+    log::{ChainEnd, EntryKind, Header, Origin, Run, RunWriter},
     model::{self, EntityKey, Field, Kind, Slot, personal},
     root::Root,
     ticket::SessionSecret,
@@ -37,16 +38,11 @@ pub struct PrivateWorkspace {
 impl PrivateWorkspace {
     /// Whether it can only be this person's: their root founded it.
     pub fn is_of(&self, person: PersonId) -> bool {
-        let founder = self.genesis.origin.filter(|origin| origin.founder);
-        let Some(origin) = founder.filter(|origin| origin.person == person && origin.device.0 == person.0)
-        else {
-            return false;
-        };
-        let Ok(read) = ReadRun::parse(self.genesis.clone()) else { return false };
-        let [entry] = read.entries() else { return false };
-        let bytes = &self.genesis.bytes;
-        // The entry's own check of the seal comes when it is taken into a log; the id is what tells others.
-        origin.workspace_id(entry.header_bytes(bytes), entry.body(bytes)) == self.id
+        let by_root = |origin: &Origin| origin.person == person && origin.device.0 == person.0;
+        let origin = self.genesis.origin.filter(by_root);
+        let founding = origin.and_then(|origin| Founding::of(origin, self.genesis.clone()));
+        // The seal is checked when the entry is taken into a log; the id is what tells others.
+        founding.is_some_and(|founding| founding.confirms(self.id, &self.secret))
     }
 }
 
@@ -67,7 +63,9 @@ impl Root {
             founder: true,
         };
         let founder = Introduction { chain: Vec::new(), recovery: self.recovery_key() };
-        let body = codec::encode(&Genesis { version: CONTROL_VERSION, founder });
+        let secret = SessionSecret(blake3::derive_key("velo 2026 private workspace secret", self.seed()));
+        let session = secret.commitment();
+        let body = codec::encode(&Genesis { version: CONTROL_VERSION, founder, session });
         let header =
             Header { body_len: body.len() as u32, ..Header::new(EntryKind::GENESIS, Hlc(0), Vec::new()) };
         let id = origin.workspace_id(&codec::encode(&header), &body);
@@ -75,8 +73,7 @@ impl Root {
         let mut writer = RunWriter::new(log, origin, ChainEnd::start(log));
         writer.push(header, &body).expect("it is small");
         let genesis = writer.seal(id, &key).expect("an entry was written").run().clone();
-        let secret = blake3::derive_key("velo 2026 private workspace secret", self.seed());
-        PrivateWorkspace { id, secret: SessionSecret(secret), genesis }
+        PrivateWorkspace { id, secret, genesis }
     }
 }
 

@@ -333,7 +333,7 @@ impl Replica {
             Request::LinkOffer(offer) => self.link_offered(peer, offer)?,
             Request::LinkAccept(accept) => self.link_accepted(now, peer, &accept, logs)?,
             Request::LinkDone(done) => self.link_done(now, peer, done)?,
-            Request::Recover(person) => self.recovery_asked(peer, person),
+            Request::Recover(person) => self.recovery_asked(peer, person, logs),
             Request::Recovered(recovered) => self.recovered(now, &recovered),
             Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
         }

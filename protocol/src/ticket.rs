@@ -5,7 +5,10 @@ use crate::{
     armour::{Armour, ArmourError},
     crypto::SecretKey,
     id::{EntryId, PersonId, WorkspaceId},
-    keys::wrap::ReceivingKey,
+    keys::{
+        secret::{Commitment, EpochKey},
+        wrap::ReceivingKey,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -18,6 +21,13 @@ const ARMOUR: Armour =
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
 #[zeroize(drop)]
 pub struct SessionSecret(pub [u8; 32]);
+
+impl SessionSecret {
+    /// What the founding entry says of it, without giving it away.
+    pub fn commitment(&self) -> Commitment {
+        EpochKey::from_bytes(self.0).commitment()
+    }
+}
 
 impl fmt::Debug for SessionSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -160,8 +160,10 @@ fn writers(dice: &mut Dice) -> Vec<Writer> {
 
 fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
     let founder = writers.first().map(|writer| writer.identity.introduction());
-    let body = founder.map(|founder| codec::encode(&Genesis { version: CONTROL_VERSION, founder }));
-    let body = body.unwrap_or_default();
+    let secret = SessionSecret(dice.bytes());
+    let version = CONTROL_VERSION;
+    let genesis = founder.map(|founder| Genesis { version, founder, session: secret.commitment() });
+    let body = genesis.map(|genesis| codec::encode(&genesis)).unwrap_or_default();
     let mut header = header(EntryKind::GENESIS, Hlc::from_ms(EPOCH_MS), Vec::new());
     header.body_len = body.len() as u32;
     let origin = writers.first().map_or(
@@ -174,7 +176,6 @@ fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
         |writer| writer.origin,
     );
     let id = origin.workspace_id(&codec::encode(&header), &body);
-    let secret = SessionSecret(dice.bytes());
     (WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded }, body)
 }
 

@@ -17,6 +17,7 @@ use velo_protocol::{
     members::{Judged, Members, Turned},
     root::RecoveryKey,
     store::{ChainNo, EntryAt},
+    ticket::SessionSecret,
     time::Hlc,
 };
 
@@ -119,7 +120,11 @@ struct World {
 
 fn world() -> World {
     let (mut anna, mut ben) = (Author::new(1, true), Author::new(2, false));
-    let founder = Genesis { version: CONTROL_VERSION, founder: anna.introduction(11) };
+    let founder = Genesis {
+        version: CONTROL_VERSION,
+        founder: anna.introduction(11),
+        session: SessionSecret([9; 32]).commitment(),
+    };
     let (first, genesis) = anna.write(EntryKind::GENESIS, &founder, None, &[]);
     let key = SecretKey::from_seed(&[9; 32]);
     let (version, role, expires_ms) = (CONTROL_VERSION, Role::Member, 1);

@@ -118,12 +118,13 @@ impl Replica {
         let profile = self.profile(person_name)?;
         let origin = self.origin(true);
         let founder = self.identity.introduction();
-        let genesis = Draft::new(EntryKind::GENESIS, &Genesis { version: CONTROL_VERSION, founder });
+        let secret = SessionSecret(self.random());
+        let genesis = Genesis { version: CONTROL_VERSION, founder, session: secret.commitment() };
+        let genesis = Draft::new(EntryKind::GENESIS, &genesis);
         // The id covers the entry exactly as it will be written below: same stamp, same header.
         let header = Header::new(EntryKind::GENESIS, Hlc::next(now.wall_ms, Hlc(0), []), Vec::new());
         let header = Header { body_len: genesis.body.len() as u32, ..header };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
-        let secret = SessionSecret(self.random());
         let record = WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded };
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),

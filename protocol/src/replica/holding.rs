@@ -4,6 +4,7 @@ use super::{Identity, WorkspaceRecord, again::VoidWork, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
+    founding::Founding,
     id::{DeviceId, EntryId, Incarnation, LogId, PersonId},
     keys::{
         ciphers::{Ciphers, Contents},
@@ -174,6 +175,12 @@ impl Holding {
         holding.refresh_void_work(reader);
         holding.find_own();
         Ok(holding)
+    }
+
+    /// The entry that founded the workspace, if it is here.
+    pub fn founding(&self, reader: &dyn LogReader) -> Option<Founding> {
+        let (number, chain) = self.logs.chains().find(|(_, chain)| chain.origin.founder)?;
+        Founding::of(chain.origin, reader.read_run(number, 0).ok()??)
     }
 
     /// What this device wrote ends under a seal that nobody else can make. A log that something else

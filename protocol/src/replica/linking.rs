@@ -35,7 +35,7 @@ use crate::{
     link_code::{LinkCode, LinkSecret},
     log::EntryKind,
     message::{LinkAccept, LinkDone, LinkOffer, Message, Recovered},
-    replica::{Logs, write::Draft},
+    replica::{Logs, reader_of, write::Draft},
     root::Root,
     session::Fault,
     ticket::SessionSecret,
@@ -286,17 +286,17 @@ impl Replica {
     }
 
     /// A device with the root of a member asks where they are in.
-    pub(super) fn recovery_asked(&mut self, peer: DeviceId, person: PersonId) {
+    pub(super) fn recovery_asked(&mut self, peer: DeviceId, person: PersonId, logs: &dyn Logs) {
         let mut told = Vec::new();
         for (workspace, holding) in &self.holdings {
-            if holding.state.roster().role_of(person).is_none() {
-                continue;
-            }
+            let workspace = *workspace;
+            let is_in = holding.state.roster().role_of(person).is_some();
+            let founding = || holding.founding(reader_of(logs, workspace));
+            let Some(founding) = is_in.then(founding).flatten() else { continue };
             let secret = EpochKey::from_bytes(holding.record.secret.0);
             let keys = holding.members.recovery_keys(person);
-            let wraps = keys.filter_map(|key| wrap::wrap(&secret, *workspace, key, &mut self.rng).ok());
-            let commitment = secret.commitment();
-            told.extend(wraps.map(|secret| Recovered { workspace: *workspace, commitment, secret }));
+            let wraps = keys.filter_map(|key| wrap::wrap(&secret, workspace, key, &mut self.rng).ok());
+            told.extend(wraps.map(|secret| Recovered { workspace, founding: founding.clone(), secret }));
         }
         told.truncate(limits::WORKSPACES_SHARED);
         if let Some(session) = self.sessions.get_mut(&peer) {
@@ -306,11 +306,13 @@ impl Replica {
         }
     }
 
-    /// A peer tells of a workspace of the person who is brought back.
+    /// A peer tells of a workspace of the person who is brought back. Anybody may wrap anything for them:
+    /// only the secret that the workspace was founded with is taken.
     pub(super) fn recovered(&mut self, now: Now, recovered: &Recovered) {
         let Some((root, _)) = &self.linking.recovering else { return };
-        let Recovered { workspace, commitment, secret } = recovered;
-        if let Ok(secret) = root.recovery().unwrap(*workspace, *commitment, secret) {
+        let Recovered { workspace, founding, secret } = recovered;
+        let Some(genesis) = founding.read(*workspace) else { return };
+        if let Ok(secret) = root.recovery().unwrap(*workspace, genesis.session, secret) {
             let (recovery, person) = (self.linking.recovery_secret(), root.person());
             self.add_linked(now, *workspace, SessionSecret(*secret.as_bytes()), recovery);
             self.outputs.push_back(Output::Event(Event::Linked { person }));

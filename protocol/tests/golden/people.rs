@@ -6,6 +6,7 @@ use velo_protocol::{
     codec,
     control::{CONTROL_VERSION, Cap, Genesis, Grant, Introduction, Join, Link, Revoke, Unlink},
     crypto::{LinkCert, SecretKey, Sig},
+    founding::Founding,
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::{
         secret::{Commitment, SealedKey},
@@ -43,13 +44,14 @@ fn skip_chain(reader: &mut Reader<'_>) {
 fn control_bodies_are_frozen() {
     let version = CONTROL_VERSION;
     let (subject, invite, device) = (PERSON, EntryId([5; 32]), DeviceId([8; 32]));
-    let genesis = codec::encode(&Genesis { version, founder: introduction() });
+    let genesis = codec::encode(&Genesis { version, founder: introduction(), session: Commitment([7; 32]) });
     assert_golden("genesis", &genesis);
     let mut reader = Reader(&genesis);
     assert_eq!(reader.byte(), 1);
     skip_chain(&mut reader);
     // The recovery key, and the root's signature over it.
-    assert_eq!((reader.take(32), reader.take(64), reader.0.len()), (&[6; 32][..], &[7; 64][..], 0));
+    assert_eq!((reader.take(32), reader.take(64)), (&[6; 32][..], &[7; 64][..]));
+    assert_eq!((reader.take(32), reader.0.len()), (&[7; 32][..], 0), "the commitment to the session secret");
     let join = codec::encode(&Join { version, joiner: introduction(), by_invite: SIG });
     assert_golden("join", &join);
     let mut reader = Reader(&join);
@@ -76,7 +78,7 @@ fn control_bodies_are_frozen() {
 
 #[test]
 fn messages_about_people_are_frozen() {
-    let (wrap, commitment) = (wrap(), Commitment([1; 32]));
+    let wrap = wrap();
     let invite = ClaimBy::Invite { invite: EntryId([5; 32]), by_invite: SIG };
     let certificates = ClaimBy::Certificates { person: PERSON, chain: vec![certificate()] };
     let messages = [
@@ -105,7 +107,11 @@ fn messages_about_people_are_frozen() {
             }),
         ),
         ("recover", 10, Message::Recover(Recover { person: PERSON, by_root: SIG })),
-        ("recovered", 11, Message::Recovered(Recovered { workspace: WORKSPACE, commitment, secret: wrap })),
+        (
+            "recovered",
+            11,
+            Message::Recovered(Recovered { workspace: WORKSPACE, founding: founding(), secret: wrap }),
+        ),
         ("claim-invite", 12, Message::Claim(Claim { workspace: WORKSPACE, by: invite })),
         ("claim-certificates", 12, Message::Claim(Claim { workspace: WORKSPACE, by: certificates })),
         ("withdrawn", 13, Message::Withdrawn(WORKSPACE)),
@@ -114,9 +120,9 @@ fn messages_about_people_are_frozen() {
         1 + 32 + 1 + 32,
         1 + 32 + 1 + 256 + 32 + 64 + 32,
         1 + 32 + 64,
-        1 + 256 + 1 + 381 + 1 + 64,
+        1 + 256 + 1 + 413 + 1 + 64,
         1 + 32 + 64,
-        1 + 32 + 32 + 80,
+        1 + 32 + 220 + 80,
         1 + 32 + 1 + 32 + 64,
         1 + 32 + 1 + 32 + 1 + 256,
         1 + 32,
@@ -127,6 +133,11 @@ fn messages_about_people_are_frozen() {
         assert_eq!((frame[0], frame.len()), (tag, length), "{name}");
         assert_eq!(Message::decode(&frame), Ok(message), "{name}");
     }
+}
+
+fn founding() -> Founding {
+    let genesis = Root::from_seed([9; 32]).private_workspace().genesis;
+    Founding::of(genesis.origin.unwrap(), genesis).unwrap()
 }
 
 fn wrap() -> Wrap {

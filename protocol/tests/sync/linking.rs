@@ -3,8 +3,11 @@
 use crate::device::*;
 use velo_protocol::{
     access::Role,
+    founding::Founding,
     id::{DeviceId, WorkspaceId},
+    keys::{secret::EpochKey, wrap::wrap},
     link_code::LinkCode,
+    message::{Message, Recovered},
     model::Kind,
     replica::{Command, Event, Input, Output, Refusal, Reply},
     root::Root,
@@ -131,6 +134,44 @@ fn the_phrase_alone_brings_a_person_back() {
     stranger.command(Command::Recover { root: Root::from_seed([77; 32]) }).unwrap();
     meet(&mut stranger, &mut ben);
     assert_eq!(stranger.replica.workspaces(), [stranger.replica.private_id().unwrap()], "their own alone");
+}
+
+/// What somebody who knows a workspace tells a person who comes back to it, with a session secret of
+/// their own choice.
+fn told(founding: &Founding, workspace: WorkspaceId, secret: [u8; 32], root: &Root) -> Message {
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([6; 32]);
+    let recovery = root.recovery().public();
+    let secret = wrap(&EpochKey::from_bytes(secret), workspace, recovery, &mut rng).unwrap();
+    Message::Recovered(Recovered { workspace, founding: founding.clone(), secret })
+}
+
+#[test]
+fn who_tells_a_person_who_comes_back_something_else_is_not_believed() {
+    let (anna, mut ben, workspace) = pair();
+    let root = Root::from_seed([1; 32]);
+    let run = anna.own_runs(workspace, 0).remove(0);
+    let founding = Founding::of(run.origin.unwrap(), run).unwrap();
+    let secret = anna.records[&workspace].secret.0;
+    let mut new = Device::new(31);
+    new.command(Command::Recover { root: root.clone() }).unwrap();
+    become_linked(&mut new);
+    let liar = Wire::greet(60, &mut new);
+    let opened = |device: &Device| device.replica.workspaces().contains(&workspace);
+    liar.say(&mut new, &told(&founding, workspace, [5; 32], &root));
+    assert!(!opened(&new), "it is another secret");
+    let other = Root::from_seed([77; 32]).private_workspace();
+    let of_another = Founding::of(other.genesis.origin.unwrap(), other.genesis).unwrap();
+    liar.say(&mut new, &told(&of_another, workspace, other.secret.0, &root));
+    assert!(!opened(&new), "it is how another workspace began");
+    meet(&mut new, &mut ben);
+    assert!(opened(&new));
+    // Whoever tells the truth may be anybody.
+    let mut second = Device::new(32);
+    second.command(Command::Recover { root: root.clone() }).unwrap();
+    become_linked(&mut second);
+    let stranger = Wire::greet(60, &mut second);
+    stranger.say(&mut second, &told(&founding, workspace, secret, &root));
+    assert!(opened(&second));
 }
 
 #[test]
