@@ -139,7 +139,8 @@ impl World {
         let roster = roster.ok_or("no state")?.roster();
         let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
         if !reference.needs_update() {
-            self.secrets.opens_all(workspace, &mut self.dice, roster, &honest)?;
+            let recovery = reference.recovery_keys();
+            self.secrets.opens_all(workspace, &mut self.dice, roster, &recovery, &honest)?;
         }
         self.check_verdicts(workspace, devices, reference)?;
         let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();

@@ -7,11 +7,13 @@ use super::{
 };
 use crate::{
     access::{Role, Why},
+    control::Control,
     id::{EntryId, PersonId, WorkspaceId},
     keys::{
         ciphers::{Ciphers, Contents},
         epoch::{KeyEpoch, KeyShare},
         ring::KeyRing,
+        wrap::RecipientKey,
     },
     log::{EntryKind, Origin},
     log_set::{LogSet, Ready},
@@ -95,6 +97,16 @@ impl Reference {
     /// Whether somebody who may wrote a control entry of a newer version.
     pub fn needs_update(&self) -> bool {
         self.entries().any(|(ready, _, effective)| effective && is_newer(ready.entry().header.kind))
+    }
+
+    /// The recovery keys that entries name: of who never wrote one, nobody can know it.
+    pub fn recovery_keys(&self) -> BTreeSet<RecipientKey> {
+        let read = self.entries().filter_map(|(ready, origin, _)| {
+            let contents = ready.open(&Ciphers::default()).into_owned();
+            let control = Control::read(ready.entry().header.kind, origin.person, contents.plain()?)?;
+            control.ok()?.recovery()
+        });
+        read.collect()
     }
 
     /// How many entries take no effect.

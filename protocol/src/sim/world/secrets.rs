@@ -168,20 +168,23 @@ impl Secrets {
         ring.holds(epoch)
     }
 
-    /// Whether the phrase of a member alone, or an open ticket, opens these epochs. Those of a member
-    /// that cheats do not count: it may have given garbage.
+    /// Whether the phrase of a member alone, if its key is among the `recovery` keys that are known, or an
+    /// open ticket opens these epochs. Those of a member that cheats do not count: it may have given
+    /// garbage.
     pub fn opens_all(
         &self,
         workspace: WorkspaceId,
         dice: &mut Dice,
         roster: &Roster,
+        recovery: &BTreeSet<RecipientKey>,
         epochs: &[EntryId],
     ) -> Result<(), String> {
-        let in_now = self
-            .owners
-            .values()
-            .filter(|(owner, _)| !matches!(owner, Owner::Device(..)) && owner.is_in(roster));
-        let in_now: Vec<_> = in_now.collect();
+        let may_open = |(key, (owner, _)): &(&RecipientKey, &(Owner, ReceivingKey))| match owner {
+            Owner::Device(..) => false,
+            Owner::Recovery(_) => owner.is_in(roster) && recovery.contains(key),
+            Owner::Ticket(_) => owner.is_in(roster),
+        };
+        let in_now: Vec<_> = self.owners.iter().filter(may_open).map(|(_, owner)| owner).collect();
         let Some((owner, secret)) = dice.pick(&in_now) else { return Ok(()) };
         match epochs.iter().find(|epoch| !self.opens(workspace, secret, **epoch, &|_| true)) {
             Some(_) => Err(format!("{owner:?} is in and does not open what was written")),
