@@ -139,6 +139,10 @@ fn forgetting(standing: &Standing) -> Question {
         (_, 1) => "1 of your changes, which has no effect, is gone for good.".to_owned(),
         (_, many) => format!("{many} of your changes, which have no effect, are gone for good."),
     };
+    let back = match standing.place {
+        Place::Removed(_) | Place::Left => "Once you are let in again, a new ticket brings it here.",
+        _ => "A new ticket brings it here again.",
+    };
     let read = "Its files on this device are deleted: it cannot be read here any more.".to_owned();
     Question {
         title: "Remove this workspace from this device?".to_owned(),
@@ -146,7 +150,7 @@ fn forgetting(standing: &Standing) -> Question {
             (icons::TRASH_2, read),
             (icons::CLOUD_OFF, lost),
             (icons::USERS, "The others keep what they have.".to_owned()),
-            (icons::UNDO_2, "A new ticket brings it here again.".to_owned()),
+            (icons::UNDO_2, back.to_owned()),
         ],
         done: "Remove from this device".to_owned(),
         command: AppCommand::Forget,

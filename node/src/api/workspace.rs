@@ -88,7 +88,7 @@ pub enum Request {
     after_help = "Examples:\n  velo workspace forget Workshop\n  velo workspace forget 3f9a01 --yes\n\n\
     It is for a workspace that you are not in: your ticket was refused or is not used yet, you were removed, \
     or you left with `velo member leave`. Its files on this device are deleted, and work of yours that has no \
-    effect is gone for good. The others keep what they have. A new ticket brings it here again."
+    effect is gone for good. The others keep what they have. A new ticket brings it here again, once you are let in."
 )]
 pub struct Forget {
     /// Which, by name or the start of the id; part of the name will do where you are asked first
