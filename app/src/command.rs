@@ -11,7 +11,7 @@ use crate::{
         picture::{Picture, Wanted},
         quick_add::Draft,
         secret::Secret,
-        state::{Dialog, Layout, NamePurpose, Page},
+        state::{Confirm, Dialog, Layout, NamePurpose, Page},
     },
 };
 use egui::{Key, Modifiers};
@@ -96,6 +96,8 @@ pub enum AppCommand {
     PostAgain,
     /// Lets that go.
     LetGo,
+    /// Removes the workspace shown from this device.
+    Forget,
     /// Founds the first workspace.
     Found {
         /// Its name.
@@ -211,6 +213,8 @@ pub enum Need {
     Edit,
     /// Making and withdrawing tickets.
     Invite,
+    /// Removing the workspace from this device: not being in.
+    Forget,
 }
 
 impl AppCommand {
@@ -234,6 +238,7 @@ impl AppCommand {
             | Self::PostAgain
             | Self::LetGo => Need::Edit,
             Self::Invite | Self::MakeTicket { .. } | Self::Withdraw(_) => Need::Invite,
+            Self::Forget | Self::OpenDialog(Dialog::Confirm(Confirm::Forget)) => Need::Forget,
             _ => Need::Nothing,
         }
     }
@@ -394,6 +399,11 @@ pub static NAMED: &[Named] = &[
         icons::RADIO_TOWER,
     ),
     unbound(AppCommand::SyncNow, "Sync now", icons::REFRESH_CW),
+    unbound(
+        AppCommand::OpenDialog(Dialog::Confirm(Confirm::Forget)),
+        "Remove this workspace from this device",
+        icons::TRASH_2,
+    ),
     unbound(AppCommand::ShowKeys, "Keys of this device", icons::KEY_ROUND),
     unbound(AppCommand::ToggleTheme, "Switch between dark and light", icons::SUN),
     named(

@@ -353,6 +353,36 @@ fn removed() {
     });
 }
 
+#[test]
+fn forget() {
+    in_both_themes("forget", |theme| {
+        let (screen, ben, id) = workshop(theme);
+        let person = ben.borrow().person();
+        screen.device.borrow_mut().run(Command::SetRole { workspace: id, person, role: None });
+        talk(&ben, &screen.device);
+        let mut theirs = Screen::new(&ben, SIZE, theme);
+        theirs.click("Remove from this device…");
+        theirs.harness.remove_cursor();
+        theirs.harness.run();
+        theirs
+    });
+}
+
+#[test]
+fn waiting_narrow() {
+    in_both_themes("waiting_narrow", |theme| {
+        let anna = Device::new(1);
+        let id = anna.borrow_mut().found("Workshop", "Anna Berg");
+        let ticket = ticket(&anna, id, Role::Member);
+        let ben = Device::new(7);
+        ben.borrow_mut().run(Command::Join { ticket, person_name: "Ben Moss".into() });
+        let mut screen = Screen::new(&ben, Vec2::new(640.0, 480.0), theme);
+        screen.press(Key::G);
+        screen.press(Key::P);
+        screen
+    });
+}
+
 /// Ben's board after two changes that came while he was out; let in again, if `back`.
 fn void_work(theme: Theme, back: bool) -> Screen {
     let (screen, ben, id) = workshop(theme);

@@ -9,7 +9,7 @@ use velo_node::{api::ApiError, cli};
 
 type Layout = fn(&Value) -> Result<String, serde_json::Error>;
 
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 41] = [
     "workspace create a",
     "workspace list",
     "workspace show",
@@ -50,6 +50,7 @@ const COMMANDS: [&str; 40] = [
     "invite revoke a",
     "redo",
     "task done a",
+    "workspace forget a --yes",
 ];
 
 static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {

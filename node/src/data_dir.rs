@@ -8,6 +8,7 @@
 //!     record.json        what a device must remember besides the log
 //!     log/               the truth; see `store`
 //!     state/             rebuilt from the log when it is lost
+//!   workspaces/forgotten-<id>   on its way out
 //!   address-book.json    where peers were reached
 //!   ballast              given up when the disk is full
 //!   control.sock         see `control`
@@ -20,6 +21,7 @@
 pub mod marker;
 
 use crate::{control, limits};
+use marker::Markers;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
@@ -31,6 +33,9 @@ use velo_protocol::{id::WorkspaceId, replica::WorkspaceRecord};
 
 /// Names the directory when no `--data-dir` is given.
 pub const DATA_DIR_VAR: &str = "VELO_DATA_DIR";
+
+/// What stands before the id in the name of a folder that is about to be deleted.
+const FORGOTTEN: &str = "forgotten-";
 
 /// Why a data directory could not be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -173,8 +178,12 @@ impl DataDir {
         self.path.join("address-book.json")
     }
 
+    fn workspaces(&self) -> PathBuf {
+        self.path.join("workspaces")
+    }
+
     fn workspace(&self, workspace: WorkspaceId) -> PathBuf {
-        self.path.join("workspaces").join(workspace.to_string())
+        self.workspaces().join(workspace.to_string())
     }
 
     /// Remembers a workspace. Durable when it returns.
@@ -185,34 +194,60 @@ impl DataDir {
         let text = serde_json::to_vec_pretty(record)
             .map_err(|error| DataDirError::Damaged { path: path.clone(), reason: error.to_string() })?;
         write_durably(&path, &text)?;
-        sync_dir(&self.path.join("workspaces"))
+        sync_dir(&self.workspaces())
     }
 
-    /// Drops a workspace that never got its first entry. Cut off in the middle it is done again at
-    /// the next start.
-    pub fn forget(&self, workspace: WorkspaceId) -> Result<(), DataDirError> {
-        let folder = self.workspace(workspace);
-        // The record goes last: while it is there, the rest is found again.
-        for part in [self.log(workspace), self.state(workspace)] {
-            match fs::remove_dir_all(&part) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("removing", &part)(error));
-                }
-                _ => {}
+    /// Deletes everything of a workspace, its marker too. It must not be open.
+    ///
+    /// First its folder gets a name that no workspace has, durably: cut off at any point, the whole
+    /// workspace is there or nothing of it, and what is left is deleted at the next start.
+    pub fn forget(&self, workspace: WorkspaceId, markers: &Markers) -> Result<(), DataDirError> {
+        let (folder, doomed) = (self.workspace(workspace), self.doomed(workspace));
+        // One that could not be deleted before would be in the way.
+        remove_all(&doomed)?;
+        fs::rename(&folder, &doomed).map_err(failed("removing", &folder))?;
+        sync_dir(&self.workspaces())?;
+        self.finish_forgetting(workspace, markers);
+        Ok(())
+    }
+
+    /// Deletes what is left of workspaces whose forgetting was cut off.
+    pub fn clear_forgotten(&self, markers: &Markers) -> Result<(), DataDirError> {
+        for name in self.names()? {
+            if let Some(workspace) = name.strip_prefix(FORGOTTEN).and_then(|id| id.parse().ok()) {
+                self.finish_forgetting(workspace, markers);
             }
         }
-        fs::remove_dir_all(&folder).map_err(failed("removing", &folder))?;
-        sync_dir(&self.path.join("workspaces"))
+        Ok(())
+    }
+
+    /// The marker first: while the folder is there, it is found again.
+    fn finish_forgetting(&self, workspace: WorkspaceId, markers: &Markers) {
+        let removed = markers.remove(workspace).and_then(|()| remove_all(&self.doomed(workspace)));
+        if let Err(error) = removed {
+            tracing::warn!(%error, "not everything of a forgotten workspace was deleted; it is tried again at the next start");
+        }
+    }
+
+    fn doomed(&self, workspace: WorkspaceId) -> PathBuf {
+        self.workspaces().join(format!("{FORGOTTEN}{workspace}"))
+    }
+
+    /// The names of what lies beside the workspaces, and theirs.
+    fn names(&self) -> Result<Vec<String>, DataDirError> {
+        let folder = self.workspaces();
+        let items = fs::read_dir(&folder).map_err(failed("reading", &folder))?;
+        let names = items.map(|item| Ok(item.map_err(failed("reading", &folder))?.file_name()));
+        let names = names.collect::<Result<Vec<_>, DataDirError>>()?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 
     /// Every workspace that was remembered.
     pub fn records(&self) -> Result<Records, DataDirError> {
-        let folder = self.path.join("workspaces");
         let mut records = Records::default();
-        for item in fs::read_dir(&folder).map_err(failed("reading", &folder))? {
-            let name = item.map_err(failed("reading", &folder))?.file_name();
+        for name in self.names()? {
             // What else lies there, such as a file browser's notes, is nobody's workspace.
-            let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Ok(id) = name.parse() else { continue };
             match self.record(id) {
                 Ok(Some(record)) => records.whole.push(record),
                 Ok(None) => {}
@@ -335,6 +370,14 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DataDirErro
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Deletes a folder, if it is there.
+fn remove_all(folder: &Path) -> Result<(), DataDirError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the names in a folder durable. Windows has no such call and needs none.
 fn sync_dir(path: &Path) -> Result<(), DataDirError> {
     if cfg!(windows) {
@@ -394,8 +437,59 @@ mod tests {
         let [(id, error)] = records.damaged.as_slice() else { panic!("{records:?}") };
         assert_eq!(*id, record(1).id);
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-        dir.forget(record(2).id).unwrap();
+        dir.forget(record(2).id, &markers(home.path())).unwrap();
         assert_eq!(dir.records().unwrap().whole, []);
+    }
+
+    fn markers(home: &Path) -> Markers {
+        Markers::open(&home.join("state"), DeviceId([7; 32]), home).unwrap()
+    }
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let items = fs::read_dir(folder).unwrap();
+        items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// Cut off after the rename, after the marker is gone, or in the middle of the folder.
+    #[test]
+    fn what_is_left_of_a_forgotten_workspace_is_no_workspace_and_goes_at_the_next_start() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, markers) = (DataDir::open(home.path()).unwrap(), markers(home.path()));
+        let id = record(1).id;
+        for (without_marker, without_record) in [(false, false), (true, false), (true, true)] {
+            dir.remember(&record(1)).unwrap();
+            dir.remember(&record(2)).unwrap();
+            fs::create_dir_all(dir.log(id)).unwrap();
+            let kept = markers.marker(record(2).id).unwrap();
+            drop(markers.marker(id).unwrap());
+            fs::rename(dir.workspace(id), dir.doomed(id)).unwrap();
+            if without_marker {
+                markers.remove(id).unwrap();
+            }
+            if without_record {
+                fs::remove_file(dir.doomed(id).join("record.json")).unwrap();
+            }
+            let records = dir.records().unwrap();
+            assert_eq!((records.whole, records.damaged.len()), (vec![record(2)], 0));
+            dir.clear_forgotten(&markers).unwrap();
+            drop(kept);
+            assert_eq!(names_in(&dir.workspaces()), [record(2).id.to_string()]);
+            let folder = fs::read_dir(home.path().join("state")).unwrap().next().unwrap().unwrap().path();
+            assert_eq!(names_in(&folder), [record(2).id.to_string()]);
+        }
+    }
+
+    #[test]
+    fn a_workspace_is_forgotten_again_where_something_was_left_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, markers) = (DataDir::open(home.path()).unwrap(), markers(home.path()));
+        let id = record(1).id;
+        fs::create_dir_all(dir.doomed(id).join("log")).unwrap();
+        dir.remember(&record(1)).unwrap();
+        dir.forget(id, &markers).unwrap();
+        assert!(names_in(&dir.workspaces()).is_empty());
+        let error = dir.forget(id, &markers).unwrap_err().to_string();
+        assert!(error.contains(&id.to_string()), "{error}");
     }
 
     #[test]

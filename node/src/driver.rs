@@ -1,8 +1,9 @@
 //! Drives the replica: carries inputs to it and its outputs out, on a thread of its own.
 //!
 //! One input, then a full drain of outputs. Nothing here waits for a slow disk: batches go to the
-//! [`committer`], state pages to the [`saver`], and both report back as inputs do. The one
-//! exception is [`Output::Remember`], a small file written when a workspace is founded or joined.
+//! [`committer`], state pages to the [`saver`], and both report back as inputs do. There are two
+//! exceptions, both rare: [`Output::Remember`], a small file written when a workspace is founded or
+//! joined, and [`Output::Forget`], which waits until both are done with what they were given.
 //!
 //! What others may see (snapshots, events, answers) is published together: after every input while
 //! little happens, and at a fixed distance during a burst. So whoever has the answer to a command
@@ -25,7 +26,7 @@ use crate::{
     short_id::Numbering,
     store::log_files::{FileLog, FileReader},
 };
-use committer::{Committed, Committer, batch_bytes};
+use committer::{Committed, Committer, ENDED, batch_bytes};
 use open::Stored;
 use outbox::Outbox;
 use saver::{Saved, Saver};
@@ -44,7 +45,8 @@ use tokio::{
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
     replica::{
-        BatchId, Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId, WorkspaceRecord,
+        BatchId, Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply, RequestId,
+        WorkspaceRecord,
     },
     store::{Batch, LogReader},
     time::Now,
@@ -174,9 +176,18 @@ impl Driver {
 
     /// Carries out every output. `authored`: what is to be persisted was written here just now.
     fn drain(&mut self, authored: bool) {
+        // Why what a command led to was not done.
+        let mut undone = None;
         while let Some(output) = self.replica.poll() {
             match output {
-                Output::Remember(record) => self.remember(&record),
+                Output::Remember(record) => {
+                    let remembered = self.remember(&record);
+                    undone = self.rely_on(remembered).or(undone);
+                }
+                Output::Forget(workspace) => {
+                    let forgotten = self.forget(workspace);
+                    undone = self.rely_on(forgotten).or(undone);
+                }
                 Output::Become(identity) => self.become_device_of(&identity),
                 Output::Dial { addresses } => {
                     self.dial_all(&addresses);
@@ -205,7 +216,8 @@ impl Driver {
                 }
                 Output::Reply { request, result } => {
                     if let Some(answer) = self.answers.remove(&request) {
-                        self.outbox.answer(answer, result.map_err(NodeError::Refused));
+                        let result = result.map_err(NodeError::Refused);
+                        self.outbox.answer(answer, undone.take().map_or(result, Err));
                     }
                 }
             }
@@ -230,14 +242,14 @@ impl Driver {
         }
     }
 
-    fn remember(&mut self, record: &WorkspaceRecord) {
-        if let Err(error) = self.open_remembered(record) {
-            // What follows relies on it: every batch fails from now on, and the replica says so.
-            self.fail(&error.to_string());
-        }
+    /// What follows relies on it: otherwise every batch fails from now on, and the replica says so.
+    fn rely_on(&mut self, done: Result<(), NodeError>) -> Option<NodeError> {
+        let error = done.err()?;
+        self.fail(&error.to_string());
+        Some(error)
     }
 
-    fn open_remembered(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
+    fn remember(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
         self.dir.remember(record)?;
         let own = record.origin.log_id(record.id);
         if !self.readers.0.contains_key(&record.id) {
@@ -249,6 +261,18 @@ impl Driver {
         }
         self.committer.set_own(record.id, own);
         Ok(())
+    }
+
+    /// Closes and deletes what is kept of a workspace. Should that fail, it is there again at the next start.
+    fn forget(&mut self, workspace: WorkspaceId) -> Result<(), NodeError> {
+        self.readers.0.remove(&workspace);
+        self.shared.remove_reader(workspace);
+        self.unsaved.remove(&workspace);
+        self.numbering.forget(workspace);
+        // The committer first: it hands what is to be saved to the saver.
+        self.committer.close(workspace).map_err(Refusal::ReadOnly)?;
+        self.saver.close(workspace);
+        Ok(self.dir.forget(workspace, &self.markers)?)
     }
 
     fn persist(&mut self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
@@ -280,7 +304,9 @@ impl Driver {
         match result {
             Ok(()) => {
                 let now_ms = self.mono_ms();
-                self.unsaved.entry(workspace).or_default().grow(now_ms, bytes);
+                if self.replica.workspace(workspace).is_some() {
+                    self.unsaved.entry(workspace).or_default().grow(now_ms, bytes);
+                }
                 for batch in batches {
                     self.input(Input::Persisted { batch });
                 }
@@ -296,13 +322,12 @@ impl Driver {
 
     /// The committer's thread is no more: what it was given will not be told.
     fn lose_committer(&mut self) {
-        let reason = "the thread that saves has ended: start Velo again";
         self.committer_ended = true;
-        self.fail(reason);
+        self.fail(ENDED);
         self.in_flight_bytes = 0;
         self.shared.in_flight.store(0, Ordering::Release);
         for batch in std::mem::take(&mut self.in_flight).into_values().flatten() {
-            self.input(Input::PersistFailed { batch, reason: reason.to_owned() });
+            self.input(Input::PersistFailed { batch, reason: ENDED.to_owned() });
         }
     }
 

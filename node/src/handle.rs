@@ -168,6 +168,11 @@ pub enum NodeEvent {
         /// Which.
         workspace: WorkspaceId,
     },
+    /// A workspace is no longer on this device.
+    WorkspaceForgotten {
+        /// Which.
+        workspace: WorkspaceId,
+    },
     /// This device was taken in by another one of its person, or a person was brought back to it.
     Linked {
         /// Whose device it is now.
@@ -278,6 +283,10 @@ impl Shared {
 
     pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
         self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
+    }
+
+    pub fn remove_reader(&self, workspace: WorkspaceId) {
+        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.remove(&workspace);
     }
 
     pub fn addresses(&self) -> Vec<String> {

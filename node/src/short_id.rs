@@ -80,6 +80,11 @@ impl Numbering {
         }
     }
 
+    /// A workspace is no longer here.
+    pub fn forget(&mut self, workspace: WorkspaceId) {
+        self.known.remove(&workspace);
+    }
+
     /// Takes notice of what changed, here or elsewhere.
     pub fn note(&mut self, workspace: &Workspace, changed: &[EntityKey]) {
         let Some(highest) = self.known.get_mut(&workspace.id()) else { return };

@@ -107,6 +107,89 @@ fn names(node: &Node, workspace: WorkspaceId) -> Vec<String> {
     names
 }
 
+/// The names in a device's folder of workspaces.
+fn folders(device: &Device) -> Vec<String> {
+    let items = fs::read_dir(device.data().join("workspaces")).unwrap();
+    items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Whether anything of a workspace is in a device's files, its marker included.
+fn has_files(device: &Device, workspace: WorkspaceId) -> bool {
+    let markers = fs::read_dir(device.home.path().join("state")).unwrap();
+    let has_marker = |folder: fs::DirEntry| folder.path().join(workspace.to_string()).exists();
+    folders(device).iter().any(|name| name.contains(&workspace.to_string()))
+        || markers.map(Result::unwrap).any(has_marker)
+}
+
+fn set_role(node: &Node, workspace: WorkspaceId, of: &Node, role: Option<Role>) {
+    node.submit_blocking(Command::SetRole { workspace, person: of.person(), role }).unwrap();
+}
+
+fn is_in(node: &Node, workspace: WorkspaceId) -> bool {
+    node.workspace(workspace).is_some_and(|state| state.roster().role_of(node.person()).is_some())
+}
+
+#[test]
+fn a_workspace_is_forgotten_with_its_files_and_comes_back_with_a_ticket() {
+    let (one, other) = (Device::new(true), Device::new(true));
+    let (anna, ben) = (one.start(), other.start());
+    let (workspace, kept) = (found(&anna), found(&anna));
+    for id in [workspace, kept] {
+        join(&ben, invite(&anna, id));
+        converge(&anna, &ben, id);
+    }
+    add_project(&ben, workspace, "House");
+    converge(&anna, &ben, workspace);
+    let refused = ben.submit_blocking(Command::Forget { workspace }).unwrap_err().to_string();
+    assert!(refused.contains("velo member leave"), "{refused}");
+    set_role(&anna, workspace, &ben, None);
+    eventually("Ben hears of it", || !is_in(&ben, workspace));
+    let mut events = ben.subscribe();
+    assert_eq!(ben.submit_blocking(Command::Forget { workspace }).unwrap(), Reply::Done);
+    assert!(!ben.workspaces().contains(&workspace) && ben.chains(workspace).is_empty());
+    assert!(!has_files(&other, workspace));
+    let is_told = |event| matches!(event, NodeEvent::WorkspaceForgotten { workspace: id } if id == workspace);
+    assert!(std::iter::from_fn(|| events.try_recv().ok()).any(is_told));
+    // The other one goes on in the same session, and after a restart nothing is there of it.
+    add_project(&anna, workspace, "Garden");
+    add_project(&anna, kept, "Shed");
+    converge(&anna, &ben, kept);
+    assert!(!ben.workspaces().contains(&workspace));
+    ben.shutdown().unwrap();
+    let ben = other.start();
+    assert_eq!(ben.workspaces(), [kept]);
+    assert!(ben.unopened().is_empty() && !has_files(&other, workspace));
+
+    set_role(&anna, workspace, &ben, Some(Role::Member));
+    join(&ben, invite(&anna, workspace));
+    converge(&anna, &ben, workspace);
+    add_project(&ben, workspace, "Roof");
+    converge(&anna, &ben, workspace);
+    ben.shutdown().unwrap();
+    let ben = other.start();
+    assert_eq!(names(&ben, workspace).len(), 3);
+}
+
+#[test]
+fn what_a_crash_left_of_a_forgotten_workspace_is_deleted_at_the_next_start() {
+    let (device, other) = (Device::new(false), Device::new(true));
+    let anna = other.start();
+    let ticket = invite(&anna, found(&anna));
+    let workspace = ticket.workspace;
+    let node = device.start();
+    join(&node, ticket.clone());
+    node.shutdown().unwrap();
+    let folder = device.data().join("workspaces");
+    fs::rename(folder.join(workspace.to_string()), folder.join(format!("forgotten-{workspace}"))).unwrap();
+    let node = device.start();
+    assert!(node.workspaces().is_empty() && node.unopened().is_empty());
+    assert!(!has_files(&device, workspace));
+    join(&node, ticket);
+    assert_eq!(node.submit_blocking(Command::Forget { workspace }).unwrap(), Reply::Done);
+    node.shutdown().unwrap();
+    assert!(device.start().workspaces().is_empty() && !has_files(&device, workspace));
+}
+
 fn hash(node: &Node, workspace: WorkspaceId) -> Option<[u8; 32]> {
     node.workspace(workspace).map(|state| state.state_hash())
 }

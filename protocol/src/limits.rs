@@ -83,7 +83,8 @@ pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// the queue, so that a live edit waits for a few frames only.
 pub const IN_FLIGHT_BYTES: usize = 512 * 1024;
 /// Offers of workspaces that are not here, remembered of one peer in case one is joined: 64 bytes
-/// each. Older ones are forgotten, and offered again in the next session.
+/// each. Older ones are forgotten, and offered again in the next session. Also how many workspaces may be
+/// forgotten during a session before it ends at what the peer says about one.
 pub const OFFERS_PER_SESSION: usize = 1024;
 /// Logs listed in one `Heads` message; more follow in further messages.
 pub const HEADS_PER_MESSAGE: usize = 2_000;

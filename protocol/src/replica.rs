@@ -27,6 +27,7 @@ mod admission;
 mod again;
 mod commands;
 mod compare;
+mod forgetting;
 mod holding;
 mod io;
 mod linking;
@@ -76,6 +77,8 @@ fn reader_of(logs: &dyn Logs, workspace: WorkspaceId) -> &dyn LogReader {
 #[derive(Debug)]
 struct InFlight {
     workspace: WorkspaceId,
+    /// How far it brings which chains. None, if the workspace was forgotten meanwhile: it may be here anew
+    /// by now, with others.
     ends: Vec<EntryAt>,
     bytes: usize,
     /// Who is answered when it is durable.
@@ -444,7 +447,10 @@ impl Replica {
     /// A batch is durable: apply it, answer, and let peers know.
     fn persisted(&mut self, now: Now, batch: BatchId, logs: &dyn Logs) {
         let Some(done) = self.in_flight.remove(&batch) else { return };
-        let Some(holding) = self.holdings.get_mut(&done.workspace) else { return };
+        let is_here = !done.ends.is_empty();
+        let Some(holding) = self.holdings.get_mut(&done.workspace).filter(|_| is_here) else {
+            return self.answer_durable(done.reply);
+        };
         let reader = reader_of(logs, done.workspace);
         let (entities, failure) = holding.persisted(&done.ends, reader);
         let chains: Vec<ChainNo> = done.ends.iter().map(|end| end.chain).collect();

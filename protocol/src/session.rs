@@ -10,7 +10,9 @@
 //! * `Ops` to a peer whose heads lack them: live edits at once, which is the gossip, and backlog as
 //!   fast as the network takes it, in causal order as far as the stamps tell.
 //!
-//! What was known of a peer is forgotten with its session.
+//! What was known of a peer is forgotten with its session. A workspace that this device forgets while a
+//! session lasts is left out of it: the peer cannot know, and what it still says about it is let pass.
+//! Should the workspace be here again, it is offered anew, and the peer begins with it anew.
 
 use crate::{
     codec,
@@ -26,7 +28,7 @@ use crate::{
     ticket::SessionSecret,
     time::Now,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod peer_copy;
 
@@ -101,6 +103,8 @@ pub struct Session {
     theirs: Option<Hello>,
     opened_ms: u64,
     offered: Vec<WorkspaceId>,
+    /// Workspaces that were offered, and are here no more.
+    parted: BTreeSet<WorkspaceId>,
     /// The latest offers of workspaces that we do not have (yet).
     unmatched: VecDeque<Auth>,
     /// What is known of the peer's copies.
@@ -126,6 +130,7 @@ impl Session {
             theirs: None,
             opened_ms: now.mono_ms,
             offered: Vec::new(),
+            parted: BTreeSet::new(),
             unmatched: VecDeque::new(),
             copies: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -217,9 +222,28 @@ impl Session {
         }
     }
 
+    /// The peer has proved to have a workspace. Whoever does so twice has forgotten it meanwhile, and with
+    /// it all that it was sent.
     fn share(&mut self, now: Now, workspace: WorkspaceId) -> Request {
-        self.copies.entry(workspace).or_insert_with(|| PeerCopy::new(now));
+        self.parted.remove(&workspace);
+        self.copies.insert(workspace, PeerCopy::new(now));
         Request::Shared(workspace)
+    }
+
+    /// A workspace is no longer here. Returns whether the peer shared it. What it proved then counts as an
+    /// offer of one that is not here: it is not made a second time.
+    pub fn part_with(&mut self, workspace: WorkspaceId, secret: &SessionSecret) -> bool {
+        self.asked.remove(&workspace);
+        let Some(at) = self.offered.iter().position(|offered| *offered == workspace) else { return false };
+        self.offered.swap_remove(at);
+        if self.parted.len() < limits::OFFERS_PER_SESSION {
+            self.parted.insert(workspace);
+        }
+        let was_shared = self.copies.remove(&workspace).is_some();
+        if let Some(theirs) = self.theirs.filter(|_| was_shared) {
+            self.note_unmatched(auth(secret, (self.peer, &theirs), (self.us, &self.hello)));
+        }
+        was_shared
     }
 
     /// Reads a frame. `secrets` are those of our workspaces.
@@ -244,9 +268,10 @@ impl Session {
             }
             (Message::Ops(ops), _) => self.checked(ops.workspace, Request::Ops(ops)),
             (Message::Claim(Claim { workspace, by }), _) => {
-                let copy = self.copies.get_mut(&workspace);
-                copy.ok_or(Fault::Order(UNSHARED))?.set_claim(by);
-                Ok(Request::Claim(workspace))
+                if let Some(copy) = self.copies.get_mut(&workspace) {
+                    copy.set_claim(by);
+                }
+                self.checked(workspace, Request::Claim(workspace))
             }
             (Message::Withdrawn(workspace), _) => self.checked(workspace, Request::Withdrawn(workspace)),
             (Message::NeedKeys(need), _) => {
@@ -338,16 +363,24 @@ impl Session {
                 return self.share(now, workspace);
             }
         }
-        // Somebody may well have many workspaces and share few of them with us.
+        self.note_unmatched(given);
+        Request::Nothing
+    }
+
+    /// Somebody may well have many workspaces and share few of them with us.
+    fn note_unmatched(&mut self, given: Auth) {
         if self.unmatched.len() >= limits::OFFERS_PER_SESSION {
             self.unmatched.pop_front();
         }
         self.unmatched.push_back(given);
-        Request::Nothing
     }
 
     fn checked(&self, workspace: WorkspaceId, request: Request) -> Result<Request, Fault> {
-        if self.copies.contains_key(&workspace) { Ok(request) } else { Err(Fault::Order(UNSHARED)) }
+        match self.copies.contains_key(&workspace) {
+            true => Ok(request),
+            false if self.parted.contains(&workspace) => Ok(Request::Nothing),
+            false => Err(Fault::Order(UNSHARED)),
+        }
     }
 }
 

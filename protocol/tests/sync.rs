@@ -10,6 +10,8 @@ mod blind;
 mod device;
 #[path = "sync/flips.rs"]
 mod flips;
+#[path = "sync/forget.rs"]
+mod forget;
 #[path = "sync/linking.rs"]
 mod linking;
 #[path = "sync/newer.rs"]

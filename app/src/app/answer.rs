@@ -49,6 +49,8 @@ pub(super) enum Pending {
     Invited,
     /// A role, ticket or device, and what to say when it is done.
     Managed(String),
+    /// To remove a workspace from this device.
+    Forgotten(WorkspaceId),
     /// To take in another device.
     Linked { from: Dialog },
     /// The code of this device.
@@ -130,6 +132,7 @@ impl VeloApp {
             }
             (Pending::Invited, Reply::Ticket(ticket)) => self.show_ticket(ticket),
             (Pending::Managed(done), _) => self.say(done, Tone::Done, false),
+            (Pending::Forgotten(workspace), _) => self.forgotten(workspace),
             (Pending::Linked { .. }, _) => self.linked(),
             (Pending::Code, Reply::LinkCode(code)) => self.show_code(&code),
             (Pending::Recovering, _) => {

@@ -122,6 +122,7 @@ impl VeloApp {
             AppCommand::Withdraw(invite) => self.withdraw(invite),
             AppCommand::SetRole(person, role) => self.set_role(person, role),
             AppCommand::Unlink(device) => self.unlink(device),
+            AppCommand::Forget => self.forget(),
             AppCommand::Link(code) => self.link(code),
             AppCommand::ShowLinkCode => self.make_code(),
             AppCommand::Recover { root, address } => {

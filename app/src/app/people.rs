@@ -7,13 +7,13 @@ use crate::{
         conflict::sentence,
         members::a_role,
         qr::Qr,
-        state::{Dialog, Invite, InviteStep},
+        state::{Dialog, Invite, InviteStep, Page},
         toast::Tone,
     },
 };
 use velo_protocol::{
     access::Role,
-    id::{DeviceId, EntryId, PersonId},
+    id::{DeviceId, EntryId, PersonId, WorkspaceId},
     replica::Command,
     ticket::Ticket,
 };
@@ -88,6 +88,23 @@ impl VeloApp {
     pub(super) fn unlink(&mut self, device: DeviceId) {
         let command = Command::Unlink { device, root: None };
         self.manage(command, format!("Device {} unlinked", device.short()));
+    }
+
+    pub(super) fn forget(&mut self) {
+        let Some(workspace) = self.workspace_id() else { return };
+        self.send(Request::Replica(Command::Forget { workspace }), Pending::Forgotten(workspace));
+    }
+
+    /// A workspace is gone: another one is shown, or the first page, which asks for a new ticket.
+    pub(super) fn forgotten(&mut self, workspace: WorkspaceId) {
+        if self.view.preferences.workspace == Some(workspace) {
+            self.view.preferences.workspace = None;
+            self.view.preferences.project = None;
+            self.keep_preferences();
+        }
+        self.view.page = Page::Project;
+        (self.view.onboarding.ticket, self.view.onboarding.problem) = (String::new(), None);
+        self.say("The workspace was removed from this device", Tone::Done, false);
     }
 
     fn manage(&mut self, command: Command, done: String) {

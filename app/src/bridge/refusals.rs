@@ -14,12 +14,16 @@ pub struct Refusals(Arc<Mutex<BTreeMap<WorkspaceId, String>>>);
 impl Refusals {
     /// Hears an event.
     pub fn hear(&self, event: &NodeEvent) {
-        if let NodeEvent::JoinRefused { workspace, reason } = event {
-            self.lock().insert(*workspace, reason.clone());
+        match event {
+            NodeEvent::JoinRefused { workspace, reason } => {
+                self.lock().insert(*workspace, reason.clone());
+            }
+            NodeEvent::WorkspaceForgotten { workspace } => self.forget(*workspace),
+            _ => {}
         }
     }
 
-    /// Another ticket is tried.
+    /// Another ticket is tried, or the workspace is no longer here.
     pub fn forget(&self, workspace: WorkspaceId) {
         self.lock().remove(&workspace);
     }
@@ -40,9 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_stays_until_another_ticket_is_tried() {
+    fn a_refusal_stays_until_another_ticket_is_tried_or_the_workspace_is_gone() {
         let (refusals, workspace) = (Refusals::default(), WorkspaceId([1; 32]));
-        refusals.hear(&NodeEvent::JoinRefused { workspace, reason: "it was withdrawn".into() });
+        let refused = NodeEvent::JoinRefused { workspace, reason: "it was withdrawn".into() };
+        refusals.hear(&refused);
+        refusals.hear(&NodeEvent::WorkspaceForgotten { workspace });
+        assert!(refusals.list().is_empty());
+        refusals.hear(&refused);
         refusals.hear(&NodeEvent::Stopped);
         assert_eq!(refusals.list(), [(workspace, "it was withdrawn".to_owned())]);
         refusals.forget(workspace);

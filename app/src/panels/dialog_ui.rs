@@ -1,9 +1,9 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
-use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui};
+use super::{Cx, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui, standing_ui::FORGET};
 use crate::{
     command::{AppCommand, NAMED},
-    fonts,
+    fonts, icons,
     theme::{measure, radius, size, space, tokens},
     view::{
         confirm,
@@ -143,7 +143,7 @@ fn name(ctx: &Context, cx: &mut Cx<'_>, purpose: NamePurpose, text: &mut String,
 
 /// Asks before something grave, saying point by point what will happen.
 fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
-    let question = confirm::question(confirm, &cx.model.members);
+    let question = confirm::question(confirm, &cx.model.members, &cx.model.standing);
     let tokens = tokens(ctx);
     let ((done, cancelled), close) = window(ctx, "confirm dialog", 490.0, |ui| {
         title(ui, &question.title);
@@ -169,6 +169,7 @@ fn confirm(ctx: &Context, cx: &mut Cx<'_>, confirm: Confirm) -> bool {
 }
 
 fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
+    let mut remove = false;
     let ((done, cancelled), close) = window(ctx, "join dialog", 480.0, |ui| {
         title(ui, "Join a workspace");
         field::note(ui, "Paste the ticket that a member sent you, or take it from a picture.");
@@ -179,12 +180,18 @@ fn join(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<
         }
         if let Some(problem) = problem {
             field::problem(ui, problem);
+            let offered = cx.model.standing.is_refused();
+            remove = offered && button::words(ui, Weight::Quiet, icons::TRASH_2, FORGET).clicked();
         }
         invite_ui::invited_by(ui, text);
         picture_ui::show(ui, cx, Wanted::Ticket);
         let named = person(ui, cx);
         foot(ui, "Join", named && !text.trim().is_empty())
     });
+    if remove {
+        cx.say(AppCommand::OpenDialog(Dialog::Confirm(Confirm::Forget)));
+        return false;
+    }
     if done {
         match onboarding::read_ticket(text, cx.model.moment.wall_ms) {
             Ok(ticket) => {

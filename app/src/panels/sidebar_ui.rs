@@ -9,7 +9,7 @@ use crate::{
         board,
         directory::color_of,
         peers::Agreement,
-        state::{Dialog, NamePurpose, Page},
+        state::{Confirm, Dialog, NamePurpose, Page},
     },
     widget::{
         button::{self, Row, Weight},
@@ -122,6 +122,7 @@ fn workspace_menu(ui: &mut Ui, cx: &mut Cx<'_>) {
         AppCommand::Invite,
         AppCommand::OpenDialog(Dialog::Join { text: String::new(), problem: None }),
         AppCommand::OpenDialog(Dialog::name(NamePurpose::Workspace, String::new())),
+        AppCommand::OpenDialog(Dialog::Confirm(Confirm::Forget)),
         AppCommand::ToggleTheme,
         AppCommand::OpenDialog(Dialog::Shortcuts),
     ];

@@ -2,6 +2,7 @@
 
 use super::{
     members::{self, Members, a_role},
+    standing::{Place, Standing},
     state::Confirm,
 };
 use crate::{command::AppCommand, icons};
@@ -21,7 +22,7 @@ pub struct Question {
 }
 
 /// The question before a deed.
-pub fn question(confirm: Confirm, members: &Members) -> Question {
+pub fn question(confirm: Confirm, members: &Members, standing: &Standing) -> Question {
     match confirm {
         Confirm::Remove(person) => Question {
             title: format!("Remove {}?", members.name(person)),
@@ -33,6 +34,7 @@ pub fn question(confirm: Confirm, members: &Members) -> Question {
         Confirm::StepDown(role) => stepping_down(role, members),
         Confirm::Unlink(device) => unlinking(device, members),
         Confirm::LetGo(count) => letting_go(count),
+        Confirm::Forget => forgetting(standing),
     }
 }
 
@@ -130,6 +132,31 @@ fn letting_go(count: usize) -> Question {
     }
 }
 
+fn forgetting(standing: &Standing) -> Question {
+    let lost = match (&standing.place, standing.void_work()) {
+        (Place::Waiting, _) => "Nothing of it has arrived yet: the ticket is given up.".to_owned(),
+        (_, 0) => "What you did here and nobody else has is gone for good.".to_owned(),
+        (_, 1) => "1 of your changes, which has no effect, is gone for good.".to_owned(),
+        (_, many) => format!("{many} of your changes, which have no effect, are gone for good."),
+    };
+    let back = match standing.place {
+        Place::Removed(_) | Place::Left => "Once you are let in again, a new ticket brings it here.",
+        _ => "A new ticket brings it here again.",
+    };
+    let read = "Its files on this device are deleted: it cannot be read here any more.".to_owned();
+    Question {
+        title: "Remove this workspace from this device?".to_owned(),
+        points: vec![
+            (icons::TRASH_2, read),
+            (icons::CLOUD_OFF, lost),
+            (icons::USERS, "The others keep what they have.".to_owned()),
+            (icons::UNDO_2, back.to_owned()),
+        ],
+        done: "Remove from this device".to_owned(),
+        command: AppCommand::Forget,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +171,7 @@ mod tests {
 
     #[test]
     fn removing_says_what_happens_and_what_does_not() {
-        let question = question(Confirm::Remove(PersonId([2; 32])), &members());
+        let question = question(Confirm::Remove(PersonId([2; 32])), &members(), &Standing::default());
         assert_eq!((question.title.as_str(), question.done.as_str()), ("Remove Ben?", "Remove Ben"));
         let told = question.points.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(" ");
         for part in ["no effect, on any device", "Ben keeps what they have read", "ticket", "let in again"] {
@@ -157,9 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn removing_a_workspace_says_what_is_lost_and_what_is_not() {
+        let question = question(Confirm::Forget, &members(), &Standing::default());
+        let told = question.points.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(" ");
+        for part in
+            ["files on this device are deleted", "ticket is given up", "others keep", "brings it here"]
+        {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert_eq!(question.command, AppCommand::Forget);
+    }
+
+    #[test]
     fn nobody_is_asked_about_a_device_without_its_name() {
         let device = DeviceId([7; 32]);
-        let question = question(Confirm::Unlink(device), &members());
+        let question = question(Confirm::Unlink(device), &members(), &Standing::default());
         assert_eq!(question.title, "Unlink device 07070707?");
         assert_eq!(question.command, AppCommand::Unlink(device));
     }

@@ -45,13 +45,15 @@ pub struct Standing {
     pub place: Place,
     /// Everybody else with a role, the strongest first.
     others: Vec<(Role, String)>,
+    /// Whether a peer said that their ticket is no longer good, also while they are in as far as is known.
+    is_refused: bool,
     /// How much of what the person did has no effect because they were out, and can be posted again.
     void_work: usize,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { place: Place::Waiting, others: Vec::new(), void_work: 0 }
+        Self { place: Place::Waiting, others: Vec::new(), is_refused: false, void_work: 0 }
     }
 }
 
@@ -71,7 +73,7 @@ impl Standing {
         let mut others: Vec<_> =
             others.map(|(person, standing)| (standing.role, workspace.person_name(*person))).collect();
         others.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        Self { place, others, void_work: workspace.void_work() }
+        Self { place, others, is_refused: refused.is_some(), void_work: workspace.void_work() }
     }
 
     /// The own role, while this device can act under it.
@@ -91,6 +93,7 @@ impl Standing {
             Need::Edit if self.may_edit() => Ok(()),
             Need::Edit => Err(self.why_not()),
             Need::Invite => self.invite(),
+            Need::Forget => self.forget(),
         }
     }
 
@@ -137,6 +140,28 @@ impl Standing {
             Some(_) => Ok(()),
             None => Err(self.why_not()),
         }
+    }
+
+    /// Whether the workspace may be removed from this device. `Err`: why not, and what to do first.
+    pub fn forget(&self) -> Result<(), String> {
+        if self.role().is_none() || self.is_refused {
+            return Ok(());
+        }
+        Err(if self.is_alone() {
+            "You are the only one in this workspace: it would be gone for good.".to_owned()
+        } else {
+            "You are in this workspace: leave it first, on the page of members.".to_owned()
+        })
+    }
+
+    /// Whether a peer said that the person's ticket is no longer good.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// How much of what the person did has no effect because they were out.
+    pub fn void_work(&self) -> usize {
+        self.void_work
     }
 
     /// Whether nobody else is in.
@@ -305,6 +330,22 @@ mod tests {
         assert!(words(standing(&[], &[], None)).starts_with("Waiting for a device of the workspace"));
         let refused = standing(&[], &[], Some("the ticket was withdrawn: ask for a new one"));
         assert_eq!(words(refused), "The ticket was withdrawn: ask for a new one.");
+    }
+
+    #[test]
+    fn who_is_not_in_may_remove_the_workspace_from_the_device() {
+        let owner = (2, Role::Owner);
+        let withdrawn = Some("the ticket was withdrawn");
+        let why = standing(&[(1, Role::Member), owner], &[], None).forget().unwrap_err();
+        assert!(why.contains("leave it first"), "{why}");
+        assert!(standing(&[(1, Role::Owner)], &[], None).forget().unwrap_err().contains("only one"));
+        let out = [
+            standing(&[(1, Role::Member), owner], &[], withdrawn),
+            standing(&[owner], &[(1, Parting::Left)], None),
+            standing(&[], &[], withdrawn),
+            standing(&[], &[], None),
+        ];
+        assert!(out.iter().all(|standing| standing.forget().is_ok()));
     }
 
     #[test]

@@ -181,6 +181,8 @@ pub enum Confirm {
     Unlink(DeviceId),
     /// Letting go of so many changes made while one was out.
     LetGo(usize),
+    /// Removing the workspace shown from this device.
+    Forget,
 }
 
 /// What a name is asked for.

@@ -52,6 +52,18 @@ pub fn icon_in(ui: &mut Ui, sign: &str, color: Option<Color32>, name: &str, keys
     tip(response.on_hover_cursor(CursorIcon::PointingHand), name, keys)
 }
 
+/// How wide [`words`] makes a button.
+pub fn width(ui: &Ui, sign: &str, name: &str) -> f32 {
+    let galley =
+        text::galley(ui.painter(), name, fonts::medium(size::BODY), Color32::PLACEHOLDER, f32::INFINITY, 1);
+    galley.size().x + lead(sign) + 22.0
+}
+
+/// Room for the icon before the words.
+fn lead(sign: &str) -> f32 {
+    if sign.is_empty() { 0.0 } else { 20.0 }
+}
+
 /// A button with words, and an icon before them unless that is empty.
 pub fn words(ui: &mut Ui, weight: Weight, sign: &str, name: &str) -> Response {
     let tokens = tokens(ui.ctx());
@@ -64,7 +76,7 @@ pub fn words(ui: &mut Ui, weight: Weight, sign: &str, name: &str) -> Response {
         Weight::Danger => (Color32::TRANSPARENT, tokens.border_strong, tokens.danger),
     };
     let galley = text::galley(ui.painter(), name, fonts::medium(size::BODY), ink, f32::INFINITY, 1);
-    let lead = if sign.is_empty() { 0.0 } else { 20.0 };
+    let lead = lead(sign);
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + lead + 22.0, 30.0), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, enabled, name));
     let hot = enabled && (response.hovered() || response.has_focus());

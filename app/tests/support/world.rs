@@ -134,6 +134,9 @@ impl Device {
             Output::Remember(record) => {
                 self.logs.entry(record.id).or_default();
             }
+            Output::Forget(workspace) => {
+                self.logs.remove(&workspace);
+            }
             Output::Persist { workspace, id, batch } => {
                 let log = self.logs.entry(workspace).or_default();
                 let full = || Err("the disk is full".to_owned());
@@ -152,6 +155,9 @@ impl Device {
             }
             Output::Event(Event::JoinRefused { workspace, reason }) => {
                 self.refusals.push((workspace, reason));
+            }
+            Output::Event(Event::WorkspaceForgotten { workspace }) => {
+                self.refusals.retain(|(refused, _)| *refused != workspace);
             }
             Output::Disconnect { .. } | Output::Dial { .. } | Output::WakeAt(_) | Output::Event(_) => {}
         }

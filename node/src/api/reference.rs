@@ -204,7 +204,7 @@ fn one_person(
 }
 
 /// What is offered where part of a name is not enough.
-fn did_you_mean(lines: impl Iterator<Item = String>) -> String {
+pub(super) fn did_you_mean(lines: impl Iterator<Item = String>) -> String {
     let lines: Vec<_> = lines.take(MAX_CANDIDATES).collect();
     format!("part of a name is not enough for this. Did you mean\n{}", lines.join("\n"))
 }

@@ -1,6 +1,9 @@
 //! One workspace, as a request sees it.
 
-use super::{ApiError, reference};
+use super::{
+    ApiError,
+    reference::{self, Precision},
+};
 use crate::handle::NodeHandle;
 use std::path::Path;
 use velo_protocol::{
@@ -33,7 +36,7 @@ impl<'a> Scope<'a> {
         let id = match (wanted, node.workspaces().as_slice()) {
             (_, []) if node.unopened().is_empty() => return Err(ApiError::NoWorkspace),
             (_, []) => return Err(ApiError::Failed(node.unopened().join("\n"))),
-            (Some(text), all) => find(node, all, text)?,
+            (Some(text), _) => find(node, text, Precision::Part)?,
             (None, [only]) => *only,
             (None, all) => {
                 last_used(node.data_dir()).filter(|id| all.contains(id)).ok_or_else(|| which(node, all))?
@@ -102,12 +105,19 @@ pub(super) fn called(node: &NodeHandle, name: &str) -> Vec<Workspace> {
     all.filter(|workspace| workspace.name().to_lowercase() == wanted).collect()
 }
 
-fn find(node: &NodeHandle, all: &[WorkspaceId], text: &str) -> Result<WorkspaceId, ApiError> {
-    let wanted = text.to_lowercase();
+/// Finds a workspace by its name, whatever its case, or the start of its id; by part of its name, if that
+/// is enough.
+pub(super) fn find(node: &NodeHandle, text: &str, precision: Precision) -> Result<WorkspaceId, ApiError> {
+    let (all, wanted) = (node.workspaces(), text.to_lowercase());
     let name = |id: &WorkspaceId| node.workspace(*id).map(|w| w.name().to_lowercase()).unwrap_or_default();
     let exact: Vec<_> = called(node, text).iter().map(Workspace::id).collect();
-    let part = |id: &&WorkspaceId| name(id).contains(&wanted) || reference::starts(&id.to_string(), text);
-    let found = if exact.is_empty() { all.iter().filter(part).copied().collect() } else { exact };
+    let starts = |id: &WorkspaceId| reference::starts(&id.to_string(), text);
+    let part = |id: &&WorkspaceId| name(id).contains(&wanted) || starts(id);
+    let found = if exact.is_empty() { all.iter().filter(part).copied().collect() } else { exact.clone() };
+    if precision == Precision::Whole && exact.is_empty() && !found.is_empty() && !found.iter().any(starts) {
+        let hint = reference::did_you_mean(lines(node, &found).into_iter());
+        return Err(ApiError::not_found("workspace", text, &hint));
+    }
     match found.as_slice() {
         [] => Err(ApiError::not_found("workspace", text, "see `velo workspace list`")),
         [only] => Ok(*only),

@@ -4,6 +4,7 @@ use super::{
     ApiError, Json, answer, date,
     member::{MemberRow, RoleName},
     network,
+    reference::Precision,
     scope::{self, Scope},
 };
 use crate::{
@@ -77,6 +78,25 @@ pub enum Request {
     /// Show a workspace and its members
     #[command(after_help = "Examples:\n  velo workspace show\n  velo --workspace Workshop workspace show")]
     Show,
+    /// Remove a workspace from this device that you are not in
+    Forget(Forget),
+}
+
+/// Takes a workspace off this device.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(
+    after_help = "Examples:\n  velo workspace forget Workshop\n  velo workspace forget 3f9a01 --yes\n\n\
+    It is for a workspace that you are not in: your ticket was refused or is not used yet, you were removed, \
+    or you left with `velo member leave`. Its files on this device are deleted, and work of yours that has no \
+    effect is gone for good. The others keep what they have. A new ticket brings it here again, once you are let in."
+)]
+pub struct Forget {
+    /// Which, by name or the start of the id; part of the name will do where you are asked first
+    pub name: String,
+    /// Do not ask first
+    #[arg(long)]
+    #[serde(skip)]
+    pub yes: bool,
 }
 
 /// Founds a workspace.
@@ -119,6 +139,16 @@ pub struct WorkspaceRow {
     pub members: usize,
     /// Conflicts to be settled.
     pub conflicts: usize,
+}
+
+/// A workspace that is no longer on this device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// As it was.
+    #[serde(flatten)]
+    pub workspace: WorkspaceRow,
+    /// What the person did on this device that had no effect: gone with it.
+    pub without_effect: usize,
 }
 
 /// What joining led to.
@@ -201,6 +231,7 @@ pub(super) async fn execute(
             let all = node.workspaces().into_iter().filter_map(|id| node.workspace(id));
             answer(&all.map(|workspace| WorkspaceRow::of(&workspace)).collect::<Vec<_>>())
         }
+        Request::Forget(request) => forget(request, node).await,
         Request::Show => {
             let scope = Scope::open(node, wanted)?;
             answer(&WorkspaceDetail {
@@ -211,6 +242,18 @@ pub(super) async fn execute(
             })
         }
     }
+}
+
+/// Takes a workspace off this device. What cannot be opened is refused by the replica, in its words.
+async fn forget(forget: Forget, node: &NodeHandle) -> Result<Json, ApiError> {
+    let id = match forget.name.parse() {
+        Ok(id) => id,
+        Err(_) => scope::find(node, &forget.name, Precision::Whole)?,
+    };
+    let before = node.workspace(id);
+    node.submit(Command::Forget { workspace: id }).await?;
+    let before = before.ok_or(ApiError::NoWorkspace)?;
+    answer(&Forgotten { workspace: WorkspaceRow::of(&before), without_effect: before.void_work() })
 }
 
 async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, ApiError> {

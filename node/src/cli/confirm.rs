@@ -3,8 +3,13 @@
 //! On a terminal the question says whom or what it is about, so that part of a name will do: what is
 //! sent afterwards is the id of who was shown. Where nobody can be asked, `--yes` has to be typed.
 
-use super::{Command, Settings, call, key::typed_root, output, read};
-use crate::api::{Action, ApiError, device, member, member::AboutAnswer};
+use super::{Command, Settings, call, device as device_layout, key::typed_root, output, read};
+use crate::api::{
+    Action, ApiError, device, member,
+    member::AboutAnswer,
+    workspace::{self, WorkspaceDetail},
+};
+use serde::de::DeserializeOwned;
 use std::io::{self, IsTerminal, Write};
 
 /// A command to be carried out, perhaps after a question. `Err`: it is not to be.
@@ -30,6 +35,22 @@ pub(super) fn confirmed(command: Command, settings: &Settings) -> Result<Command
             ))?;
             Ok(Command::Member(request))
         }
+        Command::Workspace(workspace::Request::Forget(mut forget)) if !forget.yes => {
+            check_terminal()?;
+            let WorkspaceDetail { workspace, you, .. } = shown(&forget.name, settings)?;
+            let (name, id) = (device_layout::titled(&workspace), workspace.id.short());
+            let gone = match you.map_or(0, |you| you.without_effect) {
+                0 => String::new(),
+                1 => " 1 of your changes that has no effect is gone for good.".to_owned(),
+                many => format!(" {many} of your changes that have no effect are gone for good."),
+            };
+            confirm(&format!(
+                "Remove {name} ({id}) from this device? Its files here are deleted.{gone} The others keep what they \
+                 have."
+            ))?;
+            forget.name = workspace.id.to_string();
+            Ok(Command::Workspace(workspace::Request::Forget(forget)))
+        }
         Command::Device(device::Request::Unlink(mut unlink)) => {
             if !unlink.yes {
                 check_terminal()?;
@@ -46,7 +67,17 @@ pub(super) fn confirmed(command: Command, settings: &Settings) -> Result<Command
 }
 
 fn about(person: Option<String>, settings: &Settings) -> Result<AboutAnswer, ApiError> {
-    let answer = call(Action::Member(member::Request::About(member::About { person })), settings)?;
+    told(Action::Member(member::Request::About(member::About { person })), settings)
+}
+
+fn shown(workspace: &str, settings: &Settings) -> Result<WorkspaceDetail, ApiError> {
+    let data_dir = settings.data_dir.clone();
+    let of = Settings { data_dir, workspace: Some(workspace.to_owned()), json: settings.json };
+    told(Action::Workspace(workspace::Request::Show), &of)
+}
+
+fn told<T: DeserializeOwned>(action: Action, settings: &Settings) -> Result<T, ApiError> {
+    let answer = call(action, settings)?;
     let other = |error| ApiError::Failed(format!("an answer of another version: {error}"));
     read(&output::plain_answer(&answer)).map_err(other)
 }

@@ -12,7 +12,7 @@ use crate::{
         import::Report,
         network::{self, PeerRow, SyncAnswer},
         status::Status,
-        workspace::{self, WorkspaceDetail, WorkspaceRow},
+        workspace::{self, Forgotten, WorkspaceDetail, WorkspaceRow},
     },
     keystore::Standing,
 };
@@ -28,6 +28,7 @@ pub(super) fn workspace_layout(request: &workspace::Request) -> Layout {
         },
         workspace::Request::List => |json| Ok(workspaces(&read::<Vec<WorkspaceRow>>(json)?, NO_WORKSPACES)),
         workspace::Request::Show => workspace,
+        workspace::Request::Forget(_) => forgotten,
     }
 }
 
@@ -43,6 +44,27 @@ fn workspace(json: &Json) -> Result<String, Error> {
     ]);
     let shown = format!("{head}\n{}", people::members(&detail.people));
     Ok(people::with_void(shown, detail.you.as_ref()))
+}
+
+fn forgotten(json: &Json) -> Result<String, Error> {
+    let Forgotten { workspace, without_effect } = read(json)?;
+    let gone = match without_effect {
+        0 => String::new(),
+        some => format!(", and with them {} of yours that had no effect", count(some, "change")),
+    };
+    let name = titled(&workspace);
+    Ok(format!(
+        "Removed {name} from this device: its files here are deleted{gone}. The others keep what they have.\n"
+    ))
+}
+
+/// A workspace within a sentence.
+pub(super) fn titled(row: &WorkspaceRow) -> String {
+    if row.name.is_empty() {
+        "a workspace that has not arrived yet".to_owned()
+    } else {
+        format!("\"{}\"", row.name)
+    }
 }
 
 const NO_WORKSPACES: &str = "No workspaces. Run `velo workspace create NAME` or `velo join TICKET`.";

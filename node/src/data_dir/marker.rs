@@ -16,7 +16,7 @@
 
 use super::{DataDirError, create_private_dir, failed};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -46,9 +46,22 @@ impl Markers {
         Ok(Self { folder })
     }
 
+    /// Removes the marker of one workspace, if there is one.
+    pub fn remove(&self, workspace: WorkspaceId) -> Result<(), DataDirError> {
+        let path = self.path(workspace);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, workspace: WorkspaceId) -> PathBuf {
+        self.folder.join(workspace.to_string())
+    }
+
     /// The marker of one workspace.
     pub fn marker(&self, workspace: WorkspaceId) -> Result<Marker, DataDirError> {
-        let path = self.folder.join(workspace.to_string());
+        let path = self.path(workspace);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(failed("opening", &path))?;

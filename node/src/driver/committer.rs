@@ -30,6 +30,9 @@ use velo_protocol::{
     store::{Batch, BatchRun, LogStore},
 };
 
+/// What people are told when the thread is no more.
+pub(super) const ENDED: &str = "the thread that saves has ended: start Velo again";
+
 /// What became of batches that were committed together.
 #[derive(Debug)]
 pub(super) struct Committed {
@@ -45,6 +48,7 @@ enum Job<S> {
     Own { workspace: WorkspaceId, log: LogId },
     Append { workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool },
     Show { workspace: WorkspaceId, then: Box<dyn FnOnce(&S) + Send> },
+    Close { workspace: WorkspaceId, done: Sender<Result<(), String>> },
 }
 
 /// The way to the stores. Dropping it lets the thread finish what was given.
@@ -121,6 +125,14 @@ impl<S: LogStore + 'static> Committer<S> {
     /// Shows the store as it is after everything given before.
     pub fn with_store(&self, workspace: WorkspaceId, then: impl FnOnce(&S) + Send + 'static) {
         self.give(Job::Show { workspace, then: Box::new(then) });
+    }
+
+    /// Closes a store, and waits for it: everything given before is done by then. `Err`: not all of that
+    /// could be saved.
+    pub fn close(&self, workspace: WorkspaceId) -> Result<(), String> {
+        let (done, closed) = mpsc::channel();
+        self.give(Job::Close { workspace, done });
+        closed.recv().unwrap_or_else(|_| Err(ENDED.to_owned()))
     }
 
     /// Waits until everything given is done, and closes the stores.
@@ -218,6 +230,12 @@ impl<S: LogStore> Writers<S> {
                 if let Some(writer) = self.open.get(&workspace) {
                     then(&writer.store);
                 }
+            }
+            Job::Close { workspace, done } => {
+                committed = self.commit();
+                self.open.remove(&workspace);
+                // The driver waits for it.
+                let _ = done.send(self.failed.clone().map_or(Ok(()), Err));
             }
         }
         committed
@@ -391,6 +409,23 @@ mod tests {
         assert_eq!((committed.batches, committed.result), (vec![0, 1, 2, 3, 4], Ok(())));
         assert_eq!(bench.store.reader().chains()[0].end.head.position, 5);
         assert!(!bench.cut_back(5) && bench.cut_back(4), "the marker stands at 5");
+        bench.committer.finish();
+    }
+
+    #[test]
+    fn a_store_is_closed_after_what_was_given_before() {
+        let author = Author::new();
+        let own = author.log();
+        let mut bench = Bench::start(author, Some(own));
+        (0..3).for_each(|id| bench.append(id, true));
+        assert_eq!(bench.committer.close(WORKSPACE), Ok(()));
+        assert_eq!(bench.store.reader().chains()[0].end.head.position, 3);
+        let told: usize =
+            std::iter::from_fn(|| bench.done.try_recv().ok()).map(|one| one.batches.len()).sum();
+        assert_eq!(told, 3, "what became of it is told before that");
+        bench.append(3, true);
+        assert!(bench.next().result.unwrap_err().contains("not open"));
+        assert!(bench.committer.close(WORKSPACE).is_err(), "something was not saved");
         bench.committer.finish();
     }
 

@@ -102,6 +102,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     drop(keys);
     let (owner, device) = (Owner::of(&identity), identity.device_id());
     let markers = open_markers(config, &dir, device)?;
+    dir.clear_forgotten(&markers)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
     let key = identity.device.clone();
     let mut parts = Parts::start(Replica::new(identity, seed))?;
@@ -276,7 +277,7 @@ impl Parts {
             tracing::warn!(workspace = %workspace.short(), "founding or joining was cut off: it can be done again");
             // Its files are closed before they go.
             drop(stored);
-            return Ok(dir.forget(workspace)?);
+            return Ok(dir.forget(workspace, markers)?);
         }
         if !from_cache {
             self.unsaved.entry(workspace).or_default().grow(0, 0);

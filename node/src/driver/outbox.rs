@@ -36,6 +36,10 @@ impl Outbox {
                 self.changed.insert(workspace);
                 NodeEvent::WorkspaceOpened { workspace }
             }
+            Event::WorkspaceForgotten { workspace } => {
+                self.changed.insert(workspace);
+                NodeEvent::WorkspaceForgotten { workspace }
+            }
             Event::Linked { person } => NodeEvent::Linked { person },
             Event::JoinRefused { workspace, reason } => {
                 tracing::warn!(workspace = %workspace.short(), reason, "a ticket cannot be used");
@@ -86,15 +90,14 @@ impl Outbox {
     /// Publishes snapshots, then tells events and answers.
     pub fn publish(&mut self, now_ms: u64, replica: &Replica, shared: &Shared) {
         self.published_ms = now_ms;
-        let states: Vec<_> = std::mem::take(&mut self.changed)
-            .into_iter()
-            .filter_map(|id| Some((id, replica.workspace(id)?.clone())))
-            .collect();
+        // A workspace that is gone is published as such.
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let states: Vec<_> = changed.map(|id| (id, replica.workspace(id).cloned())).collect();
         let peers = std::mem::take(&mut self.peers_changed).then(|| replica.peers());
         if let Some(peers) = &peers {
             metrics::gauge!("velo_peers").set(peers.iter().filter(|peer| peer.connected).count() as f64);
         }
-        for (id, state) in &states {
+        for (id, state) in states.iter().filter_map(|(id, state)| Some((id, state.as_ref()?))) {
             metrics::gauge!("velo_entries", "workspace" => id.short()).set(state.revision() as f64);
         }
         let replaced: Vec<_> = {
@@ -105,7 +108,12 @@ impl Outbox {
             if self.read_only.is_some() {
                 published.read_only.clone_from(&self.read_only);
             }
-            states.into_iter().map(|(id, state)| published.workspaces.insert(id, state)).collect()
+            let shown = &mut published.workspaces;
+            let show = |(id, state)| match state {
+                Some(state) => shown.insert(id, state),
+                None => shown.remove(&id),
+            };
+            states.into_iter().map(show).collect()
         };
         // Outside the lock: the last holder of a large state takes its time.
         drop(replaced);

@@ -21,6 +21,7 @@ pub(super) struct Saved {
 enum Job {
     Open { workspace: WorkspaceId, state: SledState },
     Save { workspace: WorkspaceId, pages: Pages, log_index: Vec<u8> },
+    Close { workspace: WorkspaceId, done: Sender<()> },
 }
 
 /// The way to the saver's thread. It ends when every clone is dropped and all is written.
@@ -47,6 +48,14 @@ impl Saver {
         self.give(Job::Save { workspace, pages, log_index });
     }
 
+    /// Closes the cache of a workspace, after what was given before, and waits for it.
+    pub fn close(&self, workspace: WorkspaceId) {
+        let (done, closed) = mpsc::channel();
+        self.give(Job::Close { workspace, done });
+        // If the thread has ended, everything is closed.
+        let _ = closed.recv();
+    }
+
     fn give(&self, job: Job) {
         // Its thread ends only when this is dropped.
         let _ = self.jobs.send(job);
@@ -62,6 +71,11 @@ fn run(jobs: &Receiver<Job>, done: &UnboundedSender<Saved>) {
                 save(&mut open, workspace, &pages, &log_index);
                 // The driver may have ended already.
                 let _ = done.send(Saved { workspace });
+            }
+            Job::Close { workspace, done } => {
+                guarded(|| drop(open.remove(&workspace)));
+                // The driver waits for it.
+                let _ = done.send(());
             }
         }
     }

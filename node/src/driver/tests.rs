@@ -88,6 +88,46 @@ fn when_the_committer_dies_edits_are_refused() {
     assert!(told.any(|event| matches!(event, NodeEvent::ReadOnly { .. })));
 }
 
+/// Whoever asked must not believe that it is gone.
+#[test]
+fn a_workspace_that_cannot_be_deleted_is_told_and_there_at_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let founded = found_workspace(home.path());
+    let ticket = {
+        let (shared, thread) = start(home.path(), |_| {});
+        let invite = Command::Invite {
+            workspace: founded,
+            role: velo_protocol::access::Role::Member,
+            single_use: false,
+            expires_ms: u64::MAX,
+            addresses: Vec::new(),
+        };
+        let Ok(Reply::Ticket(ticket)) = send(&shared, invite).blocking_recv().unwrap() else { panic!() };
+        shared.stop.notify_one();
+        thread.join().unwrap();
+        ticket
+    };
+    let guest = tempfile::tempdir().unwrap();
+    let (shared, thread) = start(guest.path(), |_| {});
+    let join = Command::Join { ticket, person_name: "Ben".into() };
+    send(&shared, join).blocking_recv().unwrap().unwrap();
+    let in_the_way = guest.path().join(format!("data/workspaces/forgotten-{founded}"));
+    std::fs::write(&in_the_way, "").unwrap();
+    let forget = Command::Forget { workspace: founded };
+    let told = send(&shared, forget).blocking_recv().unwrap().unwrap_err().to_string();
+    assert!(told.contains(in_the_way.to_str().unwrap()), "{told}");
+    let after = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Ben".into() };
+    assert!(send(&shared, after).blocking_recv().unwrap().is_err(), "nothing more is written");
+    shared.stop.notify_one();
+    thread.join().unwrap();
+    std::fs::remove_file(in_the_way).unwrap();
+    let (shared, thread) = start(guest.path(), |_| {});
+    let forget = Command::Forget { workspace: founded };
+    assert!(matches!(send(&shared, forget).blocking_recv().unwrap(), Ok(Reply::Done)));
+    shared.stop.notify_one();
+    thread.join().unwrap();
+}
+
 /// `velo node` and the app wait for this event; the sender lives on in their handles.
 #[test]
 fn when_the_driver_dies_it_is_told() {

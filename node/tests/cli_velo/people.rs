@@ -310,3 +310,50 @@ fn people_list_devices_and_keep_the_last_one() {
     refused(anna, &["device", "unlink", &id[..8], "--yes"], 1, &["your only device", "velo member leave"]);
     assert!(ben.ok(&["device", "list"]).contains("this device"));
 }
+
+#[test]
+fn people_forget_a_workspace_that_they_left_and_come_back_to_it() {
+    let Team { anna, ben, .. } = &Team::with("member");
+    refused(
+        ben,
+        &["workspace", "forget", "Workshop", "--yes"],
+        1,
+        &["you are a member", "velo member leave"],
+    );
+    refused(anna, &["workspace", "forget", "Workshop", "--yes"], 1, &["you are an owner"]);
+    ben.ok(&["member", "leave", "--yes"]);
+    wait_for(anna, &["member", "list"], |answer| !answer.out.contains("Ben"));
+    refused(ben, &["workspace", "forget", "Workshop"], 2, &["--yes"]);
+    refused(ben, &["workspace", "forget", "Work", "--yes"], 3, &["Workshop"]);
+    refused(ben, &["workspace", "forget", "Barn", "--yes"], 3, &["velo workspace list"]);
+    let told = ben.ok(&["workspace", "forget", "workshop", "--yes"]);
+    for part in ["Removed \"Workshop\" from this device", "files here are deleted", "others keep"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(ben.ok(&["workspace", "list"]).contains("No workspaces"));
+    refused(ben, &["task", "list"], 5, &["there is no workspace"]);
+    assert_eq!(anna.json(&["task", "list"]).as_array().unwrap().len(), 1);
+
+    anna.ok(&["member", "role", "Ben", "member"]);
+    ben.ok(&["join", "--wait", "20", &ticket(anna, &[])]);
+    ben.ok(&["task", "add", "Buy brushes"]);
+    wait_for(anna, &["task", "list"], |answer| answer.out.contains("Buy brushes"));
+}
+
+/// By commands of their own, each a node that comes and goes.
+#[test]
+fn people_give_up_a_ticket_that_nobody_answers() {
+    let (anna, ben) = (Device::with_project(), Device::of("Ben"));
+    ben.ok(&["workspace", "create", "Garden"]);
+    let ticket = ticket(&anna, &["--address", "/ip4/127.0.0.1/tcp/9"]);
+    assert_eq!(ben.run(&["join", &ticket, "--wait", "0"]).code, 4, "nobody is reached");
+    let id = ticket.parse::<Ticket>().unwrap().workspace.to_string();
+    assert!(ben.ok(&["workspace", "list"]).contains("(not arrived yet)"));
+    let answer = ben.json(&["workspace", "forget", &id[..8], "--yes"]);
+    assert_eq!((answer["id"].as_str(), answer["without_effect"].as_u64()), (Some(id.as_str()), Some(0)));
+    let left = ben.json(&["workspace", "list"]);
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    // It was the one that commands meant.
+    assert!(ben.ok(&["workspace", "show"]).contains("Garden"));
+    assert_eq!(ben.run(&["workspace", "forget", &id, "--yes"]).code, 1, "it is gone");
+}

@@ -94,7 +94,8 @@ pub(super) struct Holding {
     pub refused: Option<Refused>,
     /// Counts changes to who is in.
     pub standing: u64,
-    /// Whether this device's person was out when that was looked at last: see `private`.
+    /// Whether this device's person was out when that was looked at last, or had yet to come in with a
+    /// ticket of this device: see `private`.
     pub was_out: bool,
     /// Whether the roster shown is older than `members`.
     roster_is_old: bool,

@@ -226,6 +226,11 @@ pub enum Command {
         /// Where.
         workspace: WorkspaceId,
     },
+    /// Takes a workspace off this device where its person is not in: it is forgotten here, for good.
+    Forget {
+        /// Which.
+        workspace: WorkspaceId,
+    },
     /// Compares with every peer now.
     SyncNow,
     /// Whether to sync by itself.
@@ -271,6 +276,9 @@ pub enum Refusal {
     /// The change does not fit; names the field or entity.
     #[error("{0}")]
     Change(String),
+    /// The workspace is on the disk, and nothing can be done with it.
+    #[error("that workspace is on this device, and could not be opened: see `velo doctor`")]
+    Unopened,
     /// The ticket cannot be used.
     #[error("{0}")]
     Ticket(String),
@@ -355,6 +363,9 @@ pub enum Input {
 pub enum Output {
     /// Remember this, durably, before anything that follows.
     Remember(WorkspaceRecord),
+    /// Drop everything that is kept of this workspace, durably, before anything that follows, once what
+    /// precedes is durable.
+    Forget(WorkspaceId),
     /// This device belongs to another person from now on: keep the keys as they are here, durably,
     /// before anything that follows. There was no workspace.
     Become(Box<Identity>),
@@ -414,6 +425,11 @@ pub enum Event {
     },
     /// A workspace is open.
     WorkspaceOpened {
+        /// Which.
+        workspace: WorkspaceId,
+    },
+    /// A workspace is no longer on this device.
+    WorkspaceForgotten {
         /// Which.
         workspace: WorkspaceId,
     },

@@ -159,10 +159,7 @@ impl Replica {
         ticket.check_expiry(now.wall_ms).map_err(|error| Refusal::Ticket(error.to_string()))?;
         self.profile(&person_name)?;
         let (id, secret) = (ticket.workspace, ticket.secret.clone());
-        if self.unopened.contains(&id) {
-            let words = "that workspace is on this device, and could not be opened: see `velo doctor`";
-            return Err(Refusal::Ticket(words.to_owned()));
-        }
+        self.check_opened(id)?;
         let before = self.holdings.get(&id).and_then(|holding| holding.record.way.invited().cloned());
         let mut earlier = before.map_or_else(Vec::new, |before| {
             before.earlier.into_iter().chain([before.ticket]).filter(|before| *before != ticket).collect()

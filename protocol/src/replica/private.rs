@@ -28,12 +28,13 @@ impl Replica {
         self.unopened.is_empty() && self.holdings.keys().all(|id| Some(*id) == private)
     }
 
-    /// A private workspace is shared with nobody.
+    /// A private workspace is shared with nobody, and goes with the device.
     pub(super) fn check_shared(&self, command: &Command) -> Result<(), Refusal> {
         let workspace = match command {
             Command::Invite { workspace, .. }
             | Command::Revoke { workspace, .. }
-            | Command::SetRole { workspace, .. } => *workspace,
+            | Command::SetRole { workspace, .. }
+            | Command::Forget { workspace } => *workspace,
             _ => return Ok(()),
         };
         if Some(workspace) == self.private_id() { Err(Refusal::NoWorkspace(workspace)) } else { Ok(()) }
@@ -66,11 +67,36 @@ impl Replica {
         for known in known.into_iter().filter(|known| known.id != id) {
             self.learn_of(now, known);
         }
+        self.write_private(now, id, &changes, logs);
+    }
+
+    /// Keeps something in the private workspace, which is open.
+    fn write_private(&mut self, now: Now, id: WorkspaceId, changes: &[Change], logs: &dyn Logs) {
         let Some(holding) = self.holdings.get(&id).filter(|_| !changes.is_empty()) else { return };
-        let Ok(groups) = change::build(&holding.state, &changes, [0; 2]) else { return };
+        let Ok(groups) = change::build(&holding.state, changes, [0; 2]) else { return };
         let bodies = change::pack(groups).into_iter().map(DataBody::new);
         let drafts = bodies.map(|body| Draft::new(EntryKind::DATA, &body)).collect();
         self.write_unasked(now, id, drafts, logs);
+    }
+
+    /// Takes a workspace off the list, before this device forgets it: it would learn of it again. Other
+    /// devices that have it keep it, and do not list it again for that; one that lists it at the same time
+    /// may bring it back.
+    pub(super) fn take_off_list(
+        &mut self,
+        now: Now,
+        workspace: WorkspaceId,
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        let Some((id, holding)) = self.private_id().and_then(|id| Some((id, self.holdings.get(&id)?))) else {
+            return Ok(());
+        };
+        let listed = private::workspaces(&holding.state).into_iter().find(|known| known.id == workspace);
+        // A device that may not write to it does not take in what is listed either.
+        let Some(listed) = listed.filter(|_| holding.may(Role::Member).is_ok()) else { return Ok(()) };
+        self.writable(id)?;
+        self.write_private(now, id, &[listed.forget()], logs);
+        Ok(())
     }
 
     /// Opens the private workspace, if it is not open yet, with the entry that founded it.
@@ -100,8 +126,8 @@ impl Replica {
     }
 
     /// What the list of workspaces lacks, or still has of those that the person is out of. What was taken
-    /// off is listed again only by a device that saw the person come back: one that has not heard of
-    /// their going would list it against the one that has, without end.
+    /// off is listed again only by a device that saw the person come back, or has them come in with a
+    /// ticket: one that has not heard of their going would list it against the one that has, without end.
     fn list_changes(&mut self, private: &Workspace, known: &[KnownWorkspace]) -> Vec<Change> {
         let (person, id) = (self.identity.person, self.private_id());
         let mut changes = Vec::new();
@@ -109,8 +135,9 @@ impl Replica {
             let access = holding.members.access();
             let listed = known.iter().find(|known| known.id == *id);
             if access.role_of(person).is_none() {
-                holding.was_out |= access.why_out(person).is_some();
-                changes.extend(listed.filter(|_| holding.was_out).map(KnownWorkspace::forget));
+                let is_out = access.why_out(person).is_some();
+                holding.was_out |= is_out || holding.record.way.invited().is_some();
+                changes.extend(listed.filter(|_| is_out).map(KnownWorkspace::forget));
                 continue;
             }
             let is_new = !KnownWorkspace::was_listed(private, *id) || std::mem::take(&mut holding.was_out);

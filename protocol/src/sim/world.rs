@@ -332,8 +332,8 @@ impl World {
             Output::Event(Event::ReadOnly { reason }) => {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
-            // Nobody is linked here.
-            Output::Event(_) | Output::Become(_) | Output::Dial { .. } => {}
+            // Nobody is linked here, and nothing forgotten.
+            Output::Event(_) | Output::Become(_) | Output::Dial { .. } | Output::Forget(_) => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
         Ok(())

@@ -63,17 +63,17 @@ fn holds(device: &Device, workspace: WorkspaceId, other: &Device) -> bool {
     device.replica.logs(workspace).unwrap().first_chain(log).is_some()
 }
 
-fn shows(device: &Device, workspace: WorkspaceId, number: u64) -> bool {
+pub fn shows(device: &Device, workspace: WorkspaceId, number: u64) -> bool {
     let key = EntityKey::new(Kind::Project, EntityId::new(number, [0; 10]));
     device.replica.workspace(workspace).unwrap().is_shown(key)
 }
 
-fn members(device: &Device, workspace: WorkspaceId) -> usize {
+pub fn members(device: &Device, workspace: WorkspaceId) -> usize {
     device.replica.workspace(workspace).unwrap().members().len()
 }
 
 /// How often it was said since it was asked last that the ticket is of no use.
-fn refusals(device: &mut Device) -> usize {
+pub fn refusals(device: &mut Device) -> usize {
     let count = device.events().filter(|event| matches!(event, Event::JoinRefused { .. })).count();
     device.outputs.clear();
     count
@@ -105,7 +105,7 @@ fn who_only_wrote_an_entry_is_not_served() {
 }
 
 /// Anna, and Ben who took a ticket of hers from somebody who had not heard that it was withdrawn.
-fn undone() -> (Device, Device, WorkspaceId) {
+pub fn undone() -> (Device, Device, WorkspaceId) {
     let (mut anna, mut ben) = (Device::new(1), Device::new(2));
     let workspace = anna.found();
     let ticket = anna.invite(workspace);
@@ -205,7 +205,7 @@ fn a_lie_about_a_ticket_is_a_notice_and_no_more() {
     assert!(!anna.replica.workspace(workspace).unwrap().roster().invites.is_empty(), "it was not used");
 }
 
-fn connect(a: &mut Device, b: &mut Device) {
+pub fn connect(a: &mut Device, b: &mut Device) {
     a.input(Input::PeerUp { peer: b.id() });
     b.input(Input::PeerUp { peer: a.id() });
     talk(a, b);

@@ -98,6 +98,12 @@ impl Device {
                     self.records.insert(record.id, record.clone());
                     self.outputs.push(Output::Remember(record));
                 }
+                Output::Forget(workspace) => {
+                    self.records.remove(&workspace);
+                    self.disks.remove(&workspace);
+                    self.readers.0.remove(&workspace);
+                    self.outputs.push(Output::Forget(workspace));
+                }
                 Output::Send { peer, frame } => {
                     inputs.push_back(Input::Sent { peer, bytes: frame.len() });
                     self.outputs.push(Output::Send { peer, frame });

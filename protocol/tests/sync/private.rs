@@ -13,7 +13,7 @@ use velo_protocol::{
 };
 
 /// A person's first device, as a node makes it.
-fn first(number: u8) -> Device {
+pub fn first(number: u8) -> Device {
     let mut device = Device::new(number);
     let root = Root::from_seed([number; 32]);
     device.identity.private = Some(Box::new(root.private_workspace()));
@@ -21,7 +21,7 @@ fn first(number: u8) -> Device {
     device
 }
 
-fn private(device: &Device) -> &Workspace {
+pub fn private(device: &Device) -> &Workspace {
     device.replica.workspace(device.replica.private_id().unwrap()).expect("it is open")
 }
 
