@@ -17,7 +17,7 @@ use velo_app::{
 use velo_protocol::{
     change::Change,
     id::{EntityId, WorkspaceId},
-    model::{EntityKey, Kind, project, task},
+    model::{EntityKey, Field, Kind, project, task},
     value::Value,
     workspace::Workspace,
 };
@@ -245,21 +245,57 @@ fn ben(screen: &Screen, id: WorkspaceId) -> world::Shared {
     ben
 }
 
+/// Ben sets a text of the task, and it arrives.
+fn ben_writes(screen: &mut Screen, ben: &world::Shared, id: WorkspaceId, field: Field, text: &str) {
+    let key = EntityKey::new(Kind::Task, pump(&ben.borrow().workspace(id)));
+    let value = Value::text(text);
+    ben.borrow_mut().edit(id, vec![Change::Set { key, slot: field.into(), value }]);
+    talk(ben, &screen.device);
+    screen.harness.run();
+}
+
 #[test]
-fn what_a_colleague_saves_while_one_types_becomes_a_conflict() {
+fn a_title_that_a_colleague_saves_while_one_types_becomes_a_conflict() {
     let (mut screen, id) = open_task();
     let ben = ben(&screen, id);
     screen.harness.run();
-    screen.fill_in("Description", "It leaks.");
-    let key = EntityKey::new(Kind::Task, pump(&ben.borrow().workspace(id)));
-    let text = Value::text("The seal is broken.");
-    ben.borrow_mut().edit(id, vec![Change::Set { key, slot: task::DESCRIPTION.into(), value: text }]);
-    talk(&ben, &screen.device);
-    screen.harness.run();
-    assert_eq!(typed(&screen).description.text, "It leaks.");
+    screen.fill_in("Title", " today");
+    let title = typed(&screen).title.text.clone();
+    assert!(title.contains("Fix pump") && title.contains(" today"), "{title}");
+    ben_writes(&mut screen, &ben, id, task::TITLE, "Replace pump");
+    assert_eq!(typed(&screen).title.text, title);
     leave(&mut screen);
-    assert_eq!(screen.device.borrow().workspace(id).live(key, &task::DESCRIPTION.into()).len(), 2);
+    let workspace = screen.device.borrow().workspace(id);
+    let key = EntityKey::new(Kind::Task, pump(&workspace));
+    assert_eq!(workspace.live(key, &task::TITLE.into()).len(), 2);
     assert!(screen.shows("Conflicts"));
+}
+
+#[test]
+fn a_description_that_a_colleague_writes_in_while_one_types_is_merged() {
+    let (mut screen, id) = open_task();
+    screen.fill_in("Description", "It leaks. Order a seal.");
+    leave(&mut screen);
+    let ben = ben(&screen, id);
+    screen.harness.run();
+    screen.click("Edit description");
+    screen.fill_in("Description", " Soon.");
+    let typing = typed(&screen).description.text.clone();
+    assert!(typing.contains("It leaks.") && typing.contains(" Soon."), "{typing}");
+    ben_writes(&mut screen, &ben, id, task::DESCRIPTION, "It leaks badly. Order a seal.");
+    assert_eq!(typed(&screen).description.text, typing, "nothing moves under who types");
+    leave(&mut screen);
+    let merged = typing.replace("It leaks.", "It leaks badly.");
+    assert_eq!(description(&screen, id), merged);
+    talk(&ben, &screen.device);
+    assert_eq!(
+        ben.borrow().workspace(id).task(pump(&ben.borrow().workspace(id))).unwrap().description,
+        merged
+    );
+    assert!(screen.harness.state().model().conflicts.is_empty());
+    // Who goes on writing does so in the merged text.
+    screen.harness.run();
+    assert_eq!(typed(&screen).description.text, merged);
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::{
     limits,
     model::{self, ALIVE, EntityKey, Field, SchemaError, Slot},
     op::Group,
+    text::TextEdit,
     value::Value,
     workspace::Workspace,
 };
@@ -66,6 +67,15 @@ pub enum Change {
         value: Value,
         /// The operations that were live when writing began.
         seen: Vec<OpId>,
+    },
+    /// Edits a long text as its author saw it; what others wrote in it meanwhile stays.
+    Edit {
+        /// Of what.
+        key: EntityKey,
+        /// Which text.
+        field: Field,
+        /// What was edited: see [`Workspace::text_version`].
+        edit: TextEdit,
     },
     /// Puts an entity among its siblings: sets its order and, if given, its container.
     Place {
@@ -215,6 +225,12 @@ fn play(draft: &mut Draft<'_>, change: &Change, suffix: [u8; 2]) -> Result<(), C
             }
             check::must_be_shown(draft, *key)?;
             set(draft, *key, slot, value)
+        }
+        Change::Edit { key, field, edit } => {
+            check::must_be_shown(draft, *key)?;
+            check::edit(draft, *key, *field, edit)?;
+            draft.edit(*key, *field, edit.clone());
+            Ok(())
         }
         Change::SetOver { key, slot, value, seen } => {
             check::must_be_shown(draft, *key)?;

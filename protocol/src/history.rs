@@ -13,9 +13,10 @@ pub use sentence::{created, describe};
 use crate::{
     id::{DeviceId, OpId, PersonId},
     log::{Header, Origin},
-    model::{ALIVE, EntityKey, Slot},
+    model::{ALIVE, EntityKey, Field, Slot},
     op::{DataBody, Op, Scope, VoidReason},
     store::EntryAt,
+    text::{Splice, Text},
     time::Hlc,
     value::Value,
     workspace::Workspace,
@@ -87,7 +88,7 @@ pub enum Happened {
 
 /// Everything that happened to an entity, oldest first.
 pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> Vec<HistoryItem> {
-    let mut story = Story { key, values: BTreeMap::new(), items: Vec::new() };
+    let mut story = Story { key, values: BTreeMap::new(), texts: BTreeMap::new(), items: Vec::new() };
     for at in workspace.touched(key) {
         if let Some(entry) = read(at) {
             story.entry(at, &entry);
@@ -101,6 +102,7 @@ pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> V
 struct Story {
     key: EntityKey,
     values: BTreeMap<OpId, Value>,
+    texts: BTreeMap<Field, Text>,
     items: Vec<HistoryItem>,
 }
 
@@ -137,6 +139,7 @@ impl Story {
     fn happened(&mut self, id: OpId, op: &Op) -> Happened {
         let (slot, value, replaces) = match op {
             Op::Delete { .. } => return Happened::Deleted,
+            Op::Edit { field, splices, .. } => return self.edited(id, *field, splices),
             Op::Set { slot, value, replaces } => (slot, value, replaces),
         };
         self.values.insert(id, value.clone());
@@ -154,6 +157,14 @@ impl Story {
             }
         }
         Happened::Set { slot: slot.clone(), from, to: value.clone() }
+    }
+
+    /// A long text, as it was before and after.
+    fn edited(&mut self, id: OpId, field: Field, splices: &[Splice]) -> Happened {
+        let text = self.texts.entry(field).or_default();
+        let from = Some(text.value().clone()).filter(|before| *before != Value::Unset);
+        text.apply((self.key, field), id, splices, true);
+        Happened::Set { slot: field.into(), from: from.into_iter().collect(), to: text.value().clone() }
     }
 
     /// First values set in the entry that made the entity belong to its making.

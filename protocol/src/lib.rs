@@ -37,6 +37,7 @@ pub mod founding;
 pub mod roster;
 pub mod members;
 pub mod register;
+pub mod text;
 pub mod workspace;
 pub mod snapshot;
 pub mod describe;

@@ -55,8 +55,16 @@ pub const CHANGES_PER_COMMAND: usize = 2_000_000;
 pub const TITLE_CHARS: usize = 500;
 /// Characters of a name (project, column, label, person).
 pub const NAME_CHARS: usize = 200;
-/// Bytes of a long text kept in one value.
+/// Bytes of a text of several lines: of one value, and of what somebody makes of a long text. What several
+/// people insert at once may be more.
 pub const LONG_TEXT_BYTES: usize = 24 * 1024;
+/// Parts of one operation on a long text.
+pub const SPLICES_PER_OP: usize = 1024;
+/// Bytes to which parts of an edit are gathered in one operation; a single one may be larger.
+pub const EDIT_BYTES: usize = 4 * 1024;
+/// Words between the first and the last difference of two texts up to which single words are kept;
+/// above, all of it is replaced.
+pub const DIFF_WORDS: usize = 2048;
 /// Bytes of an order key. Keys grow by bisection; at this length the neighbours are re-spread.
 pub const ORDER_KEY: usize = 64;
 /// Tasks above a task: deeper nesting is nobody's intent. A task is not put below one that stands

@@ -9,7 +9,8 @@ use crate::{
     id::{EntityId, OpId, PersonId},
     limits,
     log::EntryKind,
-    model::{self, EntityKey, Kind, SchemaError, Slot},
+    model::{self, EntityKey, Field, FieldType, Kind, SchemaError, Slot},
+    text::Splice,
     value::Value,
 };
 use serde::{Deserialize, Serialize};
@@ -66,14 +67,39 @@ pub enum Op {
         /// The live values of the entity's registers that its author saw.
         lists: Vec<OpId>,
     },
+    /// Changes a long text.
+    Edit {
+        /// Which.
+        field: Field,
+        /// What.
+        splices: Vec<Splice>,
+        /// The edits of it that its author saw and nobody had edited over yet. So an edit counts as a value
+        /// of its field does, for deletions and conflicts with them, while the text itself is the sum of
+        /// all edits.
+        replaces: Vec<OpId>,
+    },
 }
 
 impl Op {
     /// What the operation names.
     pub fn names(&self) -> &[OpId] {
         match self {
-            Self::Set { replaces, .. } => replaces,
+            Self::Set { replaces, .. } | Self::Edit { replaces, .. } => replaces,
             Self::Delete { lists } => lists,
+        }
+    }
+}
+
+impl Op {
+    /// What the operation gives a field that had nothing.
+    pub fn first_value(&self) -> Option<(Slot, Value)> {
+        match self {
+            Self::Set { slot, value, .. } => Some((slot.clone(), value.clone())),
+            Self::Edit { field, splices, .. } => match &splices[..] {
+                [Splice::First { text }] => Some(((*field).into(), Value::Text(text.clone()))),
+                _ => None,
+            },
+            Self::Delete { .. } => None,
         }
     }
 }
@@ -165,8 +191,28 @@ pub fn check(key: EntityKey, op: &Op) -> Result<(), VoidReason> {
         return Err(VoidReason::TooMany(limits::NAMES_PER_OP, "names"));
     }
     match op {
-        Op::Set { slot, value, .. } => Ok(model::check(key.kind, slot, value)?),
+        Op::Set { slot, value, .. } => check_set(key.kind, slot, value),
+        Op::Edit { field, splices, .. } => check_edit(key.kind, *field, splices),
         Op::Delete { .. } => Ok(()),
+    }
+}
+
+fn check_set(kind: Kind, slot: &Slot, value: &Value) -> Result<(), VoidReason> {
+    match kind.field(slot.field) {
+        Some(spec) if spec.ty == FieldType::LongText => Err(model::not_of(spec).into()),
+        _ => Ok(model::check(kind, slot, value)?),
+    }
+}
+
+fn check_edit(kind: Kind, field: Field, splices: &[Splice]) -> Result<(), VoidReason> {
+    if splices.len() > limits::SPLICES_PER_OP {
+        return Err(VoidReason::TooMany(limits::SPLICES_PER_OP, "parts of an edit"));
+    }
+    // The whole operation is in an entry, whose size is bound.
+    match kind.field(field) {
+        Some(spec) if spec.ty == FieldType::LongText => Ok(()),
+        Some(spec) => Err(model::not_of(spec).into()),
+        None => Err(SchemaError::NoField { kind: kind.name(), field: field.0 }.into()),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     model::{self, EntityKey, Kind},
     op::{Group, Op},
     store::{ChainNo, EntryAt},
+    text::Splice,
     value::Value,
     workspace::{
         Chain, Workspace,
@@ -28,7 +29,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bumped whenever the encoding of pages or meta changes: older caches are then rebuilt, and so are
 /// those of programs with another [`model::SCHEMA`].
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 /// Bytes at which a page is full.
 const PAGE_BYTES: usize = 20 * 1024;
 
@@ -126,6 +127,7 @@ fn estimate(op: &Op) -> usize {
     match op {
         Op::Set { value: Value::Text(text), .. } => REGISTER + text.len(),
         Op::Set { .. } => REGISTER + 12,
+        Op::Edit { splices, .. } => REGISTER + splices.iter().map(Splice::bytes).sum::<usize>(),
         Op::Delete { lists } => REGISTER + 10 * lists.len(),
     }
 }

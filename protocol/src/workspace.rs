@@ -34,6 +34,7 @@ use crate::{
     roster::{Roster, Standing},
     snapshot::Layout,
     store::ChainNo,
+    text::TextVersion,
     time::Hlc,
     value::{Date, Element, Value},
 };
@@ -220,6 +221,9 @@ impl Workspace {
             return;
         }
         codec::encode_into(&(key, created, deleted), bytes);
+        for (field, text) in entity.texts() {
+            codec::encode_into(&(field, text.value()), bytes);
+        }
         for register in entity.registers().filter(|register| !register.live().is_empty()) {
             codec::encode_into(&(register.field(), register.element(), register.live().len()), bytes);
             for live in register.live().iter() {
@@ -231,10 +235,16 @@ impl Workspace {
 
     /// The value shown, `None` if unset or unknown.
     pub fn value(&self, key: EntityKey, slot: &Slot) -> Option<&Value> {
-        shown_value(self.live(key, slot))
+        self.entity(key)?.shown(slot.field, slot.element.as_ref())
     }
 
-    /// The live values of one register; the first is the one shown.
+    /// A long text as it is now, to be edited from here.
+    pub fn text_version(&self, key: EntityKey, field: Field) -> TextVersion {
+        TextVersion::new((key, field), self.entity(key).and_then(|entity| entity.text(field)))
+    }
+
+    /// The live values of one register; the first is the one shown. Of a long text they say only who edited
+    /// it last, see [`crate::op::Op::Edit`].
     pub fn live(&self, key: EntityKey, slot: &Slot) -> Lives<'_> {
         let entity = self.entity(key);
         entity.map(|entity| entity.live(slot.field, slot.element.as_ref())).unwrap_or_default()

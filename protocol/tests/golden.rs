@@ -37,6 +37,7 @@ use velo_protocol::{
     message::{Auth, Digest, Heads, Hello, Message, Ops},
     model::{EntityKey, Kind, Slot, task},
     op::{DataBody, Group, Op, Reverts},
+    text::{Anchor, ElementId, Side, Splice},
     ticket::{SessionSecret, Ticket},
     time::Hlc,
     value::{Date, Element, OrderKey, Value},
@@ -84,6 +85,17 @@ fn body() -> DataBody {
         elements.into_iter().map(|element| set(Slot::element(task::LABELS, element), Value::Bool(false))),
     );
     ops.push(Op::Delete { lists: vec![op, op] });
+    let element = ElementId { op, offset: 200 };
+    let anchor = |side| Anchor { element: Some(element), side };
+    let splices = vec![
+        Splice::First { text: "Fix".into() },
+        Splice::Insert { anchor: Anchor::START, text: "the ".into() },
+        Splice::Insert { anchor: anchor(Side::Left), text: "old ".into() },
+        Splice::Insert { anchor: anchor(Side::Right), text: "pump".into() },
+        Splice::Erase { from: element, count: 70_000 },
+        Splice::Restore { op },
+    ];
+    ops.push(Op::Edit { field: task::DESCRIPTION, splices, replaces: vec![op] });
     let reverts = Some(Reverts { transaction: 70_000, redo: true });
     DataBody { continues: Some(5), reverts, ..DataBody::new(vec![Group { key, ops }]) }
 }
@@ -137,7 +149,7 @@ fn body_bytes_are_frozen() {
     assert_eq!((reader.byte(), reader.number(), reader.byte()), (1, 70_000, 1));
     assert_eq!(reader.number(), 1);
     assert_eq!((reader.byte(), reader.take(16)), (7, &[6; 16][..]));
-    assert_eq!(reader.number(), 14);
+    assert_eq!(reader.number(), 15);
     for expected in
         ["unset", "true", "-2", "Fix pump", "entity", "person", "day -1", "at 1000 Europe/Zurich", "order"]
     {
@@ -147,7 +159,19 @@ fn body_bytes_are_frozen() {
         assert_eq!(reader.set(), format!("{expected} = false"));
     }
     assert_eq!((reader.number(), reader.number()), (1, 2));
-    assert_eq!((reader.name(), reader.name()), ((0x1122_3344_5566_7788, 300), (0x1122_3344_5566_7788, 300)));
+    let op = (0x1122_3344_5566_7788, 300);
+    assert_eq!((reader.name(), reader.name()), (op, op));
+    // The edit of a long text: field, splices, names.
+    assert_eq!((reader.number(), reader.byte(), reader.number()), (2, 2, 6));
+    assert_eq!((reader.number(), reader.text()), (0, "Fix".into()));
+    assert_eq!((reader.number(), reader.byte(), reader.number(), reader.text()), (1, 0, 1, "the ".into()));
+    for (side, words) in [(0, "old "), (1, "pump")] {
+        assert_eq!((reader.number(), reader.byte(), reader.name(), reader.number()), (1, 1, op, 200));
+        assert_eq!((reader.number(), reader.text()), (side, words.into()));
+    }
+    assert_eq!((reader.number(), reader.name(), reader.number(), reader.number()), (2, op, 200, 70_000));
+    assert_eq!((reader.number(), reader.name()), (3, op));
+    assert_eq!((reader.number(), reader.name()), (1, op));
     assert!(reader.0.is_empty());
 }
 

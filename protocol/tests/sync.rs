@@ -28,3 +28,5 @@ mod shares;
 mod strangers;
 #[path = "sync/switch.rs"]
 mod switch;
+#[path = "sync/texts.rs"]
+mod texts;

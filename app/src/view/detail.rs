@@ -1,8 +1,9 @@
 //! What is being typed about tasks, before it becomes changes.
 //!
-//! A [`Draft`] stands over the values that were shown when typing began, and is saved over exactly
-//! those. What a colleague saves meanwhile was not shown here: it is not replaced but stays beside
-//! the draft, and a conflict is told.
+//! A [`Draft`] stands over what was shown when typing began. Of a title it is saved over exactly those
+//! values: what a colleague saves meanwhile was not shown here, so it is not replaced but stays beside
+//! the draft, and a conflict is told. Of a description it is saved as an edit of what was shown, and what
+//! a colleague writes meanwhile is merged with it.
 //!
 //! Texts that are not sent, not saved yet or refused are kept for every task as long as the app
 //! runs, so that looking at another task loses nothing.
@@ -12,6 +13,7 @@ use velo_protocol::{
     change::Change,
     id::{EntityId, OpId, WorkspaceId},
     model::{EntityKey, Field, Kind, Slot, task},
+    text::{self, TextVersion},
     value::Value,
     workspace::Workspace,
 };
@@ -31,6 +33,8 @@ pub struct Draft {
     base: String,
     /// The operations behind it: what the next save replaces.
     seen: Vec<OpId>,
+    /// Of a long text: what the next save edits.
+    version: Option<TextVersion>,
     /// What to go back to if the save under way is refused.
     sent: Option<Before>,
     /// Whether to save again when that one is answered.
@@ -44,18 +48,33 @@ pub struct Draft {
 struct Before {
     base: String,
     seen: Vec<OpId>,
+    version: Option<TextVersion>,
+}
+
+/// What the workspace shows of a text.
+struct Shown<'a> {
+    text: &'a str,
+    live: Vec<LiveText<'a>>,
+    /// Of a long text: where it stands.
+    long: Option<(&'a Workspace, EntityKey)>,
 }
 
 impl Draft {
     /// Takes over what the workspace shows, unless something else is being typed or saved.
-    fn follow(&mut self, shown: &str, live: &[LiveText<'_>]) {
-        let known = live.iter().map(|(op, _)| op).eq(&self.seen);
-        if self.sent.is_some() || self.is_changed() || known {
+    fn follow(&mut self, shown: &Shown<'_>) {
+        let known = shown.live.iter().map(|(op, _)| op).eq(&self.seen);
+        let unread = shown.long.is_some() != self.version.is_some();
+        if self.sent.is_some() || self.is_changed() || known && !unread {
             return;
         }
-        shown.clone_into(&mut self.text);
-        shown.clone_into(&mut self.base);
-        self.seen = live.iter().map(|(op, _)| *op).collect();
+        shown.text.clone_into(&mut self.text);
+        self.stand_on(shown);
+    }
+
+    fn stand_on(&mut self, shown: &Shown<'_>) {
+        shown.text.clone_into(&mut self.base);
+        self.seen = shown.live.iter().map(|(op, _)| *op).collect();
+        self.version = shown.long.map(|(workspace, key)| workspace.text_version(key, task::DESCRIPTION));
     }
 
     /// Whether something has been typed that was not sent.
@@ -90,17 +109,31 @@ impl Draft {
         }
         self.problem = None;
         let base = std::mem::replace(&mut self.base, self.text.clone());
-        self.sent = Some(Before { base, seen: self.seen.clone() });
+        self.sent = Some(Before { base, seen: self.seen.clone(), version: self.version.clone() });
+        if let Some(version) = &self.version {
+            return Some(Change::Edit { key, field, edit: version.edit(&self.text) });
+        }
         let value = Value::text(self.text.as_str());
         Some(Change::SetOver { key, slot: field.into(), value, seen: self.seen.clone() })
     }
 
     /// What was sent is saved. Returns whether there is more to save.
-    fn saved(&mut self, live: &[LiveText<'_>]) -> bool {
-        let own: Vec<OpId> = live.iter().filter(|(_, text)| *text == self.base).map(|(op, _)| *op).collect();
-        if !own.is_empty() {
-            // Who types on does so over what was just saved.
-            self.seen = own;
+    fn saved(&mut self, shown: Option<Shown<'_>>) -> bool {
+        match shown {
+            Some(shown) if shown.long.is_some() => {
+                // Who types on does so in what there is now.
+                self.text = text::merge(&self.base, shown.text, &self.text);
+                self.stand_on(&shown);
+            }
+            Some(Shown { live, .. }) => {
+                let own = live.iter().filter(|(_, text)| *text == self.base).map(|(op, _)| *op);
+                let own: Vec<OpId> = own.collect();
+                if !own.is_empty() {
+                    // Who types on does so over what was just saved.
+                    self.seen = own;
+                }
+            }
+            None => {}
         }
         self.sent = None;
         std::mem::take(&mut self.again)
@@ -111,6 +144,7 @@ impl Draft {
         if let Some(before) = self.sent.take() {
             self.base = before.base;
             self.seen = before.seen;
+            self.version = before.version;
             self.problem = Some(problem.to_owned());
         }
         self.again = false;
@@ -166,9 +200,11 @@ impl Typed {
     }
 
     fn follow(&mut self, workspace: &Workspace, id: EntityId) {
-        let Some(view) = workspace.task(id) else { return };
-        self.title.follow(view.title, &live(workspace, id, Part::Title));
-        self.description.follow(view.description, &live(workspace, id, Part::Description));
+        for part in [Part::Title, Part::Description] {
+            if let Some(shown) = shown(workspace, id, part) {
+                self.draft(part).follow(&shown);
+            }
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -192,9 +228,14 @@ impl Typed {
     }
 }
 
-fn live(workspace: &Workspace, id: EntityId, part: Part) -> Vec<LiveText<'_>> {
-    let lives = workspace.live(EntityKey::new(Kind::Task, id), &Slot::from(part.field()));
-    lives.iter().map(|live| (live.op, live.value.as_text().unwrap_or_default())).collect()
+fn shown(workspace: &Workspace, id: EntityId, part: Part) -> Option<Shown<'_>> {
+    let (view, key) = (workspace.task(id)?, EntityKey::new(Kind::Task, id));
+    let lives = workspace.live(key, &Slot::from(part.field()));
+    let live = lives.iter().map(|live| (live.op, live.value.as_text().unwrap_or_default())).collect();
+    Some(match part {
+        Part::Title => Shown { text: view.title, live, long: None },
+        Part::Description => Shown { text: view.description, live, long: Some((workspace, key)) },
+    })
 }
 
 /// What is being typed about the open task, and what was left about others. See the module.
@@ -246,8 +287,8 @@ impl Detail {
 
     /// A save is done; `workspace` shows it. Returns whether more was typed and left meanwhile.
     pub fn saved(&mut self, of: Of, part: Part, workspace: Option<&Workspace>) -> bool {
-        let live = workspace.map(|workspace| live(workspace, of.1, part)).unwrap_or_default();
-        let again = self.typed_about(of).draft(part).saved(&live);
+        let shown = workspace.and_then(|workspace| shown(workspace, of.1, part));
+        let again = self.typed_about(of).draft(part).saved(shown);
         self.kept.retain(|_, typed| !typed.is_done());
         again
     }
@@ -291,6 +332,10 @@ mod tests {
         OpId { entry: 7, index: number }
     }
 
+    fn title(text: &str, by: u16) -> Shown<'_> {
+        Shown { text, live: vec![(op(by), text)], long: None }
+    }
+
     /// What a save of the draft names as replaced.
     fn save(draft: &mut Draft) -> Option<Vec<OpId>> {
         let key = EntityKey::new(Kind::Task, OF.1);
@@ -303,51 +348,52 @@ mod tests {
     #[test]
     fn a_draft_follows_until_somebody_types() {
         let mut draft = Draft::default();
-        draft.follow("one", &[(op(1), "one")]);
+        draft.follow(&title("one", 1));
         assert_eq!((draft.text.as_str(), draft.is_changed()), ("one", false));
         draft.text.push('!');
-        draft.follow("two", &[(op(2), "two")]);
+        draft.follow(&title("two", 2));
         assert_eq!((draft.text.as_str(), draft.is_changed()), ("one!", true));
         assert_eq!(save(&mut draft), Some(vec![op(1)]), "\"two\" was never shown");
         assert!(!draft.is_changed());
-        assert!(!draft.saved(&[(op(2), "two"), (op(3), "one!")]));
-        draft.follow("three", &[(op(4), "three")]);
+        let live = vec![(op(2), "two"), (op(3), "one!")];
+        assert!(!draft.saved(Some(Shown { text: "one!", live, long: None })));
+        draft.follow(&title("three", 4));
         assert_eq!(draft.text, "three");
     }
 
     #[test]
     fn what_is_taken_back_by_typing_shows_what_came_meanwhile() {
         let mut draft = Draft::default();
-        draft.follow("one", &[(op(1), "one")]);
+        draft.follow(&title("one", 1));
         draft.text.push('!');
-        draft.follow("two", &[(op(2), "two")]);
+        draft.follow(&title("two", 2));
         draft.text.pop();
-        draft.follow("two", &[(op(2), "two")]);
+        draft.follow(&title("two", 2));
         assert_eq!(draft.text, "two");
     }
 
     #[test]
     fn who_types_on_does_so_over_their_own_save() {
         let mut draft = Draft::default();
-        draft.follow("one", &[(op(1), "one")]);
+        draft.follow(&title("one", 1));
         draft.text = "two".into();
         assert_eq!(save(&mut draft), Some(vec![op(1)]));
         draft.text = "three".into();
         assert_eq!(save(&mut draft), None, "one save at a time");
-        draft.follow("two", &[(op(2), "two")]);
+        draft.follow(&title("two", 2));
         assert_eq!(draft.text, "three");
-        assert!(draft.saved(&[(op(2), "two")]), "the second one is due");
+        assert!(draft.saved(Some(title("two", 2))), "the second one is due");
         assert_eq!(save(&mut draft), Some(vec![op(2)]));
     }
 
     #[test]
     fn a_refused_draft_stays_and_is_unsaved() {
         let mut draft = Draft::default();
-        draft.follow("one", &[(op(1), "one")]);
+        draft.follow(&title("one", 1));
         draft.text = "two".into();
         save(&mut draft);
         draft.refused("The disk is full.");
-        draft.follow("one", &[(op(1), "one")]);
+        draft.follow(&title("one", 1));
         assert_eq!((draft.text.as_str(), draft.is_changed()), ("two", true));
         assert_eq!(draft.problem(), Some("The disk is full."));
         assert_eq!(save(&mut draft), Some(vec![op(1)]), "it can be saved again");
@@ -357,7 +403,7 @@ mod tests {
     fn an_empty_title_is_not_saved_and_line_breaks_become_spaces() {
         let mut detail = Detail::default();
         detail.turn_to(Some(OF));
-        detail.typed.title.follow("Fix pump", &[(op(1), "Fix pump")]);
+        detail.typed.title.follow(&title("Fix pump", 1));
         detail.typed.title.text = "  ".into();
         assert_eq!(detail.save(OF), []);
         assert_eq!(detail.typed.title.text, "Fix pump");

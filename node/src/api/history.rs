@@ -222,10 +222,8 @@ fn words(workspace: &Workspace, group: &Group) -> String {
     }
     match group.ops.iter().find_map(alive) {
         Some(true) => {
-            let first = group.ops.iter().filter_map(|op| match op {
-                Op::Set { slot, value, .. } => Some((slot, value)),
-                Op::Delete { .. } => None,
-            });
+            let first: Vec<(Slot, Value)> = group.ops.iter().filter_map(Op::first_value).collect();
+            let first = first.iter().map(|(slot, value)| (slot, value));
             return format!("created {}", history::created(workspace, group.key, first));
         }
         Some(false) => return format!("restored {what}"),
@@ -233,6 +231,7 @@ fn words(workspace: &Workspace, group: &Group) -> String {
     }
     let field = |op: &Op| match op {
         Op::Set { slot, value, .. } => set_words(workspace, group.key.kind, slot, value),
+        Op::Edit { field, .. } => describe::field(group.key.kind, *field),
         Op::Delete { .. } => String::new(),
     };
     format!("changed {what}: {}", group.ops.iter().map(field).collect::<Vec<_>>().join(", "))

@@ -27,7 +27,7 @@ pub fn value(
         spec.ok_or_else(|| ApiError::Invalid("this version of Velo does not know the field".into()))?;
     match spec.ty {
         FieldType::Line { .. } => Ok(Value::text(text.trim())),
-        FieldType::LongText => Ok(Value::text(text)),
+        FieldType::Lines | FieldType::LongText => Ok(Value::text(text)),
         FieldType::Choice(words) => choice(&name(key.kind, spec), words, text),
         FieldType::Date => or_none(text, |text| date::parse(text, &Zoned::now()).map(Value::Date)),
         FieldType::Int { .. } => or_none(text, |text| number(&amount(key.kind, spec), text)),

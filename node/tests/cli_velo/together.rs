@@ -79,6 +79,33 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert!(annas.stop().success() && bens.stop().success());
 }
 
+#[test]
+fn what_two_write_offline_in_one_description_is_merged() {
+    let (anna, ben) = workshop_of_two();
+    let write = |device: &Device, text: &str| {
+        device.ok(&["task", "edit", "HOUS-1", "--description", text]);
+    };
+    write(&anna, "Five litres.\nFrom the shop in town.");
+    meet(&anna, &ben);
+    write(&anna, "Five litres, white.\nFrom the shop in town.");
+    write(&ben, "Five litres.\nFrom the shop in town, it opens at nine.");
+    meet(&anna, &ben);
+    let merged = "Five litres, white.\nFrom the shop in town, it opens at nine.";
+    for device in [&anna, &ben] {
+        assert_eq!(device.json(&["task", "show", "HOUS-1"])["description"], merged);
+        assert_eq!(device.json(&["conflicts", "list"]), Json::Array(Vec::new()));
+    }
+    assert_eq!(anna.state_hash(), ben.state_hash());
+    // Undo takes back one's own words, and the history knows each version.
+    anna.ok(&["undo"]);
+    meet(&anna, &ben);
+    let left = "Five litres.\nFrom the shop in town, it opens at nine.";
+    assert_eq!(ben.json(&["task", "show", "HOUS-1"])["description"], left);
+    anna.ok(&["redo"]);
+    meet(&anna, &ben);
+    assert_eq!(ben.json(&["task", "show", "HOUS-1"])["description"], merged);
+}
+
 /// Its name was gone with it, and the state was an error of the network.
 #[test]
 fn a_peer_that_has_gone_keeps_its_name() {

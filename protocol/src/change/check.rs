@@ -5,7 +5,8 @@ use super::{ChangeError, draft::Draft, named};
 use crate::{
     id::{EntityId, PersonId},
     limits,
-    model::{self, Elements, EntityKey, FieldSpec, FieldType, Kind, SchemaError, Slot, task},
+    model::{self, Elements, EntityKey, Field, FieldSpec, FieldType, Kind, SchemaError, Slot, task},
+    text::TextEdit,
     value::{Element, Value},
 };
 
@@ -21,6 +22,26 @@ pub(super) fn must_be_known(draft: &Draft<'_>, key: EntityKey) -> Result<(), Cha
 pub(super) fn must_be_shown(draft: &Draft<'_>, key: EntityKey) -> Result<(), ChangeError> {
     must_be_known(draft, key)?;
     if draft.is_shown(key) { Ok(()) } else { Err(ChangeError::Deleted(named(draft, key))) }
+}
+
+/// An edit must be of a long text, and leave it no longer than one may be.
+pub(super) fn edit(
+    draft: &Draft<'_>,
+    key: EntityKey,
+    field: Field,
+    edit: &TextEdit,
+) -> Result<(), ChangeError> {
+    let no_field = || SchemaError::NoField { kind: key.kind.name(), field: field.0 };
+    let spec = key.kind.field(field).ok_or_else(no_field)?;
+    if spec.ty != FieldType::LongText {
+        return Err(model::not_of(spec).into());
+    }
+    let now = draft.value(key, &field.into()).and_then(Value::as_text).map_or(0, str::len);
+    let (max, found) = (limits::LONG_TEXT_BYTES, now + edit.inserted());
+    if edit.inserted() > 0 && found > max + edit.erased() {
+        return Err(SchemaError::TooLong { field: spec.name, max, unit: "bytes", found }.into());
+    }
+    Ok(())
 }
 
 /// A new entity needs its required texts, and the container without which nobody would see it.

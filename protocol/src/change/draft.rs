@@ -4,9 +4,10 @@ use super::siblings::{Container, Place, Siblings};
 use crate::{
     id::{EntityId, OpId, PersonId},
     limits,
-    model::{self, ALIVE, Containment, EntityKey, FieldType, Kind, Slot},
+    model::{self, ALIVE, Containment, EntityKey, Field, FieldType, Kind, Slot},
     op::{Group, Op},
     register::Lives,
+    text::TextEdit,
     value::Value,
     workspace::Workspace,
 };
@@ -35,6 +36,8 @@ pub(super) struct Draft<'a> {
     /// The same, by key.
     touched: BTreeMap<EntityKey, Wanted>,
     values: BTreeMap<(EntityKey, Slot), Value>,
+    /// Edits of long texts, seen from an earlier state.
+    edits: BTreeMap<(EntityKey, Field), Vec<TextEdit>>,
     /// Of what was set over certain values only: those.
     seen: BTreeMap<(EntityKey, Slot), Vec<OpId>>,
     siblings: Siblings,
@@ -48,6 +51,7 @@ impl<'a> Draft<'a> {
             order: Vec::new(),
             touched: BTreeMap::new(),
             values: BTreeMap::new(),
+            edits: BTreeMap::new(),
             seen: BTreeMap::new(),
             siblings: Siblings::default(),
             members: None,
@@ -111,6 +115,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    pub(super) fn edit(&mut self, key: EntityKey, field: Field, edit: TextEdit) {
+        self.touch(key);
+        self.edits.entry((key, field)).or_default().push(edit);
+    }
+
     /// What was just set leaves alone the values that are not among these.
     pub(super) fn limit_to(&mut self, key: EntityKey, slot: &Slot, seen: &[OpId]) {
         self.seen.insert((key, slot.clone()), seen.to_vec());
@@ -132,6 +141,7 @@ impl<'a> Draft<'a> {
         for slot in slots {
             self.values.remove(&(key, slot));
         }
+        self.edits.retain(|(of, _), _| *of != key);
         self.siblings.put(key, Vec::new());
     }
 
@@ -252,6 +262,15 @@ impl<'a> Draft<'a> {
             ops.extend(replacing(&alive, &Value::Bool(true), ops_of(live)));
         }
         for (slot, value) in self.wanted_of(key) {
+            if is_long_text(key.kind, slot.field) {
+                let new = value.as_text().unwrap_or_default();
+                ops.extend(self.text_ops(
+                    key,
+                    slot.field,
+                    self.workspace.text_version(key, slot.field).edit(new),
+                ));
+                continue;
+            }
             let live = self.workspace.live(key, slot);
             if !says_already(key.kind, slot, value, live) {
                 let seen = self.seen.get(&(key, slot.clone()));
@@ -260,7 +279,19 @@ impl<'a> Draft<'a> {
                 ops.extend(replacing(slot, value, names));
             }
         }
+        let edits = self.edits.range((key, Field(0))..).take_while(|((of, _), _)| *of == key);
+        for ((_, field), edits) in edits {
+            ops.extend(edits.iter().flat_map(|edit| self.text_ops(key, *field, edit.clone())));
+        }
         ops
+    }
+
+    /// An edit as operations, each of which fits into an entry.
+    fn text_ops(&self, key: EntityKey, field: Field, edit: TextEdit) -> Vec<Op> {
+        let live = self.workspace.live(key, &field.into());
+        let replaces: Vec<OpId> = ops_of(live).into_iter().take(limits::NAMES_PER_OP).collect();
+        let op = |splices| Op::Edit { field, splices, replaces: replaces.clone() };
+        edit.into_parts().into_iter().map(op).collect()
     }
 }
 
@@ -278,6 +309,10 @@ fn says_already(kind: Kind, slot: &Slot, value: &Value, live: Lives<'_>) -> bool
     };
     live.iter().all(|now| now.value == *value || absent(&now.value) && absent(value))
         && (absent(value) || !live.is_empty())
+}
+
+fn is_long_text(kind: Kind, field: Field) -> bool {
+    kind.field(field).is_some_and(|spec| spec.ty == FieldType::LongText)
 }
 
 fn ops_of(live: Lives<'_>) -> Vec<OpId> {

@@ -22,5 +22,5 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(3, "media_type", FieldType::Line { max: limits::NAME_CHARS, required: false }),
     FieldSpec::one(4, "size", FieldType::Int { min: 0, max: i64::MAX }),
     FieldSpec::one(5, "hash", FieldType::Line { max: 64, required: false }),
-    FieldSpec::one(6, "url", FieldType::LongText),
+    FieldSpec::one(6, "url", FieldType::Lines),
 ];

@@ -31,7 +31,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(2, "kind", FieldType::Int { min: 0, max: 255 }),
     FieldSpec::one(3, "entity", FieldType::Elsewhere),
     FieldSpec::one(4, "secret", FieldType::Line { max: limits::NAME_CHARS, required: false }),
-    FieldSpec::one(5, "addresses", FieldType::LongText),
+    FieldSpec::one(5, "addresses", FieldType::Lines),
     FieldSpec::one(6, "favourite", FieldType::Bool),
     FieldSpec::one(7, "read_to", FieldType::Int { min: 0, max: i64::MAX }),
     FieldSpec::one(8, "draft", FieldType::LongText),

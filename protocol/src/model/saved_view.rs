@@ -15,6 +15,6 @@ pub const ORDER: Field = Field(4);
 pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(1, "name", FieldType::Line { max: limits::NAME_CHARS, required: true }),
     FieldSpec::one(2, "project", FieldType::Ref(Kind::Project)),
-    FieldSpec::one(3, "query", FieldType::LongText),
+    FieldSpec::one(3, "query", FieldType::Lines),
     FieldSpec::one(4, "order", FieldType::Order),
 ];

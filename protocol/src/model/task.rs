@@ -51,7 +51,7 @@ pub const PRIORITIES: &[&str] = &["none", "low", "medium", "high", "urgent"];
 
 pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(1, "title", FieldType::Line { max: limits::TITLE_CHARS, required: true }).conflicting(),
-    FieldSpec::one(2, "description", FieldType::LongText).conflicting(),
+    FieldSpec::one(2, "description", FieldType::LongText),
     FieldSpec::one(3, "column", FieldType::Ref(Kind::Column)).conflicting(),
     FieldSpec::one(4, "order", FieldType::Order),
     FieldSpec::one(5, "priority", FieldType::Choice(PRIORITIES)).conflicting(),

@@ -14,15 +14,17 @@ use super::{Holding, Logs, Refusal, Replica, RequestId, reader_of};
 use crate::{
     access::{Role, Why},
     change::{self, Change},
-    id::WorkspaceId,
+    id::{OpId, WorkspaceId},
     limits,
     log::EntryKind,
     log_set::EntryReader,
-    model::{ALIVE, EntityKey, Kind, Slot},
+    model::{ALIVE, EntityKey, Field, Kind, Slot},
     op::{DataBody, Group, Op, Reverts},
     store::{ChainNo, EntryAt, LogReader},
+    text::Splice,
     time::Now,
     value::Value,
+    workspace::Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +58,8 @@ impl VoidWork {
 struct Action {
     /// Its first entry, as [`crate::id::EntryId::prefix`].
     id: u64,
-    bodies: Vec<DataBody>,
+    /// By entry, as [`crate::id::EntryId::prefix`].
+    bodies: Vec<(u64, DataBody)>,
 }
 
 /// The actions among void entries, in the order in which they were done.
@@ -76,7 +79,7 @@ impl Actions {
         match (body.continues, body.reverts) {
             (Some(first), _) if self.turns.contains(&first) => {}
             (Some(first), _) => match self.found.iter_mut().rev().find(|action| action.id == first) {
-                Some(action) => action.bodies.push(body),
+                Some(action) => action.bodies.push((prefix, body)),
                 // Its beginning has an effect.
                 None => self.begin(prefix, body),
             },
@@ -88,7 +91,7 @@ impl Actions {
 
     fn begin(&mut self, id: u64, body: DataBody) {
         if !body.groups.is_empty() {
-            self.found.push(Action { id, bodies: vec![body] });
+            self.found.push(Action { id, bodies: vec![(id, body)] });
         }
     }
 
@@ -212,7 +215,7 @@ impl Replica {
         if actions.is_empty() {
             return Err(Refusal::NothingTo("post again".to_owned()));
         }
-        let changes = if post { changes_of(&actions) } else { Vec::new() };
+        let changes = if post { changes_of(&holding.state, &actions) } else { Vec::new() };
         let (groups, unfit) = change::build_fitting(&holding.state, &changes, suffix);
         // The latest first: undo remembers so many actions, and knows this one by it.
         let names: Vec<u64> = actions.iter().rev().map(|action| action.id).collect();
@@ -240,12 +243,13 @@ fn naming(groups: Vec<Group>, names: &[u64]) -> Vec<DataBody> {
 }
 
 /// What the actions wanted, in order.
-fn changes_of(actions: &[Action]) -> Vec<Change> {
+fn changes_of(state: &Workspace, actions: &[Action]) -> Vec<Change> {
+    let texts = Texts::of(state, actions);
     let mut changes = Vec::new();
-    for action in actions {
+    for (number, action) in actions.iter().enumerate() {
         let mut order: Vec<EntityKey> = Vec::new();
         let mut work: BTreeMap<EntityKey, Vec<&Op>> = BTreeMap::new();
-        for (_, key, op) in action.bodies.iter().flat_map(DataBody::ops) {
+        for (_, key, op) in action.bodies.iter().flat_map(|(_, body)| body.ops()) {
             let ops = work.entry(key).or_insert_with(|| {
                 order.push(key);
                 Vec::new()
@@ -253,34 +257,68 @@ fn changes_of(actions: &[Action]) -> Vec<Change> {
             ops.push(op);
         }
         for key in order {
-            changes.extend(wanted(key, &work[&key]));
+            let wanted_texts = texts.wanted(number, key);
+            changes.extend(wanted(key, &work[&key], wanted_texts));
         }
     }
     changes
 }
 
+/// Long texts as they would be if all that was done to them had an effect. What was typed later hangs on
+/// what was typed before, so each is wanted once: by the last action that edits it.
+struct Texts<'a> {
+    state: &'a Workspace,
+    edits: BTreeMap<(EntityKey, Field), Edits<'a>>,
+}
+
+/// Edits of one text, by operation, and the number of the last action with one.
+type Edits<'a> = (usize, Vec<(OpId, &'a [Splice])>);
+
+impl<'a> Texts<'a> {
+    fn of(state: &'a Workspace, actions: &'a [Action]) -> Self {
+        let mut edits: BTreeMap<_, Edits<'a>> = BTreeMap::new();
+        for (number, action) in actions.iter().enumerate() {
+            for (entry, body) in &action.bodies {
+                for (index, key, op) in body.ops() {
+                    let Op::Edit { field, splices, .. } = op else { continue };
+                    let (last, ops) = edits.entry((key, *field)).or_default();
+                    *last = number;
+                    ops.push((OpId { entry: *entry, index }, splices.as_slice()));
+                }
+            }
+        }
+        Self { state, edits }
+    }
+
+    fn wanted(&self, action: usize, key: EntityKey) -> Vec<(Slot, Value)> {
+        let of_key = self.edits.range((key, Field(0))..).take_while(|((of, _), _)| *of == key);
+        let last = of_key.filter(|(_, (last, _))| *last == action);
+        let text = |field| self.state.entity(key)?.text(field);
+        let wanted = last
+            .filter_map(|(place, (_, ops))| Some((place.1.into(), text(place.1)?.value_with(*place, ops))));
+        wanted.collect()
+    }
+}
+
 /// What the operations of one action on one entity wanted. What may be missing is set by itself: if it
 /// no longer fits, the rest does.
-fn wanted(key: EntityKey, ops: &[&Op]) -> Vec<Change> {
+fn wanted(key: EntityKey, ops: &[&Op], texts: Vec<(Slot, Value)>) -> Vec<Change> {
     let alive = |slot: &Slot| slot.field == ALIVE.field;
-    let sets: Vec<(&Slot, &Value)> = ops
-        .iter()
-        .filter_map(|op| match op {
-            Op::Set { slot, value, .. } => Some((slot, value)),
-            Op::Delete { .. } => None,
-        })
-        .collect();
+    let set = |op: &&Op| match op {
+        Op::Set { slot, value, .. } => Some((slot.clone(), value.clone())),
+        Op::Edit { .. } | Op::Delete { .. } => None,
+    };
+    let sets: Vec<(Slot, Value)> = ops.iter().filter_map(set).collect();
     let made = sets.iter().any(|(slot, value)| alive(slot) && value.is_true());
     let deleted = ops.iter().any(|op| matches!(op, Op::Delete { .. }));
     let (needed, others): (Vec<_>, Vec<_>) = sets
         .into_iter()
         .filter(|(slot, _)| !alive(slot))
-        .map(|(slot, value)| (slot.clone(), value.clone()))
         .partition(|(slot, _)| made && is_needed(key.kind, slot));
     let create = made.then_some(Change::Create { key, fields: needed });
     let set = |(slot, value)| Change::Set { key, slot, value };
     let delete = deleted.then_some(Change::Delete { key });
-    create.into_iter().chain(others.into_iter().map(set)).chain(delete).collect()
+    create.into_iter().chain(others.into_iter().chain(texts).map(set)).chain(delete).collect()
 }
 
 /// Whether nothing of a kind can be made without this field.

@@ -8,10 +8,11 @@ use crate::{
     describe,
     id::{DeviceId, OpId},
     limits,
-    model::{self, ALIVE, EntityKey, FieldType, Slot},
+    model::{self, ALIVE, EntityKey, Field, FieldType, Slot},
     op::{DataBody, Group, Op},
     register::{Live, Lives},
     store::ChainNo,
+    text::Splice,
     value::Value,
     workspace::{Workspace, entity::Entity},
 };
@@ -40,6 +41,8 @@ struct Work<'a> {
     shows: bool,
     /// Its fields, by register: each operation with what it replaced.
     sets: BTreeMap<&'a Slot, Vec<(OpId, &'a [OpId])>>,
+    /// Its edits of long texts, by field.
+    edits: BTreeMap<Field, Vec<(OpId, &'a [Splice])>>,
 }
 
 struct Reverter<'a> {
@@ -107,6 +110,7 @@ fn by_entity(entries: &[(u64, DataBody)]) -> (Vec<EntityKey>, BTreeMap<EntityKey
                 Op::Delete { lists } => work.lists.get_or_insert_default().extend(lists),
                 Op::Set { slot, .. } if slot.field == ALIVE.field => work.shows = true,
                 Op::Set { slot, replaces, .. } => work.sets.entry(slot).or_default().push((id, replaces)),
+                Op::Edit { field, splices, .. } => work.edits.entry(*field).or_default().push((id, splices)),
             }
         }
     }
@@ -125,7 +129,12 @@ impl<'a> Reverter<'a> {
         } else if work.shows {
             self.uncreate(key)
         } else if self.workspace.is_shown(key) {
-            work.sets.iter().flat_map(|(slot, sets)| self.unset(key, slot, sets)).collect()
+            let sets = work.sets.iter().map(|(slot, sets)| self.unset(key, slot, sets));
+            let mut ops: Vec<Op> = sets.flatten().collect();
+            for (field, edits) in &work.edits {
+                ops.extend(self.unedit(key, *field, edits));
+            }
+            ops
         } else {
             let what = describe::entity(self.workspace, key);
             self.keep(format!("{what} was deleted since"));
@@ -166,7 +175,8 @@ impl<'a> Reverter<'a> {
                 self.keep(format!("{what} stays deleted: {who} changed it, and it was deleted again"));
                 return Vec::new();
             }
-            if slot != alive && live.iter().any(|value| later(&value)) {
+            let is_text = self.workspace.entity(key).is_some_and(|entity| entity.text(slot.field).is_some());
+            if slot != alive && !is_text && live.iter().any(|value| later(&value)) {
                 ops.extend(self.as_listed(key, &slot, live, lists));
             }
         }
@@ -290,6 +300,29 @@ impl<'a> Reverter<'a> {
         };
         let live = self.workspace.live(versions.key, versions.slot);
         live.iter().filter(stands).map(|value| value.op).collect()
+    }
+
+    /// Takes back of a long text what the transaction did, wherever others edited it since.
+    fn unedit(&mut self, key: EntityKey, field: Field, edits: &[(OpId, &[Splice])]) -> Option<Op> {
+        let text = self.workspace.entity(key)?.text(field)?;
+        let place = (key, field);
+        // What stands for an edit is what oneself did when taking it back or making it again.
+        let own = |op: OpId| self.turns.contains_key(&op.entry);
+        let reverts =
+            edits.iter().rev().flat_map(|edit| text.revert(place, *edit, |op| op == edit.0 || own(op)));
+        let splices: Vec<Splice> = reverts.take(limits::SPLICES_PER_OP).collect();
+        let heads = self.workspace.live(key, &field.into());
+        if splices.is_empty() {
+            let other = heads.first().filter(|head| !self.is_own(head.chain));
+            if let Some(other) = other {
+                let (who, what) = (self.author(other.chain), describe::short(self.workspace, key));
+                let field = describe::field(key.kind, field);
+                self.keep(format!("{who} changed the {field} of {what} since"));
+            }
+            return None;
+        }
+        let replaces = heads.iter().map(|head| head.op).take(limits::NAMES_PER_OP).collect();
+        Some(Op::Edit { field, splices, replaces })
     }
 
     fn keep_field(&mut self, key: EntityKey, slot: &Slot, before: &[Value], forbidden: bool) {

@@ -14,6 +14,7 @@ use crate::{
     register::{Live, Rank},
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
+    value::Value,
 };
 use imbl::OrdMap;
 use std::sync::Arc;
@@ -236,6 +237,13 @@ impl Update {
                     effective = true;
                 }
                 Err(reason) => {
+                    if let Op::Edit { field, splices, .. } = &op
+                        && source.scope.check(key, &op).is_ok()
+                    {
+                        // Others may have hung their text on it.
+                        entity.edit_text((key, *field), source.op(index), splices, false);
+                        effective = true;
+                    }
                     effective |= entity.void(key.kind, source.op(index), op.names());
                     applied.void.push((index, reason));
                 }
@@ -266,6 +274,12 @@ fn apply_op(
             let rank = Rank { kind: key.kind, field: slot.field, origin };
             let live = Live { op: op_id, hlc: source.hlc, chain, listed: false, value };
             entity.set(slot, live, (&replaces, source.undo), &rank);
+        }
+        Op::Edit { field, splices, replaces } => {
+            let rank = Rank { kind: key.kind, field, origin };
+            let live = Live { op: op_id, hlc: source.hlc, chain, listed: false, value: Value::Bool(true) };
+            entity.set(field.into(), live, (&replaces, source.undo), &rank);
+            entity.edit_text((key, field), op_id, &splices, true);
         }
         Op::Delete { lists } => {
             let order = |stamp: &Stamp| (stamp.hlc, stamp.op, origin(stamp.chain));

@@ -8,6 +8,7 @@ use crate::{
     register::{self, Live, Lives, Names, Rank, Register, Tally},
     snapshot::PageNo,
     store::{ChainNo, EntryAt},
+    text::{self, Splice, Text},
     time::Hlc,
     value::{Element, Value},
 };
@@ -24,6 +25,8 @@ pub(crate) struct Stamp {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entity {
     registers: Registers,
+    /// Of long texts what they say; their registers hold the edits that nobody has edited over.
+    texts: Vec<(Field, Text)>,
     touched: Trail,
     /// The earliest value that its register of existence ever got.
     pub created: Option<(Hlc, ChainNo)>,
@@ -94,7 +97,37 @@ impl Entity {
 
     /// The value shown, `None` if unset.
     pub fn value(&self, field: Field) -> Option<&Value> {
-        shown_value(self.live(field, None))
+        self.shown(field, None)
+    }
+
+    /// The value shown of a field or of one of its elements, `None` if unset.
+    pub fn shown(&self, field: Field, element: Option<&Element>) -> Option<&Value> {
+        match self.text(field) {
+            Some(text) => Some(text.value()).filter(|value| **value != Value::Unset),
+            None => shown_value(self.live(field, element)),
+        }
+    }
+
+    /// A long text that something was ever written of.
+    pub fn text(&self, field: Field) -> Option<&Text> {
+        self.texts.iter().find(|(of, _)| *of == field).map(|(_, text)| text)
+    }
+
+    /// Every such text, in order of fields.
+    pub fn texts(&self) -> impl Iterator<Item = (Field, &Text)> {
+        self.texts.iter().map(|(field, text)| (*field, text))
+    }
+
+    /// Takes in an operation on a long text. `shown`: whether it has an effect.
+    pub fn edit_text(&mut self, place: text::Place, op: OpId, splices: &[Splice], shown: bool) {
+        let field = place.1;
+        let index = self.texts.partition_point(|(of, _)| *of < field);
+        if self.texts.get(index).is_none_or(|(of, _)| *of != field) {
+            self.texts.insert(index, (field, Text::default()));
+        }
+        if let Some((_, text)) = self.texts.get_mut(index) {
+            text.apply(place, op, splices, shown);
+        }
     }
 
     /// The entity that a field refers to.

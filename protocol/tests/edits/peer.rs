@@ -11,7 +11,7 @@ use velo_protocol::{
     id::{DeviceId, EntityId, EntryId, Incarnation, OpId, PersonId, WorkspaceId},
     log::{self, EntryKind, HEADER_VERSION, Header, Origin},
     log_set::{Body, Turn},
-    model::{ALIVE, EntityKey, Field, Kind, Slot, column, project, task},
+    model::{ALIVE, EntityKey, Field, FieldType, Kind, Slot, column, project, task},
     op::{DataBody, Group, Op, Reverts},
     store::{ChainNo, EntryAt},
     time::Hlc,
@@ -209,8 +209,11 @@ impl Peer {
             let absent = |value: &Value| {
                 *value == Value::Unset || slot.element.is_some() && *value == Value::Bool(false)
             };
-            let values: BTreeSet<Value> =
-                live.iter().map(|live| live.value.clone()).filter(|value| !absent(value)).collect();
+            let is_long = key.kind.field(slot.field).is_some_and(|spec| spec.ty == FieldType::LongText);
+            let shown = self.workspace.value(key, &slot).into_iter();
+            let values =
+                shown.filter(|_| is_long).chain(live.iter().map(|live| &live.value).filter(|_| !is_long));
+            let values: BTreeSet<Value> = values.filter(|value| !absent(value)).cloned().collect();
             if slot.field != ALIVE.field && !values.is_empty() {
                 all.insert(slot, values);
             }

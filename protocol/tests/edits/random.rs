@@ -18,6 +18,9 @@ fn any_change() -> impl Strategy<Value = Change> {
         3 => (column(), project()).prop_map(|(column, project)| new_column(column, project)),
         6 => (task(), column()).prop_map(|(task, column)| new_task(task, column)),
         4 => (task(), "[a-c]").prop_map(|(task, title)| rename(task, &title)),
+        4 => (task(), "[a-c ]{0,6}").prop_map(|(task, text)| {
+            set(Kind::Task, task, task::DESCRIPTION, Value::text(text))
+        }),
         2 => (task(), 0..5i64).prop_map(|(task, level)| set(Kind::Task, task, task::PRIORITY, Value::Int(level))),
         1 => task().prop_map(|task| set(Kind::Task, task, task::PRIORITY, Value::Unset)),
         2 => (task(), task()).prop_map(|(task, parent)| set(Kind::Task, task, task::PARENT, Value::Entity(id(parent)))),

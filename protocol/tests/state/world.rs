@@ -448,12 +448,13 @@ fn closure(own: &[&Done], names: &[OpId]) -> BTreeSet<OpId> {
 }
 
 fn live_of(own: &[&Done]) -> BTreeMap<Slot, Vec<Seen>> {
-    let mut named: BTreeMap<&Slot, BTreeSet<OpId>> = BTreeMap::new();
+    let mut named: BTreeMap<Slot, BTreeSet<OpId>> = BTreeMap::new();
     let mut listed = BTreeSet::new();
     for done in own.iter().filter(|done| done.effective) {
         let all = closure(own, done.op.names());
         match done.op {
-            Op::Set { slot, .. } => named.entry(slot).or_default().extend(all),
+            Op::Set { slot, .. } => named.entry(slot.clone()).or_default().extend(all),
+            Op::Edit { field, .. } => named.entry(Slot::from(*field)).or_default().extend(all),
             Op::Delete { .. } => listed.extend(all),
         }
     }
