@@ -140,12 +140,12 @@ fn a_workspace_is_forgotten_with_its_files_and_comes_back_with_a_ticket() {
     }
     add_project(&ben, workspace, "House");
     converge(&anna, &ben, workspace);
-    let refused = ben.submit_blocking(Command::Forget { workspace }).unwrap_err().to_string();
+    let refused = ben.submit_blocking(Command::Forget { workspace, unsent: false }).unwrap_err().to_string();
     assert!(refused.contains("velo member leave"), "{refused}");
     set_role(&anna, workspace, &ben, None);
     eventually("Ben hears of it", || !is_in(&ben, workspace));
     let mut events = ben.subscribe();
-    assert_eq!(ben.submit_blocking(Command::Forget { workspace }).unwrap(), Reply::Done);
+    assert_eq!(ben.submit_blocking(Command::Forget { workspace, unsent: false }).unwrap(), Reply::Done);
     assert!(!ben.workspaces().contains(&workspace) && ben.chains(workspace).is_empty());
     assert!(!has_files(&other, workspace));
     let is_told = |event| matches!(event, NodeEvent::WorkspaceForgotten { workspace: id } if id == workspace);
@@ -185,7 +185,7 @@ fn what_a_crash_left_of_a_forgotten_workspace_is_deleted_at_the_next_start() {
     assert!(node.workspaces().is_empty() && node.unopened().is_empty());
     assert!(!has_files(&device, workspace));
     join(&node, ticket);
-    assert_eq!(node.submit_blocking(Command::Forget { workspace }).unwrap(), Reply::Done);
+    assert_eq!(node.submit_blocking(Command::Forget { workspace, unsent: false }).unwrap(), Reply::Done);
     node.shutdown().unwrap();
     assert!(device.start().workspaces().is_empty() && !has_files(&device, workspace));
 }

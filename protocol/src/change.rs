@@ -18,6 +18,7 @@ mod pack;
 mod place;
 mod siblings;
 
+pub(crate) use draft::edits_over;
 pub use pack::pack;
 
 use crate::{
@@ -234,6 +235,7 @@ fn play(draft: &mut Draft<'_>, change: &Change, suffix: [u8; 2]) -> Result<(), C
         }
         Change::SetOver { key, slot, value, seen } => {
             check::must_be_shown(draft, *key)?;
+            check::is_value(*key, slot.field)?;
             set(draft, *key, slot, value)?;
             draft.limit_to(*key, slot, seen);
             Ok(())

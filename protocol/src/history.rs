@@ -2,7 +2,8 @@
 //!
 //! Nothing is stored for it. [`history`] reads the entries that touched an entity and pairs each
 //! value with those it replaced. Every earlier value can be restored with a
-//! [`Change::Set`](crate::change::Change::Set) of [`Happened::Set::to`].
+//! [`Change::Set`](crate::change::Change::Set) of [`Happened::Set::to`]; of long texts only that they were edited
+//! is told.
 
 mod deleted;
 mod sentence;
@@ -16,7 +17,6 @@ use crate::{
     model::{ALIVE, EntityKey, Field, Slot},
     op::{DataBody, Op, Scope, VoidReason},
     store::EntryAt,
-    text::{Splice, Text},
     time::Hlc,
     value::Value,
     workspace::Workspace,
@@ -75,6 +75,13 @@ pub enum Happened {
         /// The value.
         to: Value,
     },
+    /// Edited a long text. What it said then is not kept: that would be the whole text for each edit.
+    Edited {
+        /// Which.
+        field: Field,
+        /// What it said, if it was the first text there.
+        first: Option<Value>,
+    },
     /// Deleted it, as far as its author had seen it.
     Deleted,
     /// Brought it back.
@@ -88,7 +95,7 @@ pub enum Happened {
 
 /// Everything that happened to an entity, oldest first.
 pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> Vec<HistoryItem> {
-    let mut story = Story { key, values: BTreeMap::new(), texts: BTreeMap::new(), items: Vec::new() };
+    let mut story = Story { key, values: BTreeMap::new(), items: Vec::new() };
     for at in workspace.touched(key) {
         if let Some(entry) = read(at) {
             story.entry(at, &entry);
@@ -102,7 +109,6 @@ pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> V
 struct Story {
     key: EntityKey,
     values: BTreeMap<OpId, Value>,
-    texts: BTreeMap<Field, Text>,
     items: Vec<HistoryItem>,
 }
 
@@ -139,7 +145,9 @@ impl Story {
     fn happened(&mut self, id: OpId, op: &Op) -> Happened {
         let (slot, value, replaces) = match op {
             Op::Delete { .. } => return Happened::Deleted,
-            Op::Edit { field, splices, .. } => return self.edited(id, *field, splices),
+            Op::Edit { field, .. } => {
+                return Happened::Edited { field: *field, first: op.first_value().map(|(_, value)| value) };
+            }
             Op::Set { slot, value, replaces } => (slot, value, replaces),
         };
         self.values.insert(id, value.clone());
@@ -159,14 +167,6 @@ impl Story {
         Happened::Set { slot: slot.clone(), from, to: value.clone() }
     }
 
-    /// A long text, as it was before and after.
-    fn edited(&mut self, id: OpId, field: Field, splices: &[Splice]) -> Happened {
-        let text = self.texts.entry(field).or_default();
-        let from = Some(text.value().clone()).filter(|before| *before != Value::Unset);
-        text.apply((self.key, field), id, splices, true);
-        Happened::Set { slot: field.into(), from: from.into_iter().collect(), to: text.value().clone() }
-    }
-
     /// First values set in the entry that made the entity belong to its making.
     fn fold_creation(&mut self, first: usize) {
         let made = |item: &HistoryItem| matches!(item.happened, Happened::Created { .. });
@@ -177,6 +177,9 @@ impl Story {
         for item in self.items.split_off(first) {
             match item.happened {
                 Happened::Set { slot, from, to } if from.is_empty() => first_values.push((item.op, slot, to)),
+                Happened::Edited { field, first: Some(text) } => {
+                    first_values.push((item.op, field.into(), text));
+                }
                 _ => self.items.push(item),
             }
         }

@@ -58,6 +58,10 @@ pub const NAME_CHARS: usize = 200;
 /// Bytes of a text of several lines: of one value, and of what somebody makes of a long text. What several
 /// people insert at once may be more.
 pub const LONG_TEXT_BYTES: usize = 24 * 1024;
+/// Bytes that a long text may grow to by edits: more can only come by what several people insert at once.
+pub const LONG_TEXT_MOST: usize = 2 * LONG_TEXT_BYTES;
+/// Bytes of a long text that are shown, whatever was inserted: whole inserts, as long as they fit.
+pub const LONG_TEXT_SHOWN: usize = 256 * 1024;
 /// Parts of one operation on a long text.
 pub const SPLICES_PER_OP: usize = 1024;
 /// Bytes to which parts of an edit are gathered in one operation; a single one may be larger.

@@ -371,6 +371,11 @@ impl Members {
         self.people_of(device).any(|owner| self.access.was_in_without(owner, person))
     }
 
+    /// Whether a device is or was one of somebody who is or was in by no ticket.
+    pub fn knows_as_granted(&self, device: DeviceId) -> bool {
+        self.people_of(device).any(|owner| self.access.was_granted(owner))
+    }
+
     /// The receiving keys of a person's devices and their recovery key.
     pub fn keys_of_person(&self, person: PersonId) -> BTreeSet<RecipientKey> {
         let devices = self.access.devices(person).filter_map(|device| self.receiving.get(&device));

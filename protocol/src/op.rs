@@ -128,6 +128,9 @@ pub enum VoidReason {
     /// Not encrypted, or not for its place under its key: the same on every device that has the key.
     #[error("it cannot be decrypted: it was damaged, or made wrongly")]
     Sealed,
+    /// An edit without parts.
+    #[error("it changes nothing")]
+    Nothing,
     /// A `Profile` entry about something else, or a `Data` entry about a profile.
     #[error("only a person can write their own profile")]
     NotOwnProfile,
@@ -205,6 +208,10 @@ fn check_set(kind: Kind, slot: &Slot, value: &Value) -> Result<(), VoidReason> {
 }
 
 fn check_edit(kind: Kind, field: Field, splices: &[Splice]) -> Result<(), VoidReason> {
+    if splices.is_empty() {
+        // It would be named by the next edit, and say nothing.
+        return Err(VoidReason::Nothing);
+    }
     if splices.len() > limits::SPLICES_PER_OP {
         return Err(VoidReason::TooMany(limits::SPLICES_PER_OP, "parts of an edit"));
     }

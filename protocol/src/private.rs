@@ -14,7 +14,7 @@ use crate::{
     control::{CONTROL_VERSION, Genesis, Introduction},
     founding::Founding,
     id::{DeviceId, EntityId, Incarnation, PersonId, WorkspaceId},
-    log::{ChainEnd, EntryKind, Header, Origin, Run, RunWriter},
+    log::{self, ChainEnd, EntryKind, Header, Origin, Run, RunWriter},
     model::{self, EntityKey, Field, Kind, Slot, personal},
     root::Root,
     ticket::SessionSecret,
@@ -40,6 +40,8 @@ impl PrivateWorkspace {
     pub fn is_of(&self, person: PersonId) -> bool {
         let by_root = |origin: &Origin| origin.person == person && origin.device.0 == person.0;
         let origin = self.genesis.origin.filter(by_root);
+        let is_one = |run: &Run| log::survey(&run.bytes).is_ok_and(|(count, _)| count == 1);
+        let origin = origin.filter(|_| is_one(&self.genesis));
         let founding = origin.and_then(|origin| Founding::of(origin, self.genesis.clone()));
         // The seal is checked when the entry is taken into a log; the id is what tells others.
         founding.is_some_and(|founding| founding.confirms(self.id, &self.secret))

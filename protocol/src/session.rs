@@ -109,6 +109,8 @@ pub struct Session {
     unmatched: VecDeque<Auth>,
     /// What is known of the peer's copies.
     pub copies: BTreeMap<WorkspaceId, PeerCopy>,
+    /// Whether it was asked for the workspaces of a person.
+    recovering: bool,
     /// Which keys the peer was last asked for.
     asked: BTreeMap<WorkspaceId, Vec<EntryId>>,
     /// How many key shares were written for it.
@@ -133,6 +135,7 @@ impl Session {
             parted: BTreeSet::new(),
             unmatched: VecDeque::new(),
             copies: BTreeMap::new(),
+            recovering: false,
             asked: BTreeMap::new(),
             shares: 0,
             queued: 0,
@@ -226,7 +229,9 @@ impl Session {
     /// it all that it was sent.
     fn share(&mut self, now: Now, workspace: WorkspaceId) -> Request {
         self.parted.remove(&workspace);
-        self.copies.insert(workspace, PeerCopy::new(now));
+        let before = self.copies.get(&workspace);
+        let copy = before.map_or_else(|| PeerCopy::new(now), |before| before.anew(now));
+        self.copies.insert(workspace, copy);
         Request::Shared(workspace)
     }
 
@@ -295,6 +300,9 @@ impl Session {
                 proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
                 Ok(Request::Recover(recover.person))
             }
+            (Message::Recovered(_), _) if !self.recovering => {
+                Err(Fault::Order("an answer that nobody asked for"))
+            }
             (Message::Recovered(recovered), _) => Ok(Request::Recovered(recovered)),
         }
     }
@@ -302,6 +310,7 @@ impl Session {
     /// Says, with proof, that this device has the root of a person.
     pub fn say_recover(&mut self, root: &Root) {
         let Some(theirs) = self.theirs else { return };
+        self.recovering = true;
         let said = recovery_bytes((self.us, &self.hello.nonce), (self.peer, &theirs.nonce));
         let by_root = root.signing_key().sign(Domain::Recover, &said);
         self.say(&Message::Recover(Recover { person: root.person(), by_root }));

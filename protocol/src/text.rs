@@ -34,7 +34,12 @@ use crate::{
 use imbl::OrdMap;
 use render::Rendered;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 /// Characters that were inserted in one piece.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,18 +60,21 @@ struct Erasure {
 /// The text of one field. See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Text {
-    /// What most texts are: written once, and not changed since.
-    Plain(Value),
+    /// What most texts are: written once, by this operation, and not changed since.
+    Plain(Value, OpId),
     /// Any other.
     Edited(Box<Edits>),
 }
+
+/// Who wrote what nobody wrote.
+const NOBODY: OpId = OpId { entry: 0, index: 0 };
 
 /// Which text: the ids of a first text depend on it.
 pub(crate) type Place = (EntityKey, Field);
 
 impl Default for Text {
     fn default() -> Self {
-        Self::Plain(Value::Unset)
+        Self::Plain(Value::Unset, NOBODY)
     }
 }
 
@@ -74,7 +82,7 @@ impl Text {
     /// What it says: a [`Value::Text`], or [`Value::Unset`] if that is empty.
     pub fn value(&self) -> &Value {
         match self {
-            Self::Plain(value) => value,
+            Self::Plain(value, _) => value,
             Self::Edited(edits) => &edits.rendered().value,
         }
     }
@@ -82,11 +90,13 @@ impl Text {
     /// Takes in an operation. `shown`: whether it has an effect.
     pub fn apply(&mut self, place: Place, op: OpId, splices: &[Splice], shown: bool) {
         match (&mut *self, splices) {
-            (Self::Plain(value @ Value::Unset), [Splice::First { text }]) if shown && !text.is_empty() => {
-                *value = Value::Text(text.clone());
+            (Self::Plain(value @ Value::Unset, by), [Splice::First { text }])
+                if shown && !text.is_empty() =>
+            {
+                (*value, *by) = (Value::Text(text.clone()), op);
             }
-            (Self::Plain(_), []) => {}
-            (Self::Plain(_), _) => {
+            (Self::Plain(..), []) => {}
+            (Self::Plain(..), _) => {
                 let mut edits = self.edits(place).into_owned();
                 edits.apply(place, op, splices, shown);
                 *self = Self::Edited(Box::new(edits));
@@ -99,11 +109,11 @@ impl Text {
     fn edits(&self, place: Place) -> Cow<'_, Edits> {
         match self {
             Self::Edited(edits) => Cow::Borrowed(edits),
-            Self::Plain(value) => {
+            Self::Plain(value, by) => {
                 let mut edits = Edits::default();
                 if let Value::Text(text) = value {
                     let first = Splice::First { text: text.clone() };
-                    edits.apply(place, OpId { entry: 0, index: 0 }, &[first], true);
+                    edits.apply(place, *by, &[first], true);
                 }
                 Cow::Owned(edits)
             }
@@ -113,7 +123,7 @@ impl Text {
     /// What makes it say `new`.
     pub fn edit(&self, place: Place, new: &str) -> TextEdit {
         match self {
-            Self::Plain(Value::Unset) => TextEdit::first(new),
+            Self::Plain(Value::Unset, _) => TextEdit::first(new),
             _ => self.edits(place).edit(new),
         }
     }
@@ -176,16 +186,21 @@ pub(crate) struct Edits {
     /// By first element. There is one of an id, unless its author made two operations of one
     /// [`OpId`]; then the lowest counts, for everybody.
     runs: OrdMap<ElementId, Vec<Run>>,
+    /// Of first texts that operations with an effect inserted: these.
+    firsts: OrdMap<ElementId, BTreeSet<OpId>>,
     erasures: OrdMap<OpId, Erasure>,
     /// Erasures that an operation with an effect took back, known or not.
     restored: OrdMap<OpId, ()>,
     #[serde(skip)]
-    rendered: OnceLock<Box<Rendered>>,
+    rendered: OnceLock<Arc<Rendered>>,
 }
 
 impl PartialEq for Edits {
     fn eq(&self, other: &Self) -> bool {
-        (&self.runs, &self.erasures, &self.restored) == (&other.runs, &other.erasures, &other.restored)
+        let sets = |edits: &Self| {
+            (edits.runs.clone(), edits.firsts.clone(), edits.erasures.clone(), edits.restored.clone())
+        };
+        sets(self) == sets(other)
     }
 }
 
@@ -197,9 +212,14 @@ impl Edits {
         let mut offset = 0;
         for splice in splices {
             match splice {
+                Splice::First { text } | Splice::Insert { text, .. } if text.is_empty() => {}
                 Splice::First { text } => {
                     let run = Run { anchor: Anchor::START, text: text.clone(), shown };
-                    self.insert(ElementId { op: splice::first_op(key, field, text), offset: 0 }, run);
+                    let first = ElementId { op: splice::first_op(key, field, text), offset: 0 };
+                    self.insert(first, run);
+                    if shown {
+                        self.firsts.entry(first).or_default().insert(op);
+                    }
                 }
                 Splice::Insert { anchor, text } => {
                     let run = Run { anchor: *anchor, text: text.clone(), shown };
@@ -228,7 +248,7 @@ impl Edits {
     }
 
     fn rendered(&self) -> &Rendered {
-        self.rendered.get_or_init(|| Box::new(Rendered::of(self)))
+        self.rendered.get_or_init(|| Arc::new(Rendered::of(self)))
     }
 
     /// Whether nothing was ever inserted.
@@ -259,6 +279,11 @@ impl Edits {
             match splice {
                 Splice::First { text } => {
                     let from = ElementId { op: splice::first_op(key, field, text), offset: 0 };
+                    let others = self.firsts.get(&from).into_iter().flatten();
+                    if others.filter(|by| **by != op).any(|by| !own(*by)) {
+                        // Somebody else wrote the same.
+                        continue;
+                    }
                     reverts.extend(self.rendered().visible_in(from, text.chars().count() as u32));
                 }
                 Splice::Insert { text, .. } => {

@@ -34,7 +34,7 @@ use crate::{
     roster::{Roster, Standing},
     snapshot::Layout,
     store::ChainNo,
-    text::TextVersion,
+    text::{TextEdit, TextVersion},
     time::Hlc,
     value::{Date, Element, Value},
 };
@@ -241,6 +241,14 @@ impl Workspace {
     /// A long text as it is now, to be edited from here.
     pub fn text_version(&self, key: EntityKey, field: Field) -> TextVersion {
         TextVersion::new((key, field), self.entity(key).and_then(|entity| entity.text(field)))
+    }
+
+    /// How long a long text is, and how long an edit makes it, in bytes.
+    pub(crate) fn text_lengths(&self, key: EntityKey, field: Field, edit: &TextEdit) -> (usize, usize) {
+        let text = self.entity(key).and_then(|entity| entity.text(field)).cloned().unwrap_or_default();
+        let length = |value: &Value| value.as_text().map_or(0, str::len);
+        let after = text.value_with((key, field), &[(OpId { entry: 0, index: 0 }, &edit.splices)]);
+        (length(text.value()), length(&after))
     }
 
     /// The live values of one register; the first is the one shown. Of a long text they say only who edited

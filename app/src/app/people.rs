@@ -92,7 +92,10 @@ impl VeloApp {
 
     pub(super) fn forget(&mut self) {
         let Some(workspace) = self.workspace_id() else { return };
-        self.send(Request::Replica(Command::Forget { workspace }), Pending::Forgotten(workspace));
+        self.send(
+            Request::Replica(Command::Forget { workspace, unsent: false }),
+            Pending::Forgotten(workspace),
+        );
     }
 
     /// A workspace is gone: another one is shown, or the first page, which asks for a new ticket.

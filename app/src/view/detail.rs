@@ -37,6 +37,8 @@ pub struct Draft {
     version: Option<TextVersion>,
     /// What to go back to if the save under way is refused.
     sent: Option<Before>,
+    /// Whether that was saved, and not shown since.
+    unseen: bool,
     /// Whether to save again when that one is answered.
     again: bool,
     /// Why the last save was refused.
@@ -62,9 +64,13 @@ struct Shown<'a> {
 impl Draft {
     /// Takes over what the workspace shows, unless something else is being typed or saved.
     fn follow(&mut self, shown: &Shown<'_>) {
+        if std::mem::take(&mut self.unseen) {
+            self.again |= self.saved(Some(shown));
+        }
         let known = shown.live.iter().map(|(op, _)| op).eq(&self.seen);
-        let unread = shown.long.is_some() != self.version.is_some();
-        if self.sent.is_some() || self.is_changed() || known && !unread {
+        // A verdict may change a long text, and leave alone who edited it last.
+        let is_same = shown.long.is_none() || self.version.is_some() && shown.text == self.base;
+        if self.sent.is_some() || self.is_changed() || known && is_same {
             return;
         }
         shown.text.clone_into(&mut self.text);
@@ -118,12 +124,17 @@ impl Draft {
     }
 
     /// What was sent is saved. Returns whether there is more to save.
-    fn saved(&mut self, shown: Option<Shown<'_>>) -> bool {
+    fn saved(&mut self, shown: Option<&Shown<'_>>) -> bool {
         match shown {
             Some(shown) if shown.long.is_some() => {
                 // Who types on does so in what there is now.
                 self.text = text::merge(&self.base, shown.text, &self.text);
-                self.stand_on(&shown);
+                self.stand_on(shown);
+            }
+            None if self.version.is_some() => {
+                // The task was deleted meanwhile: what there is now is seen when it comes back.
+                self.unseen = true;
+                return false;
             }
             Some(Shown { live, .. }) => {
                 let own = live.iter().filter(|(_, text)| *text == self.base).map(|(op, _)| *op);
@@ -288,7 +299,7 @@ impl Detail {
     /// A save is done; `workspace` shows it. Returns whether more was typed and left meanwhile.
     pub fn saved(&mut self, of: Of, part: Part, workspace: Option<&Workspace>) -> bool {
         let shown = workspace.and_then(|workspace| shown(workspace, of.1, part));
-        let again = self.typed_about(of).draft(part).saved(shown);
+        let again = self.typed_about(of).draft(part).saved(shown.as_ref());
         self.kept.retain(|_, typed| !typed.is_done());
         again
     }
@@ -356,7 +367,7 @@ mod tests {
         assert_eq!(save(&mut draft), Some(vec![op(1)]), "\"two\" was never shown");
         assert!(!draft.is_changed());
         let live = vec![(op(2), "two"), (op(3), "one!")];
-        assert!(!draft.saved(Some(Shown { text: "one!", live, long: None })));
+        assert!(!draft.saved(Some(&Shown { text: "one!", live, long: None })));
         draft.follow(&title("three", 4));
         assert_eq!(draft.text, "three");
     }
@@ -382,7 +393,7 @@ mod tests {
         assert_eq!(save(&mut draft), None, "one save at a time");
         draft.follow(&title("two", 2));
         assert_eq!(draft.text, "three");
-        assert!(draft.saved(Some(title("two", 2))), "the second one is due");
+        assert!(draft.saved(Some(&title("two", 2))), "the second one is due");
         assert_eq!(save(&mut draft), Some(vec![op(2)]));
     }
 

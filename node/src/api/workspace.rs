@@ -87,12 +87,15 @@ pub enum Request {
 #[command(
     after_help = "Examples:\n  velo workspace forget Workshop\n  velo workspace forget 3f9a01 --yes\n\n\
     It is for a workspace that you are not in: your ticket was refused or is not used yet, you were removed, \
-    or you left with `velo member leave`. Its files on this device are deleted, and work of yours that has no \
+    or you left with `velo member leave` and somebody has heard of it. Its files on this device are deleted, and work of yours that has no \
     effect is gone for good. The others keep what they have. A new ticket brings it here again, once you are let in."
 )]
 pub struct Forget {
     /// Which, by name or the start of the id; part of the name will do where you are asked first
     pub name: String,
+    /// Also if you left and nobody has heard of it, nor perhaps of what you did before
+    #[arg(long)]
+    pub unsent: bool,
     /// Do not ask first
     #[arg(long)]
     #[serde(skip)]
@@ -251,7 +254,7 @@ async fn forget(forget: Forget, node: &NodeHandle) -> Result<Json, ApiError> {
         Err(_) => scope::find(node, &forget.name, Precision::Whole)?,
     };
     let before = node.workspace(id);
-    node.submit(Command::Forget { workspace: id }).await?;
+    node.submit(Command::Forget { workspace: id, unsent: forget.unsent }).await?;
     let before = before.ok_or(ApiError::NoWorkspace)?;
     answer(&Forgotten { workspace: WorkspaceRow::of(&before), without_effect: before.void_work() })
 }

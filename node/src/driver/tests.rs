@@ -113,7 +113,7 @@ fn a_workspace_that_cannot_be_deleted_is_told_and_there_at_the_next_start() {
     send(&shared, join).blocking_recv().unwrap().unwrap();
     let in_the_way = guest.path().join(format!("data/workspaces/forgotten-{founded}"));
     std::fs::write(&in_the_way, "").unwrap();
-    let forget = Command::Forget { workspace: founded };
+    let forget = Command::Forget { workspace: founded, unsent: false };
     let told = send(&shared, forget).blocking_recv().unwrap().unwrap_err().to_string();
     assert!(told.contains(in_the_way.to_str().unwrap()), "{told}");
     let after = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Ben".into() };
@@ -122,7 +122,7 @@ fn a_workspace_that_cannot_be_deleted_is_told_and_there_at_the_next_start() {
     thread.join().unwrap();
     std::fs::remove_file(in_the_way).unwrap();
     let (shared, thread) = start(guest.path(), |_| {});
-    let forget = Command::Forget { workspace: founded };
+    let forget = Command::Forget { workspace: founded, unsent: false };
     assert!(matches!(send(&shared, forget).blocking_recv().unwrap(), Ok(Reply::Done)));
     shared.stop.notify_one();
     thread.join().unwrap();

@@ -326,7 +326,8 @@ fn people_forget_a_workspace_that_they_left_and_come_back_to_it() {
     refused(ben, &["workspace", "forget", "Workshop"], 2, &["--yes"]);
     refused(ben, &["workspace", "forget", "Work", "--yes"], 3, &["Workshop"]);
     refused(ben, &["workspace", "forget", "Barn", "--yes"], 3, &["velo workspace list"]);
-    let told = ben.ok(&["workspace", "forget", "workshop", "--yes"]);
+    // As soon as she has said that she has it.
+    let told = wait_for(ben, &["workspace", "forget", "workshop", "--yes"], |answer| answer.code == 0).out;
     for part in ["Removed \"Workshop\" from this device", "files here are deleted", "others keep"] {
         assert!(told.contains(part), "{told}");
     }

@@ -43,6 +43,13 @@ impl Access {
         self.effective_grants(person).any(|grant| !rests_on(grant).any(|no| void.contains(&no)))
     }
 
+    /// Whether somebody is in, or was, by what the founder and others gave them, and no ticket at all.
+    pub fn was_granted(&self, person: PersonId) -> bool {
+        let up = |no: ActNo| std::iter::successors(Some(no), |no| self.acts[*no].cites);
+        let joined = |no: ActNo| self.grant(no).is_some_and(|grant| grant.joined);
+        self.effective_grants(person).any(|grant| !up(grant).any(joined))
+    }
+
     /// Whether somebody took any ticket, be it to any effect or not.
     pub fn has_joined(&self, person: PersonId) -> bool {
         let given = self.people.get(&person).map_or(&[][..], |person| &person.grants);

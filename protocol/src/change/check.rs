@@ -36,12 +36,26 @@ pub(super) fn edit(
     if spec.ty != FieldType::LongText {
         return Err(model::not_of(spec).into());
     }
-    let now = draft.value(key, &field.into()).and_then(Value::as_text).map_or(0, str::len);
-    let (max, found) = (limits::LONG_TEXT_BYTES, now + edit.inserted());
-    if edit.inserted() > 0 && found > max + edit.erased() {
-        return Err(SchemaError::TooLong { field: spec.name, max, unit: "bytes", found }.into());
+    if draft.writes(key, field) {
+        let wanted = "one edit at a time".to_owned();
+        return Err(SchemaError::WrongType { field: spec.name, wanted }.into());
     }
-    Ok(())
+    let too_long =
+        |max, found| Err(SchemaError::TooLong { field: spec.name, max, unit: "bytes", found }.into());
+    let (now, found) = draft.lengths(key, field, edit);
+    match edit.inserted() {
+        inserted if inserted > limits::LONG_TEXT_BYTES => too_long(limits::LONG_TEXT_BYTES, inserted),
+        _ if found > limits::LONG_TEXT_MOST && found > now => too_long(limits::LONG_TEXT_MOST, found),
+        _ => Ok(()),
+    }
+}
+
+/// What is set over certain values is a value.
+pub(super) fn is_value(key: EntityKey, field: Field) -> Result<(), ChangeError> {
+    match key.kind.field(field).filter(|spec| spec.ty == FieldType::LongText) {
+        Some(spec) => Err(model::not_of(spec).into()),
+        None => Ok(()),
+    }
 }
 
 /// A new entity needs its required texts, and the container without which nobody would see it.

@@ -7,7 +7,7 @@ use crate::{
     model::{self, ALIVE, Containment, EntityKey, Field, FieldType, Kind, Slot},
     op::{Group, Op},
     register::Lives,
-    text::TextEdit,
+    text::{Splice, TextEdit},
     value::Value,
     workspace::Workspace,
 };
@@ -37,7 +37,7 @@ pub(super) struct Draft<'a> {
     touched: BTreeMap<EntityKey, Wanted>,
     values: BTreeMap<(EntityKey, Slot), Value>,
     /// Edits of long texts, seen from an earlier state.
-    edits: BTreeMap<(EntityKey, Field), Vec<TextEdit>>,
+    edits: BTreeMap<(EntityKey, Field), TextEdit>,
     /// Of what was set over certain values only: those.
     seen: BTreeMap<(EntityKey, Slot), Vec<OpId>>,
     siblings: Siblings,
@@ -93,6 +93,11 @@ impl<'a> Draft<'a> {
         EntityKey::new(Kind::Workspace, model::workspace::entity_of(self.workspace.id()))
     }
 
+    /// How long a text is, and how long an edit makes it, in bytes.
+    pub(super) fn lengths(&self, key: EntityKey, field: Field, edit: &TextEdit) -> (usize, usize) {
+        self.workspace.text_lengths(key, field, edit)
+    }
+
     pub(super) fn is_member(&mut self, person: PersonId) -> bool {
         let known = || self.workspace.members().into_iter().map(|member| member.person).collect();
         self.members.get_or_insert_with(known).contains(&person)
@@ -109,6 +114,7 @@ impl<'a> Draft<'a> {
     pub(super) fn set(&mut self, key: EntityKey, slot: &Slot, value: Value) {
         self.touch(key);
         self.values.insert((key, slot.clone()), value);
+        self.edits.remove(&(key, slot.field));
         self.seen.remove(&(key, slot.clone()));
         if key.kind.order() == Some(slot.field) || key.kind.containment(slot.field).is_some() {
             self.place_again(key);
@@ -117,7 +123,12 @@ impl<'a> Draft<'a> {
 
     pub(super) fn edit(&mut self, key: EntityKey, field: Field, edit: TextEdit) {
         self.touch(key);
-        self.edits.entry((key, field)).or_default().push(edit);
+        self.edits.insert((key, field), edit);
+    }
+
+    /// Whether a text is written already by these changes.
+    pub(super) fn writes(&self, key: EntityKey, field: Field) -> bool {
+        self.wanted(key, &field.into()).is_some() || self.edits.contains_key(&(key, field))
     }
 
     /// What was just set leaves alone the values that are not among these.
@@ -280,18 +291,15 @@ impl<'a> Draft<'a> {
             }
         }
         let edits = self.edits.range((key, Field(0))..).take_while(|((of, _), _)| *of == key);
-        for ((_, field), edits) in edits {
-            ops.extend(edits.iter().flat_map(|edit| self.text_ops(key, *field, edit.clone())));
+        for ((_, field), edit) in edits {
+            ops.extend(self.text_ops(key, *field, edit.clone()));
         }
         ops
     }
 
     /// An edit as operations, each of which fits into an entry.
     fn text_ops(&self, key: EntityKey, field: Field, edit: TextEdit) -> Vec<Op> {
-        let live = self.workspace.live(key, &field.into());
-        let replaces: Vec<OpId> = ops_of(live).into_iter().take(limits::NAMES_PER_OP).collect();
-        let op = |splices| Op::Edit { field, splices, replaces: replaces.clone() };
-        edit.into_parts().into_iter().map(op).collect()
+        edits_over(field, edit, &ops_of(self.workspace.live(key, &field.into())))
     }
 }
 
@@ -311,6 +319,18 @@ fn says_already(kind: Kind, slot: &Slot, value: &Value, live: Lives<'_>) -> bool
         && (absent(value) || !live.is_empty())
 }
 
+/// An edit of a long text as operations, each of which fits into an entry. Those of `heads` that find no
+/// room beside it stay live, which harms nothing.
+pub(crate) fn edits_over(field: Field, edit: TextEdit, heads: &[OpId]) -> Vec<Op> {
+    let op = |splices: Vec<Splice>| {
+        let bytes: usize = splices.iter().map(Splice::bytes).sum();
+        let room = limits::BODY.saturating_sub(AROUND_NAMES + bytes);
+        let names = heads.len().min(limits::NAMES_PER_OP).min(room / NAME_BYTES);
+        Op::Edit { field, splices, replaces: heads[..names].to_vec() }
+    };
+    edit.into_parts().into_iter().map(op).collect()
+}
+
 fn is_long_text(kind: Kind, field: Field) -> bool {
     kind.field(field).is_some_and(|spec| spec.ty == FieldType::LongText)
 }
@@ -327,4 +347,27 @@ fn replacing(slot: &Slot, value: &Value, names: Vec<OpId>) -> Vec<Op> {
         return vec![set(names)];
     }
     names.chunks(limits::NAMES_PER_OP.min(room / NAME_BYTES)).map(|part| set(part.to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{codec, text::Splice};
+
+    #[test]
+    fn an_edit_fits_into_an_entry_however_much_it_names_and_inserts() {
+        let heads: Vec<OpId> = (0..2_000).map(|entry| OpId { entry, index: 300 }).collect();
+        let first = Splice::First { text: "x".repeat(limits::LONG_TEXT_BYTES).into() };
+        let erase = |offset| {
+            let from = crate::text::ElementId { op: OpId { entry: 1, index: 300 }, offset };
+            Splice::Erase { from, count: 70_000 }
+        };
+        for splices in [vec![first], (0..5_000).map(erase).collect()] {
+            let ops = edits_over(model::task::DESCRIPTION, TextEdit { splices }, &heads);
+            for op in &ops {
+                let bytes = codec::encode(op).len();
+                assert!(bytes + AROUND_NAMES / 2 <= limits::PLAINTEXT, "{bytes}");
+            }
+        }
+    }
 }

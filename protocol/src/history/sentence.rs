@@ -22,6 +22,9 @@ pub fn describe(workspace: &Workspace, key: EntityKey, item: &HistoryItem) -> St
         Happened::Deleted => format!("{who} deleted {entity}"),
         Happened::Restored => format!("{who} restored {entity}"),
         Happened::Void { reason } => format!("a change by {who} to {what} has no effect: {reason}"),
+        Happened::Edited { field, .. } => {
+            format!("{who} wrote the {} of {what}", describe::field(key.kind, *field))
+        }
         Happened::Set { slot, from, to } => format!("{who} {}", set(workspace, key, slot, from, to)),
     };
     match item.reverts {
@@ -60,7 +63,6 @@ fn set(workspace: &Workspace, key: EntityKey, slot: &Slot, from: &[Value], to: &
             changed(&format!("{custom} of {what}"), &was, to, &say(to))
         }
         (FieldType::Order, None) => format!("moved {what} to another place"),
-        (FieldType::LongText, None) => format!("wrote the {name} of {what}"),
         (FieldType::Bool, None) => flag(key.kind, &what, to, &name),
         (FieldType::Ref(_), None) if is_move(key.kind, slot) && *to != Value::Unset => {
             let origin = if was.is_empty() { String::new() } else { format!(" from {was}") };

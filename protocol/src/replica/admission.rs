@@ -13,8 +13,10 @@
 //!
 //! Whose joining is undone by a withdrawal that they never get to see would go on for ever without
 //! hearing of it. So they are told, and believe it while nobody serves them who would be in without
-//! them and their ticket: others who came with it would go on for ever together. It is a peer's bare
-//! word: a notice for people, who may take another ticket, and nothing is lost by it.
+//! them and their ticket: others who came with it would go on for ever together. And if those came with
+//! other tickets that were withdrawn along with it, they do: so whoever is in by no ticket at all, such
+//! as the founder, is believed whoever else serves them. It is a peer's bare word: a notice for people,
+//! who may take another ticket, and nothing is lost by it.
 
 use super::{Holding, Replica, holding::Refused, io::Way};
 use crate::{
@@ -66,9 +68,11 @@ impl Holding {
         may_be_undone && (self.record.way.invited().is_some() || access.has_joined(person))
     }
 
-    /// Whether that a peer serves this device says that its person is in.
-    fn is_vouched_for_by(&self, peer: DeviceId) -> bool {
-        self.members.knows_without(peer, self.record.origin.person)
+    /// Whether that a peer serves this device says that its person is in. `granted`: against the word of
+    /// somebody who is in by no ticket.
+    fn is_vouched_for_by(&self, peer: DeviceId, granted: bool) -> bool {
+        let is_firm = !granted || self.members.knows_as_granted(peer);
+        is_firm && self.members.knows_without(peer, self.record.origin.person)
     }
 }
 
@@ -138,7 +142,9 @@ impl Replica {
         };
         if let Some(copy) = session.copies.get_mut(&workspace) {
             copy.serves_us = true;
-            if holding.refused == Some(Refused::Told) && holding.is_vouched_for_by(peer) {
+            if let Some(Refused::Told { granted }) = holding.refused
+                && holding.is_vouched_for_by(peer, granted)
+            {
                 holding.refused = None;
             }
         }
@@ -155,9 +161,10 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let serves_us = |session: &Session| session.copies.get(&workspace).is_some_and(|copy| copy.serves_us);
         let mut serving = self.sessions.iter().filter(|(_, session)| serves_us(session));
-        let is_served = serving.any(|(peer, _)| holding.is_vouched_for_by(*peer));
+        let granted = holding.members.knows_as_granted(peer);
+        let is_served = serving.any(|(peer, _)| holding.is_vouched_for_by(*peer, granted));
         if holding.is_joining() || holding.hangs_on_ticket() && !is_served {
-            self.refuse_ticket(workspace, Refused::Told);
+            self.refuse_ticket(workspace, Refused::Told { granted });
         }
     }
 }

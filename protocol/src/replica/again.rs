@@ -257,8 +257,7 @@ fn changes_of(state: &Workspace, actions: &[Action]) -> Vec<Change> {
             ops.push(op);
         }
         for key in order {
-            let wanted_texts = texts.wanted(number, key);
-            changes.extend(wanted(key, &work[&key], wanted_texts));
+            changes.extend(wanted(key, &work[&key], texts.wanted(number, key)));
         }
     }
     changes
@@ -290,19 +289,22 @@ impl<'a> Texts<'a> {
         Self { state, edits }
     }
 
-    fn wanted(&self, action: usize, key: EntityKey) -> Vec<(Slot, Value)> {
+    fn wanted(&self, action: usize, key: EntityKey) -> Vec<Change> {
         let of_key = self.edits.range((key, Field(0))..).take_while(|((of, _), _)| *of == key);
         let last = of_key.filter(|(_, (last, _))| *last == action);
-        let text = |field| self.state.entity(key)?.text(field);
-        let wanted = last
-            .filter_map(|(place, (_, ops))| Some((place.1.into(), text(place.1)?.value_with(*place, ops))));
-        wanted.collect()
+        let edit = |(place, (_, ops)): (&(EntityKey, Field), &Edits<'a>)| {
+            let text = self.state.entity(key)?.text(place.1)?;
+            let wanted = text.value_with(*place, ops);
+            let edit = text.edit(*place, wanted.as_text().unwrap_or_default());
+            Some(Change::Edit { key, field: place.1, edit })
+        };
+        last.filter_map(edit).collect()
     }
 }
 
 /// What the operations of one action on one entity wanted. What may be missing is set by itself: if it
 /// no longer fits, the rest does.
-fn wanted(key: EntityKey, ops: &[&Op], texts: Vec<(Slot, Value)>) -> Vec<Change> {
+fn wanted(key: EntityKey, ops: &[&Op], texts: Vec<Change>) -> Vec<Change> {
     let alive = |slot: &Slot| slot.field == ALIVE.field;
     let set = |op: &&Op| match op {
         Op::Set { slot, value, .. } => Some((slot.clone(), value.clone())),
@@ -318,7 +320,7 @@ fn wanted(key: EntityKey, ops: &[&Op], texts: Vec<(Slot, Value)>) -> Vec<Change>
     let create = made.then_some(Change::Create { key, fields: needed });
     let set = |(slot, value)| Change::Set { key, slot, value };
     let delete = deleted.then_some(Change::Delete { key });
-    create.into_iter().chain(others.into_iter().chain(texts).map(set)).chain(delete).collect()
+    create.into_iter().chain(others.into_iter().map(set)).chain(texts).chain(delete).collect()
 }
 
 /// Whether nothing of a kind can be made without this field.

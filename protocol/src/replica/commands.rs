@@ -65,7 +65,7 @@ impl Replica {
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
             Command::PostAgain { workspace } => self.post_again(now, request, workspace, true, logs),
             Command::LetGo { workspace } => self.post_again(now, request, workspace, false, logs),
-            Command::Forget { workspace } => self.forget(now, request, workspace, logs),
+            Command::Forget { workspace, unsent } => self.forget(now, request, (workspace, unsent), logs),
             Command::SyncNow => {
                 for workspace in self.workspaces() {
                     self.sync_now(now, workspace);

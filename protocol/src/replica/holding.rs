@@ -34,15 +34,15 @@ pub(super) enum Refused {
     Seen,
     /// By the entries held, as well: it names another inviter than made it.
     OfAnother,
-    /// By a peer's word.
-    Told,
+    /// By a peer's word. `granted`: of one who is in by no ticket, so that no withdrawal can concern them.
+    Told { granted: bool },
 }
 
 impl Refused {
     /// Why, for people, and what to do.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Seen | Self::Told => "the ticket was withdrawn: ask for a new one",
+            Self::Seen | Self::Told { .. } => "the ticket was withdrawn: ask for a new one",
             Self::OfAnother => {
                 "the ticket names somebody else than made it: ask them for a new one, and compare the words of \
                  who invites you"

@@ -230,6 +230,8 @@ pub enum Command {
     Forget {
         /// Which.
         workspace: WorkspaceId,
+        /// Also if the person left and nobody heard of it, nor perhaps of what they did before.
+        unsent: bool,
     },
     /// Compares with every peer now.
     SyncNow,

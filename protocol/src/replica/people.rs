@@ -256,9 +256,10 @@ impl Replica {
     pub(super) fn refuse_ticket(&mut self, workspace: WorkspaceId, how: Refused) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let before = holding.refused.replace(how);
-        if how == Refused::Told && before.is_some() {
-            // What the entries say is surer.
-            holding.refused = before;
+        if let (Refused::Told { granted }, Some(sure)) = (how, before) {
+            // What the entries say is surer, and so is the word of who is in by no ticket.
+            let is_firmer = granted && matches!(sure, Refused::Told { .. });
+            holding.refused = if is_firmer { Some(how) } else { before };
         }
         if before.is_none() {
             let reason = how.words().to_owned();
@@ -270,7 +271,8 @@ impl Replica {
     fn accept_ticket(&mut self, workspace: WorkspaceId) {
         if let Some(holding) = self.holdings.get_mut(&workspace) {
             let may_be = holding.hangs_on_ticket();
-            holding.refused = holding.refused.filter(|refused| *refused == Refused::Told && may_be);
+            holding.refused =
+                holding.refused.filter(|refused| matches!(refused, Refused::Told { .. }) && may_be);
         }
     }
 

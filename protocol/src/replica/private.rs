@@ -34,7 +34,7 @@ impl Replica {
             Command::Invite { workspace, .. }
             | Command::Revoke { workspace, .. }
             | Command::SetRole { workspace, .. }
-            | Command::Forget { workspace } => *workspace,
+            | Command::Forget { workspace, .. } => *workspace,
             _ => return Ok(()),
         };
         if Some(workspace) == self.private_id() { Err(Refusal::NoWorkspace(workspace)) } else { Ok(()) }
@@ -91,7 +91,13 @@ impl Replica {
         let Some((id, holding)) = self.private_id().and_then(|id| Some((id, self.holdings.get(&id)?))) else {
             return Ok(());
         };
+        // Who is in, on a device that was taken away, stays so on the others.
+        let is_in = self.holdings.get(&workspace).is_some_and(|forgotten| {
+            let role = forgotten.members.access().role_of(self.identity.person);
+            role.is_some() && !forgotten.is_joining() && forgotten.may(Role::Viewer).is_err()
+        });
         let listed = private::workspaces(&holding.state).into_iter().find(|known| known.id == workspace);
+        let listed = listed.filter(|_| !is_in);
         // A device that may not write to it does not take in what is listed either.
         let Some(listed) = listed.filter(|_| holding.may(Role::Member).is_ok()) else { return Ok(()) };
         self.writable(id)?;

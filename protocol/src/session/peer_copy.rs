@@ -98,6 +98,11 @@ impl PeerCopy {
         }
     }
 
+    /// The same anew, for a peer that has begun the workspace again. It is told no more often for that.
+    pub(super) fn anew(&self, now: Now) -> Self {
+        Self { deny_next: self.deny_next, last_full: self.last_full, ..Self::new(now) }
+    }
+
     /// The peer says what lets it in.
     pub(super) fn set_claim(&mut self, by: ClaimBy) {
         (self.claim, self.admission) = (Some(by), None);
@@ -114,6 +119,11 @@ impl PeerCopy {
         let lacking =
             |(number, _)| logs.counted_position(number).saturating_sub(self.marks.acked(logs, number));
         logs.chains().map(lacking).sum()
+    }
+
+    /// Up to where the peer acknowledged a chain.
+    pub fn has(&self, logs: &LogSet, number: ChainNo) -> u64 {
+        self.marks.acked(logs, number)
     }
 
     /// Entries that the peer announced and we have not.

@@ -38,6 +38,7 @@ impl TextEdit {
     }
 
     /// Characters that it erases.
+    #[cfg(test)]
     pub(crate) fn erased(&self) -> usize {
         let count =
             |splice: &Splice| if let Splice::Erase { count, .. } = splice { *count as usize } else { 0 };

@@ -4,7 +4,7 @@
 //! run is met once, also where somebody forged ids so that it hangs in several places.
 
 use super::{Anchor, Edits, ElementId, Run, Side, Splice};
-use crate::{id::OpId, value::Value};
+use crate::{id::OpId, limits, value::Value};
 use std::{collections::BTreeMap, ops::Range};
 
 /// Elements with consecutive offsets that stand beside each other, all shown or none.
@@ -175,7 +175,8 @@ impl<'a> Walk<'a> {
             let (start, end) = (rest.first.offset, rest.end().offset);
             let range = ranges.next().filter(|range| range.start < end).cloned().unwrap_or(end..end);
             let shown = rest.take(range.start.clamp(start, end) - start);
-            put(&mut self.spans, &mut self.out, &shown, shown.shown);
+            let fits = self.out.len() + shown.text.len() <= limits::LONG_TEXT_SHOWN;
+            put(&mut self.spans, &mut self.out, &shown, shown.shown && fits);
             let hidden = rest.take(range.end.min(end) - rest.first.offset);
             put(&mut self.spans, &mut self.out, &hidden, false);
         }

@@ -5,14 +5,14 @@ use super::{
     versions::{Cursor, Versions},
 };
 use crate::{
-    describe,
+    change, describe,
     id::{DeviceId, OpId},
     limits,
     model::{self, ALIVE, EntityKey, Field, FieldType, Slot},
     op::{DataBody, Group, Op},
     register::{Live, Lives},
     store::ChainNo,
-    text::Splice,
+    text::{Splice, TextEdit},
     value::Value,
     workspace::{Workspace, entity::Entity},
 };
@@ -303,14 +303,15 @@ impl<'a> Reverter<'a> {
     }
 
     /// Takes back of a long text what the transaction did, wherever others edited it since.
-    fn unedit(&mut self, key: EntityKey, field: Field, edits: &[(OpId, &[Splice])]) -> Option<Op> {
-        let text = self.workspace.entity(key)?.text(field)?;
+    fn unedit(&mut self, key: EntityKey, field: Field, edits: &[(OpId, &[Splice])]) -> Vec<Op> {
+        let text = self.workspace.entity(key).and_then(|entity| entity.text(field));
+        let Some(text) = text else { return Vec::new() };
         let place = (key, field);
         // What stands for an edit is what oneself did when taking it back or making it again.
         let own = |op: OpId| self.turns.contains_key(&op.entry);
         let reverts =
             edits.iter().rev().flat_map(|edit| text.revert(place, *edit, |op| op == edit.0 || own(op)));
-        let splices: Vec<Splice> = reverts.take(limits::SPLICES_PER_OP).collect();
+        let splices: Vec<Splice> = reverts.collect();
         let heads = self.workspace.live(key, &field.into());
         if splices.is_empty() {
             let other = heads.first().filter(|head| !self.is_own(head.chain));
@@ -319,10 +320,10 @@ impl<'a> Reverter<'a> {
                 let field = describe::field(key.kind, field);
                 self.keep(format!("{who} changed the {field} of {what} since"));
             }
-            return None;
+            return Vec::new();
         }
-        let replaces = heads.iter().map(|head| head.op).take(limits::NAMES_PER_OP).collect();
-        Some(Op::Edit { field, splices, replaces })
+        let heads: Vec<OpId> = heads.iter().map(|head| head.op).collect();
+        change::edits_over(field, TextEdit { splices }, &heads)
     }
 
     fn keep_field(&mut self, key: EntityKey, slot: &Slot, before: &[Value], forbidden: bool) {

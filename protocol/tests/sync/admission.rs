@@ -246,3 +246,23 @@ fn those_who_came_with_one_withdrawn_ticket_do_not_vouch_for_each_other() {
         assert!(device.replica.is_refused(workspace));
     }
 }
+
+#[test]
+fn those_whose_tickets_were_withdrawn_together_believe_the_founder() {
+    let (mut anna, mut ben, mut carla) = (Device::new(1), Device::new(2), Device::new(3));
+    let workspace = anna.found();
+    let tickets = [anna.invite(workspace), anna.invite(workspace)];
+    for (joining, ticket) in [&mut ben, &mut carla].into_iter().zip(&tickets) {
+        joining.join(ticket).unwrap();
+        give(&anna, joining, workspace);
+    }
+    for ticket in &tickets {
+        anna.command(Command::Revoke { workspace, invite: ticket.invite }).unwrap();
+    }
+    connect(&mut ben, &mut carla);
+    for device in [&mut ben, &mut carla] {
+        connect(&mut anna, device);
+        assert_eq!(refusals(device), 1, "whoever else serves them");
+        assert!(device.replica.is_refused(workspace));
+    }
+}

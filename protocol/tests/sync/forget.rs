@@ -16,7 +16,7 @@ use velo_protocol::{
 };
 
 fn forget(device: &mut Device, workspace: WorkspaceId) -> Result<Reply, Refusal> {
-    device.command(Command::Forget { workspace })
+    device.command(Command::Forget { workspace, unsent: false })
 }
 
 fn set_role(device: &mut Device, workspace: WorkspaceId, of: &Device, role: Option<Role>) {
@@ -76,6 +76,13 @@ fn who_is_in_leaves_first() {
 
     let person = ben.identity.person;
     ben.command(Command::SetRole { workspace, person, role: None }).unwrap();
+    let unheard = forget(&mut ben, workspace);
+    assert!(
+        matches!(&unheard, Err(Refusal::Role(words)) if words.contains("heard of your leaving")),
+        "{unheard:?}"
+    );
+    connect(&mut anna, &mut ben);
+    assert_eq!(members(&anna, workspace), 1, "now she has heard it");
     assert_eq!(forget(&mut ben, workspace), Ok(Reply::Done));
     assert!(ben.events().any(|event| *event == Event::WorkspaceForgotten { workspace }));
     assert!(is_gone(&mut ben, workspace));
@@ -223,7 +230,11 @@ fn what_is_on_its_way_to_the_disk_is_let_go() {
     let person = ben.identity.person;
     let leave = Command::SetRole { workspace, person, role: None };
     ben.replica.handle(now, Input::Command { request: 4, command: leave }, &logs);
-    ben.replica.handle(now, Input::Command { request: 5, command: Command::Forget { workspace } }, &logs);
+    ben.replica.handle(
+        now,
+        Input::Command { request: 5, command: Command::Forget { workspace, unsent: true } },
+        &logs,
+    );
     let outputs: Vec<Output> = std::iter::from_fn(|| ben.replica.poll()).collect();
     let at = |wanted: &dyn Fn(&Output) -> bool| outputs.iter().position(wanted).unwrap();
     let id = ben.replica.private_id();
@@ -286,7 +297,7 @@ fn one_that_lists_it_unaware_of_that_brings_it_back_and_it_is_forgotten_again() 
     assert_eq!(members(&ben, workspace), 2, "and is right: he is in");
     let person = ben.identity.person;
     ben.command(Command::SetRole { workspace, person, role: None }).unwrap();
-    assert_eq!(forget(&mut ben, workspace), Ok(Reply::Done));
+    assert_eq!(ben.command(Command::Forget { workspace, unsent: true }), Ok(Reply::Done));
     for _ in 0..3 {
         meet(&mut ben, &mut phone);
     }

@@ -151,3 +151,43 @@ fn a_value_is_no_edit() {
     let refused = anna.command(Command::Edit { workspace, changes }).unwrap_err();
     assert!(refused.to_string().contains("title takes a value, not edits"), "{refused}");
 }
+
+fn edit_as_seen(device: &mut Device, workspace: WorkspaceId, edit: velo_protocol::text::TextEdit) {
+    self::edit(device, workspace, vec![Change::Edit { key: TASK, field: task::DESCRIPTION, edit }]);
+}
+
+#[test]
+fn a_text_in_any_script_is_rewritten_and_one_that_grew_too_long_is_mended() {
+    let ([mut anna, ..], workspace) = three("Roof: tin.");
+    let chinese = |word: &str| word.repeat(3_600);
+    write(&mut anna, workspace, &chinese("\u{5c4b}\u{9876}"));
+    write(&mut anna, workspace, &chinese("\u{5899}\u{58c1}"));
+    assert_eq!(read(&anna, workspace), chinese("\u{5899}\u{58c1}"));
+    // What two inserted at once is longer than one may write.
+    let version = anna.replica.workspace(workspace).unwrap().text_version(TASK, task::DESCRIPTION);
+    for letter in ["a", "b", "c"] {
+        let longer = format!("{}{}", chinese("\u{5899}\u{58c1}"), letter.repeat(20_000));
+        let edit = version.edit(&longer);
+        let changes = vec![Change::Edit { key: TASK, field: task::DESCRIPTION, edit }];
+        let saved = anna.command(Command::Edit { workspace, changes });
+        assert_eq!(saved.is_ok(), letter == "a", "{letter}: 48 KiB are the most");
+    }
+    let shorter =
+        anna.replica.workspace(workspace).unwrap().text_version(TASK, task::DESCRIPTION).edit("Roof.");
+    edit_as_seen(&mut anna, workspace, shorter);
+    assert_eq!(read(&anna, workspace), "Roof.");
+}
+
+#[test]
+fn who_takes_back_a_first_text_leaves_it_to_who_wrote_the_same() {
+    let ([mut anna, mut ben, _], workspace) = three("");
+    write(&mut anna, workspace, "to do");
+    write(&mut ben, workspace, "to do");
+    meet(&mut anna, &mut ben);
+    assert_eq!(read(&anna, workspace), "to do");
+    ben.command(Command::Undo { workspace }).unwrap();
+    meet(&mut anna, &mut ben);
+    assert_eq!((read(&anna, workspace), read(&ben, workspace)), ("to do".to_owned(), "to do".to_owned()));
+    anna.command(Command::Undo { workspace }).unwrap();
+    assert_eq!(read(&anna, workspace), "to do", "nor does she take it from him");
+}
