@@ -102,11 +102,19 @@ fn rows(scope: &Scope<'_>, all: bool) -> Vec<DeviceRow> {
 
 async fn take_away(unlink: &Unlink, mut scope: Scope<'_>) -> Result<DeviceRow, ApiError> {
     let mut own = rows(&scope, false);
+    let is_meant = |row: &DeviceRow| reference::starts(&row.device.to_string(), &unlink.device);
+    if let Some(row) =
+        rows(&scope, true).iter().find(|row| row.person != scope.node.person() && is_meant(row))
+        && !own.iter().any(is_meant)
+    {
+        let told = format!("that is a device of {}: they alone can take it away", row.name);
+        return Err(ApiError::Refused(told));
+    }
     if own.len() == 1 && own.iter().all(|row| row.this) {
         let told = "this is your only device here: `velo member leave` leaves the workspace";
         return Err(ApiError::Refused(told.to_owned()));
     }
-    own.retain(|row| reference::starts(&row.device.to_string(), &unlink.device));
+    own.retain(is_meant);
     let candidates: Vec<_> = own.iter().map(|row| row.device.short()).collect();
     let (row, others) = match own.pop() {
         Some(row) => (row, own.len()),

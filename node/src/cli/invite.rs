@@ -219,7 +219,8 @@ fn joined(json: &Json) -> Result<String, Error> {
     }
     let Some(role) = role else {
         let told = "the ticket was not taken yet: the device that was reached does not know it. It is taken once \
-                    one is met that does, while `velo node` or the app runs.";
+                    one is met that does, while `velo node` or the app runs. Who was in before needs no \
+                    ticket: an admin lets them in again with `velo member role NAME member`.";
         return Ok(format!("\"{}\" is here, and you are not in yet: {}\n", row.name, styled(NOTICE, told)));
     };
     let (projects, tasks) = (count(row.projects, "project"), count(row.tasks, "task"));

@@ -25,6 +25,9 @@ use std::{
 use velo_protocol::root::Root;
 use zeroize::Zeroizing;
 
+/// What is told of the phrase on a device that another one took in: that one has it, or had it.
+const ELSEWHERE: &str = "never on this device: the one that took it in has it, until it is confirmed there";
+
 /// Said as long as the phrase is not confirmed.
 pub(super) const REMINDER: &str = "not confirmed yet: write down what `velo key phrase` shows in a terminal, \
                                    then `velo key confirm`";
@@ -156,10 +159,11 @@ impl Store {
             return Ok(());
         }
         let hidden = || "known to whoever has the passphrase".to_owned();
-        let phrase = if standing.phrase_confirmed {
-            "confirmed, and no longer on this device".to_owned()
-        } else {
-            styled(NOTICE, REMINDER)
+        let phrase = match &identity {
+            _ if !standing.phrase_confirmed => styled(NOTICE, REMINDER),
+            Some(me) if me.chain.len() > 1 => ELSEWHERE.to_owned(),
+            Some(_) => "confirmed, and no longer on this device".to_owned(),
+            None => "not on this device: confirmed, or on the device that took this one in".to_owned(),
         };
         say(fields(&[
             ("Keys", self.place_words(standing)),
@@ -183,7 +187,9 @@ impl Store {
         // What is gone needs neither terminal nor passphrase to be told.
         let gone = || {
             ApiError::Refused(
-                "the phrase is confirmed and no longer on this device: look at what you wrote down".into(),
+                "the phrase is no longer on this device, or never was: look at what you wrote down, or at the \
+                 device that took this one in"
+                    .into(),
             )
         };
         if self.standing()?.phrase_confirmed {

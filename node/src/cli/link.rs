@@ -4,7 +4,7 @@ use super::{
     Settings,
     client::Client,
     key::typed_root,
-    output::{GOOD, NOTICE, complain, plain_answer, say, say_json, styled},
+    output::{GOOD, NOTICE, complain, count, plain_answer, say, say_json, styled},
     read,
 };
 use crate::{
@@ -112,7 +112,8 @@ fn tell(answer: &Json, word: &str, json: bool) -> Result<ExitCode, ApiError> {
         say_json(answer);
     } else if linked {
         let who = name.map_or_else(String::new, |name| format!("{name}: "));
-        say(styled(GOOD, &format!("{who}{word}, {workspaces} workspaces here.")));
+        let here = count(workspaces, "workspace");
+        say(styled(GOOD, &format!("{who}{word}, {here} here.")));
     } else {
         let told =
             "No device that could help was reached in time. Both must be on one network, or name an address.";

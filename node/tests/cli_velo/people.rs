@@ -20,6 +20,8 @@ impl Team {
         ben.ok(&["join", &ticket(&anna, &["--role", role])]);
         let team = Self { anna, ben, _nodes: nodes };
         team.sync();
+        // What he is called follows right after he is in.
+        wait_for(&team.anna, &["member", "list"], |answer| answer.out.contains("Ben"));
         team
     }
 
@@ -309,6 +311,8 @@ fn people_list_devices_and_keep_the_last_one() {
     refused(anna, &["device", "unlink", &id[..8]], 2, &["--yes"]);
     refused(anna, &["device", "unlink", &id[..8], "--yes"], 1, &["your only device", "velo member leave"]);
     assert!(ben.ok(&["device", "list"]).contains("this device"));
+    let bens = all[1]["device"].as_str().unwrap();
+    refused(anna, &["device", "unlink", &bens[..8], "--yes"], 1, &["a device of Ben", "they alone"]);
 }
 
 #[test]

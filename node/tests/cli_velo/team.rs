@@ -199,6 +199,9 @@ fn a_second_device_is_linked_and_with_the_phrase_one_comes_back_after_losing_bot
     phone.reach(&anna);
     anna.waits_for_task("From the phone");
     assert_eq!(ben.device.json(&["device", "list"]).as_array().unwrap().len(), 2);
+    let keys = phone.device.ok(&["key", "show"]);
+    assert!(keys.contains("never on this device"), "nobody has confirmed the words: {keys}");
+    assert!(ben.device.ok(&["key", "show"]).contains("not confirmed yet"));
     let wrong = phone.device.run(&["link"]);
     assert!(wrong.code != 0 && wrong.err.contains("another person"), "{}", wrong.err);
 

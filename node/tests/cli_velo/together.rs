@@ -44,6 +44,12 @@ fn two_people_share_a_workspace_by_ticket_and_settle_a_conflict() {
     assert_eq!(ben.json(&["sync", "--wait", "20"])["synced"], true);
     assert_eq!(anna.json(&["sync", "--wait", "20"])["synced"], true);
     assert_eq!(ben.json(&["task", "show", "HOUS-1"])["title"], "Order the paint");
+    // What he is called follows right after he is in.
+    let mut left = 400;
+    while anna.json(&["peers", "list"])[0]["name"] != "Ben" && left > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        left -= 1;
+    }
     assert_eq!(anna.json(&["peers", "list"])[0]["name"], "Ben");
 
     assert!(annas.stop().success() && bens.stop().success());
