@@ -10,6 +10,7 @@ use std::{
 use velo_tests::{device::has_program, skip, velo_binary};
 
 const NEEDS: [&str; 3] = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
+const SECRETS: &str = "org.freedesktop.secrets";
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,16 +70,29 @@ impl Session {
         Some(keyring)
     }
 
-    /// What the service answers to a call.
-    fn call(&self, object: &str, method: &str, arguments: &[&str]) -> String {
+    /// What a service answers to a call.
+    fn ask(&self, service: &str, object: &str, method: &str, arguments: &[&str]) -> String {
         let mut command = self.command(Path::new("dbus-send"));
-        command.args(["--session", "--print-reply", "--dest=org.freedesktop.secrets", object, method]);
+        command.args(["--session", "--print-reply", &format!("--dest={service}"), object, method]);
         let output = command.args(arguments).stderr(Stdio::null()).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Whether the keyring is locked; `None` while there is none.
+    fn call(&self, object: &str, method: &str, arguments: &[&str]) -> String {
+        self.ask(SECRETS, object, method, arguments)
+    }
+
+    /// Whether the keyring is locked; `None` while there is none. The service is not called before it is
+    /// there: the bus would start another one, which nobody opens.
     fn is_locked(&self) -> Option<bool> {
+        let name = format!("string:{SECRETS}");
+        let bus = "org.freedesktop.DBus";
+        if !self
+            .ask(bus, "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner", &[&name])
+            .contains("true")
+        {
+            return None;
+        }
         let property = ["string:org.freedesktop.Secret.Collection", "string:Locked"];
         let told = self.call(LOGIN, "org.freedesktop.DBus.Properties.Get", &property);
         if told.contains("boolean false") {
