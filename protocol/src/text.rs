@@ -34,7 +34,6 @@ use crate::{
 use imbl::{OrdMap, OrdSet};
 use render::Rendered;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::{
     borrow::Cow,
@@ -170,15 +169,19 @@ impl TextVersion {
     }
 }
 
-/// Puts what two made of the same text together, as their edits would.
-pub fn merge(base: &str, theirs: &str, mine: &str) -> String {
+/// Puts what two made of the same text together, as their edits would. `carets`, counted in characters of
+/// `mine`, stay behind the characters that they stand behind.
+pub fn merge(base: &str, theirs: &str, mine: &str, carets: &mut [usize]) -> String {
     let place = (EntityKey::new(Kind::Task, EntityId([0; 16])), Field(0));
     let op = |entry| OpId { entry, index: 0 };
     let mut text = Text::default();
     text.apply(place, op(1), &text.edit(place, base).splices, true);
-    let edits = [theirs, mine].map(|new| text.edit(place, new).splices);
-    for (number, splices) in (2..).zip(edits) {
-        text.apply(place, op(number), &splices, true);
+    let [theirs, mine] = [theirs, mine].map(|new| text.edit(place, new).splices);
+    text.apply(place, op(3), &mine, true);
+    let held = carets.iter().map(|caret| text.edits(place).rendered().before(*caret)).collect::<Vec<_>>();
+    text.apply(place, op(2), &theirs, true);
+    for (caret, element) in carets.iter_mut().zip(held) {
+        *caret = text.edits(place).rendered().behind(element);
     }
     text.value().as_text().unwrap_or_default().to_owned()
 }
@@ -188,7 +191,7 @@ pub fn merge(base: &str, theirs: &str, mine: &str) -> String {
 pub(crate) struct Edits {
     /// By first element. There is one of an id, unless its author made two operations of one
     /// [`OpId`]; then the lowest counts, for everybody.
-    runs: OrdMap<ElementId, SmallVec<[Run; 1]>>,
+    runs: OrdMap<ElementId, Vec<Run>>,
     /// Of first texts that operations with an effect inserted: these.
     firsts: OrdMap<ElementId, BTreeSet<OpId>>,
     erasures: OrdMap<OpId, Erasure>,

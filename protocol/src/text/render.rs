@@ -31,6 +31,37 @@ impl Rendered {
         Self { value, spans: walk.spans }
     }
 
+    /// The element before a place, which is counted in characters shown.
+    pub fn before(&self, place: usize) -> Option<ElementId> {
+        let mut left = place as u32;
+        let mut last = None;
+        for span in self.spans.iter().filter(|span| span.visible) {
+            if left == 0 {
+                break;
+            }
+            let taken = left.min(span.count);
+            left -= taken;
+            last = Some(span.first.plus(taken - 1));
+        }
+        last
+    }
+
+    /// How many characters are shown up to an element and with it; none before the start of the text.
+    pub fn behind(&self, element: Option<ElementId>) -> usize {
+        let Some(element) = element else { return 0 };
+        let mut shown = 0;
+        for span in &self.spans {
+            let is_here = span.first.op == element.op
+                && (span.first.offset..span.first.plus(span.count).offset).contains(&element.offset);
+            let up_to = if is_here { element.offset - span.first.offset + 1 } else { span.count };
+            shown += if span.visible { up_to as usize } else { 0 };
+            if is_here {
+                break;
+            }
+        }
+        shown
+    }
+
     pub fn str(&self) -> &str {
         self.value.as_text().unwrap_or_default()
     }

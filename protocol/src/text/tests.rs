@@ -280,3 +280,28 @@ fn a_text_as_deep_as_it_is_long_is_read_without_recursion() {
     }
     assert_eq!(edits.rendered().str().len(), 50_000);
 }
+
+/// Where a mark stands, and the text without it.
+fn marked(text: &str) -> (String, usize) {
+    let at = text.chars().position(|letter| letter == '|').unwrap();
+    (text.replace('|', ""), at)
+}
+
+#[test]
+fn a_caret_stays_behind_the_letter_it_stands_behind() {
+    for (base, theirs, mine, merged) in [
+        ("one three", "one two three", "one three four|", "one two three four|"),
+        ("one three", "one two three", "|one three four", "|one two three four"),
+        ("ein Wort", "ein großes Wort", "ein W|ort mehr", "ein großes W|ort mehr"),
+        // Behind what the other one erased it stands where that was.
+        ("one big cat", "one cat", "one big| cat and", "one |cat and"),
+        ("", "theirs", "mi|ne", "mi|netheirs"),
+    ] {
+        let (mine, at) = marked(mine);
+        let mut caret = [at];
+        let text = merge(base, theirs, &mine, &mut caret);
+        let mut with: Vec<char> = text.chars().collect();
+        with.insert(caret[0], '|');
+        assert_eq!(with.iter().collect::<String>(), merged);
+    }
+}
