@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod again;
+mod bundle;
 mod commands;
 mod compare;
 mod durable;
@@ -38,9 +39,10 @@ mod sealing;
 mod unlinking;
 mod write;
 
+pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal,
-    Reply, RequestId, Way, WorkspaceRecord,
+    BatchId, Brought, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace,
+    Refusal, Reply, RequestId, Way, WorkspaceRecord,
 };
 
 use holding::Holding;
@@ -393,7 +395,7 @@ impl Replica {
             self.say_heads(now, peer, workspace);
         }
         // What came before a fault is good, and is kept.
-        self.keep(workspace, &fresh);
+        self.keep(workspace, &fresh, None);
         fault.map_or(Ok(()), Err)
     }
 

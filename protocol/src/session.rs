@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod peer_copy;
 
 pub use peer_copy::{Admission, PeerCopy, Source};
+pub(crate) use peer_copy::{Ahead, read_next};
 
 /// Why a session ends. A fault of the other side is data, never our error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

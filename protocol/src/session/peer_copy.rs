@@ -10,6 +10,7 @@ use crate::{
     time::Now,
 };
 use backlog::Backlog;
+pub(crate) use backlog::{Ahead, read_next};
 use marks::Marks;
 use std::collections::BTreeMap;
 
