@@ -13,7 +13,7 @@
 //! fingerprint of a [`Report`] shows. [`Coverage`] counts how often each fault and rule was exercised, since a fault that
 //! never strikes proves nothing.
 
-use crate::dice::Dice;
+use crate::{dice::Dice, memo::Memory};
 use std::{collections::BTreeMap, fmt};
 
 mod actions;
@@ -149,6 +149,7 @@ pub struct Report {
 
 /// Runs the schedule of a seed to its end and checks what must hold.
 pub fn run(seed: u64) -> Result<Report, Failure> {
+    let _memory = Memory::start();
     let plan = Plan::from_seed(seed);
     let mut world = World::new(plan);
     world.play().map_err(|what| Failure { seed, what })?;
