@@ -25,6 +25,8 @@ pub(super) struct Disk {
     pub log: MemoryLog,
     /// The last pages of the visible state that were written, if any.
     pub pages: Option<SavedPages>,
+    /// Whether there is no room left.
+    pub is_full: bool,
     /// A backup: how many runs there were, and the record.
     pub backup: Option<(usize, WorkspaceRecord)>,
 }
@@ -100,6 +102,12 @@ impl Device {
         self.replica = None;
         self.wake_at = None;
         self.life += 1;
+    }
+
+    /// Copies the disk.
+    pub fn back_up(&mut self) {
+        let disk = &mut self.disk;
+        disk.backup = disk.record.clone().map(|record| (disk.log.durable_runs(), record));
     }
 
     /// Starts again from the disk.

@@ -1,6 +1,8 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{Coverage, Plan, Report, actions, byzantine::Cheat, device::Device};
+use super::{
+    Coverage, EPOCH_MS, Plan, Report, Step, What, actions, byzantine::Cheat, device::Device, liar::Liar,
+};
 use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
@@ -20,10 +22,6 @@ mod people;
 mod reference;
 mod secrets;
 
-/// Midnight at the start of 2026, the virtual clocks' beginning.
-const EPOCH_MS: u64 = 1_767_225_600_000;
-/// Time between two commands, on average.
-const PACE_MS: u64 = 120;
 /// Time after healing in which everything must have settled: some rounds of digests.
 const SETTLE_MS: u64 = 60_000;
 /// Time between reconnection attempts.
@@ -37,19 +35,10 @@ enum Happening {
     Persist { device: usize, life: u64, batch: BatchId, runs: Batch },
     Wake { device: usize, life: u64 },
     Sent { device: usize, peer: DeviceId, bytes: usize },
-    Act,
-    Partition,
-    Heal,
-    Crash { device: usize },
+    Step(Step),
     Restart { device: usize },
     SyncOn { device: usize },
     Start { device: usize },
-    Restore { device: usize },
-    Join { device: usize },
-    Appoint,
-    CrossRemovals,
-    Cheat,
-    Backup { device: usize },
     Redial,
 }
 
@@ -82,6 +71,8 @@ pub struct World {
     restored: Option<usize>,
     /// The member that cheats, once it does.
     cheat: Option<Cheat>,
+    /// What the device that lies knows, if there is one.
+    liar: Option<Liar>,
     /// What everybody together knows.
     secrets: secrets::Secrets,
     /// Commands still to be given.
@@ -93,6 +84,8 @@ pub struct World {
     coverage: Coverage,
     /// Over everything that the devices put out.
     trace: blake3::Hasher,
+    /// What happened, for people, if it is kept.
+    story: Option<Vec<String>>,
 }
 
 impl World {
@@ -111,6 +104,7 @@ impl World {
             apart: None,
             restored: None,
             cheat: None,
+            liar: plan.liar.map(|_| Liar::new(plan.seed)),
             plan,
             dice,
             now_ms: 0,
@@ -130,6 +124,23 @@ impl World {
             founding: true,
             coverage: Coverage::default(),
             trace: blake3::Hasher::new(),
+            story: None,
+        }
+    }
+
+    /// Keeps from now on what happens, for people.
+    pub fn keep_story(&mut self) {
+        self.story = Some(Vec::new());
+    }
+
+    /// What happened, if that was kept.
+    pub fn into_story(self) -> Vec<String> {
+        self.story.unwrap_or_default()
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>7}.{:03} s  {}", self.now_ms / 1_000, self.now_ms % 1_000, what()));
         }
     }
 
@@ -142,8 +153,10 @@ impl World {
     pub fn play(&mut self) -> Result<(), String> {
         self.found()?;
         self.founding = false;
-        self.lay_plan();
-        self.run_until(None)?;
+        self.lay_steps();
+        if self.acts_left > 0 {
+            self.run_until(None)?;
+        }
         self.acting = false;
         self.heal()?;
         let end = self.now_ms + SETTLE_MS;
@@ -160,35 +173,13 @@ impl World {
         Ok(self.replies.remove(&request))
     }
 
-    /// Lays out commands and faults over virtual time.
-    fn lay_plan(&mut self) {
-        let start = self.now_ms;
-        let length = self.plan.commands as u64 * PACE_MS;
-        for _ in 0..self.plan.commands {
-            let at = start + self.dice.below(length);
-            self.at(at, Happening::Act);
+    /// Puts what the plan says into the queue.
+    fn lay_steps(&mut self) {
+        let steps = std::mem::take(&mut self.plan.steps);
+        self.acts_left = steps.iter().filter(|step| step.what == What::Act).count();
+        for step in steps {
+            self.at(self.now_ms + step.at_ms, Happening::Step(step));
         }
-        self.acts_left = self.plan.commands;
-        let split = start + length / 5 + self.dice.below(length / 5);
-        self.at(split, Happening::Partition);
-        self.at(split + length / 3, Happening::Heal);
-        if self.plan.crashes {
-            for _ in 0..=self.dice.below(4) {
-                let (at, device) = (start + self.dice.below(length), self.any_device());
-                self.at(at, Happening::Crash { device });
-            }
-        }
-        if self.plan.restores {
-            let device = self.any_device();
-            let backup = start + self.dice.below(length / 2);
-            self.at(backup, Happening::Backup { device });
-            self.at(backup + length / 4, Happening::Restore { device });
-        }
-        self.lay_plan_of_people(start, length, split);
-    }
-
-    fn any_device(&mut self) -> usize {
-        self.dice.below(self.devices.len() as u64) as usize
     }
 
     fn at(&mut self, time: u64, what: Happening) {
@@ -224,41 +215,53 @@ impl World {
                 if due { self.input(device, Input::Wake) } else { Ok(()) }
             }
             Happening::Sent { device, peer, bytes } => self.input(device, Input::Sent { peer, bytes }),
-            Happening::Act => {
-                self.acts_left -= 1;
-                self.act()
+            Happening::Step(step) => {
+                self.tell(|| format!("step: {:?}", step.what));
+                // Dice of its own: what it does hangs on nothing that other steps do by chance.
+                let dice = std::mem::replace(&mut self.dice, Dice::new(step.seed));
+                let done = self.take_step(step.what);
+                self.dice = dice;
+                done
             }
-            Happening::Partition => {
-                self.coverage.count("partition");
-                let sides: Vec<bool> = (0..self.devices.len()).map(|_| self.dice.chance(500)).collect();
-                self.sides = Some(sides);
-                self.cut_links()
-            }
-            Happening::Heal => {
-                self.sides = None;
-                Ok(())
-            }
-            Happening::Crash { device } => self.crash(device, "crash"),
-            Happening::Restart { device } if self.devices[device].broken => {
-                self.crash(device, "restart after a disk fault")
-            }
-            Happening::Restart { .. } => Ok(()),
+            Happening::Restart { device } => self.crash(device, "restart after a disk fault"),
             Happening::SyncOn { device } => self.switch_sync_on(device),
             Happening::Start { device } => self.start(device),
-            Happening::Backup { device } => {
-                let disk = &mut self.devices[device].disk;
-                disk.backup = disk.record.clone().map(|record| (disk.log.durable_runs(), record));
-                Ok(())
-            }
-            Happening::Restore { device } => self.restore(device),
-            Happening::Join { device } => self.join_late(device),
-            Happening::Appoint => self.appoint(),
-            Happening::CrossRemovals => self.cross_removals(),
-            Happening::Cheat => {
-                self.cheat();
-                Ok(())
-            }
             Happening::Redial => self.redial(),
+        }
+    }
+
+    fn take_step(&mut self, what: What) -> Result<(), String> {
+        match what {
+            What::Act => {
+                self.acts_left -= 1;
+                return self.act();
+            }
+            What::Partition => {
+                self.coverage.count("partition");
+                self.sides = Some((0..self.devices.len()).map(|_| self.dice.chance(500)).collect());
+                return self.cut_links();
+            }
+            What::Heal => self.sides = None,
+            What::Crash(device) => return self.crash(device, "crash"),
+            What::Backup(device) => self.devices[device].back_up(),
+            What::Restore(device) => return self.restore(device),
+            What::Join(device) => return self.join_late(device),
+            What::Appoint => return self.appoint(),
+            What::CrossRemovals => return self.cross_removals(),
+            What::Cheat => self.cheat(),
+            What::FillDisk(device) => self.fill_disk(device, true),
+            What::FreeDisk(device) => self.fill_disk(device, false),
+            What::SetClock(device, error) => self.set_clock(device, error),
+        }
+        Ok(())
+    }
+
+    /// A clock shows another time from now on. Timers go on: they hang on a clock that never jumps.
+    fn set_clock(&mut self, device: usize, error_ms: i64) {
+        let before = std::mem::replace(&mut self.devices[device].clock_error_ms, error_ms);
+        self.coverage.count(if error_ms < before { "clock jumped back" } else { "clock jumped ahead" });
+        if error_ms.unsigned_abs() > 1 << 42 {
+            self.coverage.count("clock far off");
         }
     }
 
@@ -297,7 +300,8 @@ impl World {
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
             Output::Disconnect { peer, reason } => {
                 let Some(other) = self.device(peer) else { return Ok(()) };
-                if self.is_cheating(other) || self.is_cheating(device) {
+                self.tell(|| format!("device {device} disconnects {other}: {reason}"));
+                if self.breaks_rules(other) || self.breaks_rules(device) {
                     self.coverage.count("cheat disconnected");
                 } else if [device, other].iter().all(|device| self.devices[*device].disk.record.is_some()) {
                     return Err(format!("device {device} disconnected an honest peer: {reason}"));
@@ -350,6 +354,7 @@ impl World {
             }
             Err(refusal) => {
                 self.coverage.count("command refused");
+                self.tell(|| format!("device {device} is refused: {refusal}"));
                 if let Refusal::Role(words) = refusal {
                     self.coverage.count(people::refused(&words));
                 }
@@ -375,7 +380,9 @@ impl World {
         }
         let bytes = frame.len();
         if let Some((to, link)) = self.device(peer).and_then(|to| Some((to, self.link(from, to)?))) {
-            self.travel(from, to, link, frame);
+            for frame in self.lie(from, to, link, frame) {
+                self.travel(from, to, link, frame);
+            }
         }
         self.at(self.now_ms + 1, Happening::Sent { device: from, peer, bytes });
         Ok(())
@@ -418,6 +425,7 @@ impl World {
             return Ok(());
         }
         self.coverage.count(how);
+        self.tell(|| format!("device {device}: {how}"));
         self.devices[device].crash();
         for other in 0..self.devices.len() {
             self.cut(device, other)?;
@@ -431,6 +439,7 @@ impl World {
         if self.devices[device].replica.is_some() {
             return Ok(());
         }
+        self.tell(|| format!("device {device} starts"));
         let started = self.devices[device].start(&mut self.dice);
         started.map_err(|error| format!("device {device} did not start: {error}"))?;
         self.drain(device)
@@ -478,6 +487,7 @@ impl World {
             return Ok(());
         }
         self.coverage.count("link cut");
+        self.tell(|| format!("link between {a} and {b} cut"));
         for (device, other) in [(a, b), (b, a)] {
             let peer = self.devices[other].id();
             self.input(device, Input::PeerDown { peer })?;
@@ -523,6 +533,7 @@ impl World {
         self.next_link += 1;
         self.links.insert((a, b), self.next_link);
         self.coverage.count("link opened");
+        self.tell(|| format!("link between {a} and {b} opened"));
         for (device, other) in [(a, b), (b, a)] {
             let peer = self.devices[other].id();
             self.input(device, Input::PeerUp { peer })?;
@@ -545,6 +556,7 @@ impl World {
         let Some(workspace) = self.workspace else { return Ok(()) };
         let (command, name) = actions::command(&mut self.dice, workspace, state);
         self.coverage.count(name);
+        self.tell(|| format!("device {device}: {name}"));
         self.command(device, command).map(drop)
     }
 
@@ -567,10 +579,10 @@ impl World {
     /// The end of all faults.
     fn heal(&mut self) -> Result<(), String> {
         (self.sides, self.apart) = (None, None);
-        self.queue.retain(|_, what| {
-            let fault = matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Cheat);
-            !fault && !matches!(what, Happening::Restore { .. } | Happening::CrossRemovals)
-        });
+        self.queue.retain(|_, what| !matches!(what, Happening::Step(step) if step.what.is_fault()));
+        for device in 0..self.devices.len() {
+            self.devices[device].disk.is_full = false;
+        }
         for device in 0..self.devices.len() {
             if self.devices[device].broken {
                 self.crash(device, "restart after a disk fault")?;

@@ -152,7 +152,7 @@ impl World {
     fn waits_for_what_is_lost(&self, device: usize, chain: ChainNo) -> bool {
         let Some(logs) = self.logs_of(device) else { return false };
         let author = logs.chain(chain).and_then(|chain| self.device(chain.origin.device));
-        if author.is_none() || author != self.restored || self.plan.byzantine.is_none() {
+        if author.is_none() || author != self.restored || !self.has_dishonest() {
             return false;
         }
         let is_held =
@@ -196,7 +196,7 @@ impl World {
             let roster = replica.workspace(workspace).ok_or("no state")?.roster();
             let says_so =
                 replica.is_refused(workspace) || roster.former.contains_key(&device.identity.person);
-            if !says_so && self.plan.byzantine.is_none() {
+            if !says_so && !self.has_dishonest() {
                 return Err(format!("device {number} was never in, and does not say so"));
             }
             self.coverage.count("joining undone at the end");

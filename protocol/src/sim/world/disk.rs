@@ -27,6 +27,12 @@ impl World {
         match moment {
             0 => return self.crash(device, "crash before a write"),
             1 => self.devices[device].disk.log.tear(keep),
+            // Part of the batch may still find room.
+            _ if self.devices[device].disk.is_full => {
+                self.devices[device].disk.log.tear(keep);
+                self.coverage.count("write on a full disk");
+                self.break_down(device);
+            }
             _ if self.acting && self.plan.disk_faults > 0 && self.dice.chance(danger / 2) => {
                 self.devices[device].disk.log.tear(keep);
                 self.break_down(device);
@@ -48,6 +54,13 @@ impl World {
             }
             (_, Err(error)) => Err(format!("device {device}: {error}")),
         }
+    }
+
+    /// There is no room on a disk, or some again. Whoever started on a full one goes on once it is noticed:
+    /// what could not be saved was refused, and the device started anew.
+    pub(super) fn fill_disk(&mut self, device: usize, full: bool) {
+        self.coverage.count(if full { "disk full" } else { "disk freed" });
+        self.devices[device].disk.is_full = full;
     }
 
     /// The disk failed. Somebody notices before long and starts the device again.
