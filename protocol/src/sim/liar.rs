@@ -45,7 +45,7 @@ pub(super) struct Liar {
 
 impl Liar {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed ^ 0x011A_12);
+        let mut dice = Dice::new(seed ^ 0x0011_1A12);
         Self { favour: dice.roll(), dice, announced: BTreeMap::new() }
     }
 

@@ -43,6 +43,9 @@ pub struct Plan {
     pub people: bool,
     /// Whether the third device is a second one of the second person.
     pub second_device: bool,
+    /// Whether everybody has a private workspace. Then the second device of a person is taken in with a link
+    /// code or comes with the phrase; otherwise it takes a ticket.
+    pub private: bool,
     /// The device that joins during the schedule, if one does.
     pub late: Option<usize>,
     /// The device whose person signs what nobody should, if one does: always the last.
@@ -130,6 +133,7 @@ impl Plan {
             skew_ms: if dice.chance(300) { 600_000 } else { 50 },
             people: social.chance(500),
             second_device: social.chance(300),
+            private: social.chance(400),
             late: social.chance(300).then_some(last_honest),
             byzantine: byzantine.then_some(replicas - 1),
             liar: liar.then_some(replicas - 1),

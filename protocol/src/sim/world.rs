@@ -1,8 +1,6 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{
-    Coverage, EPOCH_MS, Plan, Report, Step, What, actions, byzantine::Cheat, device::Device, liar::Liar,
-};
+use super::{Coverage, EPOCH_MS, Plan, Report, Step, byzantine::Cheat, device::Device, liar::Liar};
 use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
@@ -11,7 +9,7 @@ use crate::{
     ticket::Ticket,
     time::Now,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod byzantine;
 mod check;
@@ -19,8 +17,11 @@ mod disk;
 mod founding;
 mod oracle;
 mod people;
+mod private;
 mod reference;
 mod secrets;
+mod steps;
+mod texts;
 
 /// Time after healing in which everything must have settled: some rounds of digests.
 const SETTLE_MS: u64 = 60_000;
@@ -32,7 +33,7 @@ const HEAL_MS: u64 = 5_000;
 #[derive(Debug, Clone)]
 enum Happening {
     Deliver { from: usize, to: usize, link: u64, frame: Vec<u8> },
-    Persist { device: usize, life: u64, batch: BatchId, runs: Batch },
+    Persist { device: usize, workspace: WorkspaceId, life: u64, batch: BatchId, runs: Batch },
     Wake { device: usize, life: u64 },
     Sent { device: usize, peer: DeviceId, bytes: usize },
     Step(Step),
@@ -69,6 +70,8 @@ pub struct World {
     apart: Option<(usize, usize)>,
     /// The device that was restored from a backup.
     restored: Option<usize>,
+    /// The devices that took the workspace off.
+    forgot: BTreeSet<usize>,
     /// The member that cheats, once it does.
     cheat: Option<Cheat>,
     /// What the device that lies knows, if there is one.
@@ -103,6 +106,7 @@ impl World {
             tickets: Vec::new(),
             apart: None,
             restored: None,
+            forgot: BTreeSet::new(),
             cheat: None,
             liar: plan.liar.map(|_| Liar::new(plan.seed)),
             plan,
@@ -173,15 +177,6 @@ impl World {
         Ok(self.replies.remove(&request))
     }
 
-    /// Puts what the plan says into the queue.
-    fn lay_steps(&mut self) {
-        let steps = std::mem::take(&mut self.plan.steps);
-        self.acts_left = steps.iter().filter(|step| step.what == What::Act).count();
-        for step in steps {
-            self.at(self.now_ms + step.at_ms, Happening::Step(step));
-        }
-    }
-
     fn at(&mut self, time: u64, what: Happening) {
         self.sequence += 1;
         self.queue.insert((time, self.sequence), what);
@@ -208,7 +203,9 @@ impl World {
     fn happen(&mut self, what: Happening) -> Result<(), String> {
         match what {
             Happening::Deliver { from, to, link, frame } => self.deliver(from, to, link, frame),
-            Happening::Persist { device, life, batch, runs } => self.persist(device, life, batch, &runs),
+            Happening::Persist { device, workspace, life, batch, runs } => {
+                self.persist((device, workspace), life, batch, &runs)
+            }
             Happening::Wake { device, life } => {
                 let due = self.devices[device].life == life
                     && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
@@ -227,41 +224,6 @@ impl World {
             Happening::SyncOn { device } => self.switch_sync_on(device),
             Happening::Start { device } => self.start(device),
             Happening::Redial => self.redial(),
-        }
-    }
-
-    fn take_step(&mut self, what: What) -> Result<(), String> {
-        match what {
-            What::Act => {
-                self.acts_left -= 1;
-                return self.act();
-            }
-            What::Partition => {
-                self.coverage.count("partition");
-                self.sides = Some((0..self.devices.len()).map(|_| self.dice.chance(500)).collect());
-                return self.cut_links();
-            }
-            What::Heal => self.sides = None,
-            What::Crash(device) => return self.crash(device, "crash"),
-            What::Backup(device) => self.devices[device].back_up(),
-            What::Restore(device) => return self.restore(device),
-            What::Join(device) => return self.join_late(device),
-            What::Appoint => return self.appoint(),
-            What::CrossRemovals => return self.cross_removals(),
-            What::Cheat => self.cheat(),
-            What::FillDisk(device) => self.fill_disk(device, true),
-            What::FreeDisk(device) => self.fill_disk(device, false),
-            What::SetClock(device, error) => self.set_clock(device, error),
-        }
-        Ok(())
-    }
-
-    /// A clock shows another time from now on. Timers go on: they hang on a clock that never jumps.
-    fn set_clock(&mut self, device: usize, error_ms: i64) {
-        let before = std::mem::replace(&mut self.devices[device].clock_error_ms, error_ms);
-        self.coverage.count(if error_ms < before { "clock jumped back" } else { "clock jumped ahead" });
-        if error_ms.unsigned_abs() > 1 << 42 {
-            self.coverage.count("clock far off");
         }
     }
 
@@ -289,13 +251,19 @@ impl World {
     fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
         self.note(device, &output);
         match output {
-            Output::Remember(record) => self.devices[device].disk.record = Some(record),
-            Output::Persist { id, batch, .. } => {
-                self.check_written(device, &batch)?;
+            Output::Remember(record) => {
+                self.check_remembered(device, &record)?;
+                let disk = self.devices[device].disk_of(record.id);
+                disk.record = Some(record);
+            }
+            Output::Become(identity) => self.become_device(device, *identity),
+            Output::Forget(workspace) => self.forgotten(device, workspace),
+            Output::Persist { workspace, id, batch } => {
+                self.check_written((device, workspace), &batch)?;
                 let at = (self.now_ms + 1 + self.dice.below(5)).max(self.devices[device].disk_busy_until);
                 let life = self.devices[device].life;
                 self.devices[device].disk_busy_until = at;
-                self.at(at, Happening::Persist { device, life, batch: id, runs: batch });
+                self.at(at, Happening::Persist { device, workspace, life, batch: id, runs: batch });
             }
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
             Output::Disconnect { peer, reason } => {
@@ -336,8 +304,8 @@ impl World {
             Output::Event(Event::ReadOnly { reason }) => {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
-            // Nobody is linked here, and nothing forgotten.
-            Output::Event(_) | Output::Become(_) | Output::Dial { .. } | Output::Forget(_) => {}
+            // Everybody who can be reached is dialled anyhow.
+            Output::Event(_) | Output::Dial { .. } => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
         Ok(())
@@ -447,18 +415,17 @@ impl World {
 
     /// The device comes back as it was at its backup.
     fn restore(&mut self, device: usize) -> Result<(), String> {
-        let Some((runs, record)) = self.devices[device].disk.backup.take() else { return Ok(()) };
+        if self.devices[device].disk.backup.is_none() {
+            return Ok(());
+        }
         self.coverage.count("restored from a backup");
+        self.tell(|| format!("device {device} is restored from its backup"));
         self.restored = Some(device);
         self.devices[device].crash();
         for other in 0..self.devices.len() {
             self.cut(device, other)?;
         }
-        let disk = &mut self.devices[device].disk;
-        disk.log.restore(runs).map_err(|error| error.to_string())?;
-        let doubtful = self.plan.marker.then_some(record.origin.incarnation);
-        (disk.record, disk.pages) = (Some(record), None);
-        self.devices[device].doubtful = doubtful;
+        self.devices[device].go_back(self.plan.marker).map_err(|error| error.to_string())?;
         self.forget_what_only_it_had(device);
         self.start(device)
     }
@@ -541,25 +508,6 @@ impl World {
         Ok(())
     }
 
-    fn act(&mut self) -> Result<(), String> {
-        let device = self.actor();
-        self.maybe_fail_read(device);
-        if self.plan.people && self.dice.chance(100) {
-            return self.act_on_people(device);
-        }
-        let Some(state) =
-            self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
-        else {
-            self.coverage.count("command while off");
-            return Ok(());
-        };
-        let Some(workspace) = self.workspace else { return Ok(()) };
-        let (command, name) = actions::command(&mut self.dice, workspace, state);
-        self.coverage.count(name);
-        self.tell(|| format!("device {device}: {name}"));
-        self.command(device, command).map(drop)
-    }
-
     fn command(&mut self, device: usize, command: Command) -> Result<RequestId, String> {
         self.next_request += 1;
         let request = self.next_request;
@@ -574,36 +522,5 @@ impl World {
             }
         }
         Ok(request)
-    }
-
-    /// The end of all faults.
-    fn heal(&mut self) -> Result<(), String> {
-        (self.sides, self.apart) = (None, None);
-        self.queue.retain(|_, what| !matches!(what, Happening::Step(step) if step.what.is_fault()));
-        for device in 0..self.devices.len() {
-            self.devices[device].disk.is_full = false;
-        }
-        for device in 0..self.devices.len() {
-            if self.devices[device].broken {
-                self.crash(device, "restart after a disk fault")?;
-            } else if self.devices[device].replica.is_none() {
-                self.at(self.now_ms, Happening::Start { device });
-            }
-            self.at(self.now_ms + HEAL_MS, Happening::SyncOn { device });
-        }
-        Ok(())
-    }
-
-    /// A device that a late fault keeps from it right now is asked again.
-    fn switch_sync_on(&mut self, device: usize) -> Result<(), String> {
-        let is_off = |device: &Device| device.disk.record.as_ref().is_some_and(|record| !record.auto_sync);
-        let Some(workspace) = self.workspace.filter(|_| is_off(&self.devices[device])) else { return Ok(()) };
-        if self.devices[device].replica.is_some() {
-            self.command(device, Command::SetAutoSync { workspace, on: true })?;
-        }
-        if is_off(&self.devices[device]) {
-            self.at(self.now_ms + REDIAL_MS, Happening::SyncOn { device });
-        }
-        Ok(())
     }
 }

@@ -36,7 +36,7 @@ impl World {
         if self.is_cheating(device) { 0 } else { device }
     }
 
-    fn person(&self, device: usize) -> PersonId {
+    pub(super) fn person(&self, device: usize) -> PersonId {
         self.devices[device].identity.person
     }
 
@@ -103,6 +103,9 @@ impl World {
             self.join_at(self.now_ms + 500, device);
             return Ok(());
         }
+        if self.is_taken_in(device) && self.person(device) != self.person(1) {
+            return self.ask_in(device);
+        }
         let newest = self.tickets.last().filter(|_| self.dice.chance(600)).cloned();
         let Some(ticket) = newest.or_else(|| self.dice.pick(&self.tickets).cloned()) else { return Ok(()) };
         let inviter = (0..self.devices.len()).find(|device| self.person(*device) == ticket.inviter);
@@ -117,7 +120,7 @@ impl World {
         self.command(device, Command::Join { ticket, person_name: format!("Person {device}") }).map(drop)
     }
 
-    fn join_at(&mut self, at: u64, device: usize) {
+    pub(super) fn join_at(&mut self, at: u64, device: usize) {
         let step = Step { at_ms: 0, what: What::Join(device), seed: self.dice.roll() };
         self.at(at, Happening::Step(step));
     }
