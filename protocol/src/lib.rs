@@ -19,6 +19,7 @@ pub mod limits;
 pub mod time;
 pub mod codec;
 pub mod crypto;
+mod memo;
 pub mod log;
 pub mod value;
 pub mod model;

@@ -77,6 +77,7 @@ fn reader_of(logs: &dyn Logs, workspace: WorkspaceId) -> &dyn LogReader {
 
 /// A batch on its way to the disk.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct InFlight {
     workspace: WorkspaceId,
     /// How far it brings which chains. None, if the workspace was forgotten meanwhile: it may be here anew
@@ -89,8 +90,9 @@ struct InFlight {
     part_of: Option<RequestId>,
 }
 
-/// See the module.
+/// See the module. There is one of each device: only a model check goes on from the same state twice.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Replica {
     identity: Identity,
     rng: ChaCha20Rng,

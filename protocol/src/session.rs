@@ -97,6 +97,7 @@ const UNSHARED: &str = "a message about a workspace that was not authenticated";
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Session {
     us: DeviceId,
     peer: DeviceId,

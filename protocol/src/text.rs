@@ -18,6 +18,8 @@
 //! the same board, or fill in the same template, do not write it twice.
 
 mod diff;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) mod naive;
 mod render;
 mod splice;
 #[cfg(test)]

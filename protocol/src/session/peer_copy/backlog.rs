@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Backlog {
     lagging: BTreeSet<ChainNo>,
     /// The next runs of the first of them.
@@ -28,6 +29,7 @@ pub(super) struct Backlog {
 
 /// A run read ahead.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(crate) struct Ahead {
     pub run: Run,
     pub last: u64,
