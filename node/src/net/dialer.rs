@@ -267,6 +267,19 @@ impl Dialer {
         }
     }
 
+    /// A relay is connected: whoever is reached through it is dialled now.
+    pub fn relay_up(&mut self, relay: DeviceId, now: Instant) {
+        let through = |known: &Multiaddr| address::relay(known).is_some_and(|(through, _)| through == relay);
+        for dial in self.targets.values_mut() {
+            if matches!(dial.stage, Stage::Waiting(_))
+                && dial.aside_until.is_none()
+                && dial.known.iter().any(through)
+            {
+                dial.stage = Stage::Waiting(now);
+            }
+        }
+    }
+
     /// The next dial that is due, if there is one. It counts as under way from then on.
     pub fn poll(&mut self, now: Instant) -> Option<(Target, Vec<Multiaddr>)> {
         if self.dialling() >= DIALS {
