@@ -299,8 +299,8 @@ impl Network {
 
     fn on_up(&mut self, peer: DeviceId, address: Multiaddr, dialled: bool, route: Route) {
         let now = Instant::now();
-        self.dialer.connected(peer, now);
         let path = address::path(&address);
+        self.dialer.connected(peer, path, now);
         let session = Session { path, address: address.clone(), dialled, since: now, trusted: false };
         self.sessions.insert(peer, session);
         self.status_changed = true;
