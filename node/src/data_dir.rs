@@ -20,7 +20,7 @@
 
 pub mod marker;
 
-use crate::{control, limits};
+use crate::{control, limits, store::disk};
 use marker::Markers;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -52,7 +52,7 @@ pub enum DataDirError {
         holder: String,
     },
     /// The disk or its permissions.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {}", path.display(), disk::trouble(source))]
     Io {
         /// What was tried, as in "writing".
         doing: &'static str,
