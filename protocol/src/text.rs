@@ -31,11 +31,9 @@ use crate::{
     model::{EntityKey, Field, Kind},
     value::Value,
 };
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use render::Rendered;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
-use smol_str::SmolStr;
 use std::{
     borrow::Cow,
     collections::BTreeSet,
@@ -47,8 +45,7 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Run {
     anchor: Anchor,
-    /// A letter or two as a rule: those take no memory of their own.
-    text: SmolStr,
+    text: Box<str>,
     /// Whether an operation with an effect inserted it.
     shown: bool,
 }
@@ -188,12 +185,12 @@ pub fn merge(base: &str, theirs: &str, mine: &str) -> String {
 pub(crate) struct Edits {
     /// By first element. There is one of an id, unless its author made two operations of one
     /// [`OpId`]; then the lowest counts, for everybody.
-    runs: OrdMap<ElementId, SmallVec<[Run; 1]>>,
+    runs: OrdMap<ElementId, Vec<Run>>,
     /// Of first texts that operations with an effect inserted: these.
     firsts: OrdMap<ElementId, BTreeSet<OpId>>,
     erasures: OrdMap<OpId, Erasure>,
     /// Erasures that an operation with an effect took back, known or not.
-    restored: OrdSet<OpId>,
+    restored: OrdMap<OpId, ()>,
     #[serde(skip)]
     rendered: OnceLock<Arc<Rendered>>,
 }
@@ -217,7 +214,7 @@ impl Edits {
             match splice {
                 Splice::First { text } | Splice::Insert { text, .. } if text.is_empty() => {}
                 Splice::First { text } => {
-                    let run = Run { anchor: Anchor::START, text: SmolStr::new(text), shown };
+                    let run = Run { anchor: Anchor::START, text: text.clone(), shown };
                     let first = ElementId { op: splice::first_op(key, field, text), offset: 0 };
                     self.insert(first, run);
                     if shown {
@@ -225,7 +222,7 @@ impl Edits {
                     }
                 }
                 Splice::Insert { anchor, text } => {
-                    let run = Run { anchor: *anchor, text: SmolStr::new(text), shown };
+                    let run = Run { anchor: *anchor, text: text.clone(), shown };
                     self.insert(ElementId { op, offset }, run);
                     offset += text.chars().count() as u32;
                 }
@@ -233,7 +230,7 @@ impl Edits {
                     let range = from.offset..from.offset.saturating_add(*count);
                     self.erasures.entry(op).or_default().ranges.push((from.op, range));
                 }
-                Splice::Restore { op } if shown => _ = self.restored.insert(*op),
+                Splice::Restore { op } if shown => _ = self.restored.insert(*op, ()),
                 Splice::Erase { .. } | Splice::Restore { .. } => {}
             }
         }
@@ -266,7 +263,7 @@ impl Edits {
 
     /// Erasures that stand, with their operations.
     fn standing(&self) -> impl Iterator<Item = (&OpId, &Erasure)> {
-        self.erasures.iter().filter(|(op, _)| !self.restored.contains(*op))
+        self.erasures.iter().filter(|(op, _)| !self.restored.contains_key(*op))
     }
 
     fn revert(
@@ -317,7 +314,7 @@ impl Edits {
 
 /// The elements that an erasure hit which was taken back, to be erased again.
 fn erased_again(text: &Edits, op: OpId, splices: &mut Vec<Splice>) {
-    let Some(erasure) = text.erasures.get(&op).filter(|_| text.restored.contains(&op)) else { return };
+    let Some(erasure) = text.erasures.get(&op).filter(|_| text.restored.contains_key(&op)) else { return };
     for (of, range) in &erasure.ranges {
         let from = ElementId { op: *of, offset: range.start };
         splices.extend(text.rendered().visible_in(from, range.end - range.start));

@@ -1,8 +1,10 @@
 //! What the end-to-end tests share: real `velo` processes, each with a home of its own, and
 //! [`lan`]: hosts in network namespaces on a bridge.
 
+pub mod control;
 pub mod device;
 pub mod lan;
+pub mod life;
 pub mod skip;
 
 use std::path::PathBuf;
