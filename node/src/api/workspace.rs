@@ -8,7 +8,7 @@ use super::{
     scope::{self, Scope},
 };
 use crate::{
-    data_dir,
+    data_dir::{self, checked},
     handle::{NodeError, NodeEvent, NodeHandle},
 };
 use clap::{Args, Subcommand};
@@ -37,14 +37,17 @@ impl Introduction {
     /// What was noted in a data directory, if anything was.
     pub fn read(data_dir: &Path) -> Result<Option<Self>, ApiError> {
         let path = data_dir.join(PERSON_FILE);
-        let damaged = |error| {
+        let damaged = |reason: String| {
             ApiError::Failed(format!(
-                "{} is damaged ({error}): delete it and run `velo init`",
+                "{} is damaged ({reason}): delete it and run `velo init`",
                 path.display()
             ))
         };
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+            Ok(bytes) => {
+                let text = checked::without_sum(&bytes).ok_or_else(|| damaged(checked::WRONG.to_owned()))?;
+                serde_json::from_slice(text).map(Some).map_err(|error| damaged(error.to_string()))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ApiError::Failed(format!("reading {}: {error}", path.display()))),
         }
@@ -54,7 +57,7 @@ impl Introduction {
     pub fn write(&self, data_dir: &Path) -> Result<(), ApiError> {
         data_dir::create_private_dir(data_dir).map_err(|error| ApiError::Failed(error.to_string()))?;
         let text = serde_json::to_vec(self).map_err(|error| ApiError::Failed(error.to_string()))?;
-        data_dir::write_durably(&data_dir.join(PERSON_FILE), &text)
+        data_dir::write_durably(&data_dir.join(PERSON_FILE), &checked::with_sum(&text))
             .map_err(|error| ApiError::Failed(error.to_string()))
     }
 

@@ -3,7 +3,7 @@
 //! The order of the fields is the order in which they are asked about a connection: who is blocked
 //! and how many are allowed comes before anything that costs more.
 
-use super::{NetError, session};
+use super::{NetError, crowd, session};
 use libp2p::{
     Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
     identity::Keypair,
@@ -42,6 +42,7 @@ const MDNS_TTL: Duration = Duration::from_mins(1);
 pub struct Behaviour {
     /// Peers that broke the framing, for a while.
     pub blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    crowd: crowd::Behaviour,
     limits: connection_limits::Behaviour,
     /// Off until there is an address to announce: the first answer would be empty.
     pub mdns: Toggle<mdns::tokio::Behaviour>,
@@ -90,6 +91,7 @@ fn behaviour(keypair: &Keypair, own: DeviceId) -> Behaviour {
         .with_cache_size(0);
     Behaviour {
         blocked: allow_block_list::Behaviour::default(),
+        crowd: crowd::Behaviour::new(PENDING as usize / 2, INCOMING as usize / 2),
         limits: connection_limits::Behaviour::new(limits),
         mdns: None.into(),
         identify: identify::Behaviour::new(identify),

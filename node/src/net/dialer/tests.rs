@@ -180,7 +180,7 @@ fn what_strangers_announce_is_bounded_and_gives_way() {
     while bench.dialer.poll(bench.now + COURTESY * 2).is_some() {
         dials += 1;
     }
-    assert_eq!(dials, DIALS);
+    assert_eq!(dials, STRANGERS + 1, "and the one that is wanted");
     assert_eq!(bench.dialer.next_wake(), None);
 }
 
@@ -295,4 +295,22 @@ fn when_discovery_starts_anew_only_what_was_announced_is_forgotten() {
     assert_eq!(bench.next().2, vec![lan(2)]);
     bench.dialer.disconnected(device(7), "cut", bench.now);
     assert!(!bench.knows(&Target::Peer(device(7))), "nothing says where it is");
+}
+
+#[test]
+fn announced_strangers_leave_dials_for_those_who_are_kept() {
+    let mut bench = Bench::new();
+    for n in 6..=100 {
+        bench.dialer.discovered(device(n), &[lan(1)], bench.now);
+    }
+    bench.pass(Duration::from_secs(1));
+    let dialled = std::iter::from_fn(|| bench.dialer.poll(bench.now)).count();
+    assert_eq!(dialled, STRANGERS);
+    bench.dialer.remembered(device(200), &[lan(2)], bench.now);
+    bench.pass(COURTESY * 2);
+    assert_eq!(bench.dialer.poll(bench.now).unwrap().0, Target::Peer(device(200)));
+    assert_eq!(bench.dialer.next_wake(), None, "nobody else's turn");
+    bench.fail(device(6));
+    bench.pass(COURTESY * 2);
+    assert!(bench.dialer.poll(bench.now).is_some(), "the next stranger");
 }
