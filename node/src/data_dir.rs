@@ -5,7 +5,7 @@
 //!   lock                 held by the one process that has the directory open; says which
 //!   keys/                mode 0700; see `keystore`
 //!   workspaces/<id>/
-//!     record.json        what a device must remember besides the log
+//!     record.json        what a device must remember besides the log; see `checked`
 //!     log/               the truth; see `store`
 //!     state/             rebuilt from the log when it is lost
 //!   workspaces/forgotten-<id>   on its way out
@@ -18,9 +18,10 @@
 //! One thing lies elsewhere on purpose: the [`marker`], which notices that this directory was
 //! restored from a backup or copied.
 
+pub(crate) mod checked;
 pub mod marker;
 
-use crate::{control, limits};
+use crate::{control, limits, store::disk};
 use marker::Markers;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -52,7 +53,7 @@ pub enum DataDirError {
         holder: String,
     },
     /// The disk or its permissions.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {}", path.display(), disk::trouble(source))]
     Io {
         /// What was tried, as in "writing".
         doing: &'static str,
@@ -193,7 +194,7 @@ impl DataDir {
         let path = folder.join("record.json");
         let text = serde_json::to_vec_pretty(record)
             .map_err(|error| DataDirError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        write_durably(&path, &text)?;
+        write_durably(&path, &checked::with_sum(&text))?;
         sync_dir(&self.workspaces())
     }
 
@@ -270,8 +271,9 @@ impl DataDir {
             }
             Err(error) => return Err(failed("reading", &path)(error)),
         };
+        let text = checked::without_sum(&bytes).ok_or_else(|| damaged(checked::WRONG.to_owned()))?;
         let record: WorkspaceRecord =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+            serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
         if record.id != id {
             return Err(damaged("it is that of another workspace".to_owned()));
         }

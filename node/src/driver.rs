@@ -83,8 +83,6 @@ struct Driver {
     /// Batches handed to the committer, by workspace, and their bytes in all.
     in_flight: BTreeMap<WorkspaceId, BTreeSet<BatchId>>,
     in_flight_bytes: usize,
-    /// Why nothing more is written.
-    failed: Option<String>,
     /// Inputs that outputs gave rise to.
     next_inputs: VecDeque<Input>,
 
@@ -276,7 +274,7 @@ impl Driver {
     }
 
     fn persist(&mut self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
-        if let Some(reason) = self.failed.clone() {
+        if let Some(reason) = self.shared.failed.get().cloned() {
             self.next_inputs.push_back(Input::PersistFailed { batch: id, reason });
             return;
         }
@@ -299,7 +297,6 @@ impl Driver {
     fn take_committed(&mut self, committed: Committed) {
         let Committed { workspace, batches, bytes, result } = committed;
         self.in_flight.entry(workspace).or_default().retain(|batch| !batches.contains(batch));
-        self.tell_in_flight();
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         match result {
             Ok(()) => {
@@ -318,6 +315,8 @@ impl Driver {
                 }
             }
         }
+        // Not before it is known whether they were saved.
+        self.tell_in_flight();
     }
 
     /// The committer's thread is no more: what it was given will not be told.
@@ -332,9 +331,8 @@ impl Driver {
     }
 
     fn fail(&mut self, reason: &str) {
-        if self.failed.is_none() {
+        if self.shared.failed.set(reason.to_owned()).is_ok() {
             tracing::error!(reason, "saving failed; nothing more is written until the next start");
-            self.failed = Some(reason.to_owned());
             // If the disk is full, this makes room for the next start.
             self.dir.release_ballast();
         }
@@ -446,7 +444,7 @@ impl Driver {
     }
 
     fn next_save_ms(&self) -> Option<u64> {
-        if self.failed.is_some() {
+        if self.shared.failed.get().is_some() {
             return None;
         }
         // One that waits for a commit is looked at again when the commit is done.
@@ -467,7 +465,7 @@ impl Driver {
     /// Has the state's pages written, unless something of the workspace is not durable: the state
     /// must never be ahead of the log.
     fn save(&mut self, workspace: WorkspaceId) {
-        if self.failed.is_some() || self.is_in_flight(workspace) {
+        if self.shared.failed.get().is_some() || self.is_in_flight(workspace) {
             return;
         }
         let Some(state) = self.replica.workspace_mut(workspace) else { return };

@@ -29,7 +29,10 @@ use crate::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -271,6 +274,8 @@ pub(crate) struct Shared {
     pub published: RwLock<Published>,
     /// Batches on their way to the disk.
     pub in_flight: AtomicUsize,
+    /// Why nothing more is written.
+    pub failed: OnceLock<String>,
     pub net: Option<NetHandle>,
     pub runtime: tokio::runtime::Handle,
 }
@@ -441,6 +446,16 @@ impl NodeHandle {
     /// A new random id, for an entity about to be created. Ids are ordered by time.
     pub fn new_entity_id(&self) -> EntityId {
         EntityId::new(wall_ms(), random_or_stop())
+    }
+
+    /// Whether everything that this device shows by now is saved: `Ok(false)` while some of it is on its way
+    /// to the disk, and `Err` says why it never will be.
+    pub fn is_saved(&self) -> Result<bool, NodeError> {
+        let is_saved = self.shared.in_flight.load(Ordering::Acquire) == 0;
+        match self.shared.failed.get() {
+            Some(reason) => Err(NodeError::Refused(Refusal::ReadOnly(reason.clone()))),
+            None => Ok(is_saved),
+        }
     }
 
     /// Where everything is kept.

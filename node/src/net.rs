@@ -24,6 +24,7 @@
 pub(crate) mod address;
 mod behaviour;
 pub(crate) mod book;
+mod crowd;
 mod dialer;
 mod identity;
 mod reason;

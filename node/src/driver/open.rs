@@ -17,7 +17,7 @@ use crate::{
 use marker::{Marker, Markers};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Arc, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
+    sync::{Arc, OnceLock, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
     thread::JoinHandle,
     time::Duration,
 };
@@ -122,6 +122,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         unopened,
         published: RwLock::new(parts.published()),
         in_flight: AtomicUsize::new(0),
+        failed: OnceLock::new(),
         net: net.clone(),
         runtime: runtime.handle().clone(),
     });
@@ -141,7 +142,6 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         committer_ended: false,
         in_flight: BTreeMap::new(),
         in_flight_bytes: 0,
-        failed: None,
         next_inputs: VecDeque::new(),
         saver: parts.saver,
         saver_thread: parts.saver_thread,

@@ -33,6 +33,9 @@ use velo_protocol::id::DeviceId;
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
 /// network waits. Frames never come near: each connection has its own window.
 const OUTBOX: usize = 1024;
+/// How long announcements are gathered before they are shown: anybody on the LAN can make thousands a
+/// second, and each time every target is looked at.
+const GATHERED: Duration = Duration::from_millis(100);
 /// How long a shutdown waits for goodbyes to be written.
 const FAREWELL: Duration = Duration::from_millis(800);
 
@@ -114,6 +117,8 @@ pub struct Network {
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<(Instant, NetStatus)>,
     status_changed: bool,
+    /// When what was announced since is shown.
+    status_due: Option<Instant>,
 }
 
 impl Network {
@@ -147,6 +152,7 @@ impl Network {
             commands,
             status,
             status_changed: true,
+            status_due: None,
         };
         network.listen(&config.listen)?;
         network.announce_external();
@@ -182,7 +188,8 @@ impl Network {
 
     async fn step(&mut self) -> Step {
         let unblock = self.blocked.front().map(|(at, _)| *at);
-        let wake = [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock];
+        let wake =
+            [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due];
         let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
@@ -215,7 +222,8 @@ impl Network {
             self.dial(target, addresses);
         }
         self.book.save_if_due(now);
-        if std::mem::take(&mut self.status_changed) {
+        if self.status_due.take_if(|due| *due <= now).is_some() || self.status_changed {
+            (self.status_changed, self.status_due) = (false, None);
             let status = self.current_status(now);
             self.status.send_replace((now, status));
         }

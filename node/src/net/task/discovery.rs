@@ -123,8 +123,8 @@ impl Network {
     }
 
     pub(super) fn on_mdns(&mut self, event: mdns::Event) {
-        self.status_changed = true;
         let now = Instant::now();
+        self.status_due.get_or_insert(now + super::GATHERED);
         match event {
             mdns::Event::Discovered(records) => {
                 for (peer, addresses) in by_device(records) {
