@@ -8,6 +8,7 @@
 //!     record.json        what a device must remember besides the log; see `checked`
 //!     log/               the truth; see `store`
 //!     state/             rebuilt from the log when it is lost
+//!     blobs/             the content of attachments; see `blobs::store`
 //!   workspaces/forgotten-<id>   on its way out
 //!   address-book.json    where peers were reached
 //!   ballast              given up when the disk is full
@@ -118,6 +119,11 @@ pub fn keys(path: &Path) -> PathBuf {
     path.join("keys")
 }
 
+/// The folder of one workspace in the data directory at `path`.
+pub(crate) fn workspace_folder(path: &Path, workspace: WorkspaceId) -> PathBuf {
+    path.join("workspaces").join(workspace.to_string())
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
 ///
 /// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
@@ -174,6 +180,11 @@ impl DataDir {
         self.workspace(workspace).join("state")
     }
 
+    /// The folder of one workspace's attachments.
+    pub fn blobs(&self, workspace: WorkspaceId) -> PathBuf {
+        self.workspace(workspace).join("blobs")
+    }
+
     /// The file of the addresses at which peers were reached.
     pub fn address_book(&self) -> PathBuf {
         self.path.join("address-book.json")
@@ -184,7 +195,7 @@ impl DataDir {
     }
 
     fn workspace(&self, workspace: WorkspaceId) -> PathBuf {
-        self.workspaces().join(workspace.to_string())
+        workspace_folder(&self.path, workspace)
     }
 
     /// Remembers a workspace. Durable when it returns.
@@ -313,7 +324,8 @@ impl DataDir {
     }
 }
 
-fn folder_size(path: &Path) -> u64 {
+/// The bytes of everything in a folder; 0 if it is not there.
+pub(crate) fn folder_size(path: &Path) -> u64 {
     let Ok(items) = fs::read_dir(path) else { return 0 };
     let size = |item: fs::DirEntry| match item.metadata() {
         Ok(meta) if meta.is_dir() => folder_size(&item.path()),
@@ -405,7 +417,14 @@ mod tests {
             founder: true,
         };
         let (id, secret) = (WorkspaceId([n; 32]), SessionSecret([n; 32]));
-        WorkspaceRecord { id, secret, origin, auto_sync: true, way: velo_protocol::replica::Way::Founded }
+        WorkspaceRecord {
+            id,
+            secret,
+            origin,
+            auto_sync: true,
+            fetching: velo_protocol::replica::Fetching::default(),
+            way: velo_protocol::replica::Way::Founded,
+        }
     }
 
     #[test]

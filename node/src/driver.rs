@@ -9,6 +9,7 @@
 //! little happens, and at a fixed distance during a burst. So whoever has the answer to a command
 //! finds its effect in the snapshot.
 
+mod blobs;
 mod committer;
 mod open;
 mod outbox;
@@ -18,6 +19,10 @@ mod saving;
 mod tests;
 
 use crate::{
+    blobs::{
+        courier::{CourierHandle, Job, Turn},
+        store::BlobStore,
+    },
     data_dir::{DataDir, marker::Markers},
     handle::{NodeError, Owner, Request, Shared, wall_ms},
     limits,
@@ -91,6 +96,11 @@ struct Driver {
     saved: mpsc::UnboundedReceiver<Saved>,
     unsaved: BTreeMap<WorkspaceId, Unsaved>,
 
+    courier: CourierHandle,
+    courier_thread: JoinHandle<()>,
+    /// What the courier would ask peers.
+    turns: mpsc::UnboundedReceiver<Turn>,
+
     net: Option<NetHandle>,
     net_events: Option<NetEvents>,
     /// Connected peers of which the network knows that they share a workspace.
@@ -126,6 +136,7 @@ impl Driver {
                     None => self.lose_committer(),
                 },
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
+                Some(turn) = self.turns.recv() => self.take_turn(turn),
                 () = alarm.at(timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
                 event = next_event(&mut self.net_events), if accepts => {
@@ -208,6 +219,7 @@ impl Driver {
                 Output::Event(event) => {
                     if let Event::PeerChanged { peer } = &event {
                         self.trust_if_shared(*peer);
+                        self.tell_courier_of(*peer);
                     }
                     self.note_numbers(&event);
                     self.outbox.event(event);
@@ -250,6 +262,7 @@ impl Driver {
     fn remember(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
         self.dir.remember(record)?;
         let own = record.origin.log_id(record.id);
+        self.keep_blobs_of(record);
         if !self.readers.0.contains_key(&record.id) {
             let stored = Stored::open(&self.dir, &self.markers, record.id)?;
             self.readers.0.insert(record.id, stored.reader.clone());
@@ -261,10 +274,20 @@ impl Driver {
         Ok(())
     }
 
+    /// Its attachments have a place from now on, and are fetched as the person chose.
+    fn keep_blobs_of(&self, record: &WorkspaceRecord) {
+        let (workspace, fetching) = (record.id, record.fetching);
+        let store = self.shared.blobs(workspace);
+        let store = store.unwrap_or_else(|| BlobStore::open(self.dir.blobs(workspace)));
+        self.shared.set_blobs(workspace, store.clone(), fetching);
+        self.courier.tell(Job::Open { workspace, store, fetching });
+    }
+
     /// Closes and deletes what is kept of a workspace. Should that fail, it is there again at the next start.
     fn forget(&mut self, workspace: WorkspaceId) -> Result<(), NodeError> {
         self.readers.0.remove(&workspace);
-        self.shared.remove_reader(workspace);
+        self.shared.remove(workspace);
+        self.courier.tell(Job::Close(workspace));
         self.unsaved.remove(&workspace);
         self.numbering.forget(workspace);
         // The committer first: it hands what is to be saved to the saver.
@@ -420,6 +443,10 @@ impl Driver {
                 metrics::counter!("velo_frame_bytes_in_total").increment(frame.len() as u64);
                 self.input(Input::Received { peer, frame });
             }
+            NetEvent::BlobAsked { peer, id, ask } => self.blob_asked(peer, id, ask),
+            NetEvent::BlobAnswered { peer, ask, answer } => {
+                self.courier.tell(Job::Answered { peer, ask, answer });
+            }
             NetEvent::Sent { peer, bytes } => self.input(Input::Sent { peer, bytes }),
             NetEvent::Listening(address) => self.outbox.listening(address.to_string()),
             NetEvent::DialFailed { address, reason, .. } => tracing::debug!(%address, reason, "dial failed"),
@@ -503,6 +530,10 @@ impl Driver {
         self.publish();
         // The committer first: it hands what is to be saved to the saver.
         self.committer.finish();
+        self.courier.tell(Job::Stop);
+        if self.courier_thread.join().is_err() {
+            tracing::error!("the thread for attachments ended by a panic");
+        }
         drop(self.saver);
         if self.saver_thread.join().is_err() {
             tracing::error!("the saving thread ended by a panic");

@@ -20,6 +20,7 @@
 //! ```
 
 use crate::{
+    blobs::{content::ContentFault, courier::CourierHandle, store::BlobStore},
     data_dir::DataDirError,
     driver,
     keystore::{self, KeyDoor, KeystoreError, Passphrase},
@@ -41,15 +42,17 @@ use velo_protocol::{
     crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Identity, PeerStatus, Refusal, Reply},
+    replica::{Command, Fetching, Identity, PeerStatus, Refusal, Reply},
     store::{LogReader, StoreError},
     workspace::Workspace,
 };
 
+mod attachments;
 mod keys;
 mod status;
 mod stored;
 
+pub use attachments::Space;
 pub use status::{NodeStatus, PeerInfo, PeerLink, WorkspaceStatus};
 pub use stored::StoredEntry;
 
@@ -131,6 +134,14 @@ pub enum NodeError {
         /// Why.
         source: OpenError,
     },
+    /// The content of an attachment.
+    #[error(transparent)]
+    Content(#[from] ContentFault),
+    /// Part of the workspace cannot be read, so nobody knows what it shows.
+    #[error(
+        "part of the workspace cannot be read here yet, and may show what would be dropped: see `velo doctor`"
+    )]
+    Unread,
     /// The network could not be started.
     #[error(transparent)]
     Network(#[from] NetError),
@@ -218,6 +229,11 @@ pub enum NodeEvent {
         /// Why, for people.
         reason: String,
     },
+    /// The content of an attachment has come from a peer, all of it.
+    ContentArrived {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// The node can be reached at one more address.
     Listening {
         /// A libp2p multiaddress.
@@ -234,6 +250,8 @@ pub(crate) struct Published {
     pub peers: Vec<PeerStatus>,
     pub read_only: Option<String>,
     pub readers: BTreeMap<WorkspaceId, FileReader>,
+    pub blobs: BTreeMap<WorkspaceId, BlobStore>,
+    pub fetching: BTreeMap<WorkspaceId, Fetching>,
 }
 
 /// What the driver is asked for.
@@ -271,7 +289,8 @@ pub(crate) struct Shared {
     pub stop: Notify,
     pub events: broadcast::Sender<NodeEvent>,
     pub unopened: Vec<String>,
-    pub published: RwLock<Published>,
+    pub published: Arc<RwLock<Published>>,
+    pub courier: CourierHandle,
     /// Batches on their way to the disk.
     pub in_flight: AtomicUsize,
     /// Why nothing more is written.
@@ -295,8 +314,23 @@ impl Shared {
         self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
     }
 
-    pub fn remove_reader(&self, workspace: WorkspaceId) {
-        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.remove(&workspace);
+    pub fn blobs(&self, workspace: WorkspaceId) -> Option<BlobStore> {
+        self.read().blobs.get(&workspace).cloned()
+    }
+
+    /// The attachments of a workspace, and when they are fetched.
+    pub fn set_blobs(&self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.blobs.insert(workspace, store);
+        published.fetching.insert(workspace, fetching);
+    }
+
+    /// A workspace is here no more.
+    pub fn remove(&self, workspace: WorkspaceId) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.readers.remove(&workspace);
+        published.blobs.remove(&workspace);
+        published.fetching.remove(&workspace);
     }
 
     pub fn addresses(&self) -> Vec<String> {

@@ -23,6 +23,7 @@
 
 pub(crate) mod address;
 mod behaviour;
+mod blob;
 pub(crate) mod book;
 mod crowd;
 mod dialer;
@@ -35,6 +36,7 @@ mod task;
 mod vigil;
 
 pub use address::{AddressError, check_dialable};
+pub use blob::AskId;
 pub use book::BookError;
 pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, RelayStatus, TargetStage, TargetStatus};
@@ -49,7 +51,11 @@ use std::{
 };
 use task::{Command, Delivery, Network};
 use tokio::sync::{mpsc, oneshot, watch};
-use velo_protocol::{crypto::SecretKey, id::DeviceId};
+use velo_protocol::{
+    blob::{Answer, Ask},
+    crypto::SecretKey,
+    id::DeviceId,
+};
 
 /// Events waiting for the driver: enough to keep it busy, and with frames of full size 16 MiB.
 const EVENTS: usize = 64;
@@ -170,6 +176,24 @@ pub enum NetEvent {
         /// Sum of the frames' lengths.
         bytes: usize,
     },
+    /// A peer asks for part of a blob. To be answered with [`NetHandle::answer_blob`].
+    BlobAsked {
+        /// Who, as the transport authenticated it.
+        peer: DeviceId,
+        /// Names the question.
+        id: AskId,
+        /// What.
+        ask: Ask,
+    },
+    /// What came of [`NetHandle::ask_blob`].
+    BlobAnswered {
+        /// Who was asked.
+        peer: DeviceId,
+        /// What.
+        ask: Ask,
+        /// The answer; `None`: there was none.
+        answer: Option<Answer>,
+    },
     /// Nobody could be reached.
     DialFailed {
         /// The address tried, or the first of several.
@@ -281,6 +305,16 @@ impl NetHandle {
     /// interruption and restart. Others are met only while they are announced or dial us.
     pub fn trust(&self, peer: DeviceId) {
         self.command(Command::Trust(peer));
+    }
+
+    /// Asks a peer for part of a blob: see [`NetEvent::BlobAnswered`].
+    pub fn ask_blob(&self, peer: DeviceId, ask: Ask) {
+        self.command(Command::AskBlob { peer, ask });
+    }
+
+    /// Answers a peer: see [`NetEvent::BlobAsked`].
+    pub fn answer_blob(&self, id: AskId, answer: Answer) {
+        self.command(Command::AnswerBlob { id, answer });
     }
 
     /// Dials every peer and address that waits for a dial, now.

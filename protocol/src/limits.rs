@@ -181,3 +181,49 @@ pub const VOID_SCAN: usize = 65_536;
 pub const POSTED_AGAIN: usize = 1024;
 /// Sentences of an undo about what was left alone.
 pub const KEPT_SENTENCES: usize = 50;
+
+/// The largest attachment: a video of some minutes. Its manifest names 4,097 blobs, 32 bytes each.
+pub const ATTACHMENT_BYTES: u64 = 1 << 30;
+/// A blob: an encrypted part of a file, or a manifest. Each is checked alone, so what an interruption
+/// or a wrong byte costs is at most this.
+pub const BLOB: usize = 256 * 1024;
+/// Of a blob, asked for at once: well below [`FRAME`], which bounds the answer.
+pub const PIECE_MOST: u32 = 128 * 1024;
+/// Of a blob, asked for at once, at the slowest: one second of a line of 64 kbit/s.
+pub const PIECE_LEAST: u32 = 8 * 1024;
+/// The first piece asked of a peer, small enough that its answer tells the round trip.
+pub const PIECE_FIRST: u32 = 1024;
+/// How long the answer to one piece may hold up an edit.
+pub const PIECE_MS: u64 = 1_000;
+/// What is asked of a peer for a piece of a blob: two ids and two numbers.
+pub const BLOB_ASK: usize = 128;
+/// How a peer answers: a piece, and what says so.
+pub const BLOB_ANSWER: usize = PIECE_MOST as usize + 64;
+/// A peer that does not answer for so long is asked for something else: a piece takes a second, behind
+/// a backlog some more.
+pub const BLOB_PATIENCE_MS: u64 = 60_000;
+/// After this time a peer that had no time for blobs is asked again,
+pub const BLOB_LATER_MS: u64 = 500;
+/// one that did not answer,
+pub const BLOB_FAILED_MS: u64 = 5_000;
+/// and one that did not have a blob, which it may fetch itself meanwhile.
+pub const BLOB_LACKED_MS: u64 = 15_000;
+/// Blobs wait until a peer that announced entries has sent none for so long: they may never come.
+pub const ENTRIES_QUIET_MS: u64 = 3_000;
+/// Attachments fetched at the same time: the lists of what is missing take up to 256 KiB each.
+pub const FETCHES: usize = 64;
+/// Wrong blobs remembered, with the peer that is not to be asked for them again.
+pub const BLOB_LIES: usize = 4_096;
+/// An attachment up to this size is fetched before anybody looks: one or two blobs, as long as a title
+/// picture takes.
+pub const SMALL_ATTACHMENT: u64 = 256 * 1024;
+/// Of these, so many bytes for each workspace: nobody can fill the disks of others by adding many.
+pub const SMALL_ATTACHMENTS: u64 = 512 * 1024 * 1024;
+/// Bytes of blobs sent to one peer within [`BLOB_QUOTA_MS`]: a workspace full of photos. Who asks for
+/// more waits: honest peers keep what they have got.
+pub const BLOB_QUOTA: u64 = 16 << 30;
+/// See [`BLOB_QUOTA`].
+pub const BLOB_QUOTA_MS: u64 = 3_600_000;
+/// Content that no attachment shows any more is kept for so long: until then a deletion can be taken
+/// back without anybody else's help.
+pub const UNSHOWN_MS: u64 = 30 * 24 * 3_600_000;

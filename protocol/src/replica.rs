@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod again;
+mod blobs;
 mod bundle;
 mod commands;
 mod compare;
@@ -39,10 +40,11 @@ mod sealing;
 mod unlinking;
 mod write;
 
+pub use blobs::Carriage;
 pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Brought, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace,
-    Refusal, Reply, RequestId, Way, WorkspaceRecord,
+    BatchId, Brought, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, PeerStatus,
+    PeerWorkspace, Refusal, Reply, RequestId, Way, WorkspaceRecord,
 };
 
 use holding::Holding;

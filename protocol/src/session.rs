@@ -185,6 +185,11 @@ impl Session {
         self.queued - self.written < limits::IN_FLIGHT_BYTES as u64
     }
 
+    /// Whether no entries are on their way, neither to the peer nor, as far as it said, from it.
+    pub fn is_quiet(&self, now: Now) -> bool {
+        self.queued == self.written && self.copies.values().all(|copy| copy.is_quiet(now))
+    }
+
     /// When to wake up for this session.
     pub fn deadline(&self) -> Option<u64> {
         let patience = self.patience().map(|(until, _)| until);

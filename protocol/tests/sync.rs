@@ -4,6 +4,8 @@
 
 #[path = "sync/admission.rs"]
 mod admission;
+#[path = "sync/blobs.rs"]
+mod blobs;
 #[path = "sync/blind.rs"]
 mod blind;
 #[path = "sync/bundle.rs"]

@@ -308,7 +308,7 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
         Ok(true)
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
-    let wait = Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
+    let wait = Duration::from_secs(join.wait.min(crate::limits::LONGEST_WAIT_S));
     let reached = tokio::time::timeout(wait, arrived).await.unwrap_or(Ok(false));
     // What a peer writes from then on, such as that it has taken note of this device, is not waited for.
     let arrived = reached?;

@@ -3,7 +3,11 @@
 //! The order of the fields is the order in which they are asked about a connection: who is blocked
 //! and how many are allowed comes before anything that costs more.
 
-use super::{NetError, crowd, session};
+use super::{
+    NetError,
+    blob::{self, Blobs},
+    crowd, session,
+};
 use libp2p::{
     PeerId, Swarm, SwarmBuilder, allow_block_list, connection_limits, dcutr, identify,
     identity::Keypair,
@@ -67,6 +71,8 @@ pub struct Behaviour {
     dcutr: Toggle<dcutr::Behaviour>,
     /// Frames.
     pub session: session::Behaviour,
+    /// Content of attachments.
+    pub blobs: Blobs,
 }
 
 /// A swarm that does not listen yet. `is_relay`: whether it carries circuits between others, and then
@@ -118,6 +124,7 @@ fn behaviour(keypair: &Keypair, own: DeviceId, client: Option<relay::client::Beh
         dcutr: client.is_some().then(|| dcutr::Behaviour::new(peer_id)).into(),
         relay_client: client.into(),
         session: session::Behaviour::new(own),
+        blobs: blob::behaviour(),
     }
 }
 

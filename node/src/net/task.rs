@@ -7,8 +7,9 @@ mod relaying;
 mod saved_book;
 
 use super::{
-    NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
+    AskId, NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
     behaviour::{self, Behaviour, BehaviourEvent},
+    blob::Questions,
     dialer::{Dialer, Target},
     identity,
     relays::Relays,
@@ -28,7 +29,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{mpsc, oneshot, watch};
-use velo_protocol::id::DeviceId;
+use velo_protocol::{
+    blob::{Answer, Ask},
+    id::DeviceId,
+};
 
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
 /// network waits. Frames never come near: each connection has its own window.
@@ -39,8 +43,8 @@ const GATHERED: Duration = Duration::from_millis(100);
 /// How long a shutdown waits for goodbyes to be written.
 const FAREWELL: Duration = Duration::from_millis(800);
 
-/// What the driver asks for. Unbounded, since only this process adds to it, one for each session
-/// ended and one for each wish of a person.
+/// What the driver asks for. Unbounded, since only this process adds to it: one for each session ended,
+/// for each piece of a blob that a peer waits for, and for each wish of a person.
 #[derive(Debug)]
 pub enum Command {
     /// `wish` is the address as it was given, with or without the peer.
@@ -54,6 +58,14 @@ pub enum Command {
         peer: DeviceId,
         connection: ConnectionId,
         reason: String,
+    },
+    AskBlob {
+        peer: DeviceId,
+        ask: Ask,
+    },
+    AnswerBlob {
+        id: AskId,
+        answer: Answer,
     },
     Redial,
     Shutdown(oneshot::Sender<()>),
@@ -96,7 +108,7 @@ struct Session {
 
 /// See the module.
 pub struct Network {
-    swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Behaviour>,
     dialer: Dialer,
     dials: HashMap<ConnectionId, Target>,
     sessions: BTreeMap<DeviceId, Session>,
@@ -110,6 +122,8 @@ pub struct Network {
     blocked: VecDeque<(Instant, PeerId)>,
     discovery_wanted: bool,
     remember_port: bool,
+    /// About blobs.
+    pub(super) questions: Questions,
 
     book: SavedBook,
     outbox: VecDeque<Waiting>,
@@ -146,6 +160,7 @@ impl Network {
             blocked: VecDeque::new(),
             discovery_wanted: config.mdns,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
+            questions: Questions::default(),
             book,
             outbox: VecDeque::new(),
             events,
@@ -239,7 +254,7 @@ impl Network {
 
     fn on_command(&mut self, command: Command) {
         let now = Instant::now();
-        self.status_changed = true;
+        self.status_changed |= !matches!(command, Command::AskBlob { .. } | Command::AnswerBlob { .. });
         match command {
             Command::Dial { wish, address, peer } => {
                 self.use_relay_of(&address);
@@ -250,6 +265,8 @@ impl Network {
             Command::Disconnect { peer, connection, reason } => {
                 self.swarm.behaviour_mut().session.disconnect(&peer, connection, reason);
             }
+            Command::AskBlob { peer, ask } => self.ask_blob(peer, ask),
+            Command::AnswerBlob { id, answer } => self.answer_blob(id, answer),
             Command::Redial => self.dialer.redial(now),
             // Taken by `run`.
             Command::Shutdown(_) => {}
@@ -262,6 +279,7 @@ impl Network {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) if ping.result.is_ok() => {
                 self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Blobs(event)) => self.on_blob(event),
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(&address, listener_id),
@@ -339,7 +357,7 @@ impl Network {
         self.tell(NetEvent::PeerDown { peer, reason });
     }
 
-    fn tell(&mut self, event: NetEvent) {
+    pub(super) fn tell(&mut self, event: NetEvent) {
         self.outbox.push_back(Waiting { delivery: Delivery { event, route: None }, frame_from: None });
     }
 

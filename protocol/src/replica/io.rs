@@ -75,8 +75,24 @@ pub struct WorkspaceRecord {
     pub origin: Origin,
     /// Whether to sync by itself, or only when a person asks.
     pub auto_sync: bool,
+    /// When this device fetches the content of attachments.
+    #[serde(default)]
+    pub fetching: Fetching,
     /// How this device came in.
     pub way: Way,
+}
+
+/// When a device fetches the content of attachments from its peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fetching {
+    /// All of it, as soon as a peer has it.
+    Always,
+    /// What somebody looks at, and small ones in advance.
+    #[default]
+    Viewed,
+    /// Only what somebody asks for: the line costs money.
+    Metered,
 }
 
 /// How a device came into a workspace.
@@ -266,6 +282,13 @@ pub enum Command {
         workspace: WorkspaceId,
         /// On or off.
         on: bool,
+    },
+    /// When to fetch the content of attachments.
+    SetFetching {
+        /// Where.
+        workspace: WorkspaceId,
+        /// When.
+        fetching: Fetching,
     },
 }
 

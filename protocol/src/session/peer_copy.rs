@@ -66,6 +66,8 @@ pub struct PeerCopy {
     told: BTreeMap<ChainNo, u64>,
     /// Announced heads that we have not, with their positions.
     unknown: BTreeMap<(LogId, EntryId), u64>,
+    /// When it announced heads or sent entries last.
+    moved_ms: u64,
     backlog: Backlog,
     word: Word,
     /// Entries came while nothing was taken. The peer takes them for delivered.
@@ -89,6 +91,7 @@ impl PeerCopy {
             marks: Marks::default(),
             told: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            moved_ms: now.mono_ms,
             backlog: Backlog::default(),
             word: Word::None,
             ignored: false,
@@ -143,6 +146,12 @@ impl PeerCopy {
         self.word == Word::Given && self.seems_equal(logs)
     }
 
+    /// Whether no entries are expected of the peer soon. Some that it announced may never come: they are
+    /// not waited for.
+    pub(super) fn is_quiet(&self, now: Now) -> bool {
+        self.unknown.is_empty() || now.mono_ms >= self.moved_ms + limits::ENTRIES_QUIET_MS
+    }
+
     fn seems_equal(&self, logs: &LogSet) -> bool {
         self.word != Word::None && self.unknown.is_empty() && self.lacks(logs) == 0
     }
@@ -178,6 +187,7 @@ impl PeerCopy {
 
     /// Takes an announcement. Returns whether our full heads are due in return.
     pub fn on_heads(&mut self, now: Now, heads: &Heads, logs: &LogSet) -> bool {
+        self.moved_ms = now.mono_ms;
         if heads.full && !self.collecting {
             self.unknown.clear();
             self.marks.doubt(now);
@@ -245,6 +255,7 @@ impl PeerCopy {
 
     /// The peer sent a run; this is the last entry of it that we know now.
     pub fn on_run(&mut self, now: Now, logs: &LogSet, at: EntryAt) {
+        self.moved_ms = now.mono_ms;
         self.acknowledge(now, logs, at);
     }
 
