@@ -68,7 +68,7 @@ pub struct Behaviour {
     /// Circuits over relays, both ways: everywhere but on a relay.
     relay_client: Toggle<relay::client::Behaviour>,
     /// Makes a direct connection out of a circuit where the routers let it.
-    dcutr: Toggle<dcutr::Behaviour>,
+    pub dcutr: Toggle<dcutr::Behaviour>,
     /// Frames.
     pub session: session::Behaviour,
     /// Content of attachments.

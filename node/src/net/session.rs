@@ -96,10 +96,19 @@ pub enum Event {
     },
 }
 
+/// Addresses in one dial: more than the dialer ever gives, and what libp2p offers of a device's own to
+/// pierce routers. Whoever reaches us through a relay can name us addresses for that.
+const DIAL_ADDRESSES: usize = 20;
+
 /// The peer's key is not an ed25519 key.
 #[derive(Debug, thiserror::Error)]
 #[error("the peer's key is not that of a Velo device")]
 struct NotADevice;
+
+/// A peer wants to be dialled at too many addresses.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} addresses for one dial, {DIAL_ADDRESSES} are allowed")]
+struct TooManyAddresses(usize);
 
 struct Peer {
     device: DeviceId,
@@ -339,6 +348,19 @@ impl Overdue {
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
     type ToSwarm = Event;
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        if addresses.len() > DIAL_ADDRESSES {
+            return Err(ConnectionDenied::new(TooManyAddresses(addresses.len())));
+        }
+        Ok(Vec::new())
+    }
 
     fn handle_established_inbound_connection(
         &mut self,
