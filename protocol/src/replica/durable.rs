@@ -4,15 +4,14 @@
 use super::{BatchId, Event, InFlight, Logs, Output, Refusal, Replica, Reply, RequestId, reader_of};
 use crate::{
     id::{DeviceId, WorkspaceId},
-    limits,
     log_set::Taken,
     store::{BatchRun, ChainNo, EntryAt, StoreError},
     time::Now,
 };
 
 impl Replica {
-    /// Hands to the disk what is news.
-    pub(super) fn keep(&mut self, workspace: WorkspaceId, taken: &[Taken]) {
+    /// Hands to the disk what is news. `pulled`: others most likely have it, or pull it, too.
+    pub(super) fn keep(&mut self, workspace: WorkspaceId, taken: &[Taken], pulled: bool) {
         // Before entries of the own log are stored it must be sure that it is not written to again.
         self.renew(workspace);
         let Some(holding) = self.holdings.get(&workspace) else { return };
@@ -20,8 +19,10 @@ impl Replica {
             let log = holding.log_of(forked.chain);
             self.outputs.extend(log.map(|log| Output::Event(Event::Forked { workspace, log })));
         }
-        let runs = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
-        self.persist(workspace, runs, None);
+        let runs: Vec<BatchRun> = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
+        if !runs.is_empty() {
+            self.hand_out(workspace, runs, None, None, pulled);
+        }
     }
 
     pub(super) fn persist(
@@ -31,14 +32,14 @@ impl Replica {
         reply: Option<(RequestId, Reply)>,
     ) {
         if !runs.is_empty() {
-            self.hand_out(workspace, runs, reply, None);
+            self.hand_out(workspace, runs, reply, None, false);
         }
     }
 
     /// As [`Self::persist`], of what has to be durable before a request is answered.
     pub(super) fn persist_part(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, request: RequestId) {
         if !runs.is_empty() {
-            self.hand_out(workspace, runs, None, Some(request));
+            self.hand_out(workspace, runs, None, Some(request), false);
         }
     }
 
@@ -48,17 +49,12 @@ impl Replica {
         runs: Vec<BatchRun>,
         reply: Option<(RequestId, Reply)>,
         part_of: Option<RequestId>,
+        pulled: bool,
     ) {
         let id = self.next_batch;
         self.next_batch += 1;
         let end = |run: &BatchRun| EntryAt { chain: run.chain, position: run.end.head.position };
-        let in_flight = InFlight {
-            workspace,
-            ends: runs.iter().map(end).collect(),
-            bytes: runs.iter().map(|run| run.run.bytes.len()).sum(),
-            reply,
-            part_of,
-        };
+        let in_flight = InFlight { workspace, ends: runs.iter().map(end).collect(), pulled, reply, part_of };
         self.in_flight.insert(id, in_flight);
         self.outputs.push_back(Output::Persist { workspace, id, batch: crate::store::Batch { runs } });
     }
@@ -84,7 +80,7 @@ impl Replica {
         self.answer_durable(done.reply);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
-            self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
+            self.tell_durable(now, peer, done.workspace, &chains, done.pulled);
             self.push(now, peer, logs);
         }
         self.acknowledge(now, done.workspace, logs);
@@ -106,16 +102,18 @@ impl Replica {
         peer: DeviceId,
         workspace: WorkspaceId,
         chains: &[ChainNo],
-        live: bool,
+        pulled: bool,
     ) {
+        let gets_live = self.gets_live(peer);
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
         else {
             return;
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
-        let chains: Vec<(ChainNo, bool)> =
-            chains.iter().map(|chain| (*chain, live || Some(*chain) == holding.own)).collect();
-        copy.on_durable(now, &holding.logs, &chains);
+        copy.on_durable(&holding.logs, chains);
+        if gets_live && !pulled {
+            copy.push_live(&holding.logs, chains);
+        }
         if holding.syncs(now) {
             copy.announce_soon(now);
         }
