@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod again;
+mod bundle;
 mod commands;
 mod compare;
 mod durable;
@@ -39,9 +40,10 @@ mod sealing;
 mod unlinking;
 mod write;
 
+pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace, Refusal,
-    Reply, RequestId, Way, WorkspaceRecord,
+    BatchId, Brought, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace,
+    Refusal, Reply, RequestId, Way, WorkspaceRecord,
 };
 
 use holding::Holding;
@@ -76,21 +78,23 @@ fn reader_of(logs: &dyn Logs, workspace: WorkspaceId) -> &dyn LogReader {
 
 /// A batch on its way to the disk.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct InFlight {
     workspace: WorkspaceId,
     /// How far it brings which chains. None, if the workspace was forgotten meanwhile: it may be here anew
     /// by now, with others.
     ends: Vec<EntryAt>,
-    /// Whether it came by a pull, rather than while somebody typed.
-    pulled: bool,
+    /// Whether nobody typed it just now: it came by a pull or out of a file.
+    in_bulk: bool,
     /// Who is answered when it is durable.
     reply: Option<(RequestId, Reply)>,
     /// The answer to which has to wait for it, where several batches belong together.
     part_of: Option<RequestId>,
 }
 
-/// See the module.
+/// See the module. There is one of each device: only a model check goes on from the same state twice.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Replica {
     identity: Identity,
     rng: ChaCha20Rng,
@@ -377,7 +381,7 @@ impl Replica {
         peer: DeviceId,
         workspace: WorkspaceId,
         runs: Vec<Run>,
-        pulled: bool,
+        in_bulk: bool,
         logs: &dyn Logs,
     ) -> Result<Vec<EntryAt>, Fault> {
         let (mut fresh, mut ends, mut fault): (Vec<Taken>, _, _) = (Vec::new(), Vec::new(), None);
@@ -420,7 +424,7 @@ impl Replica {
             }
         }
         // What came before a fault is good, and is kept.
-        self.keep(workspace, &fresh, pulled);
+        self.keep(workspace, &fresh, None, in_bulk);
         fault.map_or(Ok(ends), Err)
     }
 

@@ -37,6 +37,7 @@ mod reading;
 
 pub use peer_copy::{Admission, Offered, PeerCopy, Source};
 pub use pull::Window;
+pub(crate) use reading::{Ahead, read_next};
 
 use pull::Pulls;
 
@@ -112,6 +113,7 @@ const UNSHARED: &str = "a message about a workspace that was not authenticated";
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Session {
     us: DeviceId,
     peer: DeviceId,

@@ -10,8 +10,14 @@ use crate::{
 };
 
 impl Replica {
-    /// Hands to the disk what is news. `pulled`: others most likely have it, or pull it, too.
-    pub(super) fn keep(&mut self, workspace: WorkspaceId, taken: &[Taken], pulled: bool) {
+    /// Hands to the disk what is news, and answers once it is there. `in_bulk`: nobody typed it just now.
+    pub(super) fn keep(
+        &mut self,
+        workspace: WorkspaceId,
+        taken: &[Taken],
+        reply: Option<(RequestId, Reply)>,
+        in_bulk: bool,
+    ) {
         // Before entries of the own log are stored it must be sure that it is not written to again.
         self.renew(workspace);
         let Some(holding) = self.holdings.get(&workspace) else { return };
@@ -20,9 +26,10 @@ impl Replica {
             self.outputs.extend(log.map(|log| Output::Event(Event::Forked { workspace, log })));
         }
         let runs: Vec<BatchRun> = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
-        if !runs.is_empty() {
-            self.hand_out(workspace, runs, None, None, pulled);
+        if runs.is_empty() {
+            return self.answer_durable(reply);
         }
+        self.hand_out(workspace, runs, reply, None, in_bulk);
     }
 
     pub(super) fn persist(
@@ -49,12 +56,12 @@ impl Replica {
         runs: Vec<BatchRun>,
         reply: Option<(RequestId, Reply)>,
         part_of: Option<RequestId>,
-        pulled: bool,
+        in_bulk: bool,
     ) {
         let id = self.next_batch;
         self.next_batch += 1;
         let end = |run: &BatchRun| EntryAt { chain: run.chain, position: run.end.head.position };
-        let in_flight = InFlight { workspace, ends: runs.iter().map(end).collect(), pulled, reply, part_of };
+        let in_flight = InFlight { workspace, ends: runs.iter().map(end).collect(), in_bulk, reply, part_of };
         self.in_flight.insert(id, in_flight);
         self.outputs.push_back(Output::Persist { workspace, id, batch: crate::store::Batch { runs } });
     }
@@ -80,7 +87,7 @@ impl Replica {
         self.answer_durable(done.reply);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
-            self.tell_durable(now, peer, done.workspace, &chains, done.pulled);
+            self.tell_durable(now, peer, done.workspace, &chains, done.in_bulk);
             self.push(now, peer, logs);
         }
         self.acknowledge(now, done.workspace, logs);
@@ -102,7 +109,7 @@ impl Replica {
         peer: DeviceId,
         workspace: WorkspaceId,
         chains: &[ChainNo],
-        pulled: bool,
+        in_bulk: bool,
     ) {
         let gets_live = self.gets_live(peer);
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
@@ -111,7 +118,7 @@ impl Replica {
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
         copy.on_durable(&holding.logs, chains);
-        if gets_live && !pulled {
+        if gets_live && !in_bulk {
             copy.push_live(&holding.logs, chains);
         }
         if holding.syncs(now) {

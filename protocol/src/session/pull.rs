@@ -29,6 +29,7 @@ mod window;
 
 /// The pulls of one session, both ways.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(crate) struct Pulls {
     next: PullId,
     asked: BTreeMap<PullId, Asked>,
@@ -39,6 +40,7 @@ pub(crate) struct Pulls {
 
 /// A pull that this device asked for.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(crate) struct Asked {
     /// Of which workspace.
     pub workspace: WorkspaceId,
@@ -51,6 +53,7 @@ pub(crate) struct Asked {
 
 /// A pull that the peer asked for.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Served {
     workspace: WorkspaceId,
     reading: Reading,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Reading {
     /// From which position on each chain is to be read. One that is read up to its end leaves.
     from: BTreeMap<ChainNo, u64>,
@@ -24,12 +25,14 @@ pub(super) struct Reading {
 
 /// A run read ahead.
 #[derive(Debug)]
-pub(super) struct Ahead {
+#[cfg_attr(feature = "sim", derive(Clone))]
+pub(crate) struct Ahead {
     pub chain: ChainNo,
     pub run: Run,
     /// The position of its last entry.
     pub last: u64,
-    hlc: Hlc,
+    /// The stamp of its first.
+    pub hlc: Hlc,
 }
 
 impl Ahead {
@@ -123,7 +126,8 @@ impl Reading {
     }
 }
 
-fn read_next(chain: ChainNo, from: u64, source: &Source<'_>) -> Result<Option<Ahead>, StoreError> {
+/// The run of a chain behind a position, as it is sent.
+pub(crate) fn read_next(chain: ChainNo, from: u64, source: &Source<'_>) -> Result<Option<Ahead>, StoreError> {
     let Source { logs, reader, signer } = source;
     let Some(held) = logs.chain(chain).filter(|held| from < held.durable) else { return Ok(None) };
     let run = match logs.latest_run(chain, from) {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// See the module.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Marks {
     /// What the peer announced or sent: it holds this durably.
     acked: BTreeMap<ChainNo, u64>,

@@ -3,8 +3,9 @@
 //! What is sent faster than the line takes it waits somewhere on the way, in buffers that a live edit
 //! of the same connection must pass too. So the window follows the line: each chunk that is answered
 //! tells how long it took, and how much was under way with it. Took it hardly longer than the quickest,
-//! nothing waits, and the window grows: by each chunk answered until it was too great for the first time,
-//! then slowly. Took it longer, the window becomes what the line would have carried in the time wanted.
+//! nothing waits, and the window grows: to what such a line carries in the time wanted, and by each chunk
+//! answered, until it was too great for the first time, then slowly. Took it longer, the window shrinks to
+//! what the line carries in the time wanted.
 //! One chunk is under way in any case.
 
 use crate::{limits, time::Now};
@@ -15,6 +16,7 @@ const CAREFULLY: u64 = 4;
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Window {
     size: u64,
     flight: u64,
@@ -26,6 +28,7 @@ pub struct Window {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Sent {
     bytes: u64,
     /// What was under way with it.
@@ -76,12 +79,14 @@ impl Window {
         let took = now.mono_ms.saturating_sub(sent.at_ms).max(1);
         self.quickest_ms = self.quickest_ms.min(took);
         let wanted_ms = self.quickest_ms + limits::PULL_QUEUE_MS.max(self.quickest_ms / 2);
+        // The line carried so much at least.
+        let fits = sent.flight.saturating_mul(wanted_ms) / took;
         if took <= wanted_ms {
             let more = if self.overshot { sent.bytes / CAREFULLY } else { sent.bytes };
-            self.size = (self.size + more).min(limits::PULL_WINDOW as u64);
+            self.size = (self.size + more).max(fits).min(limits::PULL_WINDOW as u64);
         } else {
             self.overshot = true;
-            self.size = self.size.min(sent.flight.saturating_mul(wanted_ms) / took);
+            self.size = self.size.min(fits);
         }
         true
     }
