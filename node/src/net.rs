@@ -15,6 +15,9 @@
 //! slow, frames stay where they are: each connection reads one window ahead and then stops, and the
 //! peer's writing stops with it. Nothing is ever dropped between two ends of one session.
 //!
+//! Frames of pulls go by a stream and a queue of their own all the way to the driver, which takes them
+//! when there is nothing else.
+//!
 //! For each peer the driver sees [`NetEvent::PeerUp`] and [`NetEvent::PeerDown`] in strict turns, and
 //! frames only in between, whatever happens to connections below.
 //!
@@ -42,7 +45,7 @@ pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, RelayStatus, TargetStage, TargetStatus};
 
 use libp2p::swarm::ConnectionId;
-use session::Outbound;
+use session::Outbounds;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -59,6 +62,8 @@ use velo_protocol::{
 
 /// Events waiting for the driver: enough to keep it busy, and with frames of full size 16 MiB.
 const EVENTS: usize = 64;
+/// Frames of pulls waiting for it besides, most of 64 KiB.
+const PULLED: usize = 16;
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -169,7 +174,8 @@ pub enum NetEvent {
         /// At least one byte, at most [`velo_protocol::limits::FRAME`].
         frame: Vec<u8>,
     },
-    /// Frames given to [`NetHandle::send`] were written, in their order.
+    /// Frames of the session's own stream given to [`NetHandle::send`] were written, in their order. Of pulls
+    /// the peer itself tells what it took.
     Sent {
         /// To whom.
         peer: DeviceId,
@@ -216,7 +222,7 @@ pub enum NetEvent {
 #[derive(Debug, Clone)]
 struct Route {
     connection: ConnectionId,
-    outbound: Outbound,
+    outbound: Outbounds,
 }
 
 /// The sessions that the driver knows of: those whose `PeerUp` it has received and whose `PeerDown`
@@ -227,6 +233,8 @@ type Routes = Arc<Mutex<HashMap<DeviceId, Route>>>;
 #[derive(Debug)]
 pub struct NetEvents {
     deliveries: mpsc::Receiver<Delivery>,
+    /// Frames of pulls: taken when there is nothing else.
+    pulled: mpsc::Receiver<Delivery>,
     routes: Routes,
 }
 
@@ -236,21 +244,36 @@ impl NetEvents {
     /// What is sent after this returns goes to the session that the events returned so far
     /// describe: handle one event completely before receiving the next.
     pub async fn recv(&mut self) -> Option<NetEvent> {
-        let Delivery { event, route } = self.deliveries.recv().await?;
-        self.follow(&event, route);
-        Some(event)
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                delivery = self.deliveries.recv() => delivery?,
+                Some(delivery) = self.pulled.recv() => delivery,
+            };
+            if let Some(event) = self.follow(delivery) {
+                return Some(event);
+            }
+        }
     }
 
     /// The next event if there is one already.
     pub fn try_recv(&mut self) -> Option<NetEvent> {
-        let Delivery { event, route } = self.deliveries.try_recv().ok()?;
-        self.follow(&event, route);
-        Some(event)
+        loop {
+            let delivery = self.deliveries.try_recv().or_else(|_| self.pulled.try_recv()).ok()?;
+            if let Some(event) = self.follow(delivery) {
+                return Some(event);
+            }
+        }
     }
 
-    fn follow(&self, event: &NetEvent, route: Option<Route>) {
+    /// Keeps the routes up to date. A frame that the end of its session has overtaken is dropped.
+    fn follow(&self, Delivery { event, route, connection }: Delivery) -> Option<NetEvent> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        match (event, route) {
+        match (&event, route) {
+            (NetEvent::Frame { peer, .. }, _) => {
+                let present = routes.get(peer).map(|route| route.connection);
+                return (present == connection).then_some(event);
+            }
             (NetEvent::PeerUp { peer, .. }, Some(route)) => {
                 routes.insert(*peer, route);
             }
@@ -259,6 +282,7 @@ impl NetEvents {
             }
             _ => {}
         }
+        Some(event)
     }
 }
 
@@ -361,9 +385,13 @@ pub fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| NetError::NoRuntime)?;
     let own = DeviceId(config.device.public());
     let (delivered, deliveries) = mpsc::channel(EVENTS);
+    let (pulled_to, pulled) = mpsc::channel(PULLED);
     let (commands, asked) = mpsc::unbounded_channel();
-    let (network, status) = Network::new(config, delivered, asked)?;
+    let (network, status) = Network::new(config, (delivered, pulled_to), asked)?;
     runtime.spawn(network.run());
     let routes = Routes::default();
-    Ok((NetHandle { own, commands, routes: Arc::clone(&routes), status }, NetEvents { deliveries, routes }))
+    Ok((
+        NetHandle { own, commands, routes: Arc::clone(&routes), status },
+        NetEvents { deliveries, pulled, routes },
+    ))
 }

@@ -24,6 +24,8 @@ mod newer;
 mod opening;
 #[path = "sync/private.rs"]
 mod private;
+#[path = "sync/pulls.rs"]
+mod pulls;
 #[path = "sync/repair.rs"]
 mod repair;
 #[path = "sync/shares.rs"]

@@ -32,6 +32,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use velo_protocol::{
     blob::{Answer, Ask},
     id::DeviceId,
+    message::Lane,
 };
 
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
@@ -77,22 +78,21 @@ pub struct Delivery {
     pub event: NetEvent,
     /// Of the session that the event says is up.
     pub route: Option<Route>,
+    /// Over which a frame came.
+    pub connection: Option<ConnectionId>,
 }
+
+/// A frame that was taken: whose, from which stream, and how long.
+type Credit = (DeviceId, ConnectionId, Lane, usize);
 
 /// What may happen to the task.
 enum Step {
-    Delivered(Option<(DeviceId, ConnectionId, usize)>),
+    Delivered(Option<Credit>),
     Swarm(Box<SwarmEvent<BehaviourEvent>>),
     Command(Command),
     SaveFailed(io::Error),
     Time,
     Deserted,
-}
-
-/// An event that waits, and the connection to be told when it is taken.
-struct Waiting {
-    delivery: Delivery,
-    frame_from: Option<ConnectionId>,
 }
 
 /// An open session.
@@ -126,8 +126,11 @@ pub struct Network {
     pub(super) questions: Questions,
 
     book: SavedBook,
-    outbox: VecDeque<Waiting>,
+    outbox: VecDeque<Delivery>,
     events: mpsc::Sender<Delivery>,
+    /// Frames of pulls, which wait behind everything else. The windows of the connections bound them.
+    pulls: VecDeque<Delivery>,
+    pulled: mpsc::Sender<Delivery>,
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<(Instant, NetStatus)>,
     status_changed: bool,
@@ -136,10 +139,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads the address book and starts to listen. The second part shows the status.
+    /// Reads the address book and starts to listen. What happens goes out by the first of two channels, the
+    /// frames of pulls by the second. The second part of what is given shows the status.
     pub fn new(
         config: NetConfig,
-        events: mpsc::Sender<Delivery>,
+        (events, pulled): (mpsc::Sender<Delivery>, mpsc::Sender<Delivery>),
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Result<(Self, watch::Receiver<(Instant, NetStatus)>), NetError> {
         let own = DeviceId(config.device.public());
@@ -164,6 +168,8 @@ impl Network {
             book,
             outbox: VecDeque::new(),
             events,
+            pulls: VecDeque::new(),
+            pulled,
             commands,
             status,
             status_changed: true,
@@ -180,8 +186,8 @@ impl Network {
         let done = loop {
             self.act_on_time();
             match self.step().await {
-                Step::Delivered(Some((peer, connection, bytes))) => {
-                    self.swarm.behaviour_mut().session.credit(&peer, connection, bytes);
+                Step::Delivered(Some((peer, connection, lane, bytes))) => {
+                    self.swarm.behaviour_mut().session.credit(&peer, connection, lane, bytes);
                 }
                 Step::Delivered(None) | Step::Time => {}
                 Step::Swarm(event) => self.on_swarm(*event),
@@ -207,14 +213,8 @@ impl Network {
             [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due];
         let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
-            permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
-                (Ok(permit), Some(waiting)) => {
-                    let credit = waiting.credit();
-                    permit.send(waiting.delivery);
-                    Step::Delivered(credit)
-                }
-                _ => Step::Deserted,
-            },
+            permit = self.events.reserve(), if !self.outbox.is_empty() => deliver(permit, self.outbox.pop_front()),
+            permit = self.pulled.reserve(), if !self.pulls.is_empty() => deliver(permit, self.pulls.pop_front()),
             event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
             command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
             failure = self.book.saved() => failure.map_or(Step::Time, Step::SaveFailed),
@@ -313,8 +313,13 @@ impl Network {
             }
             session::Event::Down { peer, reason } => self.on_down(peer, reason),
             session::Event::Frame { peer, connection, frame } => {
-                let delivery = Delivery { event: NetEvent::Frame { peer, frame }, route: None };
-                self.outbox.push_back(Waiting { delivery, frame_from: Some(connection) });
+                let lane = Lane::of(&frame);
+                let event = NetEvent::Frame { peer, frame };
+                let delivery = Delivery { event, route: None, connection: Some(connection) };
+                match lane {
+                    Lane::Session => self.outbox.push_back(delivery),
+                    Lane::Pull => self.pulls.push_back(delivery),
+                }
             }
             session::Event::Sent { peer, bytes } => self.tell(NetEvent::Sent { peer, bytes }),
             session::Event::Foreign { peer } => self.on_foreign(peer),
@@ -333,8 +338,9 @@ impl Network {
         self.relays.connected(&peer, now);
         self.dialer.relay_up(peer, now);
         self.meet_carrier(peer);
-        let delivery = Delivery { event: NetEvent::PeerUp { peer, path, address }, route: Some(route) };
-        self.outbox.push_back(Waiting { delivery, frame_from: None });
+        let event = NetEvent::PeerUp { peer, path, address };
+        let delivery = Delivery { event, route: Some(route), connection: None };
+        self.outbox.push_back(delivery);
     }
 
     /// Only now is the peer worth a place in the address book: anybody can open a session.
@@ -358,7 +364,8 @@ impl Network {
     }
 
     pub(super) fn tell(&mut self, event: NetEvent) {
-        self.outbox.push_back(Waiting { delivery: Delivery { event, route: None }, frame_from: None });
+        let delivery = Delivery { event, route: None, connection: None };
+        self.outbox.push_back(delivery);
     }
 
     /// Ends every session, and waits a little for the goodbyes to be written.
@@ -374,13 +381,21 @@ impl Network {
     }
 }
 
-impl Waiting {
-    fn credit(&self) -> Option<(DeviceId, ConnectionId, usize)> {
-        match &self.delivery.event {
-            NetEvent::Frame { peer, frame } => Some((*peer, self.frame_from?, frame.len())),
+impl Delivery {
+    /// What the connection is told when this is taken.
+    fn credit(&self) -> Option<Credit> {
+        match &self.event {
+            NetEvent::Frame { peer, frame } => Some((*peer, self.connection?, Lane::of(frame), frame.len())),
             _ => None,
         }
     }
+}
+
+fn deliver<E>(permit: Result<mpsc::Permit<'_, Delivery>, E>, next: Option<Delivery>) -> Step {
+    let (Ok(permit), Some(delivery)) = (permit, next) else { return Step::Deserted };
+    let credit = delivery.credit();
+    permit.send(delivery);
+    Step::Delivered(credit)
 }
 
 fn wall_ms() -> u64 {

@@ -412,7 +412,8 @@ pub enum Input {
         /// To whom.
         peer: DeviceId,
     },
-    /// The network has written so many bytes of frames to a peer.
+    /// The network has written so many bytes of frames to the session's own stream with a peer: see
+    /// [`crate::message::Lane`].
     Sent {
         /// To whom.
         peer: DeviceId,
@@ -461,7 +462,10 @@ pub enum Output {
         /// What.
         batch: Batch,
     },
-    /// Send a frame, then say [`Input::Sent`] when it is written.
+    /// Send a frame, on the stream of its [`crate::message::Lane`]. Of those of [`Lane::Session`] say
+    /// [`Input::Sent`] when they are written.
+    ///
+    /// [`Lane::Session`]: crate::message::Lane::Session
     Send {
         /// To whom.
         peer: DeviceId,
