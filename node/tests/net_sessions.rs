@@ -16,5 +16,7 @@ mod finding;
 mod flow;
 #[path = "net_sessions/raw.rs"]
 mod raw;
+#[path = "net_sessions/relays.rs"]
+mod relays;
 #[path = "net_sessions/support.rs"]
 mod support;

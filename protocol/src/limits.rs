@@ -137,6 +137,10 @@ pub const READ_AHEAD: usize = 32;
 /// Announced heads that are not here yet, remembered of one peer.
 pub const UNKNOWN_HEADS: usize = 10_000;
 
+/// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
+/// less than a frame.
+pub const BUNDLE_PART: usize = FRAME / 2;
+
 /// How long *Sync now* keeps on where automatic sync is off.
 pub const SYNC_NOW_MS: u64 = 30_000;
 

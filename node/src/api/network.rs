@@ -22,7 +22,7 @@ pub enum Request {
     /// List the devices met since the start, and what they lack
     #[command(after_help = "Examples:\n  velo peers list\n  velo peers list --json")]
     List,
-    /// Connect to a device at an address
+    /// Connect to a device at an address, or use a relay there
     Add(Add),
     /// Compare with every peer now, and wait until all are equal
     #[command(skip)]
@@ -32,7 +32,9 @@ pub enum Request {
 /// Adds an address.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = "Example:\n  velo peers add /ip4/192.168.1.7/tcp/4001\n\n\
-    `velo node` and `velo status` print the addresses of a device.")]
+    `velo node` and `velo status` print the addresses of a device.\n\n\
+    What answers there as a relay (`velo node --relay`) is used as one from then on: others reach this \
+    device through it, and tickets say so.")]
 pub struct Add {
     /// A libp2p multiaddress
     pub address: String,

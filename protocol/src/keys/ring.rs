@@ -53,6 +53,7 @@ pub enum Fault {
 
 /// Who gets a key by one entry, and the wraps that are for this device.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Given {
     /// Ascending.
     recipients: Vec<RecipientKey>,
@@ -61,6 +62,7 @@ struct Given {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Epoch {
     commitment: Commitment,
     older: Vec<Older>,
@@ -72,12 +74,14 @@ struct Epoch {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Share {
     epoch: EntryId,
     given: Given,
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Held {
     key: EpochKey,
     cipher: Arc<BodyCipher>,
@@ -85,6 +89,7 @@ struct Held {
 
 /// The epochs of one workspace and the keys that this device holds.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct KeyRing {
     workspace: WorkspaceId,
     secrets: Vec<ReceivingKey>,
