@@ -8,36 +8,23 @@
 mod announcements;
 #[path = "hostile/attacker.rs"]
 mod attacker;
-#[path = "../../tests/src/control.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod control;
-#[path = "../../tests/src/device.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod device;
 #[path = "hostile/frames.rs"]
 mod frames;
-#[path = "../../tests/src/lan.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod lan;
 #[path = "net_sessions/raw.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod raw;
 #[path = "hostile/scene.rs"]
 mod scene;
-#[path = "../../tests/src/skip.rs"]
-mod skip;
 #[path = "hostile/slow.rs"]
 mod slow;
 
-use lan::Lan;
-use std::path::PathBuf;
+use velo_tests::{
+    lan::{self, Lan},
+    skip,
+};
 
 /// What an attack may cost in memory.
 const GROWTH_KIB: u64 = 64 * 1024;
-
-fn velo_binary() -> PathBuf {
-    env!("CARGO_BIN_EXE_velo").into()
-}
 
 /// How nodes are started that need no discovery.
 const QUIET: [&str; 3] = ["--no-mdns", "--listen", "/ip4/0.0.0.0/tcp/0"];

@@ -1,11 +1,12 @@
 //! A process that attacks from a host of its own: this test program, started once more.
 
-use crate::{announcements, frames, lan::Host, slow};
+use crate::{announcements, frames, slow};
 use std::{
     env,
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStdout, Stdio},
 };
+use velo_tests::lan::Host;
 
 /// Says to the program which attack it is, and
 const ATTACK: &str = "VELO_TEST_ATTACK";

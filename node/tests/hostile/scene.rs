@@ -1,11 +1,6 @@
 //! Anna's node, which is attacked, and Ben's, which comes and goes.
 
-use crate::{
-    GROWTH_KIB,
-    attacker::Attacker,
-    device::{Device, text_at},
-    lan::{Host, Lan},
-};
+use crate::{GROWTH_KIB, attacker::Attacker};
 use std::{
     fs,
     sync::{
@@ -14,6 +9,10 @@ use std::{
     },
     thread,
     time::{Duration, Instant},
+};
+use velo_tests::{
+    device::{Device, text_at},
+    lan::{Host, Lan},
 };
 
 /// Nothing takes longer, also under attack on a busy machine.
