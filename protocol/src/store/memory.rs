@@ -103,6 +103,7 @@ impl MemoryLog {
     }
 
     /// Another storage that holds the same.
+    #[must_use]
     pub fn duplicate(&self) -> Self {
         Self { shared: Arc::new(Mutex::new(lock(&self.shared).clone())) }
     }
