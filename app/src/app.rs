@@ -1,6 +1,7 @@
 //! The app: takes what is new, reads the keys, paints, and carries out the commands.
 
 mod answer;
+mod attachments;
 mod carry;
 mod devices;
 mod people;
@@ -14,6 +15,7 @@ use crate::{
     panels::{Cx, frame_ui},
     theme,
     view::{
+        attachments::LOOK_MS,
         board::{Board, Of},
         model::Model,
         state::{Dialog, Page, View},
@@ -133,6 +135,9 @@ impl VeloApp {
         if let Some(ms) = self.view.draft.due_in(typed, self.model.moment.wall_ms) {
             ctx.request_repaint_after(Duration::from_millis(ms + 1));
         }
+        if self.view.attachments.is_coming() {
+            ctx.request_repaint_after(Duration::from_millis(LOOK_MS));
+        }
         if let Some(ms) = self.view.toasts.expire(self.model.moment.wall_ms) {
             ctx.request_repaint_after(Duration::from_millis(ms + 1));
         }
@@ -159,6 +164,7 @@ impl VeloApp {
         self.show(&workspace, changed);
         self.follow_detail(&workspace);
         self.follow_draft();
+        self.follow_attachments();
         self.note_read(&workspace);
         if let Some(of) = self.view.story.ask(&workspace, self.view.open) {
             self.send(Request::Story(of.workspace, of.task), Pending::Told(of));

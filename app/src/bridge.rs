@@ -4,14 +4,17 @@
 //! method but [`Bridge::pause`] blocks: what needs the disk is a [`Request`]. Whoever implements it calls `request_repaint` when something has changed.
 
 use crate::view::{
+    attachments::{Found, Of},
     date::Moment,
     keys::Keeping,
     phrase::Words,
     picture::{Picture, Wanted},
     secret::Secret,
     state::Preferences,
+    storage::Space,
     story::Told,
 };
+use std::path::PathBuf;
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
@@ -20,6 +23,8 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod attachments;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod door;
 #[cfg(not(target_arch = "wasm32"))]
@@ -61,6 +66,18 @@ pub enum Request {
     SetPassphrase(Option<Secret>, Option<Secret>),
     /// Looks for a code in a picture.
     ReadPicture(Wanted, Picture),
+    /// Attaches files to a task.
+    Attach(WorkspaceId, EntityId, Vec<PathBuf>),
+    /// What of a task's attachments is here.
+    Attachments(Of),
+    /// Fetches the content of an attachment.
+    FetchContent(WorkspaceId, EntityId),
+    /// Saves it to a file.
+    SaveContent(WorkspaceId, EntityId),
+    /// What a workspace takes on the disk.
+    Storage(WorkspaceId),
+    /// Drops the content of deleted attachments first.
+    CleanStorage(WorkspaceId),
 }
 
 /// What is answered to a [`Request`].
@@ -74,6 +91,12 @@ pub enum Answered {
     Phrase(Option<Words>),
     /// The text of the code in a picture.
     Picture(String),
+    /// What was asked for with [`Request::Attachments`].
+    Attachments(Vec<Found>),
+    /// Where content was saved.
+    Saved(String),
+    /// What was asked for with [`Request::Storage`].
+    Storage(Space),
 }
 
 /// What became of a request.
@@ -139,6 +162,8 @@ pub trait Bridge {
     fn send(&mut self, id: RequestId, request: Request);
     /// Answers that have come since the last call.
     fn answers(&mut self) -> Vec<Answer>;
+    /// Counts what has come from peers of the content of attachments.
+    fn arrived(&self) -> u64;
     /// Waits a moment for answers: about a hundredth of a second. Only for the end of the app.
     fn pause(&self);
     /// What the person preferred last time.

@@ -15,13 +15,14 @@ use crate::{
     },
 };
 use egui::{Key, Modifiers};
-use std::fmt;
+use std::{fmt, path::PathBuf};
 use velo_protocol::{
     access::Role,
     change::Change,
     id::{DeviceId, EntityId, EntryId, OpId, PersonId, WorkspaceId},
     link_code::LinkCode,
     model::EntityKey,
+    replica::Fetching,
     root::Root,
     ticket::Ticket,
 };
@@ -153,6 +154,16 @@ pub enum AppCommand {
         /// The one there is to be.
         new: Option<Secret>,
     },
+    /// Shows what takes up space on this device.
+    ShowStorage,
+    /// Drops the content of deleted attachments.
+    CleanStorage,
+    /// Chooses when content is fetched from other devices.
+    SetFetching(Fetching),
+    /// Fetches the content of an attachment from other devices.
+    FetchContent(EntityId),
+    /// Saves it to a file.
+    SaveContent(EntityId),
     /// Looks for a code in a picture.
     ReadPicture(Wanted, Picture),
     /// Connects to an address.
@@ -202,6 +213,8 @@ pub enum TaskCommand {
     AddItem(String),
     /// Adds a comment.
     AddComment(String),
+    /// Attaches files.
+    Attach(Vec<PathBuf>),
 }
 
 /// What somebody must be allowed for a command. See [`crate::view::standing`].
@@ -405,6 +418,7 @@ pub static NAMED: &[Named] = &[
         icons::TRASH_2,
     ),
     unbound(AppCommand::ShowKeys, "Keys of this device", icons::KEY_ROUND),
+    unbound(AppCommand::ShowStorage, "Storage on this device", icons::HARD_DRIVE),
     unbound(AppCommand::ToggleTheme, "Switch between dark and light", icons::SUN),
     named(
         AppCommand::OpenDialog(Dialog::Shortcuts),

@@ -142,3 +142,15 @@ pub const LOCK_OPEN: &str = "\u{e10c}";
 pub const IMAGE_UP: &str = "\u{e5cb}";
 /// Lucide `ticket-x`.
 pub const TICKET_X: &str = "\u{e5b3}";
+/// Lucide `paperclip`.
+pub const PAPERCLIP: &str = "\u{e12d}";
+/// Lucide `hard-drive`.
+pub const HARD_DRIVE: &str = "\u{e0ed}";
+/// Lucide `download`.
+pub const DOWNLOAD: &str = "\u{e0b2}";
+/// Lucide `cloud-download`.
+pub const CLOUD_DOWNLOAD: &str = "\u{e089}";
+/// Lucide `file`.
+pub const FILE: &str = "\u{e0c0}";
+/// Lucide `link`.
+pub const LINK: &str = "\u{e102}";

@@ -1,6 +1,7 @@
 //! Painting. A panel reads the [`Model`], keeps where the person is in the [`View`], and says what
 //! to do as [`AppCommand`]s. It never waits and never locks.
 
+pub mod attachments_ui;
 pub mod board_ui;
 pub mod card_ui;
 pub mod comments_ui;
@@ -22,6 +23,7 @@ pub mod picture_ui;
 pub mod quick_add_ui;
 pub mod sidebar_ui;
 pub mod standing_ui;
+pub mod storage_ui;
 pub mod toast_ui;
 pub mod troubles_ui;
 pub mod unlock_ui;

@@ -3,6 +3,7 @@
 //! [`crate::panels`] paints it. What is computed from the workspace is cached by its revision, so
 //! that a frame formats only what is visible.
 
+pub mod attachments;
 pub mod board;
 pub mod card;
 pub mod confirm;
@@ -25,6 +26,7 @@ pub mod quick_add;
 pub mod secret;
 pub mod standing;
 pub mod state;
+pub mod storage;
 pub mod story;
 pub mod toast;
 pub mod unlock;

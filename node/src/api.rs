@@ -9,6 +9,7 @@
 //! are plain structures that `--json` prints as they are and `cli` lays out for people. References
 //! to things are resolved here ([`mod@reference`]), where the state is.
 
+pub mod attach;
 pub mod bundle;
 pub mod column;
 pub mod comment;
@@ -31,6 +32,7 @@ pub mod reference;
 pub mod scope;
 pub mod show;
 pub mod status;
+pub mod storage;
 pub mod task;
 pub mod verify;
 pub mod workspace;
@@ -84,6 +86,8 @@ pub enum Action {
     Task(task::Request),
     /// Comments.
     Comment(comment::Request),
+    /// Attachments.
+    Attach(attach::Request),
     /// Labels.
     Label(label::Request),
     /// Conflicts.
@@ -98,6 +102,8 @@ pub enum Action {
     Link(link::Request),
     /// Other devices, and the way to them.
     Network(network::Request),
+    /// What takes up space.
+    Storage(storage::Storage),
     /// Where this device stands.
     Status,
     /// Waits for the state to change.
@@ -123,6 +129,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Link(request) => link::execute(request, node).await,
         Action::Bundle(request) => bundle::execute(request, wanted, node).await,
         Action::Favourite(request) => favourite::execute(request, wanted, node).await,
+        Action::Storage(storage) => storage::execute(storage, wanted, node).await,
         Action::Status => status::status(wanted, node),
         Action::Verify => verify::execute(node).await,
         Action::Damage => damage::execute(node).await,
@@ -140,6 +147,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::Column(request) => column::execute(request, scope).await,
         Action::Task(request) => task::execute(request, scope).await,
         Action::Comment(request) => comment::execute(request, scope).await,
+        Action::Attach(request) => attach::execute(request, scope).await,
         Action::Label(request) => label::execute(request, scope).await,
         Action::Conflict(request) => conflict::execute(request, scope).await,
         Action::History(request) => scope.apart(move |scope| history::execute(&request, scope)).await?,
@@ -154,6 +162,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         | Action::Bundle(_)
         | Action::Favourite(_)
         | Action::Network(_)
+        | Action::Storage(_)
         | Action::Status
         | Action::Verify
         | Action::Damage => Err(ApiError::Failed("this request needs no workspace".into())),

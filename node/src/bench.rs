@@ -4,11 +4,13 @@
 //! as if ten devices had worked there. [`local`] measures edits on it, in memory and durable, and
 //! beside them what the disk alone takes. [`pair`] starts that device and a new one as processes of
 //! their own, with libp2p over loopback: catching up from nothing, live edits, a sync with nothing
-//! to do; then it opens the workspace in a fresh process. Machines are noisy: compare figures of
+//! to do; then it opens the workspace in a fresh process. [`many`] has another one catch up among three that
+//! have everything. Machines are noisy: compare figures of
 //! one run, as ratios.
 
 mod goal;
 mod local;
+mod many;
 mod pair;
 mod report;
 mod split;
@@ -31,7 +33,7 @@ use velo_protocol::{
 };
 
 /// How often [`Stage::step`] is called.
-const STEPS: u64 = 8;
+const STEPS: u64 = 9;
 
 /// Measures this machine.
 #[derive(Debug, Clone, Args)]
@@ -75,7 +77,7 @@ impl Bench {
     async fn measure(&self, stage: &Stage) -> Result<Report, ApiError> {
         let home = tempfile::Builder::new().prefix("velo-bench-").tempdir();
         let home = home.map_err(|error| ApiError::Failed(format!("making a temporary folder: {error}")))?;
-        let old = Peer::new("Anna", home.path())?;
+        let mut old = Peer::new("Anna", home.path())?;
         stage.step("Writing the trace");
         let (trace, log) = self.write_trace(&old)?;
         stage.step("Editing in memory");
@@ -85,8 +87,10 @@ impl Bench {
         drop(log);
         stage.step("Editing durably");
         let durable = local::durable(&trace, &old.data_dir, self.edits).await?;
-        let pair = pair::measure(old, home.path(), &trace, self.edits, stage).await?;
-        Ok(Report { seed: self.seed, trace, in_memory, split, durable, pair })
+        let mut new = Peer::new("Ben", home.path())?;
+        let pair = pair::measure(&mut old, &mut new, &trace, self.edits, stage).await?;
+        let many = many::measure([&mut old, &mut new], home.path(), stage).await?;
+        Ok(Report { seed: self.seed, trace, in_memory, split, durable, pair, many })
     }
 
     /// Makes a device that holds the trace, and is the first of those who wrote it.

@@ -5,6 +5,7 @@
 //! answers it ([`client`]). Either way it is [`api::execute`] that carries it out. Here it is only
 //! read, and its answer printed: as a table, or with `--json` as it is.
 
+mod attach;
 mod board;
 mod bundle;
 mod client;
@@ -19,6 +20,7 @@ mod invite;
 mod node;
 pub(crate) mod output;
 mod people;
+mod storage;
 mod task;
 
 use crate::{
@@ -144,6 +146,15 @@ enum Command {
             velo comment list HOUS-1"
     )]
     Comment(api::comment::Request),
+    /// Attach files to tasks; list, save and remove them
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  \
+            velo attach add HOUS-1 leak.jpg\n  \
+            velo attach list HOUS-1\n  \
+            velo attach save k3f7qa2m"
+    )]
+    Attach(api::attach::Request),
     /// Add, list and delete labels
     #[command(subcommand, after_help = "Examples:\n  velo label add urgent\n  velo label list")]
     Label(api::label::Request),
@@ -182,6 +193,9 @@ enum Command {
     /// Show where this device stands
     #[command(after_help = "Examples:\n  velo status\n  velo status --json")]
     Status,
+    /// Show what takes up space on this device, or give some back
+    #[command(after_help = "Examples:\n  velo storage\n  velo storage --json\n  velo storage clean")]
+    Storage(api::storage::Storage),
     /// Carry a workspace in a file, where no network goes, or as a backup
     #[command(
         subcommand,
@@ -279,6 +293,9 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Command::Bench(bench) => bench.run(settings.json),
         Command::Doctor(doctor) => Ok(doctor.run(&settings)),
         Command::Invite(invite) => invite.run(&settings),
+        Command::Attach(request @ (api::attach::Request::Save(_) | api::attach::Request::Fetch(_))) => {
+            attach::fetch_and_save(request, &settings)
+        }
         Command::Join(join) => ask(Command::Join(join.with_ticket(settings.json)?), &settings),
         command => ask(confirm::confirmed(command, &settings)?, &settings),
     }
@@ -372,6 +389,8 @@ fn request(command: Command) -> Option<(Action, Layout)> {
             let layout = board::comment_layout(&request);
             (Action::Comment(request), layout)
         }
+        Command::Attach(request) => attach::request(request),
+        Command::Storage(storage) => storage::request(storage),
         Command::Favourite(request) => {
             let layout = board::favourite_layout(&request);
             (Action::Favourite(request), layout)
@@ -412,6 +431,10 @@ fn request(command: Command) -> Option<(Action, Layout)> {
 /// standard input: a path is made whole, and what comes through a pipe is copied into a file, which
 /// goes when it is dropped.
 fn with_readable_file(mut action: Action) -> Result<(Action, Option<tempfile::NamedTempFile>), ApiError> {
+    if let Action::Attach(api::attach::Request::Add(add)) = &mut action {
+        attach::with_whole_paths(add)?;
+        return Ok((action, None));
+    }
     let Action::Import(import::Import { format: import::Format::Trello(source) }) = &mut action else {
         return Ok((action, None));
     };

@@ -5,9 +5,10 @@
 //!   lock                 held by the one process that has the directory open; says which
 //!   keys/                mode 0700; see `keystore`
 //!   workspaces/<id>/
-//!     record.json        what a device must remember besides the log
+//!     record.json        what a device must remember besides the log; see `checked`
 //!     log/               the truth; see `store`
 //!     state/             rebuilt from the log when it is lost
+//!     blobs/             the content of attachments; see `blobs::store`
 //!   workspaces/forgotten-<id>   on its way out
 //!   address-book.json    where peers were reached
 //!   ballast              given up when the disk is full
@@ -18,9 +19,10 @@
 //! One thing lies elsewhere on purpose: the [`marker`], which notices that this directory was
 //! restored from a backup or copied.
 
+pub(crate) mod checked;
 pub mod marker;
 
-use crate::{control, limits};
+use crate::{control, limits, store::disk};
 use marker::Markers;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -52,7 +54,7 @@ pub enum DataDirError {
         holder: String,
     },
     /// The disk or its permissions.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {}", path.display(), disk::trouble(source))]
     Io {
         /// What was tried, as in "writing".
         doing: &'static str,
@@ -117,6 +119,11 @@ pub fn keys(path: &Path) -> PathBuf {
     path.join("keys")
 }
 
+/// The folder of one workspace in the data directory at `path`.
+pub(crate) fn workspace_folder(path: &Path, workspace: WorkspaceId) -> PathBuf {
+    path.join("workspaces").join(workspace.to_string())
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
 ///
 /// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
@@ -173,6 +180,11 @@ impl DataDir {
         self.workspace(workspace).join("state")
     }
 
+    /// The folder of one workspace's attachments.
+    pub fn blobs(&self, workspace: WorkspaceId) -> PathBuf {
+        self.workspace(workspace).join("blobs")
+    }
+
     /// The file of the addresses at which peers were reached.
     pub fn address_book(&self) -> PathBuf {
         self.path.join("address-book.json")
@@ -183,7 +195,7 @@ impl DataDir {
     }
 
     fn workspace(&self, workspace: WorkspaceId) -> PathBuf {
-        self.workspaces().join(workspace.to_string())
+        workspace_folder(&self.path, workspace)
     }
 
     /// Remembers a workspace. Durable when it returns.
@@ -193,7 +205,7 @@ impl DataDir {
         let path = folder.join("record.json");
         let text = serde_json::to_vec_pretty(record)
             .map_err(|error| DataDirError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        write_durably(&path, &text)?;
+        write_durably(&path, &checked::with_sum(&text))?;
         sync_dir(&self.workspaces())
     }
 
@@ -270,8 +282,9 @@ impl DataDir {
             }
             Err(error) => return Err(failed("reading", &path)(error)),
         };
+        let text = checked::without_sum(&bytes).ok_or_else(|| damaged(checked::WRONG.to_owned()))?;
         let record: WorkspaceRecord =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+            serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
         if record.id != id {
             return Err(damaged("it is that of another workspace".to_owned()));
         }
@@ -311,7 +324,8 @@ impl DataDir {
     }
 }
 
-fn folder_size(path: &Path) -> u64 {
+/// The bytes of everything in a folder; 0 if it is not there.
+pub(crate) fn folder_size(path: &Path) -> u64 {
     let Ok(items) = fs::read_dir(path) else { return 0 };
     let size = |item: fs::DirEntry| match item.metadata() {
         Ok(meta) if meta.is_dir() => folder_size(&item.path()),
@@ -403,7 +417,14 @@ mod tests {
             founder: true,
         };
         let (id, secret) = (WorkspaceId([n; 32]), SessionSecret([n; 32]));
-        WorkspaceRecord { id, secret, origin, auto_sync: true, way: velo_protocol::replica::Way::Founded }
+        WorkspaceRecord {
+            id,
+            secret,
+            origin,
+            auto_sync: true,
+            fetching: velo_protocol::replica::Fetching::default(),
+            way: velo_protocol::replica::Way::Founded,
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! little happens, and at a fixed distance during a burst. So whoever has the answer to a command
 //! finds its effect in the snapshot.
 
+mod blobs;
 mod committer;
 mod open;
 mod outbox;
@@ -18,6 +19,10 @@ mod saving;
 mod tests;
 
 use crate::{
+    blobs::{
+        courier::{CourierHandle, Job, Turn},
+        store::BlobStore,
+    },
     data_dir::{DataDir, marker::Markers},
     handle::{NodeError, Owner, Request, Shared, wall_ms},
     limits,
@@ -83,8 +88,6 @@ struct Driver {
     /// Batches handed to the committer, by workspace, and their bytes in all.
     in_flight: BTreeMap<WorkspaceId, BTreeSet<BatchId>>,
     in_flight_bytes: usize,
-    /// Why nothing more is written.
-    failed: Option<String>,
     /// Inputs that outputs gave rise to.
     next_inputs: VecDeque<Input>,
 
@@ -92,6 +95,11 @@ struct Driver {
     saver_thread: JoinHandle<()>,
     saved: mpsc::UnboundedReceiver<Saved>,
     unsaved: BTreeMap<WorkspaceId, Unsaved>,
+
+    courier: CourierHandle,
+    courier_thread: JoinHandle<()>,
+    /// What the courier would ask peers.
+    turns: mpsc::UnboundedReceiver<Turn>,
 
     net: Option<NetHandle>,
     net_events: Option<NetEvents>,
@@ -128,6 +136,7 @@ impl Driver {
                     None => self.lose_committer(),
                 },
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
+                Some(turn) = self.turns.recv() => self.take_turn(turn),
                 () = alarm.at(timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
                 event = next_event(&mut self.net_events), if accepts => {
@@ -210,6 +219,7 @@ impl Driver {
                 Output::Event(event) => {
                     if let Event::PeerChanged { peer } = &event {
                         self.trust_if_shared(*peer);
+                        self.tell_courier_of(*peer);
                     }
                     self.note_numbers(&event);
                     self.outbox.event(event);
@@ -252,6 +262,7 @@ impl Driver {
     fn remember(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
         self.dir.remember(record)?;
         let own = record.origin.log_id(record.id);
+        self.keep_blobs_of(record);
         if !self.readers.0.contains_key(&record.id) {
             let stored = Stored::open(&self.dir, &self.markers, record.id)?;
             self.readers.0.insert(record.id, stored.reader.clone());
@@ -263,10 +274,20 @@ impl Driver {
         Ok(())
     }
 
+    /// Its attachments have a place from now on, and are fetched as the person chose.
+    fn keep_blobs_of(&self, record: &WorkspaceRecord) {
+        let (workspace, fetching) = (record.id, record.fetching);
+        let store = self.shared.blobs(workspace);
+        let store = store.unwrap_or_else(|| BlobStore::open(self.dir.blobs(workspace)));
+        self.shared.set_blobs(workspace, store.clone(), fetching);
+        self.courier.tell(Job::Open { workspace, store, fetching });
+    }
+
     /// Closes and deletes what is kept of a workspace. Should that fail, it is there again at the next start.
     fn forget(&mut self, workspace: WorkspaceId) -> Result<(), NodeError> {
         self.readers.0.remove(&workspace);
-        self.shared.remove_reader(workspace);
+        self.shared.remove(workspace);
+        self.courier.tell(Job::Close(workspace));
         self.unsaved.remove(&workspace);
         self.numbering.forget(workspace);
         // The committer first: it hands what is to be saved to the saver.
@@ -276,7 +297,7 @@ impl Driver {
     }
 
     fn persist(&mut self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {
-        if let Some(reason) = self.failed.clone() {
+        if let Some(reason) = self.shared.failed.get().cloned() {
             self.next_inputs.push_back(Input::PersistFailed { batch: id, reason });
             return;
         }
@@ -299,7 +320,6 @@ impl Driver {
     fn take_committed(&mut self, committed: Committed) {
         let Committed { workspace, batches, bytes, result } = committed;
         self.in_flight.entry(workspace).or_default().retain(|batch| !batches.contains(batch));
-        self.tell_in_flight();
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         match result {
             Ok(()) => {
@@ -318,6 +338,8 @@ impl Driver {
                 }
             }
         }
+        // Not before it is known whether they were saved.
+        self.tell_in_flight();
     }
 
     /// The committer's thread is no more: what it was given will not be told.
@@ -332,9 +354,8 @@ impl Driver {
     }
 
     fn fail(&mut self, reason: &str) {
-        if self.failed.is_none() {
+        if self.shared.failed.set(reason.to_owned()).is_ok() {
             tracing::error!(reason, "saving failed; nothing more is written until the next start");
-            self.failed = Some(reason.to_owned());
             // If the disk is full, this makes room for the next start.
             self.dir.release_ballast();
         }
@@ -422,6 +443,10 @@ impl Driver {
                 metrics::counter!("velo_frame_bytes_in_total").increment(frame.len() as u64);
                 self.input(Input::Received { peer, frame });
             }
+            NetEvent::BlobAsked { peer, id, ask } => self.blob_asked(peer, id, ask),
+            NetEvent::BlobAnswered { peer, ask, answer } => {
+                self.courier.tell(Job::Answered { peer, ask, answer });
+            }
             NetEvent::Sent { peer, bytes } => self.input(Input::Sent { peer, bytes }),
             NetEvent::Listening(address) => self.outbox.listening(address.to_string()),
             NetEvent::DialFailed { address, reason, .. } => tracing::debug!(%address, reason, "dial failed"),
@@ -446,7 +471,7 @@ impl Driver {
     }
 
     fn next_save_ms(&self) -> Option<u64> {
-        if self.failed.is_some() {
+        if self.shared.failed.get().is_some() {
             return None;
         }
         // One that waits for a commit is looked at again when the commit is done.
@@ -467,7 +492,7 @@ impl Driver {
     /// Has the state's pages written, unless something of the workspace is not durable: the state
     /// must never be ahead of the log.
     fn save(&mut self, workspace: WorkspaceId) {
-        if self.failed.is_some() || self.is_in_flight(workspace) {
+        if self.shared.failed.get().is_some() || self.is_in_flight(workspace) {
             return;
         }
         let Some(state) = self.replica.workspace_mut(workspace) else { return };
@@ -505,6 +530,10 @@ impl Driver {
         self.publish();
         // The committer first: it hands what is to be saved to the saver.
         self.committer.finish();
+        self.courier.tell(Job::Stop);
+        if self.courier_thread.join().is_err() {
+            tracing::error!("the thread for attachments ended by a panic");
+        }
         drop(self.saver);
         if self.saver_thread.join().is_err() {
             tracing::error!("the saving thread ended by a panic");

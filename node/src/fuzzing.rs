@@ -2,6 +2,7 @@
 //! are public, or are reached by putting a file where the program looks for it.
 
 pub use crate::{
+    data_dir::checked::with_sum,
     net::{
         address::{is_dialable, path, plain, split_peer},
         book::{AddressBook, parse as address_book},

@@ -20,6 +20,7 @@
 //! ```
 
 use crate::{
+    blobs::{content::ContentFault, courier::CourierHandle, store::BlobStore},
     data_dir::DataDirError,
     driver,
     keystore::{self, KeyDoor, KeystoreError, Passphrase},
@@ -29,7 +30,10 @@ use crate::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -38,15 +42,17 @@ use velo_protocol::{
     crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Identity, PeerStatus, Refusal, Reply},
+    replica::{Command, Fetching, Identity, PeerStatus, Refusal, Reply},
     store::{LogReader, StoreError},
     workspace::Workspace,
 };
 
+mod attachments;
 mod keys;
 mod status;
 mod stored;
 
+pub use attachments::Space;
 pub use status::{NodeStatus, PeerInfo, PeerLink, WorkspaceStatus};
 pub use stored::StoredEntry;
 
@@ -128,6 +134,14 @@ pub enum NodeError {
         /// Why.
         source: OpenError,
     },
+    /// The content of an attachment.
+    #[error(transparent)]
+    Content(#[from] ContentFault),
+    /// Part of the workspace cannot be read, so nobody knows what it shows.
+    #[error(
+        "part of the workspace cannot be read here yet, and may show what would be dropped: see `velo doctor`"
+    )]
+    Unread,
     /// The network could not be started.
     #[error(transparent)]
     Network(#[from] NetError),
@@ -215,6 +229,11 @@ pub enum NodeEvent {
         /// Why, for people.
         reason: String,
     },
+    /// The content of an attachment has come from a peer, all of it.
+    ContentArrived {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// The node can be reached at one more address.
     Listening {
         /// A libp2p multiaddress.
@@ -231,6 +250,8 @@ pub(crate) struct Published {
     pub peers: Vec<PeerStatus>,
     pub read_only: Option<String>,
     pub readers: BTreeMap<WorkspaceId, FileReader>,
+    pub blobs: BTreeMap<WorkspaceId, BlobStore>,
+    pub fetching: BTreeMap<WorkspaceId, Fetching>,
 }
 
 /// What the driver is asked for.
@@ -268,9 +289,12 @@ pub(crate) struct Shared {
     pub stop: Notify,
     pub events: broadcast::Sender<NodeEvent>,
     pub unopened: Vec<String>,
-    pub published: RwLock<Published>,
+    pub published: Arc<RwLock<Published>>,
+    pub courier: CourierHandle,
     /// Batches on their way to the disk.
     pub in_flight: AtomicUsize,
+    /// Why nothing more is written.
+    pub failed: OnceLock<String>,
     pub net: Option<NetHandle>,
     pub runtime: tokio::runtime::Handle,
 }
@@ -290,8 +314,23 @@ impl Shared {
         self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
     }
 
-    pub fn remove_reader(&self, workspace: WorkspaceId) {
-        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.remove(&workspace);
+    pub fn blobs(&self, workspace: WorkspaceId) -> Option<BlobStore> {
+        self.read().blobs.get(&workspace).cloned()
+    }
+
+    /// The attachments of a workspace, and when they are fetched.
+    pub fn set_blobs(&self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.blobs.insert(workspace, store);
+        published.fetching.insert(workspace, fetching);
+    }
+
+    /// A workspace is here no more.
+    pub fn remove(&self, workspace: WorkspaceId) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.readers.remove(&workspace);
+        published.blobs.remove(&workspace);
+        published.fetching.remove(&workspace);
     }
 
     pub fn addresses(&self) -> Vec<String> {
@@ -441,6 +480,16 @@ impl NodeHandle {
     /// A new random id, for an entity about to be created. Ids are ordered by time.
     pub fn new_entity_id(&self) -> EntityId {
         EntityId::new(wall_ms(), random_or_stop())
+    }
+
+    /// Whether everything that this device shows by now is saved: `Ok(false)` while some of it is on its way
+    /// to the disk, and `Err` says why it never will be.
+    pub fn is_saved(&self) -> Result<bool, NodeError> {
+        let is_saved = self.shared.in_flight.load(Ordering::Acquire) == 0;
+        match self.shared.failed.get() {
+            Some(reason) => Err(NodeError::Refused(Refusal::ReadOnly(reason.clone()))),
+            None => Ok(is_saved),
+        }
     }
 
     /// Where everything is kept.

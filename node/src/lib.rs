@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod blobs;
 pub mod cli;
 pub mod control;
 pub mod data_dir;

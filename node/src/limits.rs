@@ -84,3 +84,9 @@ pub const PHRASE_TEXT: usize = 4 * 1024;
 pub const PICTURE_BYTES: u64 = 32 * 1024 * 1024;
 /// of up to 50 million pixels. A small file may claim many more: each takes up to eight bytes.
 pub const PICTURE_PIXELS: u64 = 50_000_000;
+/// Longest wait for something, in seconds: a day. A greater number is taken for this.
+pub const LONGEST_WAIT_S: u64 = 86_400;
+/// How often it is looked for what has come of an attachment.
+pub const FETCH_POLL_MS: u64 = 200;
+/// How often content that is found damaged is fetched again before the disk is given up.
+pub const SAVE_TRIES: usize = 8;

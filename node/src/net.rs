@@ -15,6 +15,9 @@
 //! slow, frames stay where they are: each connection reads one window ahead and then stops, and the
 //! peer's writing stops with it. Nothing is ever dropped between two ends of one session.
 //!
+//! Frames of pulls go by a stream and a queue of their own all the way to the driver, which takes them
+//! when there is nothing else.
+//!
 //! For each peer the driver sees [`NetEvent::PeerUp`] and [`NetEvent::PeerDown`] in strict turns, and
 //! frames only in between, whatever happens to connections below.
 //!
@@ -23,7 +26,9 @@
 
 pub(crate) mod address;
 mod behaviour;
+mod blob;
 pub(crate) mod book;
+mod crowd;
 mod dialer;
 mod identity;
 mod reason;
@@ -34,12 +39,13 @@ mod task;
 mod vigil;
 
 pub use address::{AddressError, check_dialable};
+pub use blob::AskId;
 pub use book::BookError;
 pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, RelayStatus, TargetStage, TargetStatus};
 
 use libp2p::swarm::ConnectionId;
-use session::Outbound;
+use session::Outbounds;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -48,10 +54,16 @@ use std::{
 };
 use task::{Command, Delivery, Network};
 use tokio::sync::{mpsc, oneshot, watch};
-use velo_protocol::{crypto::SecretKey, id::DeviceId};
+use velo_protocol::{
+    blob::{Answer, Ask},
+    crypto::SecretKey,
+    id::DeviceId,
+};
 
 /// Events waiting for the driver: enough to keep it busy, and with frames of full size 16 MiB.
 const EVENTS: usize = 64;
+/// Frames of pulls waiting for it besides, most of 64 KiB.
+const PULLED: usize = 16;
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -162,12 +174,31 @@ pub enum NetEvent {
         /// At least one byte, at most [`velo_protocol::limits::FRAME`].
         frame: Vec<u8>,
     },
-    /// Frames given to [`NetHandle::send`] were written, in their order.
+    /// Frames of the session's own stream given to [`NetHandle::send`] were written, in their order. Of pulls
+    /// the peer itself tells what it took.
     Sent {
         /// To whom.
         peer: DeviceId,
         /// Sum of the frames' lengths.
         bytes: usize,
+    },
+    /// A peer asks for part of a blob. To be answered with [`NetHandle::answer_blob`].
+    BlobAsked {
+        /// Who, as the transport authenticated it.
+        peer: DeviceId,
+        /// Names the question.
+        id: AskId,
+        /// What.
+        ask: Ask,
+    },
+    /// What came of [`NetHandle::ask_blob`].
+    BlobAnswered {
+        /// Who was asked.
+        peer: DeviceId,
+        /// What.
+        ask: Ask,
+        /// The answer; `None`: there was none.
+        answer: Option<Answer>,
     },
     /// Nobody could be reached.
     DialFailed {
@@ -191,7 +222,7 @@ pub enum NetEvent {
 #[derive(Debug, Clone)]
 struct Route {
     connection: ConnectionId,
-    outbound: Outbound,
+    outbound: Outbounds,
 }
 
 /// The sessions that the driver knows of: those whose `PeerUp` it has received and whose `PeerDown`
@@ -202,6 +233,8 @@ type Routes = Arc<Mutex<HashMap<DeviceId, Route>>>;
 #[derive(Debug)]
 pub struct NetEvents {
     deliveries: mpsc::Receiver<Delivery>,
+    /// Frames of pulls: taken when there is nothing else.
+    pulled: mpsc::Receiver<Delivery>,
     routes: Routes,
 }
 
@@ -211,21 +244,36 @@ impl NetEvents {
     /// What is sent after this returns goes to the session that the events returned so far
     /// describe: handle one event completely before receiving the next.
     pub async fn recv(&mut self) -> Option<NetEvent> {
-        let Delivery { event, route } = self.deliveries.recv().await?;
-        self.follow(&event, route);
-        Some(event)
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                delivery = self.deliveries.recv() => delivery?,
+                Some(delivery) = self.pulled.recv() => delivery,
+            };
+            if let Some(event) = self.follow(delivery) {
+                return Some(event);
+            }
+        }
     }
 
     /// The next event if there is one already.
     pub fn try_recv(&mut self) -> Option<NetEvent> {
-        let Delivery { event, route } = self.deliveries.try_recv().ok()?;
-        self.follow(&event, route);
-        Some(event)
+        loop {
+            let delivery = self.deliveries.try_recv().or_else(|_| self.pulled.try_recv()).ok()?;
+            if let Some(event) = self.follow(delivery) {
+                return Some(event);
+            }
+        }
     }
 
-    fn follow(&self, event: &NetEvent, route: Option<Route>) {
+    /// Keeps the routes up to date. A frame that the end of its session has overtaken is dropped.
+    fn follow(&self, Delivery { event, route, connection }: Delivery) -> Option<NetEvent> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        match (event, route) {
+        match (&event, route) {
+            (NetEvent::Frame { peer, .. }, _) => {
+                let present = routes.get(peer).map(|route| route.connection);
+                return (present == connection).then_some(event);
+            }
             (NetEvent::PeerUp { peer, .. }, Some(route)) => {
                 routes.insert(*peer, route);
             }
@@ -234,6 +282,7 @@ impl NetEvents {
             }
             _ => {}
         }
+        Some(event)
     }
 }
 
@@ -282,6 +331,16 @@ impl NetHandle {
         self.command(Command::Trust(peer));
     }
 
+    /// Asks a peer for part of a blob: see [`NetEvent::BlobAnswered`].
+    pub fn ask_blob(&self, peer: DeviceId, ask: Ask) {
+        self.command(Command::AskBlob { peer, ask });
+    }
+
+    /// Answers a peer: see [`NetEvent::BlobAsked`].
+    pub fn answer_blob(&self, id: AskId, answer: Answer) {
+        self.command(Command::AnswerBlob { id, answer });
+    }
+
     /// Dials every peer and address that waits for a dial, now.
     pub fn redial_now(&self) {
         self.command(Command::Redial);
@@ -326,9 +385,13 @@ pub fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| NetError::NoRuntime)?;
     let own = DeviceId(config.device.public());
     let (delivered, deliveries) = mpsc::channel(EVENTS);
+    let (pulled_to, pulled) = mpsc::channel(PULLED);
     let (commands, asked) = mpsc::unbounded_channel();
-    let (network, status) = Network::new(config, delivered, asked)?;
+    let (network, status) = Network::new(config, (delivered, pulled_to), asked)?;
     runtime.spawn(network.run());
     let routes = Routes::default();
-    Ok((NetHandle { own, commands, routes: Arc::clone(&routes), status }, NetEvents { deliveries, routes }))
+    Ok((
+        NetHandle { own, commands, routes: Arc::clone(&routes), status },
+        NetEvents { deliveries, pulled, routes },
+    ))
 }

@@ -9,7 +9,9 @@
 //! is only ever taken for a text that might be what is looked for.
 
 use crate::limits;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma, metadata::Orientation,
+};
 use qrcode::{Color, EcLevel, QrCode};
 use std::{collections::BTreeSet, fs::File, io::Cursor, io::Read, path::Path, str::FromStr};
 use velo_protocol::{
@@ -164,15 +166,21 @@ pub fn find<T: InPicture>(bytes: &[u8]) -> Result<T, QrError> {
     found.only()
 }
 
-fn decode(bytes: &[u8]) -> Result<DynamicImage, QrError> {
+/// A picture, PNG or JPEG, the way up that its camera was held. How many pixels it claims to have is looked
+/// at before room is made for them.
+pub fn decode(bytes: &[u8]) -> Result<DynamicImage, QrError> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|error| QrError::NotAPicture(ImageError::IoError(error)))?;
-    let decoder = reader.into_decoder().map_err(QrError::NotAPicture)?;
+    let mut decoder = reader.into_decoder().map_err(QrError::NotAPicture)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > limits::PICTURE_PIXELS {
         return Err(QrError::TooManyPixels);
     }
-    DynamicImage::from_decoder(decoder).map_err(QrError::NotAPicture)
+    // A picture that does not say is upright.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(QrError::NotAPicture)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
 }
 
 /// In shades of grey, on white where a picture is transparent.

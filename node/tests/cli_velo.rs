@@ -8,6 +8,8 @@
 
 #[path = "cli_velo/alone.rs"]
 mod alone;
+#[path = "cli_velo/attachments.rs"]
+mod attachments;
 #[path = "cli_velo/beside.rs"]
 mod beside;
 #[path = "cli_velo/bundle.rs"]

@@ -14,6 +14,8 @@ mod broken_link;
 mod finding;
 #[path = "net_sessions/flow.rs"]
 mod flow;
+#[path = "net_sessions/raw.rs"]
+mod raw;
 #[path = "net_sessions/relays.rs"]
 mod relays;
 #[path = "net_sessions/support.rs"]

@@ -111,6 +111,10 @@ byte_id!(
     Incarnation, 8
 );
 byte_id!(
+    /// A blob, part of an attachment's content: BLAKE3 over its bytes, which are encrypted.
+    BlobId, 32
+);
+byte_id!(
     /// Something a person works with: a task, a project, a comment. Time-ordered and random, or
     /// derived from its source by an import.
     EntityId, 16

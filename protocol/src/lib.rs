@@ -21,6 +21,7 @@ pub mod codec;
 pub mod crypto;
 mod memo;
 pub mod log;
+pub mod blob;
 pub mod value;
 pub mod model;
 pub mod op;

@@ -33,7 +33,7 @@ pub const CHECKPOINT_BYTES: u32 = 24 * 1024;
 /// The greatest run between two checkpoints: the accumulated bytes stay below [`CHECKPOINT_BYTES`]
 /// until one last entry of full size.
 pub const RUN_BYTES: usize = CHECKPOINT_BYTES as usize + HEADER + BODY;
-/// What one `Ops` message carries: a run of full size fits.
+/// What one `Ops` or `Chunk` carries: a run of full size fits.
 pub const OPS_BYTES: usize = 64 * 1024;
 /// What a run takes in a message besides its entries: log, origin, where it continues, seal.
 pub const RUN_FRAME_BYTES: usize = 256;
@@ -91,9 +91,9 @@ pub const UNDO_REPLAY: u64 = 4096;
 
 /// Bytes waiting for one peer.
 pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes handed to the network for one peer and not yet written: keeps bulk transfer from filling
-/// the queue, so that a live edit waits for a few frames only.
-pub const IN_FLIGHT_BYTES: usize = 512 * 1024;
+/// Bytes of a session handed to the network for one peer and not yet written. What is pushed beyond
+/// it waits where several edits become one run.
+pub const IN_FLIGHT_BYTES: usize = 64 * 1024;
 /// Offers of workspaces that are not here, remembered of one peer in case one is joined: 64 bytes
 /// each. Older ones are forgotten, and offered again in the next session. Also how many workspaces may be
 /// forgotten during a session before it ends at what the peer says about one.
@@ -120,19 +120,44 @@ pub const DIGEST_MS: u64 = 10_000;
 /// Changed heads are gathered this long before they are announced.
 pub const HEADS_DEBOUNCE_MS: u64 = 50;
 
-/// A batch of at most this many bytes is forwarded at once: somebody is typing. More is a transfer,
-/// and a third peer most likely gets it from the same source.
+/// What was written just now is pushed to peers up to this size: somebody is typing. More is a
+/// transfer, which each peer pulls from where it likes.
 pub const LIVE_BYTES: usize = 16 * 1024;
-/// A transfer is forwarded only after the peer's heads stood still for this long.
-pub const FORWARD_DELAY_MS: u64 = 250;
-/// But after this long in any case: heads may move for other reasons without end.
-pub const FORWARD_LATEST_MS: u64 = 2_000;
-/// What the network has written is not sent again for this long, whatever the peer announces
-/// meanwhile; nor is everything we hold announced again, unless a person asks.
+/// Sessions over which live edits are pushed. With more, a random choice of them gets every edit from
+/// this device and the others from those: that reaches everybody in a few hops, and nobody sends an
+/// edit to a hundred peers.
+pub const LIVE_SESSIONS: usize = 16;
+
+/// Bytes of one pull under way, at most; on a slow line less: see [`crate::session::Window`]. At
+/// 300,000 operations a second the answer to a chunk takes less time than this lasts.
+pub const PULL_WINDOW: usize = 1024 * 1024;
+/// Bytes of a pull under way before anything is known of the line.
+pub const PULL_WINDOW_FIRST: usize = 16 * 1024;
+/// How much longer than its shortest way a chunk may take, since it waits for those before it; or
+/// half of the way, if that is more. What a live edit waits is about as much.
+pub const PULL_QUEUE_MS: u64 = 100;
+/// Pulls at the same time from one peer, and for one: a small one need not wait for a great one.
+pub const PULLS_PER_PEER: usize = 2;
+/// Pulls at the same time from all peers: a window of memory each.
+pub const PULLS: usize = 4;
+/// A pull that brings nothing new for this long is given up, and its peer not asked again for as long.
+/// A run of full size takes 8 s at 64 kbit/s.
+pub const PULL_STALL_MS: u64 = 20_000;
+/// Chains that one pull asks for, of 64 bytes and more each; more follow in further ones.
+pub const WANT_HEADS: usize = 1_000;
+/// Entries that one pull names of what is here already: 64 KiB.
+pub const WANT_PLACES: usize = 2_000;
+/// What somebody announces who did not write it is pulled only after this time, or with the next full
+/// announcement: most likely its author pushes it.
+pub const PULL_DELAY_MS: u64 = 250;
+/// Peers just met are given this long to say what they hold before anything is pulled, so that it can
+/// be split among them.
+pub const GATHER_MS: u64 = 200;
+/// Everything we hold is not announced again for this long, unless a person asks.
 pub const RESEND_MS: u64 = 3_000;
 /// A peer that is not served is told that nothing is here at least this seldom in the end.
 pub const DENY_MOST_MS: u64 = 10 * 60_000;
-/// Logs read ahead for one peer, to send them in causal order: at most so many runs of memory.
+/// Logs read ahead for one pull, to send them in causal order: at most so many runs of memory.
 pub const READ_AHEAD: usize = 32;
 /// Announced heads that are not here yet, remembered of one peer.
 pub const UNKNOWN_HEADS: usize = 10_000;
@@ -181,3 +206,49 @@ pub const VOID_SCAN: usize = 65_536;
 pub const POSTED_AGAIN: usize = 1024;
 /// Sentences of an undo about what was left alone.
 pub const KEPT_SENTENCES: usize = 50;
+
+/// The largest attachment: a video of some minutes. Its manifest names 4,097 blobs, 32 bytes each.
+pub const ATTACHMENT_BYTES: u64 = 1 << 30;
+/// A blob: an encrypted part of a file, or a manifest. Each is checked alone, so what an interruption
+/// or a wrong byte costs is at most this.
+pub const BLOB: usize = 256 * 1024;
+/// Of a blob, asked for at once: well below [`FRAME`], which bounds the answer.
+pub const PIECE_MOST: u32 = 128 * 1024;
+/// Of a blob, asked for at once, at the slowest: one second of a line of 64 kbit/s.
+pub const PIECE_LEAST: u32 = 8 * 1024;
+/// The first piece asked of a peer, small enough that its answer tells the round trip.
+pub const PIECE_FIRST: u32 = 1024;
+/// How long the answer to one piece may hold up an edit.
+pub const PIECE_MS: u64 = 1_000;
+/// What is asked of a peer for a piece of a blob: two ids and two numbers.
+pub const BLOB_ASK: usize = 128;
+/// How a peer answers: a piece, and what says so.
+pub const BLOB_ANSWER: usize = PIECE_MOST as usize + 64;
+/// A peer that does not answer for so long is asked for something else: a piece takes a second, behind
+/// a backlog some more.
+pub const BLOB_PATIENCE_MS: u64 = 60_000;
+/// After this time a peer that had no time for blobs is asked again,
+pub const BLOB_LATER_MS: u64 = 500;
+/// one that did not answer,
+pub const BLOB_FAILED_MS: u64 = 5_000;
+/// and one that did not have a blob, which it may fetch itself meanwhile.
+pub const BLOB_LACKED_MS: u64 = 15_000;
+/// Blobs wait until a peer that announced entries has sent none for so long: they may never come.
+pub const ENTRIES_QUIET_MS: u64 = 3_000;
+/// Attachments fetched at the same time: the lists of what is missing take up to 256 KiB each.
+pub const FETCHES: usize = 64;
+/// Wrong blobs remembered, with the peer that is not to be asked for them again.
+pub const BLOB_LIES: usize = 4_096;
+/// An attachment up to this size is fetched before anybody looks: one or two blobs, as long as a title
+/// picture takes.
+pub const SMALL_ATTACHMENT: u64 = 256 * 1024;
+/// Of these, so many bytes for each workspace: nobody can fill the disks of others by adding many.
+pub const SMALL_ATTACHMENTS: u64 = 512 * 1024 * 1024;
+/// Bytes of blobs sent to one peer within [`BLOB_QUOTA_MS`]: a workspace full of photos. Who asks for
+/// more waits: honest peers keep what they have got.
+pub const BLOB_QUOTA: u64 = 16 << 30;
+/// See [`BLOB_QUOTA`].
+pub const BLOB_QUOTA_MS: u64 = 3_600_000;
+/// Content that no attachment shows any more is kept for so long: until then a deletion can be taken
+/// back without anybody else's help.
+pub const UNSHOWN_MS: u64 = 30 * 24 * 3_600_000;

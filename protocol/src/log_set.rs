@@ -24,6 +24,7 @@ mod bound;
 mod fork;
 mod open;
 mod order;
+mod way;
 
 pub use order::{Body, EntryReader, Ready, Turn};
 

@@ -1,7 +1,8 @@
 //! Messages of a session, and their frames.
 //!
 //! A frame is a type byte and a bincode body; the network layer puts a `u32` length in front and
-//! caps it before it allocates.
+//! caps it before it allocates. The type byte also says on which of two streams it travels ([`Lane`]):
+//! what is pulled in bulk never stands before a live edit.
 
 use crate::{
     codec::{self, CodecError},
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// The protocol version of [`Hello`].
 pub const PROTOCOL_VERSION: u16 = 1;
 
-/// What peers say to each other. The order of variants is the type byte.
+/// What peers say to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// First, from both sides.
@@ -51,6 +52,73 @@ pub enum Message {
     Recover(Recover),
     /// One of them.
     Recovered(Recovered),
+    /// Asks for what the receiver announced: a pull begins.
+    Want(Want),
+    /// Part of what a pull asked for.
+    Chunk(Chunk),
+    /// A chunk of this pull was taken: there is room for another.
+    Taken(PullId),
+    /// Nothing more comes of this pull.
+    End(PullId),
+    /// Nothing more of this pull is wanted.
+    Stop(PullId),
+}
+
+/// Names a pull among those of one session that one side asked for.
+pub type PullId = u32;
+
+/// On which of the two streams between two devices a frame travels. Each keeps its order; neither
+/// waits for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// What should arrive at once.
+    Session,
+    /// Pulls: much, and as fast as the line takes it.
+    Pull,
+}
+
+impl Lane {
+    /// The type bytes from here on are those of [`Lane::Pull`].
+    const FIRST_OF_PULL: u8 = 32;
+
+    /// Of a frame.
+    pub fn of(frame: &[u8]) -> Self {
+        match frame.first() {
+            Some(tag) if *tag >= Self::FIRST_OF_PULL => Self::Pull,
+            _ => Self::Session,
+        }
+    }
+}
+
+/// See [`Message::Want`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// Not used twice in a session.
+    pub pull: PullId,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// At most [`limits::WANT_HEADS`].
+    pub heads: Vec<Wanted>,
+}
+
+/// One chain that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// An entry that the receiver announced: it and all that the receiver has of its chain by now.
+    pub head: EntryId,
+    /// Entries of the same log that the sender has. What is sent begins where the way to `head`
+    /// leaves the last of them that the receiver knows, or else with the log. At most
+    /// [`limits::WANT_PLACES`] in all.
+    pub after: Vec<EntryId>,
+}
+
+/// See [`Message::Chunk`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Of which.
+    pub pull: PullId,
+    /// In the order of their stamps over all that is wanted, so causes come before effects.
+    pub runs: Vec<Run>,
 }
 
 /// See [`Message::Claim`].
@@ -212,6 +280,11 @@ impl Message {
             Self::LinkDone(done) => (9, codec::encode(done)),
             Self::Recover(recover) => (10, codec::encode(recover)),
             Self::Recovered(recovered) => (11, codec::encode(recovered)),
+            Self::Want(want) => (32, codec::encode(want)),
+            Self::Chunk(chunk) => (33, codec::encode(chunk)),
+            Self::Taken(pull) => (34, codec::encode(pull)),
+            Self::End(pull) => (35, codec::encode(pull)),
+            Self::Stop(pull) => (36, codec::encode(pull)),
         };
         let mut frame = Vec::with_capacity(body.len() + 1);
         frame.push(tag);
@@ -241,6 +314,11 @@ impl Message {
             11 => codec::decode(body).map(Self::Recovered),
             12 => codec::decode(body).map(Self::Claim),
             13 => codec::decode(body).map(Self::Withdrawn),
+            32 => codec::decode(body).map(Self::Want),
+            33 => codec::decode(body).map(Self::Chunk),
+            34 => codec::decode(body).map(Self::Taken),
+            35 => codec::decode(body).map(Self::End),
+            36 => codec::decode(body).map(Self::Stop),
             other => Err(malformed(&format!("unknown type {other}"))),
         }
     }

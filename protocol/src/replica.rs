@@ -10,8 +10,8 @@
 
 use crate::{
     id::{DeviceId, EntityId, WorkspaceId},
+    log::Run,
     log_set::{Rejected, Taken},
-    message::Ops,
     session::{Fault, Request, Session},
     store::{ChainNo, EntryAt, LogReader, StoreError},
     ticket::SessionSecret,
@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod again;
+mod blobs;
 mod bundle;
 mod commands;
 mod compare;
@@ -34,15 +35,17 @@ mod io;
 mod linking;
 mod people;
 mod private;
+mod pulling;
 mod revert;
 mod sealing;
 mod unlinking;
 mod write;
 
+pub use blobs::Carriage;
 pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Brought, Command, Event, Identity, Input, Invited, Opened, Output, PeerStatus, PeerWorkspace,
-    Refusal, Reply, RequestId, Way, WorkspaceRecord,
+    BatchId, Brought, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, PeerStatus,
+    PeerWorkspace, Refusal, Reply, RequestId, Way, WorkspaceRecord,
 };
 
 use holding::Holding;
@@ -62,7 +65,7 @@ impl LogReader for NoLog {
         Vec::new()
     }
 
-    fn read_run(&self, _: ChainNo, _: u64) -> Result<Option<crate::log::Run>, StoreError> {
+    fn read_run(&self, _: ChainNo, _: u64) -> Result<Option<Run>, StoreError> {
         Ok(None)
     }
 
@@ -83,7 +86,8 @@ struct InFlight {
     /// How far it brings which chains. None, if the workspace was forgotten meanwhile: it may be here anew
     /// by now, with others.
     ends: Vec<EntryAt>,
-    bytes: usize,
+    /// Whether nobody typed it just now: it came by a pull or out of a file.
+    in_bulk: bool,
     /// Who is answered when it is durable.
     reply: Option<(RequestId, Reply)>,
     /// The answer to which has to wait for it, where several batches belong together.
@@ -110,6 +114,8 @@ pub struct Replica {
     private_is_stale: bool,
     outputs: VecDeque<Output>,
     wake_at: Option<u64>,
+    /// Whether there may be something to ask for.
+    pull_is_due: bool,
 }
 
 impl Replica {
@@ -129,6 +135,7 @@ impl Replica {
             private_is_stale: true,
             outputs: VecDeque::new(),
             wake_at: None,
+            pull_is_due: false,
         }
     }
 
@@ -168,13 +175,17 @@ impl Replica {
     /// Takes one input. Afterwards drain [`Self::poll`].
     pub fn handle(&mut self, now: Now, input: Input, logs: &dyn Logs) {
         match input {
-            Input::Command { request, command } => self.command(now, request, command, logs),
+            Input::Command { request, command } => {
+                // It may have switched syncing on.
+                self.pull_is_due = true;
+                self.command(now, request, command, logs);
+            }
             Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
             Input::PeerUp { peer } => self.peer_up(now, peer, logs),
             Input::PeerDown { peer } => self.peer_down(peer),
             Input::Sent { peer, bytes } => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.sent(now, bytes);
+                    session.sent(bytes);
                 }
                 self.push(now, peer, logs);
             }
@@ -183,6 +194,7 @@ impl Replica {
             Input::Wake => self.wake(now, logs),
         }
         self.tend_private(now, logs);
+        self.pull(now);
         self.flush();
     }
 
@@ -294,6 +306,7 @@ impl Replica {
 
     fn peer_down(&mut self, peer: DeviceId) {
         if self.sessions.remove(&peer).is_some() {
+            self.pull_is_due = true;
             self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         }
     }
@@ -312,6 +325,7 @@ impl Replica {
 
     fn end_session(&mut self, peer: DeviceId, reason: String) {
         self.sessions.remove(&peer);
+        self.pull_is_due = true;
         self.outputs.push_back(Output::Disconnect { peer, reason });
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
@@ -330,7 +344,14 @@ impl Replica {
             Request::Shared(workspace) => self.shared(now, peer, workspace),
             Request::Digest(digest) => self.digest(now, peer, &digest, logs),
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
-            Request::Ops(ops) => self.ops(now, peer, ops, logs)?,
+            Request::Ops(ops) => {
+                self.take_runs(now, peer, ops.workspace, ops.runs, false, logs)?;
+            }
+            Request::Want(want) => self.wanted(now, peer, &want, logs),
+            Request::Chunk(chunk) => self.chunk(now, peer, chunk, logs)?,
+            Request::Taken(pull) => self.chunk_taken(now, peer, pull, logs),
+            Request::End(pull) => self.pull_over(peer, pull),
+            Request::Stop(pull) => self.pull_stopped(peer, pull),
             Request::Claim(workspace) => {
                 self.say_heads(now, peer, workspace);
                 self.push(now, peer, logs);
@@ -354,36 +375,48 @@ impl Replica {
         }
     }
 
-    /// Verifies received runs, and hands what is news to the disk.
-    fn ops(&mut self, now: Now, peer: DeviceId, ops: Ops, logs: &dyn Logs) -> Result<(), Fault> {
+    /// Verifies received runs, and hands what is news to the disk. Gives the last entry of each that is here
+    /// now.
+    fn take_runs(
+        &mut self,
+        now: Now,
+        peer: DeviceId,
+        workspace: WorkspaceId,
+        runs: Vec<Run>,
+        in_bulk: bool,
+        logs: &dyn Logs,
+    ) -> Result<Vec<EntryAt>, Fault> {
+        let (mut fresh, mut ends, mut fault): (Vec<Taken>, _, _) = (Vec::new(), Vec::new(), None);
         if self.read_only.is_some() {
-            return Ok(());
+            return Ok(ends);
         }
-        let workspace = ops.workspace;
-        if !ops.runs.is_empty() {
+        if !runs.is_empty() {
             self.is_served(peer, workspace);
         }
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {
-            return Ok(());
+            return Ok(ends);
         };
-        let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(()) };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(ends) };
         if !holding.syncs(now) {
             copy.ignore_ops();
-            return Ok(());
+            return Ok(ends);
         }
         let reader = reader_of(logs, workspace);
-        let mut fresh: Vec<Taken> = Vec::new();
-        let (mut gap, mut fault) = (false, None);
-        for run in ops.runs {
+        for run in runs {
+            let (log, after) = (run.log, run.after);
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);
+                    ends.push(end);
                     fresh.extend(taken);
                 }
                 // The other runs may well be of other logs.
-                Err(Rejected::Gap) => gap = true,
+                Err(Rejected::Gap) => {
+                    copy.note_gap(log, after);
+                    self.pull_is_due = true;
+                }
                 // The sender may have met other branches first: see `log_set::bound`.
                 Err(Rejected::Bound) => {}
                 Err(rejected) => {
@@ -392,13 +425,9 @@ impl Replica {
                 }
             }
         }
-        if gap {
-            copy.announce_all(now);
-            self.say_heads(now, peer, workspace);
-        }
         // What came before a fault is good, and is kept.
-        self.keep(workspace, &fresh, None);
-        fault.map_or(Ok(()), Err)
+        self.keep(workspace, &fresh, None, in_bulk);
+        fault.map_or(Ok(ends), Err)
     }
 
     fn push_to_all(&mut self, now: Now, logs: &dyn Logs) {
@@ -408,7 +437,7 @@ impl Replica {
         }
     }
 
-    /// Sends a peer what it lacks, as far as the network takes it.
+    /// Sends a peer live edits that it lacks, as far as the network takes them, and what it pulls.
     fn push(&mut self, now: Now, peer: DeviceId, logs: &dyn Logs) {
         let Some(session) = self.sessions.get(&peer) else { return };
         let mut shared: Vec<WorkspaceId> = session.copies.keys().copied().collect();
@@ -421,9 +450,8 @@ impl Replica {
             };
             let source = holding.source(&self.identity, reader_of(logs, workspace));
             while session.has_room() {
-                let queued = session.queued();
                 let Some(copy) = session.copies.get_mut(&workspace) else { break };
-                let next = copy.next_ops(queued, workspace, &source);
+                let next = copy.next_ops(workspace, &source);
                 failures.extend(copy.take_failures().into_iter().map(|failure| (workspace, failure)));
                 let Some(message) = next else { break };
                 session.say(&message);
@@ -432,6 +460,7 @@ impl Replica {
         for (workspace, (chain, error)) in failures {
             self.store_failed(workspace, Some(chain), &error);
         }
+        self.serve(now, peer, logs);
     }
 
     fn wake(&mut self, now: Now, logs: &dyn Logs) {
@@ -450,6 +479,9 @@ impl Replica {
         if let Err(fault) = session.check_patience(now) {
             return self.end_session(peer, fault.to_string());
         }
+        self.pull_is_due = true;
+        self.give_up_stalled(now, peer);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
         let shared: Vec<(WorkspaceId, bool)> = session
             .copies
             .iter_mut()

@@ -7,8 +7,9 @@
 //! * `Digest` on opening and every 10 s: equal digests end the matter in 32 bytes;
 //! * `Heads` when digests differ, then only what changed, gathered for 50 ms: also the
 //!   acknowledgement of what was received, since only durable entries are announced;
-//! * `Ops` to a peer whose heads lack them: live edits at once, which is the gossip, and backlog as
-//!   fast as the network takes it, in causal order as far as the stamps tell.
+//! * `Ops` to a peer whose heads lack them: live edits, at once, which is the gossip;
+//! * everything else the peer asks for itself once our heads tell of it: see [`pull`]. So it comes
+//!   from one of those who have it, and on a stream of its own, where it holds up no live edit.
 //!
 //! What was known of a peer is forgotten with its session. A workspace that this device forgets while a
 //! session lasts is left out of it: the peer cannot know, and what it still says about it is let pass.
@@ -21,8 +22,8 @@ use crate::{
     limits,
     link_code::LinkSecret,
     message::{
-        Auth, Claim, Digest, Heads, Hello, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Ops,
-        PROTOCOL_VERSION, Recover, Recovered,
+        Auth, Chunk, Claim, Digest, Heads, Hello, Lane, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys,
+        Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
     },
     root::Root,
     ticket::SessionSecret,
@@ -31,9 +32,14 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod peer_copy;
+mod pull;
+mod reading;
 
-pub use peer_copy::{Admission, PeerCopy, Source};
-pub(crate) use peer_copy::{Ahead, read_next};
+pub use peer_copy::{Admission, Offered, PeerCopy, Source};
+pub use pull::Window;
+pub(crate) use reading::{Ahead, read_next};
+
+use pull::Pulls;
 
 /// Why a session ends. A fault of the other side is data, never our error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +97,16 @@ pub enum Request {
     Recover(PersonId),
     /// It tells of a workspace of the person.
     Recovered(Recovered),
+    /// It asks for a pull.
+    Want(Want),
+    /// It sent part of a pull.
+    Chunk(Chunk),
+    /// It took a chunk.
+    Taken(PullId),
+    /// It has nothing more for a pull.
+    End(PullId),
+    /// It wants nothing more of a pull.
+    Stop(PullId),
 }
 
 const UNSHARED: &str = "a message about a workspace that was not authenticated";
@@ -117,7 +133,8 @@ pub struct Session {
     asked: BTreeMap<WorkspaceId, Vec<EntryId>>,
     /// How many key shares were written for it.
     shares: usize,
-    /// Bytes given to the network so far, and those of them that it has written.
+    pub(crate) pulls: Pulls,
+    /// Bytes of the session's own stream given to the network so far, and those that it has written.
     queued: u64,
     written: u64,
     frames: Vec<Vec<u8>>,
@@ -140,6 +157,7 @@ impl Session {
             recovering: false,
             asked: BTreeMap::new(),
             shares: 0,
+            pulls: Pulls::default(),
             queued: 0,
             written: 0,
             frames: Vec::new(),
@@ -148,10 +166,17 @@ impl Session {
         session
     }
 
+    /// What this device drew for the session.
+    pub const fn nonce(&self) -> [u8; 32] {
+        self.hello.nonce
+    }
+
     /// Queues a message.
     pub fn say(&mut self, message: &Message) {
         let frame = message.encode();
-        self.queued += frame.len() as u64;
+        if Lane::of(&frame) == Lane::Session {
+            self.queued += frame.len() as u64;
+        }
         self.frames.push(frame);
     }
 
@@ -167,28 +192,25 @@ impl Session {
         std::mem::take(&mut self.frames)
     }
 
-    /// The network has written so much.
-    pub fn sent(&mut self, now: Now, bytes: usize) {
+    /// The network has written so much of the session's own stream.
+    pub fn sent(&mut self, bytes: usize) {
         self.written = self.queued.min(self.written + bytes as u64);
-        for copy in self.copies.values_mut() {
-            copy.on_sent(now, self.written);
-        }
     }
 
-    /// Bytes given to the network so far.
-    pub const fn queued(&self) -> u64 {
-        self.queued
-    }
-
-    /// Whether more backlog may be handed to the network.
+    /// Whether more may be handed to the network.
     pub fn has_room(&self) -> bool {
         self.queued - self.written < limits::IN_FLIGHT_BYTES as u64
+    }
+
+    /// Whether no entries are on their way, neither to the peer nor, as far as it said, from it.
+    pub fn is_quiet(&self, now: Now) -> bool {
+        self.queued == self.written && self.copies.values().all(|copy| copy.is_quiet(now))
     }
 
     /// When to wake up for this session.
     pub fn deadline(&self) -> Option<u64> {
         let patience = self.patience().map(|(until, _)| until);
-        self.copies.values().map(PeerCopy::deadline).chain(patience).min()
+        self.copies.values().map(PeerCopy::deadline).chain(patience).chain(self.pulls.deadline()).min()
     }
 
     /// Until when the peer may take its next step towards a shared workspace, and what it is if it
@@ -241,6 +263,8 @@ impl Session {
     /// offer of one that is not here: it is not made a second time.
     pub fn part_with(&mut self, workspace: WorkspaceId, secret: &SessionSecret) -> bool {
         self.asked.remove(&workspace);
+        let ended = self.pulls.part_with(workspace);
+        self.say_all(&ended);
         let Some(at) = self.offered.iter().position(|offered| *offered == workspace) else { return false };
         self.offered.swap_remove(at);
         if self.parted.len() < limits::OFFERS_PER_SESSION {
@@ -306,6 +330,17 @@ impl Session {
                 Err(Fault::Order("an answer that nobody asked for"))
             }
             (Message::Recovered(recovered), _) => Ok(Request::Recovered(recovered)),
+            (Message::Want(want), _) => {
+                let places: usize = want.heads.iter().map(|wanted| wanted.after.len()).sum();
+                if want.heads.len() > limits::WANT_HEADS || places > limits::WANT_PLACES {
+                    return Err(Fault::Order("wants too much at once"));
+                }
+                Ok(Request::Want(want))
+            }
+            (Message::Chunk(chunk), _) => Ok(Request::Chunk(chunk)),
+            (Message::Taken(pull), _) => Ok(Request::Taken(pull)),
+            (Message::End(pull), _) => Ok(Request::End(pull)),
+            (Message::Stop(pull), _) => Ok(Request::Stop(pull)),
         }
     }
 

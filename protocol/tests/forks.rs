@@ -5,6 +5,8 @@
 
 #[path = "forks/author.rs"]
 mod author;
+#[path = "forks/chain.rs"]
+mod chain;
 #[path = "forks/net.rs"]
 mod net;
 

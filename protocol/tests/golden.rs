@@ -8,6 +8,7 @@
 )]
 
 mod golden {
+    pub mod blobs;
     pub mod people;
     pub mod reader;
 }

@@ -4,6 +4,8 @@
 
 #[path = "sync/admission.rs"]
 mod admission;
+#[path = "sync/blobs.rs"]
+mod blobs;
 #[path = "sync/blind.rs"]
 mod blind;
 #[path = "sync/bundle.rs"]
@@ -22,6 +24,8 @@ mod newer;
 mod opening;
 #[path = "sync/private.rs"]
 mod private;
+#[path = "sync/pulls.rs"]
+mod pulls;
 #[path = "sync/repair.rs"]
 mod repair;
 #[path = "sync/shares.rs"]

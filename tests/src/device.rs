@@ -1,23 +1,38 @@
 //! One device: a data directory, and perhaps a running node on it.
 
-use crate::{lan::Host, velo_binary};
+use crate::{
+    control::{Control, titles_in},
+    lan::Host,
+    velo_binary,
+};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
 use velo_protocol::ticket::Ticket;
 
+/// Where a node listens that is to be reached from this machine alone.
+pub const LOOPBACK: [&str; 3] = ["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
+
 /// See the module.
 pub struct Device {
     home: TempDir,
     name: String,
-    node: Option<Child>,
+    node: Option<Node>,
+}
+
+/// A running node.
+struct Node {
+    /// It, or what it was started under.
+    child: Child,
+    /// The node itself, once it has said so.
+    process: Option<u32>,
 }
 
 impl Device {
@@ -26,7 +41,15 @@ impl Device {
     /// # Errors
     /// If `velo init` fails.
     pub fn new(name: &str) -> anyhow::Result<Self> {
-        let device = Self { home: TempDir::new()?, name: name.to_owned(), node: None };
+        Self::new_in(&std::env::temp_dir(), name)
+    }
+
+    /// The same with its home below `folder`.
+    ///
+    /// # Errors
+    /// If `velo init` fails.
+    pub fn new_in(folder: &Path, name: &str) -> anyhow::Result<Self> {
+        let device = Self { home: TempDir::new_in(folder)?, name: name.to_owned(), node: None };
         device.velo(&["init", "--name", name])?;
         Ok(device)
     }
@@ -36,14 +59,23 @@ impl Device {
         self.home.path().join("data")
     }
 
+    /// Where it notes, outside of that, how far its logs reached.
+    pub fn state_dir(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
     fn command(&self, host: Option<&Host>) -> Command {
         let mut command = match host {
             Some(host) => host.command(&velo_binary()),
             None => Command::new(velo_binary()),
         };
-        command.env("HOME", self.home.path()).env("VELO_STATE_DIR", self.home.path().join("state"));
-        command.arg("--data-dir").arg(self.data_dir());
+        self.set_up(&mut command);
         command
+    }
+
+    fn set_up(&self, command: &mut Command) {
+        command.env("HOME", self.home.path()).env("VELO_STATE_DIR", self.state_dir());
+        command.arg("--data-dir").arg(self.data_dir());
     }
 
     /// Runs a command and returns the JSON it prints.
@@ -65,45 +97,90 @@ impl Device {
     /// # Errors
     /// If it ends before that.
     pub fn start(&mut self, host: Option<&Host>, args: &[&str]) -> anyhow::Result<()> {
-        let mut command = self.command(host);
+        let stdout = self.launch(self.command(host), args)?;
+        self.wait_ready(stdout)
+    }
+
+    /// The same under another program, such as strace: its name and arguments come first.
+    ///
+    /// # Errors
+    /// If it ends before that.
+    pub fn start_under(&mut self, program: &[String], args: &[&str]) -> anyhow::Result<()> {
+        let (program, first) = program.split_first().context("no program")?;
+        let mut command = Command::new(program);
+        command.args(first).arg(velo_binary());
+        self.set_up(&mut command);
+        let stdout = self.launch(command, args)?;
+        self.wait_ready(stdout)
+    }
+
+    /// Starts `velo node` without waiting for it. What it says comes through the pipe.
+    ///
+    /// # Errors
+    /// If there is no such program.
+    pub fn begin(&mut self, args: &[&str]) -> anyhow::Result<ChildStdout> {
+        self.launch(self.command(None), args)
+    }
+
+    fn launch(&mut self, mut command: Command, args: &[&str]) -> anyhow::Result<ChildStdout> {
         command.arg("--json").arg("node").args(args).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut node = command.spawn()?;
-        let stdout = node.stdout.take().context("its output is piped")?;
-        self.node = Some(node);
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().context("its output is piped")?;
+        self.node = Some(Node { child, process: None });
+        Ok(stdout)
+    }
+
+    fn wait_ready(&mut self, stdout: ChildStdout) -> anyhow::Result<()> {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        if line.trim().is_empty() {
+        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+        let Some(process) = ready.get("process").and_then(Value::as_u64) else {
             bail!("{}: the node ended before it was ready", self.name);
+        };
+        if let Some(node) = &mut self.node {
+            node.process = Some(process as u32);
         }
         Ok(())
     }
 
-    /// Whether the node still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.node.as_mut().is_some_and(|node| matches!(node.try_wait(), Ok(None)))
+    /// A connection to the running node.
+    ///
+    /// # Errors
+    /// If none runs.
+    pub fn control(&self) -> anyhow::Result<Control> {
+        Control::open(&self.data_dir())
     }
 
-    /// The process id of the node.
-    pub fn node_id(&self) -> Option<u32> {
-        self.node.as_ref().map(Child::id)
+    /// The titles of all tasks, also while no node runs.
+    ///
+    /// # Errors
+    /// If `velo task list` fails.
+    pub fn titles(&self) -> anyhow::Result<BTreeSet<String>> {
+        titles_in(&self.velo(&["task", "list"])?)
+    }
+
+    /// The process id of the node, if it is ready.
+    pub fn process(&self) -> Option<u32> {
+        self.node.as_ref().and_then(|node| node.process)
     }
 
     /// Ends the node as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut node) = self.node.take() {
-            let _ = node.kill();
-            let _ = node.wait();
+            node.signal("-KILL");
+            let _ = node.child.kill();
+            let _ = node.child.wait();
         }
     }
 
     /// Asks the node to end, and waits for it.
     ///
     /// # Errors
-    /// If the signal cannot be sent.
+    /// If the system does not let it be waited for.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         if let Some(mut node) = self.node.take() {
-            Command::new("kill").arg("-TERM").arg(node.id().to_string()).status()?;
-            node.wait()?;
+            node.signal("-TERM");
+            node.child.wait()?;
         }
         Ok(())
     }
@@ -113,7 +190,7 @@ impl Device {
     /// # Errors
     /// If it does not run.
     pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let node = self.node_id().context("no node runs")?.to_string();
+        let node = self.process().context("no node runs")?.to_string();
         let sent = Command::new("kill").args(["-s", signal, &node]).status()?;
         anyhow::ensure!(sent.success(), "kill -s {signal}: {sent}");
         Ok(())
@@ -124,12 +201,7 @@ impl Device {
     /// # Errors
     /// If it does not answer, or refuses.
     pub fn ask(&self, action: &Value) -> anyhow::Result<Value> {
-        let mut socket = UnixStream::connect(self.data_dir().join("control.sock"))?;
-        writeln!(socket, "{}", json!({ "action": action }))?;
-        let mut line = String::new();
-        BufReader::new(socket).read_line(&mut line)?;
-        let answer: Value = serde_json::from_str(&line)?;
-        answer.get("ok").cloned().with_context(|| format!("{}: {action}: {line}", self.name))
+        self.control()?.ask(action).with_context(|| format!("{}: {action}", self.name))
     }
 
     /// Looks again and again until something holds.
@@ -193,6 +265,14 @@ impl Device {
         Ok(UNIX_EPOCH + Duration::from_nanos(at_ns))
     }
 
+    /// What its nodes wrote into their log file last.
+    pub fn log(&self) -> String {
+        let files = std::fs::read_dir(self.data_dir().join("logs")).into_iter().flatten().flatten();
+        let text: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
+
     /// How many conflicts there are.
     ///
     /// # Errors
@@ -211,6 +291,15 @@ impl Device {
         let found =
             workspaces.find_map(|entry| entry.ok().map(|entry| entry.path()).filter(|path| path.is_dir()));
         found.context("no workspace directory")
+    }
+}
+
+impl Node {
+    fn signal(&self, signal: &str) {
+        if let Some(process) = self.process {
+            // It may be gone already.
+            let _ = Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status();
+        }
     }
 }
 

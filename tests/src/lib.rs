@@ -2,8 +2,10 @@
 //! of networks out of Linux' [network namespaces](netns): [hosts on a bridge](lan), a
 //! [switch](switch) with bad weather, and [homes behind routers](router).
 
+pub mod control;
 pub mod device;
 pub mod lan;
+pub mod life;
 pub mod netns;
 pub mod router;
 pub mod skip;

@@ -13,9 +13,14 @@ use std::{path::Path, sync::Arc};
 pub enum Ports {
     /// The one that the host uses, where it is free: as most routers at home do.
     Kept,
+    /// Always 5001 for [`LISTENING`], whoever is at the other end: as where a provider translates as well.
+    Mapped,
     /// Any other, for each connection anew. Nobody can foresee it.
     Random,
 }
+
+/// The port inside at which [`Ports::Mapped`] expects a device to listen.
+pub const LISTENING: u16 = 4001;
 
 /// A host behind a router whose outer address is `outside`, such as 203.0.113.2/24. Inside all homes
 /// look alike but for `number`: the host is 192.168.number.2.
@@ -40,12 +45,18 @@ pub fn home(internet: &mut Switch, outside: &str, number: u8, ports: Ports) -> a
 /// What comes from outside unasked is dropped, not refused: a refusal would end the attempt of the other
 /// side before ours opens the way for it.
 fn rules(ports: Ports) -> String {
-    let random = if ports == Ports::Random { " fully-random" } else { "" };
+    let translation = match ports {
+        Ports::Kept => "oifname \"eth0\" masquerade".to_owned(),
+        Ports::Random => "oifname \"eth0\" masquerade fully-random".to_owned(),
+        Ports::Mapped => format!(
+            "oifname \"eth0\" tcp sport {LISTENING} masquerade to :5001\n             oifname \"eth0\" masquerade"
+        ),
+    };
     format!(
         "table ip router {{
            chain out {{
              type nat hook postrouting priority srcnat; policy accept;
-             oifname \"eth0\" masquerade{random}
+             {translation}
            }}
            chain in {{
              type filter hook input priority filter; policy accept;

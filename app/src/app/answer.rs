@@ -7,6 +7,7 @@ use super::VeloApp;
 use crate::{
     bridge::{Answered, Request},
     view::{
+        attachments,
         conflict::sentence,
         detail::{Line, Of, Part},
         edit,
@@ -71,6 +72,14 @@ pub(super) enum Pending {
     Compared,
     /// What happened to a task.
     Told(story::Of),
+    /// To attach so many files.
+    Attached(usize),
+    /// What of attachments is here.
+    Attachments(attachments::Of),
+    /// To save content to a file.
+    SavedContent,
+    /// What takes up space.
+    Storage,
 }
 
 /// Where the words of an edit were typed, and the words.
@@ -101,6 +110,13 @@ impl VeloApp {
                     }
                 }
                 Ok(Answered::Phrase(words)) => self.show_phrase(words),
+                Ok(Answered::Attachments(found)) => {
+                    if let Pending::Attachments(of) = pending {
+                        self.view.attachments.take(of, found);
+                    }
+                }
+                Ok(Answered::Saved(place)) => self.say(format!("Saved as {place}"), Tone::Done, false),
+                Ok(Answered::Storage(space)) => self.measured(space),
                 Err(problem) => self.refused(pending, &problem),
             }
         }
@@ -144,6 +160,7 @@ impl VeloApp {
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
+            (Pending::Attached(count), _) => self.attached(count),
             (Pending::Compared, _) => {
                 self.say("Comparing with everybody who is connected", Tone::Done, false);
             }
@@ -187,6 +204,9 @@ impl VeloApp {
             }
             // The story is asked for again when the task changes.
             Pending::Told(of) => self.view.story.failed(of),
+            Pending::Attachments(of) => self.view.attachments.failed(of),
+            Pending::Attached(count) => self.not_attached(count, problem),
+            Pending::Storage => self.not_measured(problem),
             _ => self.say(problem, Tone::Problem, false),
         }
     }

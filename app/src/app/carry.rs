@@ -135,6 +135,11 @@ impl VeloApp {
             }
             AppCommand::ShowKeys => self.view.dialog = Dialog::Keys(KeysDialog::default()),
             AppCommand::SetPassphrase { now, new } => self.set_passphrase(now, new),
+            AppCommand::ShowStorage => self.show_storage(),
+            AppCommand::CleanStorage => self.clean_storage(),
+            AppCommand::SetFetching(fetching) => self.set_fetching(fetching),
+            AppCommand::FetchContent(attachment) => self.fetch_content(attachment),
+            AppCommand::SaveContent(attachment) => self.save_content(attachment),
             AppCommand::ReadPicture(wanted, picture) => self.read_picture(wanted, picture),
             AppCommand::Dial(address) => {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
@@ -239,6 +244,7 @@ impl VeloApp {
                 let changes = vec![Change::Delete { key: EntityKey::new(Kind::Task, task) }];
                 self.edit(changes, "Task deleted".to_owned());
             }
+            TaskCommand::Attach(files) => self.attach(task, files),
             other => self.add_to_task(task, other),
         }
     }

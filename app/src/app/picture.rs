@@ -29,6 +29,7 @@ impl VeloApp {
         let Some(wanted) = self.wants_picture() else {
             // What was typed or said there belongs to a dialog that has gone.
             self.view.picture = PictureField::default();
+            self.attach_dropped(ctx);
             return;
         };
         let dropped = ctx.input(|input| input.raw.dropped_files.first().cloned());

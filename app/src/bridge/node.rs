@@ -1,14 +1,13 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, keys::KeyNote, picture, refusals::Refusals, sample,
-    troubles::Troubles, worker::Worker,
+    Answer, Answered, Bridge, Me, Peer, Request, attachments, keys::KeyNote, picture, refusals::Refusals,
+    sample, troubles::Troubles, worker::Worker,
 };
 use crate::view::{
     date::Moment,
     keys::Keeping,
     phrase::Words,
-    picture::{Picture, Wanted},
     secret::Secret,
     state::Preferences,
     story::{self, Told},
@@ -16,6 +15,10 @@ use crate::view::{
 use egui::Context;
 use std::{
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
@@ -46,8 +49,8 @@ enum Waiting {
     Node(Receiver<Result<Reply, NodeError>>),
     /// From the worker.
     Worker(Receiver<Result<Answered, NodeError>>),
-    /// From a thread that reads a picture.
-    Picture(Receiver<Result<Answered, String>>),
+    /// From a thread of its own.
+    Apart(Receiver<Result<Answered, String>>),
 }
 
 impl Waiting {
@@ -57,7 +60,7 @@ impl Waiting {
         let taken = match self {
             Self::Node(waiting) => waiting.try_recv().map(|result| told(result.map(Answered::Reply))),
             Self::Worker(waiting) => waiting.try_recv().map(told),
-            Self::Picture(waiting) => waiting.try_recv(),
+            Self::Apart(waiting) => waiting.try_recv(),
         };
         match taken {
             Err(TryRecvError::Empty) => None,
@@ -77,6 +80,7 @@ pub struct NodeBridge {
     troubles: Troubles,
     refusals: Refusals,
     keys: KeyNote,
+    arrived: Arc<AtomicU64>,
     worker: Worker,
 }
 
@@ -90,6 +94,8 @@ impl NodeBridge {
         let refused = refusals.clone();
         let keys = KeyNote::default();
         let noted = keys.clone();
+        let arrived = Arc::new(AtomicU64::new(0));
+        let count = arrived.clone();
         std::thread::Builder::new().name("velo-app-events".into()).spawn(move || {
             use tokio::sync::broadcast::error::RecvError;
             let mut goes_on = true;
@@ -101,6 +107,9 @@ impl NodeBridge {
                     Ok(event) => {
                         heard.hear(&event);
                         refused.hear(&event);
+                        if matches!(event, NodeEvent::ContentArrived { .. }) {
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
                         if matches!(event, NodeEvent::Linked { .. }) {
                             noted.renew(&asked);
                         }
@@ -125,6 +134,7 @@ impl NodeBridge {
             troubles,
             refusals,
             keys,
+            arrived,
             worker: Worker::start("velo-app-worker")?,
         })
     }
@@ -152,16 +162,21 @@ impl NodeBridge {
         self.worker.give(move || drop(answer.send(job(&node))));
     }
 
-    /// Has a picture read in a thread of its own: a file may lie far away, and what the worker saves
-    /// does not wait for it.
-    fn look_at(&mut self, id: RequestId, wanted: Wanted, picture: Picture) {
+    /// Has something done in a thread of its own: a file may lie far away or be large, and what the worker
+    /// saves does not wait for it.
+    fn apart(
+        &mut self,
+        id: RequestId,
+        job: impl FnOnce(&NodeHandle) -> Result<Answered, String> + Send + 'static,
+    ) {
         let (answer, answered) = oneshot::channel();
-        let reading = move || {
+        let node = self.node.clone();
+        let doing = move || {
             // The app may have ended meanwhile.
-            drop(answer.send(picture::read(wanted, &picture).map(Answered::Picture)));
+            drop(answer.send(job(&node)));
         };
-        match std::thread::Builder::new().name("velo-app-picture".into()).spawn(reading) {
-            Ok(_) => self.waiting.push((id, Waiting::Picture(answered))),
+        match std::thread::Builder::new().name("velo-app-files".into()).spawn(doing) {
+            Ok(_) => self.waiting.push((id, Waiting::Apart(answered))),
             Err(error) => self.answer(id, Err(NodeError::Thread(error))),
         }
     }
@@ -333,7 +348,27 @@ impl Bridge for NodeBridge {
             Request::SetPassphrase(now, new) => {
                 self.change_keys(id, move |node| set_passphrase(node, now.as_ref(), new.as_ref()));
             }
-            Request::ReadPicture(wanted, picture) => self.look_at(id, wanted, picture),
+            Request::ReadPicture(wanted, picture) => {
+                self.apart(id, move |_| picture::read(wanted, &picture).map(Answered::Picture));
+            }
+            Request::Attach(workspace, task, files) => self.apart(id, move |node| {
+                attachments::attach(node, workspace, task, &files).map(Answered::Reply)
+            }),
+            Request::Attachments(of) => {
+                self.apart(id, move |node| attachments::look(node, &of).map(Answered::Attachments));
+            }
+            Request::FetchContent(workspace, attachment) => {
+                self.node.fetch_content(workspace, attachment, true);
+                self.answer(id, Ok(Answered::Reply(Reply::Done)));
+            }
+            Request::SaveContent(workspace, attachment) => self
+                .apart(id, move |node| attachments::save(node, workspace, attachment).map(Answered::Saved)),
+            Request::Storage(workspace) => {
+                self.apart(id, move |node| attachments::measure(node, workspace).map(Answered::Storage));
+            }
+            Request::CleanStorage(workspace) => {
+                self.apart(id, move |node| attachments::clean(node, workspace).map(Answered::Storage));
+            }
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
             }
@@ -348,6 +383,10 @@ impl Bridge for NodeBridge {
             false
         });
         ready
+    }
+
+    fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
     }
 
     fn pause(&self) {

@@ -1,6 +1,6 @@
 //! The detail of one task: everything is edited in place.
 
-use super::{Cx, card_ui::due_color, comments_ui};
+use super::{Cx, attachments_ui, card_ui::due_color, comments_ui};
 use crate::{
     command::{self, AppCommand, TaskCommand},
     fonts, icons,
@@ -49,6 +49,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.add_space(space::L);
             checklist(ui, cx, workspace, id);
             subtasks(ui, cx, workspace, id);
+            attachments_ui::show(ui, cx, workspace, id);
             comments_ui::show(ui, cx, workspace, id);
         });
     });

@@ -1,6 +1,7 @@
 //! Where the person is in the app: the page, what is open, what has the cursor.
 
 use super::{
+    attachments::Attachments,
     board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
@@ -11,6 +12,7 @@ use super::{
     picker::Picker,
     picture::PictureField,
     qr::Qr,
+    storage::StorageDialog,
     story::Story,
     toast::Toasts,
 };
@@ -101,6 +103,8 @@ pub enum Dialog {
     Phrase(Phrase),
     /// How the keys of this device are kept, and the passphrase over them.
     Keys(KeysDialog),
+    /// What takes up space on this device.
+    Storage(StorageDialog),
     /// All keys.
     Shortcuts,
 }
@@ -275,6 +279,8 @@ pub struct View {
     pub picker: Option<Picker>,
     /// The card being dragged.
     pub dragged: Option<Dragged>,
+    /// The attachments of the open task.
+    pub attachments: Attachments,
     /// Messages in the corner.
     pub toasts: Toasts,
     /// The first key of a sequence such as G B, and when it was pressed.

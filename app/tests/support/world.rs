@@ -9,10 +9,12 @@ use std::{
 use velo_app::{
     bridge::{Answer, Answered, Bridge, Me, Peer, Request, picture, sample},
     view::{
+        attachments::Found,
         date::Moment,
         keys::{Keeping, Place},
         phrase::Words,
         state::Preferences,
+        storage::Space,
         story,
     },
 };
@@ -60,6 +62,10 @@ pub struct Device {
     pub name: Option<String>,
     /// What it says it cannot show or save.
     pub troubles: Vec<String>,
+    /// What of the content of attachments is here.
+    pub found: Vec<Found>,
+    /// What takes up space, if that is known.
+    pub space: Option<Space>,
     /// Workspaces whose ticket it could not use, and why.
     pub refusals: Vec<(WorkspaceId, String)>,
     /// More devices of its person, as if they had been linked.
@@ -101,6 +107,8 @@ impl Device {
             preferences: Preferences::default(),
             name: None,
             troubles: Vec::new(),
+            found: Vec::new(),
+            space: None,
             refusals: Vec::new(),
             linked: Vec::new(),
             addresses: vec!["/ip4/192.168.1.7/tcp/4001".to_owned()],
@@ -175,7 +183,7 @@ impl Device {
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
         match self.answers.remove(at).result.unwrap() {
             Answered::Reply(reply) => reply,
-            other @ (Answered::Story(_) | Answered::Phrase(_) | Answered::Picture(_)) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -429,6 +437,26 @@ impl Bridge for TestBridge {
                 device.answers.push(Answer { request: id, result });
                 return;
             }
+            Request::Attachments(_) => {
+                let result = Ok(Answered::Attachments(device.found.clone()));
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::FetchContent(..) => {
+                device.answers.push(Answer { request: id, result: Ok(Answered::Reply(Reply::Done)) });
+                return;
+            }
+            Request::Storage(_) => {
+                let result = device.space.clone().map(Answered::Storage);
+                let result = result.ok_or_else(|| "nothing is stored in a test without a disk".to_owned());
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::Attach(..) | Request::SaveContent(..) | Request::CleanStorage(_) => {
+                let result = Err("there are no files in a test without a disk".to_owned());
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
             Request::SetPassphrase(..) => {
                 let result = Err("keys are not changed in a test without a disk".to_owned());
                 device.answers.push(Answer { request: id, result });
@@ -446,6 +474,10 @@ impl Bridge for TestBridge {
     fn answers(&mut self) -> Vec<Answer> {
         let mut device = self.0.borrow_mut();
         if device.pauses.get() < device.slow { Vec::new() } else { std::mem::take(&mut device.answers) }
+    }
+
+    fn arrived(&self) -> u64 {
+        0
     }
 
     fn pause(&self) {

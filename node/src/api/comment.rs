@@ -91,7 +91,7 @@ impl CommentRow {
 }
 
 /// Made from a hash: ids begin with the time, so those of a conversation begin alike.
-fn short(id: EntityId) -> String {
+pub(super) fn short(id: EntityId) -> String {
     const LETTERS: usize = 8;
     let hash = blake3::hash(id.as_bytes());
     data_encoding::BASE32_NOPAD.encode(hash.as_bytes()).to_lowercase()[..LETTERS].to_owned()

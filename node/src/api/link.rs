@@ -1,6 +1,6 @@
 //! Further devices of a person: shown by a code, taken in, brought back with the phrase.
 
-use super::{ApiError, Json, answer, network, workspace::Introduction};
+use super::{ApiError, Json, answer, workspace::Introduction};
 use crate::handle::NodeHandle;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ async fn linked(node: &NodeHandle, seconds: u64, before: usize) -> bool {
             }
         }
     };
-    let wait = Duration::from_secs(seconds.min(network::LONGEST_WAIT_S));
+    let wait = Duration::from_secs(seconds.min(crate::limits::LONGEST_WAIT_S));
     // Out of time is fine: the rest arrives while a node runs.
     let _ = tokio::time::timeout(wait, arrived).await;
     has_arrived(node, before)

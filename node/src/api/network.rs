@@ -1,7 +1,10 @@
 //! Other devices: which are known, how to reach one, and comparing with them now.
 
 use super::{ApiError, Json, answer, date, scope::Scope};
-use crate::handle::{NodeHandle, PeerInfo};
+use crate::{
+    handle::{NodeHandle, PeerInfo},
+    limits,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -10,8 +13,6 @@ use velo_protocol::{
     replica::PeerWorkspace,
 };
 
-/// Longest wait, in seconds: a day. A greater number is taken for this, wherever it came from.
-pub(super) const LONGEST_WAIT_S: u64 = 86_400;
 /// How often progress is looked at while waiting; peers also wake the wait at once.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -148,7 +149,7 @@ pub(super) async fn execute(
 
 async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> {
     let (node, start) = (scope.node, Instant::now());
-    let until = start + Duration::from_secs(sync.wait.min(LONGEST_WAIT_S));
+    let until = start + Duration::from_secs(sync.wait.min(limits::LONGEST_WAIT_S));
     let mut events = node.subscribe();
     node.sync_now().await?;
     loop {

@@ -46,6 +46,12 @@ impl<'a> Scope<'a> {
         Ok(Self { node, id, workspace, named: wanted.is_some() })
     }
 
+    /// A workspace that is known to be there.
+    pub(super) fn of(node: &'a NodeHandle, id: WorkspaceId) -> Result<Self, ApiError> {
+        let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
+        Ok(Self { node, id, workspace, named: false })
+    }
+
     /// Makes changes, as one action that can be undone. Returns when they are durable, with the
     /// number of operations written.
     pub async fn edit(&mut self, changes: Vec<Change>) -> Result<usize, ApiError> {

@@ -8,8 +8,8 @@ use super::{
     scope::{self, Scope},
 };
 use crate::{
-    data_dir,
-    handle::{NodeEvent, NodeHandle},
+    data_dir::{self, checked},
+    handle::{NodeError, NodeEvent, NodeHandle},
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -37,14 +37,17 @@ impl Introduction {
     /// What was noted in a data directory, if anything was.
     pub fn read(data_dir: &Path) -> Result<Option<Self>, ApiError> {
         let path = data_dir.join(PERSON_FILE);
-        let damaged = |error| {
+        let damaged = |reason: String| {
             ApiError::Failed(format!(
-                "{} is damaged ({error}): delete it and run `velo init`",
+                "{} is damaged ({reason}): delete it and run `velo init`",
                 path.display()
             ))
         };
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+            Ok(bytes) => {
+                let text = checked::without_sum(&bytes).ok_or_else(|| damaged(checked::WRONG.to_owned()))?;
+                serde_json::from_slice(text).map(Some).map_err(|error| damaged(error.to_string()))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ApiError::Failed(format!("reading {}: {error}", path.display()))),
         }
@@ -54,7 +57,7 @@ impl Introduction {
     pub fn write(&self, data_dir: &Path) -> Result<(), ApiError> {
         data_dir::create_private_dir(data_dir).map_err(|error| ApiError::Failed(error.to_string()))?;
         let text = serde_json::to_vec(self).map_err(|error| ApiError::Failed(error.to_string()))?;
-        data_dir::write_durably(&data_dir.join(PERSON_FILE), &text)
+        data_dir::write_durably(&data_dir.join(PERSON_FILE), &checked::with_sum(&text))
             .map_err(|error| ApiError::Failed(error.to_string()))
     }
 
@@ -293,9 +296,11 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let reply = node.submit(Command::Join { ticket, person_name }).await?;
     let Reply::Workspace(id) = reply else { return founded(&reply, node) };
     let arrived = async {
-        while !has_arrived(node, id) {
+        while !has_arrived(node, id)? {
             match events.recv().await {
-                Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => return Err(reason),
+                Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => {
+                    return Err(ApiError::Refused(reason));
+                }
                 Err(RecvError::Closed) => return Ok(false),
                 _ => {}
             }
@@ -303,10 +308,10 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
         Ok(true)
     };
     // Out of time is fine: what the ticket opens arrives with the first peer that is met.
-    let wait = Duration::from_secs(join.wait.min(network::LONGEST_WAIT_S));
+    let wait = Duration::from_secs(join.wait.min(crate::limits::LONGEST_WAIT_S));
     let reached = tokio::time::timeout(wait, arrived).await.unwrap_or(Ok(false));
     // What a peer writes from then on, such as that it has taken note of this device, is not waited for.
-    let arrived = reached.map_err(ApiError::Refused)?;
+    let arrived = reached?;
     scope::remember_last(node.data_dir(), id);
     let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
     let role = workspace.roster().role_of(node.person()).map(RoleName::from);
@@ -315,12 +320,14 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), role, arrived, inviter: Some(inviter) })
 }
 
-/// Whether a peer holds nothing more than this device.
-fn has_arrived(node: &NodeHandle, id: WorkspaceId) -> bool {
+/// Whether a peer holds nothing more than this device, and all of it is saved here, the joining too.
+fn has_arrived(node: &NodeHandle, id: WorkspaceId) -> Result<bool, NodeError> {
     let entered = node.workspace(id).is_some_and(|workspace| {
         !workspace.name().is_empty() && workspace.roster().role_of(node.person()).is_some()
     });
-    entered && network::rows(node, Some(id)).iter().any(|peer| peer.synced)
+    let is_here = entered && network::rows(node, Some(id)).iter().any(|peer| peer.synced);
+    // Asked last: what is shown on its way to the disk may not get there.
+    Ok(node.is_saved()? && is_here)
 }
 
 fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {

@@ -65,7 +65,7 @@ impl Goal {
     }
 }
 
-const GOALS: [Goal; 11] = [
+const GOALS: [Goal; 12] = [
     Goal::most("/local_edit_us/p99", 20.0, "99 %: 20 µs"),
     Goal::most("/durable_ratio", 1.2, "1.2"),
     Goal::least("/catchup_ops_per_s", 200_000.0, "200,000 op/s"),
@@ -73,6 +73,7 @@ const GOALS: [Goal; 11] = [
     Goal::most("/live_ms/p50", 3.0, "3 ms"),
     Goal::most("/live_ms/p99", 10.0, "99 %: 10 ms"),
     Goal::most("/wire_bytes_per_op", 120.0, "120 bytes"),
+    Goal::most("/from_three/received_ratio", 1.1, "1.1 of those from one"),
     Goal::most("/idle_sync_bytes", 1024.0, "1,024 bytes"),
     Goal::most("/open_ms", 1000.0, "1,000 ms at 1,000,000").for_full(),
     Goal::most("/rss_mb", 400.0, "400 MiB at 1,000,000").for_full(),

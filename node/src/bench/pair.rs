@@ -14,7 +14,6 @@ use serde_json::Value as Json;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use velo_protocol::{
@@ -53,33 +52,32 @@ pub(super) struct Pair {
     pub entry_bytes: u64,
 }
 
-/// Measures `old`, which holds the trace, and a new device beside it.
+/// Measures `old`, which holds the trace, and `new`, which has nothing. Afterwards both are off.
 pub(super) async fn measure(
-    mut old: Peer,
-    home: &Path,
+    old: &mut Peer,
+    new: &mut Peer,
     trace: &Trace,
     edits: u32,
     stage: &Stage,
 ) -> Result<Pair, ApiError> {
     let metrics = free_port()?;
-    let mut new = Peer::new("Ben", home)?;
     new.options = vec!["--metrics".to_owned(), metrics.to_string()];
     stage.step("A new device catches up");
     old.start(true).await?;
     new.start(true).await?;
-    let catchup = catch_up(&old, &new).await?;
+    let catchup = catch_up(old, new).await?;
     let wire_bytes = frame_bytes(metrics, "in")?;
     stage.step("Live edits");
     let task = trace.state.shown(Kind::Task).next();
     let task = task.ok_or_else(|| ApiError::Failed("the trace has no tasks".into()))?;
-    let live = live::edits(&old, &new, task, edits).await?;
+    let live = live::edits(old, new, task, edits).await?;
     stage.step("A sync with nothing to do");
-    let idle_bytes = idle(&new, metrics).await?;
+    let idle_bytes = idle(new, metrics).await?;
     old.stop().await?;
     new.stop().await?;
     stage.step("Opening in a fresh process");
     new.options.clear();
-    let (open, rss_bytes) = open(&mut new).await?;
+    let (open, rss_bytes) = open(new).await?;
     new.stop().await?;
     let failed = |error: &dyn std::fmt::Display| ApiError::Failed(format!("measuring the disk: {error}"));
     let dir = DataDir::open(&new.data_dir).map_err(|error| failed(&error))?;
@@ -104,12 +102,13 @@ fn entry_bytes(reader: &FileReader) -> Result<u64, StoreError> {
 }
 
 /// A port of loopback that was free a moment ago.
-fn free_port() -> Result<SocketAddr, ApiError> {
+pub(super) fn free_port() -> Result<SocketAddr, ApiError> {
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     address.map_err(|error| ApiError::Failed(format!("looking for a free port: {error}")))
 }
 
-async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
+/// Has `new` join with a ticket of `old`, and waits until both show the same.
+pub(super) async fn catch_up(old: &Peer, new: &Peer) -> Result<Duration, ApiError> {
     let invite = Action::Invite(invite::Invite {
         days: 1,
         role: invite::TicketRole::Member,
@@ -153,7 +152,7 @@ async fn idle(new: &Peer, metrics: SocketAddr) -> Result<u64, ApiError> {
 }
 
 /// A counter of the node's own metrics.
-fn frame_bytes(metrics: SocketAddr, direction: &str) -> Result<u64, ApiError> {
+pub(super) fn frame_bytes(metrics: SocketAddr, direction: &str) -> Result<u64, ApiError> {
     let name = format!("velo_frame_bytes_{direction}_total");
     let read = || {
         let mut stream = TcpStream::connect(metrics)?;

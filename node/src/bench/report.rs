@@ -1,6 +1,6 @@
 //! The figures, as a table and as JSON.
 
-use super::{goal, local::Durable, pair::Pair, split::Split};
+use super::{goal, local::Durable, many::Many, pair::Pair, split::Split};
 use crate::{
     cli::output::{Table, count},
     demo::report::Latency,
@@ -19,6 +19,7 @@ pub(super) struct Report {
     pub split: Split,
     pub durable: Durable,
     pub pair: Pair,
+    pub many: Many,
 }
 
 impl Report {
@@ -28,6 +29,11 @@ impl Report {
 
     fn wire_bytes_per_op(&self) -> f64 {
         self.pair.wire_bytes as f64 / self.trace.operations.max(1) as f64
+    }
+
+    /// Bytes received from three devices, over those from one.
+    fn received_ratio(&self) -> f64 {
+        self.many.wire_bytes as f64 / self.pair.wire_bytes.max(1) as f64
     }
 
     fn disk_ratio(&self) -> f64 {
@@ -80,6 +86,10 @@ impl Report {
             "access_share": rounded(self.access_share()),
             "live_ms": { "p50": pair.live.ms(0.5), "p99": pair.live.ms(0.99) },
             "wire_bytes_per_op": rounded(self.wire_bytes_per_op()),
+            "from_three": {
+                "catchup_s": rounded(self.many.catchup.as_secs_f64()),
+                "received_ratio": rounded(self.received_ratio()),
+            },
             "idle_sync_bytes": pair.idle_bytes,
             "open_ms": millis(pair.open),
             "rss_mb": pair.rss_bytes.map(|bytes| rounded(bytes as f64 / MIB)),
@@ -126,6 +136,9 @@ impl Report {
         row("live edit", ms(&pair.live, 0.5), ms(&pair.live, 0.99), "/live_ms");
         let wire = format!("{:.1} bytes", self.wire_bytes_per_op());
         row("on the wire, an operation", wire, none(), "/wire");
+        let of_three = format!("{:.2} s", self.many.catchup.as_secs_f64());
+        let received = format!("{:.2} of the bytes", self.received_ratio());
+        row("catch-up from three", of_three, received, "/from_three");
         row("sync with nothing to do", format!("{} bytes", pair.idle_bytes), none(), "/idle_sync");
         row("open to the first page", format!("{} ms", millis(pair.open)), none(), "/open_ms");
         let memory = pair

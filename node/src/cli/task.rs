@@ -1,7 +1,9 @@
 //! `velo task`: how tasks are laid out.
 
 use super::{
-    Layout, conflict,
+    Layout,
+    attach::attachment_lines,
+    conflict,
     output::{NOTICE, Table, block, count, fields, lines, styled},
     read,
 };
@@ -62,6 +64,7 @@ fn detail(detail: &TaskDetail) -> String {
         block(detail.description.trim_end()),
         if detail.subtasks.is_empty() { String::new() } else { table(&detail.subtasks) },
         lines(detail.checklist.iter().map(checklist_line)),
+        attachment_lines(&detail.attachments),
         comment_lines(&detail.comments),
         lines(detail.open_conflicts.iter().map(|one| styled(NOTICE, conflict::lines(one).trim_end()))),
     ];

@@ -97,6 +97,11 @@ impl Peer {
         }
     }
 
+    /// Where it listens, once it has been started with a network.
+    pub(crate) fn listens_at(&self) -> &str {
+        &self.listen
+    }
+
     /// The process id, while it runs.
     pub(crate) fn process(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)

@@ -2,6 +2,7 @@
 
 use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
 use crate::{
+    blobs::courier,
     data_dir::{DataDir, Records, marker},
     handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared},
     keystore::{self, Keys, KeystoreError},
@@ -17,7 +18,7 @@ use crate::{
 use marker::{Marker, Markers};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Arc, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
+    sync::{Arc, OnceLock, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
     thread::JoinHandle,
     time::Duration,
 };
@@ -27,7 +28,6 @@ use tokio::{
     time::Instant,
 };
 use velo_protocol::{
-    crypto::SecretKey,
     id::{LogId, WorkspaceId},
     log::{Head, Origin},
     replica::{Opened, Replica, WorkspaceRecord},
@@ -66,6 +66,8 @@ fn run(config: NodeConfig, ready: &SyncSender<Started>) {
 /// Runs a driver to its end, which it tells whether it comes as asked or by a panic: whoever runs
 /// the node must hear that it is no more.
 pub(super) fn drive(driver: Driver, runtime: &Runtime, ready: &SyncSender<Started>) {
+    // Before anybody can ask for one.
+    driver.replica.records().iter().for_each(|record| driver.keep_blobs_of(record));
     let shared = driver.shared.clone();
     let _end = TellsEnd(shared.clone());
     tell(ready, Ok(shared));
@@ -93,10 +95,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
-    let keys = match &config.passphrase {
-        Some(passphrase) => Keys::of_device_asking(&dir, &records, &|| Ok(passphrase.clone())),
-        None => Keys::of_device(&dir, &records),
-    }?;
+    let keys = open_keys(config, &dir, &records)?;
     let (identity, door) = (keys.identity(), keys.door());
     // No longer needed in memory, as the root is.
     drop(keys);
@@ -104,12 +103,15 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let markers = open_markers(config, &dir, device)?;
     dir.clear_forgotten(&markers)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
-    let key = identity.device.clone();
     let mut parts = Parts::start(Replica::new(identity, seed))?;
     let unopened = parts.open_all(&dir, &markers, records);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
-    let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
+    let (net, net_events) = start_net(config.network.as_ref(), &dir, &parts.replica)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
+    let events = broadcast::Sender::new(limits::EVENT_QUEUE);
+    let published = Arc::new(RwLock::new(parts.published()));
+    let courier = courier::start(published.clone(), events.clone(), net.clone());
+    let (courier, turns, courier_thread) = courier.map_err(NodeError::Thread)?;
     let shared = Arc::new(Shared {
         owner: RwLock::new(owner),
         device,
@@ -118,10 +120,12 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         data_dir: dir.path().to_owned(),
         requests,
         stop: Notify::new(),
-        events: broadcast::Sender::new(limits::EVENT_QUEUE),
+        events,
         unopened,
-        published: RwLock::new(parts.published()),
+        published,
+        courier: courier.clone(),
         in_flight: AtomicUsize::new(0),
+        failed: OnceLock::new(),
         net: net.clone(),
         runtime: runtime.handle().clone(),
     });
@@ -141,12 +145,14 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         committer_ended: false,
         in_flight: BTreeMap::new(),
         in_flight_bytes: 0,
-        failed: None,
         next_inputs: VecDeque::new(),
         saver: parts.saver,
         saver_thread: parts.saver_thread,
         saved: parts.saved,
         unsaved: parts.unsaved,
+        courier,
+        courier_thread,
+        turns,
         net,
         net_events,
         trusted: BTreeSet::new(),
@@ -160,6 +166,13 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
 /// Without a log the node works all the same, such as on a full disk.
 fn start_log(dir: &DataDir) -> Option<Logging> {
     logging::start(dir).inspect_err(|error| tracing::warn!(%error, "nothing is logged")).ok()
+}
+
+fn open_keys(config: &NodeConfig, dir: &DataDir, records: &Records) -> Result<Keys, KeystoreError> {
+    match &config.passphrase {
+        Some(passphrase) => Keys::of_device_asking(dir, records, &|| Ok(passphrase.clone())),
+        None => Keys::of_device(dir, records),
+    }
 }
 
 fn open_markers(
@@ -177,7 +190,7 @@ fn open_markers(
 fn start_net(
     options: Option<&NetOptions>,
     dir: &DataDir,
-    device: SecretKey,
+    replica: &Replica,
 ) -> Result<(Option<NetHandle>, Option<NetEvents>), NodeError> {
     let Some(options) = options else { return Ok((None, None)) };
     let parse = |address: &String| {
@@ -185,7 +198,7 @@ fn start_net(
         address.parse().map_err(|error| wrong(format!("{error}")))
     };
     let config = NetConfig {
-        device,
+        device: replica.identity().device.clone(),
         listen: options.listen.iter().map(parse).collect::<Result<_, _>>()?,
         mdns: options.mdns,
         address_book: dir.address_book(),

@@ -3,7 +3,11 @@
 //! The order of the fields is the order in which they are asked about a connection: who is blocked
 //! and how many are allowed comes before anything that costs more.
 
-use super::{NetError, session};
+use super::{
+    NetError,
+    blob::{self, Blobs},
+    crowd, session,
+};
 use libp2p::{
     PeerId, Swarm, SwarmBuilder, allow_block_list, connection_limits, dcutr, identify,
     identity::Keypair,
@@ -53,6 +57,7 @@ const RESERVATIONS: usize = 1024;
 pub struct Behaviour {
     /// Peers that broke the framing, for a while.
     pub blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    crowd: crowd::Behaviour,
     limits: connection_limits::Behaviour,
     /// Off until there is an address to announce: the first answer would be empty.
     pub mdns: Toggle<mdns::tokio::Behaviour>,
@@ -63,9 +68,11 @@ pub struct Behaviour {
     /// Circuits over relays, both ways: everywhere but on a relay.
     relay_client: Toggle<relay::client::Behaviour>,
     /// Makes a direct connection out of a circuit where the routers let it.
-    dcutr: Toggle<dcutr::Behaviour>,
+    pub dcutr: Toggle<dcutr::Behaviour>,
     /// Frames.
     pub session: session::Behaviour,
+    /// Content of attachments.
+    pub blobs: Blobs,
 }
 
 /// A swarm that does not listen yet. `is_relay`: whether it carries circuits between others, and then
@@ -108,6 +115,7 @@ fn behaviour(keypair: &Keypair, own: DeviceId, client: Option<relay::client::Beh
         .with_cache_size(0);
     Behaviour {
         blocked: allow_block_list::Behaviour::default(),
+        crowd: crowd::Behaviour::new(PENDING as usize / 2, incoming(connections) as usize / 2),
         limits: connection_limits::Behaviour::new(limits(connections)),
         mdns: None.into(),
         identify: identify::Behaviour::new(identify),
@@ -116,16 +124,21 @@ fn behaviour(keypair: &Keypair, own: DeviceId, client: Option<relay::client::Beh
         dcutr: client.is_some().then(|| dcutr::Behaviour::new(peer_id)).into(),
         relay_client: client.into(),
         session: session::Behaviour::new(own),
+        blobs: blob::behaviour(),
     }
 }
 
-/// Of all connections a quarter is kept for those that we dial: others can never take it.
+/// Connections made by others. A quarter of all is kept for those that we dial: others can never take it.
+const fn incoming(connections: u32) -> u32 {
+    connections / 4 * 3
+}
+
 fn limits(connections: u32) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING))
         .with_max_pending_outgoing(Some(PENDING))
         .with_max_established_per_peer(Some(PER_PEER))
-        .with_max_established_incoming(Some(connections / 4 * 3))
+        .with_max_established_incoming(Some(incoming(connections)))
         .with_max_established(Some(connections))
 }
 

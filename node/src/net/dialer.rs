@@ -45,6 +45,8 @@ const BETTER_CAP: Duration = Duration::from_mins(5);
 const STABLE: Duration = Duration::from_mins(1);
 /// Dials at the same time: half of what the connection limits allow as pending.
 const DIALS: usize = 16;
+/// Of these, to strangers: whoever announces devices that nobody answers for must not hold up the rest.
+const STRANGERS: usize = DIALS / 2;
 /// Peers and addresses kept. Anybody on the LAN can announce as many as they like.
 const TARGETS: usize = 512;
 /// Addresses kept for one peer: several interfaces, and some history.
@@ -345,9 +347,12 @@ impl Dialer {
         self.targets.values().filter(|dial| dial.stage == Stage::Dialling).count()
     }
 
+    /// What may be dialled when its time comes.
     fn waiting(&self) -> impl Iterator<Item = (Instant, &Target)> {
-        self.targets.iter().filter_map(|(target, dial)| match (dial.stage, dial.better) {
-            (Stage::Waiting(at), _) => Some((at, target)),
+        let dialled = self.targets.values().filter(|dial| !dial.kept && dial.stage == Stage::Dialling);
+        let more_strangers = dialled.count() < STRANGERS;
+        self.targets.iter().filter_map(move |(target, dial)| match (dial.stage, dial.better) {
+            (Stage::Waiting(at), _) if dial.kept || more_strangers => Some((at, target)),
             (Stage::Connected(_), Some(better)) => {
                 dial.direct_addresses().next().map(|_| (better.at, target))
             }

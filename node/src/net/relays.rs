@@ -46,7 +46,8 @@ pub struct Relays {
 }
 
 impl Relays {
-    /// These are the relays to use, and where they are; others are used no more.
+    /// These are the relays to use, and where they are; others are used no more. A place there ends with the
+    /// connection: libp2p's client may panic when a listener is closed while it renews itself.
     pub fn set(&mut self, wanted: impl IntoIterator<Item = (DeviceId, Multiaddr)>) {
         let mut old = std::mem::take(&mut self.relays);
         for (relay, address) in wanted {

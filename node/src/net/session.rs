@@ -1,5 +1,6 @@
-//! `/velo/session/1`: one long-lived stream of frames for each peer, over the best of the
-//! connections to it.
+//! `/velo/session/1`, a long-lived stream of frames for each peer over the best of the connections to
+//! it, and `/velo/pull/1`, another one of the same connection, for what is pulled in bulk: so a live edit
+//! never stands behind a transfer. The type of a frame says to which of them it belongs.
 //!
 //! ```text
 //!   connection made ──▶ Links::choose ──▶ ours? Ask::Open ──▶ Tell::Offered ──▶ chosen? Ask::Carry
@@ -16,8 +17,7 @@ mod handler;
 mod links;
 
 use super::{address, identity, reason::root_cause};
-use frame::FRAME_COST;
-pub use frame::Outbound;
+use frame::{FRAME_COST, Outbound, QueueError};
 use handler::{Ask, End, Handler, Tell};
 use libp2p::{
     Multiaddr, PeerId,
@@ -36,7 +36,7 @@ use std::{
     time::Instant,
 };
 use tokio::time::Sleep;
-use velo_protocol::id::DeviceId;
+use velo_protocol::{id::DeviceId, message::Lane};
 
 /// What the session tells the network task.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub enum Event {
         /// Whether this device dialled.
         dialled: bool,
         /// Takes the frames to be sent.
-        outbound: Outbound,
+        outbound: Outbounds,
     },
     /// The session is over.
     Down {
@@ -70,7 +70,7 @@ pub enum Event {
         /// The bytes.
         frame: Vec<u8>,
     },
-    /// Frames were written.
+    /// Frames of the session's own stream were written.
     Sent {
         /// To whom.
         peer: DeviceId,
@@ -96,10 +96,19 @@ pub enum Event {
     },
 }
 
+/// Addresses in one dial: more than the dialer ever gives, and what libp2p offers of a device's own to
+/// pierce routers. Whoever reaches us through a relay can name us addresses for that.
+const DIAL_ADDRESSES: usize = 20;
+
 /// The peer's key is not an ed25519 key.
 #[derive(Debug, thiserror::Error)]
 #[error("the peer's key is not that of a Velo device")]
 struct NotADevice;
+
+/// A peer wants to be dialled at too many addresses.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} addresses for one dial, {DIAL_ADDRESSES} are allowed")]
+struct TooManyAddresses(usize);
 
 struct Peer {
     device: DeviceId,
@@ -110,7 +119,29 @@ struct Peer {
 
 struct Session {
     connection: ConnectionId,
-    outbound: Outbound,
+    outbound: Outbounds,
+}
+
+/// The queues of the two streams of a session.
+#[derive(Debug, Clone)]
+pub struct Outbounds {
+    session: Outbound,
+    pull: Outbound,
+}
+
+impl Outbounds {
+    /// Adds a frame at the end of the queue to which it belongs.
+    pub fn push(&self, frame: Vec<u8>) -> Result<(), QueueError> {
+        match Lane::of(&frame) {
+            Lane::Session => self.session.push(frame),
+            Lane::Pull => self.pull.push(frame),
+        }
+    }
+
+    /// Nothing follows. What is pulled need not be written any more.
+    fn finish(&self) {
+        self.session.finish();
+    }
 }
 
 /// See the module.
@@ -130,9 +161,9 @@ impl Behaviour {
     }
 
     /// The driver took a frame of this length: its connection may read on.
-    pub fn credit(&mut self, peer: &DeviceId, connection: ConnectionId, bytes: usize) {
+    pub fn credit(&mut self, peer: &DeviceId, connection: ConnectionId, lane: Lane, bytes: usize) {
         if let Some(peer_id) = identity::peer_id(peer) {
-            self.ask(peer_id, connection, Ask::Credit(bytes + FRAME_COST));
+            self.ask(peer_id, connection, Ask::Credit(lane, bytes + FRAME_COST));
         }
     }
 
@@ -246,7 +277,8 @@ impl Behaviour {
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         let Some(address) = peer.addresses.get(&connection).cloned() else { return };
         let device = peer.device;
-        let (outbound, queue) = frame::queue();
+        let ((session, session_queue), (pull, pull_queue)) = (frame::queue(), frame::queue());
+        let outbound = Outbounds { session, pull };
         let new = Session { connection, outbound: outbound.clone() };
         if let Some(old) = peer.session.replace(new) {
             old.outbound.finish();
@@ -254,7 +286,7 @@ impl Behaviour {
             self.tell(Event::Down { peer: device, reason: "moved to a better connection".to_owned() });
         }
         self.tell(Event::Up { peer: device, connection, address, dialled, outbound });
-        self.ask(peer_id, connection, Ask::Carry(queue));
+        self.ask(peer_id, connection, Ask::Carry { session: session_queue, pull: pull_queue });
     }
 
     fn connected(&mut self, event: ConnectionEstablished<'_>) {
@@ -340,6 +372,19 @@ impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
     type ToSwarm = Event;
 
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        if addresses.len() > DIAL_ADDRESSES {
+            return Err(ConnectionDenied::new(TooManyAddresses(addresses.len())));
+        }
+        Ok(Vec::new())
+    }
+
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
@@ -383,7 +428,7 @@ impl NetworkBehaviour for Behaviour {
         match event {
             Tell::Offered => return self.offered(peer_id, connection),
             Tell::Ended(end) => return self.ended(peer_id, connection, &end),
-            Tell::Frame(_) | Tell::Sent(_) => {}
+            Tell::Frame(_) | Tell::Sent(..) => {}
         }
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         if peer.session.as_ref().is_none_or(|session| session.connection != connection) {
@@ -395,9 +440,11 @@ impl NetworkBehaviour for Behaviour {
                 peer.links.heard(connection, now);
                 self.tell(Event::Frame { peer: device, connection, frame });
             }
-            Tell::Sent(bytes) => {
+            Tell::Sent(lane, bytes) => {
                 peer.links.wrote(connection, bytes, now);
-                self.tell(Event::Sent { peer: device, bytes });
+                if lane == Lane::Session {
+                    self.tell(Event::Sent { peer: device, bytes });
+                }
             }
             Tell::Offered | Tell::Ended(_) => {}
         }

@@ -7,8 +7,9 @@ mod relaying;
 mod saved_book;
 
 use super::{
-    NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
+    AskId, NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
     behaviour::{self, Behaviour, BehaviourEvent},
+    blob::Questions,
     dialer::{Dialer, Target},
     identity,
     relays::Relays,
@@ -28,16 +29,23 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{mpsc, oneshot, watch};
-use velo_protocol::id::DeviceId;
+use velo_protocol::{
+    blob::{Answer, Ask},
+    id::DeviceId,
+    message::Lane,
+};
 
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
 /// network waits. Frames never come near: each connection has its own window.
 const OUTBOX: usize = 1024;
+/// How long announcements are gathered before they are shown: anybody on the LAN can make thousands a
+/// second, and each time every target is looked at.
+const GATHERED: Duration = Duration::from_millis(100);
 /// How long a shutdown waits for goodbyes to be written.
 const FAREWELL: Duration = Duration::from_millis(800);
 
-/// What the driver asks for. Unbounded, since only this process adds to it, one for each session
-/// ended and one for each wish of a person.
+/// What the driver asks for. Unbounded, since only this process adds to it: one for each session ended,
+/// for each piece of a blob that a peer waits for, and for each wish of a person.
 #[derive(Debug)]
 pub enum Command {
     /// `wish` is the address as it was given, with or without the peer.
@@ -52,6 +60,14 @@ pub enum Command {
         connection: ConnectionId,
         reason: String,
     },
+    AskBlob {
+        peer: DeviceId,
+        ask: Ask,
+    },
+    AnswerBlob {
+        id: AskId,
+        answer: Answer,
+    },
     Redial,
     Shutdown(oneshot::Sender<()>),
 }
@@ -62,22 +78,21 @@ pub struct Delivery {
     pub event: NetEvent,
     /// Of the session that the event says is up.
     pub route: Option<Route>,
+    /// Over which a frame came.
+    pub connection: Option<ConnectionId>,
 }
+
+/// A frame that was taken: whose, from which stream, and how long.
+type Credit = (DeviceId, ConnectionId, Lane, usize);
 
 /// What may happen to the task.
 enum Step {
-    Delivered(Option<(DeviceId, ConnectionId, usize)>),
+    Delivered(Option<Credit>),
     Swarm(Box<SwarmEvent<BehaviourEvent>>),
     Command(Command),
     SaveFailed(io::Error),
     Time,
     Deserted,
-}
-
-/// An event that waits, and the connection to be told when it is taken.
-struct Waiting {
-    delivery: Delivery,
-    frame_from: Option<ConnectionId>,
 }
 
 /// An open session.
@@ -93,7 +108,7 @@ struct Session {
 
 /// See the module.
 pub struct Network {
-    swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Behaviour>,
     dialer: Dialer,
     dials: HashMap<ConnectionId, Target>,
     sessions: BTreeMap<DeviceId, Session>,
@@ -107,20 +122,28 @@ pub struct Network {
     blocked: VecDeque<(Instant, PeerId)>,
     discovery_wanted: bool,
     remember_port: bool,
+    /// About blobs.
+    pub(super) questions: Questions,
 
     book: SavedBook,
-    outbox: VecDeque<Waiting>,
+    outbox: VecDeque<Delivery>,
     events: mpsc::Sender<Delivery>,
+    /// Frames of pulls, which wait behind everything else. The windows of the connections bound them.
+    pulls: VecDeque<Delivery>,
+    pulled: mpsc::Sender<Delivery>,
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<(Instant, NetStatus)>,
     status_changed: bool,
+    /// When what was announced since is shown.
+    status_due: Option<Instant>,
 }
 
 impl Network {
-    /// Reads the address book and starts to listen. The second part shows the status.
+    /// Reads the address book and starts to listen. What happens goes out by the first of two channels, the
+    /// frames of pulls by the second. The second part of what is given shows the status.
     pub fn new(
         config: NetConfig,
-        events: mpsc::Sender<Delivery>,
+        (events, pulled): (mpsc::Sender<Delivery>, mpsc::Sender<Delivery>),
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Result<(Self, watch::Receiver<(Instant, NetStatus)>), NetError> {
         let own = DeviceId(config.device.public());
@@ -141,12 +164,16 @@ impl Network {
             blocked: VecDeque::new(),
             discovery_wanted: config.mdns,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
+            questions: Questions::default(),
             book,
             outbox: VecDeque::new(),
             events,
+            pulls: VecDeque::new(),
+            pulled,
             commands,
             status,
             status_changed: true,
+            status_due: None,
         };
         network.listen(&config.listen)?;
         network.announce_external();
@@ -159,8 +186,8 @@ impl Network {
         let done = loop {
             self.act_on_time();
             match self.step().await {
-                Step::Delivered(Some((peer, connection, bytes))) => {
-                    self.swarm.behaviour_mut().session.credit(&peer, connection, bytes);
+                Step::Delivered(Some((peer, connection, lane, bytes))) => {
+                    self.swarm.behaviour_mut().session.credit(&peer, connection, lane, bytes);
                 }
                 Step::Delivered(None) | Step::Time => {}
                 Step::Swarm(event) => self.on_swarm(*event),
@@ -182,17 +209,12 @@ impl Network {
 
     async fn step(&mut self) -> Step {
         let unblock = self.blocked.front().map(|(at, _)| *at);
-        let wake = [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock];
+        let wake =
+            [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due];
         let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
-            permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
-                (Ok(permit), Some(waiting)) => {
-                    let credit = waiting.credit();
-                    permit.send(waiting.delivery);
-                    Step::Delivered(credit)
-                }
-                _ => Step::Deserted,
-            },
+            permit = self.events.reserve(), if !self.outbox.is_empty() => deliver(permit, self.outbox.pop_front()),
+            permit = self.pulled.reserve(), if !self.pulls.is_empty() => deliver(permit, self.pulls.pop_front()),
             event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
             command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
             failure = self.book.saved() => failure.map_or(Step::Time, Step::SaveFailed),
@@ -215,7 +237,8 @@ impl Network {
             self.dial(target, addresses);
         }
         self.book.save_if_due(now);
-        if std::mem::take(&mut self.status_changed) {
+        if self.status_due.take_if(|due| *due <= now).is_some() || self.status_changed {
+            (self.status_changed, self.status_due) = (false, None);
             let status = self.current_status(now);
             self.status.send_replace((now, status));
         }
@@ -231,7 +254,7 @@ impl Network {
 
     fn on_command(&mut self, command: Command) {
         let now = Instant::now();
-        self.status_changed = true;
+        self.status_changed |= !matches!(command, Command::AskBlob { .. } | Command::AnswerBlob { .. });
         match command {
             Command::Dial { wish, address, peer } => {
                 self.use_relay_of(&address);
@@ -242,6 +265,8 @@ impl Network {
             Command::Disconnect { peer, connection, reason } => {
                 self.swarm.behaviour_mut().session.disconnect(&peer, connection, reason);
             }
+            Command::AskBlob { peer, ask } => self.ask_blob(peer, ask),
+            Command::AnswerBlob { id, answer } => self.answer_blob(id, answer),
             Command::Redial => self.dialer.redial(now),
             // Taken by `run`.
             Command::Shutdown(_) => {}
@@ -254,6 +279,7 @@ impl Network {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) if ping.result.is_ok() => {
                 self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Blobs(event)) => self.on_blob(event),
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(&address, listener_id),
@@ -287,8 +313,13 @@ impl Network {
             }
             session::Event::Down { peer, reason } => self.on_down(peer, reason),
             session::Event::Frame { peer, connection, frame } => {
-                let delivery = Delivery { event: NetEvent::Frame { peer, frame }, route: None };
-                self.outbox.push_back(Waiting { delivery, frame_from: Some(connection) });
+                let lane = Lane::of(&frame);
+                let event = NetEvent::Frame { peer, frame };
+                let delivery = Delivery { event, route: None, connection: Some(connection) };
+                match lane {
+                    Lane::Session => self.outbox.push_back(delivery),
+                    Lane::Pull => self.pulls.push_back(delivery),
+                }
             }
             session::Event::Sent { peer, bytes } => self.tell(NetEvent::Sent { peer, bytes }),
             session::Event::Foreign { peer } => self.on_foreign(peer),
@@ -307,8 +338,9 @@ impl Network {
         self.relays.connected(&peer, now);
         self.dialer.relay_up(peer, now);
         self.meet_carrier(peer);
-        let delivery = Delivery { event: NetEvent::PeerUp { peer, path, address }, route: Some(route) };
-        self.outbox.push_back(Waiting { delivery, frame_from: None });
+        let event = NetEvent::PeerUp { peer, path, address };
+        let delivery = Delivery { event, route: Some(route), connection: None };
+        self.outbox.push_back(delivery);
     }
 
     /// Only now is the peer worth a place in the address book: anybody can open a session.
@@ -331,8 +363,9 @@ impl Network {
         self.tell(NetEvent::PeerDown { peer, reason });
     }
 
-    fn tell(&mut self, event: NetEvent) {
-        self.outbox.push_back(Waiting { delivery: Delivery { event, route: None }, frame_from: None });
+    pub(super) fn tell(&mut self, event: NetEvent) {
+        let delivery = Delivery { event, route: None, connection: None };
+        self.outbox.push_back(delivery);
     }
 
     /// Ends every session, and waits a little for the goodbyes to be written.
@@ -348,13 +381,21 @@ impl Network {
     }
 }
 
-impl Waiting {
-    fn credit(&self) -> Option<(DeviceId, ConnectionId, usize)> {
-        match &self.delivery.event {
-            NetEvent::Frame { peer, frame } => Some((*peer, self.frame_from?, frame.len())),
+impl Delivery {
+    /// What the connection is told when this is taken.
+    fn credit(&self) -> Option<Credit> {
+        match &self.event {
+            NetEvent::Frame { peer, frame } => Some((*peer, self.connection?, Lane::of(frame), frame.len())),
             _ => None,
         }
     }
+}
+
+fn deliver<E>(permit: Result<mpsc::Permit<'_, Delivery>, E>, next: Option<Delivery>) -> Step {
+    let (Ok(permit), Some(delivery)) = (permit, next) else { return Step::Deserted };
+    let credit = delivery.credit();
+    permit.send(delivery);
+    Step::Delivered(credit)
 }
 
 fn wall_ms() -> u64 {

@@ -13,6 +13,17 @@ use std::{
     path::Path,
 };
 
+/// What people are told of a disk that fails, with what to do about it.
+pub fn trouble(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: make room, then start Velo again".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => format!("{error}: see who owns it, and what its owner may do"),
+        _ => format!("{error}: check the disk, then start Velo again"),
+    }
+}
+
 /// Writes and syncs. Reading goes to the files directly.
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates a file that must not exist yet, open for writing.

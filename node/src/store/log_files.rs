@@ -17,7 +17,7 @@
 //! published may be among what is gone, so [`OpenReport::in_doubt`] asks for a new incarnation.
 
 use super::{
-    disk::{Disk, OsDisk},
+    disk::{self, Disk, OsDisk},
     record::{self, Definition, Place},
     scan::{Extent, SealCheck},
 };
@@ -304,10 +304,7 @@ impl FileLog {
             // Opening copes with what stays.
             let _ = self.options.disk.cut(&active.file, active.len);
         }
-        let reason = match error.kind() {
-            io::ErrorKind::StorageFull => "the disk is full: make room, then start Velo again".to_owned(),
-            _ => format!("{error}: check the disk, then start Velo again"),
-        };
+        let reason = disk::trouble(error);
         self.read_only = Some(reason.clone());
         StoreError::Write(reason)
     }

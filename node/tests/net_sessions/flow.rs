@@ -6,6 +6,8 @@ use velo_node::net::NetEvent;
 use velo_protocol::{id::DeviceId, limits};
 
 const SIZE: usize = 64 * 1024;
+/// More than the replica does, to fill what there is to fill.
+const IN_FLIGHT: usize = 8 * SIZE;
 
 /// Sends and receives numbered frames as the replica does: at most so many bytes in flight.
 struct Exchange {
@@ -23,9 +25,9 @@ impl Exchange {
     }
 
     fn fill(&mut self, node: &Node) {
-        while self.sent < self.to_send && self.in_flight + SIZE <= limits::IN_FLIGHT_BYTES {
+        while self.sent < self.to_send && self.in_flight + SIZE <= IN_FLIGHT {
             let mut frame = vec![7; SIZE];
-            frame[..4].copy_from_slice(&self.sent.to_le_bytes());
+            frame[1..5].copy_from_slice(&self.sent.to_le_bytes());
             node.handle.send(self.peer, frame);
             self.sent += 1;
             self.in_flight += SIZE;
@@ -42,7 +44,7 @@ impl Exchange {
             match node.events.recv().await.unwrap() {
                 NetEvent::Frame { peer, frame } => {
                     assert_eq!((peer, frame.len()), (self.peer, SIZE));
-                    assert_eq!(frame[..4], self.received.to_le_bytes());
+                    assert_eq!(frame[1..5], self.received.to_le_bytes());
                     self.received += 1;
                 }
                 NetEvent::Sent { peer, bytes } => {
@@ -93,8 +95,10 @@ async fn a_small_frame_takes_little_time() {
     let mut times = Vec::new();
     for n in 0..200 {
         let since = std::time::Instant::now();
-        a.handle.send(peer, vec![n; 200]);
-        assert_eq!(a.frame().await, vec![n; 200]);
+        let mut frame = vec![n; 200];
+        frame[0] = 1;
+        a.handle.send(peer, frame.clone());
+        assert_eq!(a.frame().await, frame);
         times.push(since.elapsed());
     }
     times.sort();
@@ -126,4 +130,42 @@ async fn a_queue_that_overflows_ends_the_session() {
     }
     let reason = a.down(b.device).await;
     assert!(reason.contains("wait to be sent"), "{reason}");
+}
+
+/// A frame of a pull, with a number.
+fn of_pull(number: u32, size: usize) -> Vec<u8> {
+    let mut frame = vec![33; size];
+    frame[1..5].copy_from_slice(&number.to_le_bytes());
+    frame
+}
+
+#[tokio::test]
+async fn frames_of_a_session_pass_those_of_a_pull_that_fill_their_window() {
+    const COUNT: u32 = 60;
+    let (mut a, mut b) = pair(10, 35).await;
+    let mut pulled = 0;
+    // More than the windows on the way hold: the rest can only move once somebody takes them.
+    for number in 0..COUNT {
+        a.handle.send(b.device, of_pull(number, SIZE - 8));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // What was typed meanwhile does not wait for the driver to take what was pulled before.
+    a.handle.send(b.device, vec![4; 100]);
+    a.wait("it is written", |event| matches!(event, NetEvent::Sent { bytes: 100, .. }).then_some(())).await;
+    let mut before_it = 0;
+    loop {
+        let frame = b.frame().await;
+        if frame[0] == 4 {
+            break;
+        }
+        before_it += 1;
+        assert_eq!(frame, of_pull(pulled, SIZE - 8));
+        pulled += 1;
+    }
+    println!("a live edit came after {before_it} of {COUNT} frames of a pull");
+    assert!(before_it < COUNT, "it waited for all of them");
+    while pulled < COUNT {
+        assert_eq!(b.frame().await, of_pull(pulled, SIZE - 8));
+        pulled += 1;
+    }
 }

@@ -193,13 +193,16 @@ impl LogSet {
 
     /// Whether an entry is applied.
     pub fn is_applied(&self, at: EntryAt) -> bool {
-        self.chain(at.chain).is_some_and(|chain| {
+        let mut next = Some(at.chain);
+        while let Some(chain) = next.and_then(|number| self.chain(number)) {
             if at.position > chain.base.position {
                 return at.position <= chain.applied;
             }
             // Below a branch's base the entry belongs to the chain that the branch left.
-            chain.parent.is_none_or(|parent| self.is_applied(EntryAt { position: at.position, ..parent }))
-        })
+            let Some(parent) = chain.parent else { return true };
+            next = Some(parent.chain);
+        }
+        false
     }
 
     /// Counts an entry as applied and wakes what waited for it, or makes its chain wait for a

@@ -144,7 +144,7 @@ impl Replica {
                 }
             }
         }
-        self.keep(workspace, &fresh, Some((request, Reply::Imported(brought))));
+        self.keep(workspace, &fresh, Some((request, Reply::Imported(brought))), true);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Way},
+    io::{Event, Fetching, Way},
     people::TicketWish,
     write::{Draft, Written},
 };
@@ -88,6 +88,13 @@ impl Replica {
                 self.done(request);
                 Ok(())
             }
+            Command::SetFetching { workspace, fetching } => {
+                let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+                holding.record.fetching = fetching;
+                self.outputs.push_back(Output::Remember(holding.record.clone()));
+                self.done(request);
+                Ok(())
+            }
         }
     }
 
@@ -129,7 +136,14 @@ impl Replica {
         let header = Header::new(EntryKind::GENESIS, Hlc::next(now.wall_ms, Hlc(0), []), Vec::new());
         let header = Header { body_len: genesis.body.len() as u32, ..header };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
-        let record = WorkspaceRecord { id, secret, origin, auto_sync: true, way: Way::Founded };
+        let record = WorkspaceRecord {
+            id,
+            secret,
+            origin,
+            auto_sync: true,
+            fetching: Fetching::default(),
+            way: Way::Founded,
+        };
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
             model::workspace::NAME.into(),

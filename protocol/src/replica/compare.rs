@@ -107,7 +107,8 @@ impl Replica {
         };
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
         let answers = self.read_only.is_none() && holding.syncs(now);
-        if copy.on_heads(now, heads, &holding.logs) && answers {
+        self.pull_is_due = true;
+        if copy.on_heads(now, peer, heads, &holding.logs) && answers {
             let answer = if admitted {
                 copy.full_heads(now, heads.workspace, &holding.logs)
             } else {

@@ -4,19 +4,19 @@
 use super::{BatchId, Event, InFlight, Logs, Output, Refusal, Replica, Reply, RequestId, reader_of};
 use crate::{
     id::{DeviceId, WorkspaceId},
-    limits,
     log_set::Taken,
     store::{BatchRun, ChainNo, EntryAt, StoreError},
     time::Now,
 };
 
 impl Replica {
-    /// Hands to the disk what is news, and answers once it is there.
+    /// Hands to the disk what is news, and answers once it is there. `in_bulk`: nobody typed it just now.
     pub(super) fn keep(
         &mut self,
         workspace: WorkspaceId,
         taken: &[Taken],
         reply: Option<(RequestId, Reply)>,
+        in_bulk: bool,
     ) {
         // Before entries of the own log are stored it must be sure that it is not written to again.
         self.renew(workspace);
@@ -29,7 +29,7 @@ impl Replica {
         if runs.is_empty() {
             return self.answer_durable(reply);
         }
-        self.persist(workspace, runs, reply);
+        self.hand_out(workspace, runs, reply, None, in_bulk);
     }
 
     pub(super) fn persist(
@@ -39,14 +39,14 @@ impl Replica {
         reply: Option<(RequestId, Reply)>,
     ) {
         if !runs.is_empty() {
-            self.hand_out(workspace, runs, reply, None);
+            self.hand_out(workspace, runs, reply, None, false);
         }
     }
 
     /// As [`Self::persist`], of what has to be durable before a request is answered.
     pub(super) fn persist_part(&mut self, workspace: WorkspaceId, runs: Vec<BatchRun>, request: RequestId) {
         if !runs.is_empty() {
-            self.hand_out(workspace, runs, None, Some(request));
+            self.hand_out(workspace, runs, None, Some(request), false);
         }
     }
 
@@ -56,17 +56,12 @@ impl Replica {
         runs: Vec<BatchRun>,
         reply: Option<(RequestId, Reply)>,
         part_of: Option<RequestId>,
+        in_bulk: bool,
     ) {
         let id = self.next_batch;
         self.next_batch += 1;
         let end = |run: &BatchRun| EntryAt { chain: run.chain, position: run.end.head.position };
-        let in_flight = InFlight {
-            workspace,
-            ends: runs.iter().map(end).collect(),
-            bytes: runs.iter().map(|run| run.run.bytes.len()).sum(),
-            reply,
-            part_of,
-        };
+        let in_flight = InFlight { workspace, ends: runs.iter().map(end).collect(), in_bulk, reply, part_of };
         self.in_flight.insert(id, in_flight);
         self.outputs.push_back(Output::Persist { workspace, id, batch: crate::store::Batch { runs } });
     }
@@ -92,7 +87,7 @@ impl Replica {
         self.answer_durable(done.reply);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
-            self.tell_durable(now, peer, done.workspace, &chains, done.bytes <= limits::LIVE_BYTES);
+            self.tell_durable(now, peer, done.workspace, &chains, done.in_bulk);
             self.push(now, peer, logs);
         }
         self.acknowledge(now, done.workspace, logs);
@@ -114,16 +109,18 @@ impl Replica {
         peer: DeviceId,
         workspace: WorkspaceId,
         chains: &[ChainNo],
-        live: bool,
+        in_bulk: bool,
     ) {
+        let gets_live = self.gets_live(peer);
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
         else {
             return;
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return };
-        let chains: Vec<(ChainNo, bool)> =
-            chains.iter().map(|chain| (*chain, live || Some(*chain) == holding.own)).collect();
-        copy.on_durable(now, &holding.logs, &chains);
+        copy.on_durable(&holding.logs, chains);
+        if gets_live && !in_bulk {
+            copy.push_live(&holding.logs, chains);
+        }
         if holding.syncs(now) {
             copy.announce_soon(now);
         }

@@ -75,8 +75,24 @@ pub struct WorkspaceRecord {
     pub origin: Origin,
     /// Whether to sync by itself, or only when a person asks.
     pub auto_sync: bool,
+    /// When this device fetches the content of attachments.
+    #[serde(default)]
+    pub fetching: Fetching,
     /// How this device came in.
     pub way: Way,
+}
+
+/// When a device fetches the content of attachments from its peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fetching {
+    /// All of it, as soon as a peer has it.
+    Always,
+    /// What somebody looks at, and small ones in advance.
+    #[default]
+    Viewed,
+    /// Only what somebody asks for: the line costs money.
+    Metered,
 }
 
 /// How a device came into a workspace.
@@ -267,6 +283,13 @@ pub enum Command {
         /// On or off.
         on: bool,
     },
+    /// When to fetch the content of attachments.
+    SetFetching {
+        /// Where.
+        workspace: WorkspaceId,
+        /// When.
+        fetching: Fetching,
+    },
 }
 
 /// What became of a command.
@@ -389,7 +412,8 @@ pub enum Input {
         /// To whom.
         peer: DeviceId,
     },
-    /// The network has written so many bytes of frames to a peer.
+    /// The network has written so many bytes of frames to the session's own stream with a peer: see
+    /// [`crate::message::Lane`].
     Sent {
         /// To whom.
         peer: DeviceId,
@@ -438,7 +462,10 @@ pub enum Output {
         /// What.
         batch: Batch,
     },
-    /// Send a frame, then say [`Input::Sent`] when it is written.
+    /// Send a frame, on the stream of its [`crate::message::Lane`]. Of those of [`Lane::Session`] say
+    /// [`Input::Sent`] when they are written.
+    ///
+    /// [`Lane::Session`]: crate::message::Lane::Session
     Send {
         /// To whom.
         peer: DeviceId,

@@ -20,7 +20,7 @@
 
 use super::{
     Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Way},
+    io::{Event, Fetching, Way},
 };
 use crate::{
     access::Role,
@@ -282,7 +282,7 @@ impl Replica {
             return;
         }
         let (origin, way) = (self.origin(false), Way::Linked { recovery });
-        self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
+        self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, fetching: Fetching::default(), way });
         self.offer_to_all(now, id);
     }
 

@@ -7,7 +7,7 @@
 use super::{
     Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
     holding::Refused,
-    io::{Event, Invited, Way},
+    io::{Event, Fetching, Invited, Way},
     write::{Draft, Written},
 };
 use crate::{
@@ -183,7 +183,14 @@ impl Replica {
             }
             None => {
                 let origin = self.origin(false);
-                self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, way });
+                self.add(WorkspaceRecord {
+                    id,
+                    secret,
+                    origin,
+                    auto_sync: true,
+                    fetching: Fetching::default(),
+                    way,
+                });
             }
         }
         self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Workspace(id)) });

@@ -1,20 +1,18 @@
 //! What is known of a peer's copy of one workspace, and what to send it next.
 
+use super::reading::Reading;
 use crate::{
-    id::{EntryId, LogId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, WorkspaceId},
     limits,
     log::{Head, Signer},
-    log_set::LogSet,
+    log_set::{Chain, LogSet},
     message::{ClaimBy, Heads, Message, Ops},
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
 };
-use backlog::Backlog;
-pub(crate) use backlog::{Ahead, read_next};
 use marks::Marks;
 use std::collections::BTreeMap;
 
-mod backlog;
 mod marks;
 
 /// What the peer has said of all that it holds.
@@ -24,6 +22,23 @@ enum Word {
     Given,
     /// A person wants to know how it stands there now.
     AskedAgain,
+}
+
+/// A head that the peer announced.
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    position: u64,
+    /// It did not bring it when it was asked. It may be asked again once it announces everything anew.
+    barren: bool,
+}
+
+/// A head that may be pulled from the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offered {
+    /// The log.
+    pub log: LogId,
+    /// By the peer's word.
+    pub head: Head,
 }
 
 /// Whether a peer is served: see [`crate::replica`].
@@ -64,10 +79,17 @@ pub struct PeerCopy {
     marks: Marks,
     /// What it knows that we hold.
     told: BTreeMap<ChainNo, u64>,
-    /// Announced heads that we have not, with their positions.
-    unknown: BTreeMap<(LogId, EntryId), u64>,
-    backlog: Backlog,
+    /// Announced heads that we have not.
+    unknown: BTreeMap<(LogId, EntryId), Unknown>,
+    /// When it announced heads or sent entries last.
+    moved_ms: u64,
+    /// Before that nothing of them is pulled: its author pushes it, most likely.
+    pull_at: Option<u64>,
+    /// Live edits that are pushed.
+    live: Reading,
     word: Word,
+    /// Until when it may say what it holds before anything is pulled.
+    gathers_until: u64,
     /// Entries came while nothing was taken. The peer takes them for delivered.
     ignored: bool,
     /// Whether more of a full announcement is to come.
@@ -89,8 +111,11 @@ impl PeerCopy {
             marks: Marks::default(),
             told: BTreeMap::new(),
             unknown: BTreeMap::new(),
-            backlog: Backlog::default(),
+            moved_ms: now.mono_ms,
+            pull_at: None,
+            live: Reading::new(limits::LIVE_BYTES),
             word: Word::None,
+            gathers_until: now.mono_ms + limits::GATHER_MS,
             ignored: false,
             collecting: false,
             last_full: None,
@@ -112,7 +137,8 @@ impl PeerCopy {
 
     /// When something is due.
     pub fn deadline(&self) -> u64 {
-        let due = [self.heads_at, self.full_at, self.backlog.forward_at()];
+        let gathered = (self.word == Word::None && self.gathers_until > 0).then_some(self.gathers_until);
+        let due = [self.heads_at, self.full_at, self.pull_at, gathered];
         due.into_iter().flatten().fold(self.digest_at, u64::min)
     }
 
@@ -130,9 +156,9 @@ impl PeerCopy {
 
     /// Entries that the peer announced and we have not.
     pub fn we_lack(&self, logs: &LogSet) -> u64 {
-        let behind = self.unknown.iter().map(|((log, _), position)| {
+        let behind = self.unknown.iter().map(|((log, _), head)| {
             let ours = logs.chains_of(*log).iter().filter_map(|number| logs.chain(*number));
-            position.saturating_sub(ours.map(|chain| chain.durable).max().unwrap_or(0)).max(1)
+            head.position.saturating_sub(ours.map(|chain| chain.durable).max().unwrap_or(0)).max(1)
         });
         // Positions are the peer's word.
         behind.fold(0, u64::saturating_add)
@@ -141,6 +167,12 @@ impl PeerCopy {
     /// Whether both hold the same, by the peer's own word.
     pub fn synced(&self, logs: &LogSet) -> bool {
         self.word == Word::Given && self.seems_equal(logs)
+    }
+
+    /// Whether no entries are expected of the peer soon. Some that it announced may never come: they are
+    /// not waited for.
+    pub(super) fn is_quiet(&self, now: Now) -> bool {
+        self.unknown.is_empty() || now.mono_ms >= self.moved_ms + limits::ENTRIES_QUIET_MS
     }
 
     fn seems_equal(&self, logs: &LogSet) -> bool {
@@ -167,7 +199,7 @@ impl PeerCopy {
         self.word = Word::Given;
         self.full_at = None;
         self.unknown.clear();
-        self.backlog.clear();
+        self.live.clear();
         for (number, chain) in logs.chains() {
             // What no digest counts may be missing there: its next announcement tells.
             self.marks.set_acked(number, logs.counted_position(number));
@@ -176,66 +208,83 @@ impl PeerCopy {
         }
     }
 
-    /// Takes an announcement. Returns whether our full heads are due in return.
-    pub fn on_heads(&mut self, now: Now, heads: &Heads, logs: &LogSet) -> bool {
+    /// Takes an announcement. What the peer wrote itself is pulled at once: had it pushed that, it would
+    /// have come before. Returns whether our full heads are due in return.
+    pub fn on_heads(&mut self, now: Now, peer: DeviceId, heads: &Heads, logs: &LogSet) -> bool {
+        self.moved_ms = now.mono_ms;
         if heads.full && !self.collecting {
             self.unknown.clear();
-            self.marks.doubt(now);
-            self.backlog.retry();
+            self.marks.doubt();
         }
         self.collecting = heads.full && heads.more;
+        let mut is_pressing = heads.full;
         for (log, head) in &heads.heads {
-            self.note_head(now, logs, *log, *head);
+            let is_author = |chain: &Chain| chain.origin.device == peer;
+            is_pressing |=
+                logs.first_chain(*log).and_then(|number| logs.chain(number)).is_some_and(is_author);
+            self.note_head(logs, *log, *head);
         }
-        self.backlog.postpone(now);
+        let later = now.mono_ms + limits::PULL_DELAY_MS;
+        self.pull_at = if is_pressing { None } else { self.pull_at.or(Some(later)) };
         if !heads.full || heads.more {
             return false;
         }
         self.word = Word::Given;
-        self.find_lagging(logs);
         self.last_full.is_none_or(|at| now.mono_ms >= at + limits::RESEND_MS)
     }
 
-    fn note_head(&mut self, now: Now, logs: &LogSet, log: LogId, head: Head) {
+    fn note_head(&mut self, logs: &LogSet, log: LogId, head: Head) {
         match logs.find(head.id) {
-            Some(at) if at.position == head.position => self.acknowledge(now, logs, at),
+            Some(at) if at.position == head.position => self.marks.acknowledge(logs, at),
             _ => {
-                if self.unknown.len() < limits::UNKNOWN_HEADS {
-                    self.unknown.insert((log, head.id), head.position);
-                }
+                self.note_unknown(log, head);
                 self.presume(logs, log, head);
             }
         }
     }
 
-    /// A head beyond ours most likely continues what we have. One that does not is of a fork, and
-    /// then everything of that log is offered from its start: the peer finds where it parts. Of a log
-    /// with branches nothing is presumed: the head may continue any of them, or none, and a run that
-    /// is refused would never set that right.
+    fn note_unknown(&mut self, log: LogId, head: Head) {
+        if self.unknown.len() < limits::UNKNOWN_HEADS {
+            let unknown = Unknown { position: head.position, barren: false };
+            self.unknown.entry((log, head.id)).or_insert(unknown);
+        }
+    }
+
+    /// The peer sent a run that follows an entry which is not here: so it holds that one.
+    pub fn note_gap(&mut self, log: LogId, after: Head) {
+        self.note_unknown(log, after);
+        self.pull_at = None;
+    }
+
+    /// Whether the peer was met just now, and has still to say what it holds.
+    pub fn is_gathering(&self, now: Now) -> bool {
+        self.word == Word::None && now.mono_ms < self.gathers_until
+    }
+
+    /// What may be pulled from the peer now.
+    pub fn offers(&self, now: Now, logs: &LogSet) -> impl Iterator<Item = Offered> {
+        let is_due = self.pull_at.is_none_or(|at| now.mono_ms >= at);
+        let due = self.unknown.iter().filter(move |(_, unknown)| is_due && !unknown.barren);
+        due.filter(|((_, id), _)| logs.find(*id).is_none()).map(|((log, id), unknown)| Offered {
+            log: *log,
+            head: Head { position: unknown.position, id: *id },
+        })
+    }
+
+    /// A pull that asked for this head is over. Whether it brought it is seen by whether it is here.
+    pub fn note_pulled(&mut self, logs: &LogSet, log: LogId, id: EntryId) {
+        if let Some(unknown) = self.unknown.get_mut(&(log, id)) {
+            unknown.barren = logs.find(id).is_none();
+        }
+    }
+
+    /// A head beyond ours most likely continues what we have. Of a log with branches nothing is presumed:
+    /// the head may continue any of them, or none.
     fn presume(&mut self, logs: &LogSet, log: LogId, head: Head) {
         let &[number] = logs.chains_of(log) else { return };
         let end = logs.chain(number).map_or(0, |chain| chain.end.head.position);
         if head.position > end {
             self.marks.presume(number, end);
-        }
-    }
-
-    /// The peer holds `at` and what lies before it.
-    fn acknowledge(&mut self, now: Now, logs: &LogSet, at: EntryAt) {
-        for number in self.marks.acknowledge(now, logs, at) {
-            self.note_lagging(logs, number);
-        }
-    }
-
-    fn find_lagging(&mut self, logs: &LogSet) {
-        for (number, _) in logs.chains() {
-            self.note_lagging(logs, number);
-        }
-    }
-
-    fn note_lagging(&mut self, logs: &LogSet, number: ChainNo) {
-        if self.lacks_of(logs, number) {
-            self.backlog.add(number);
         }
     }
 
@@ -245,7 +294,8 @@ impl PeerCopy {
 
     /// The peer sent a run; this is the last entry of it that we know now.
     pub fn on_run(&mut self, now: Now, logs: &LogSet, at: EntryAt) {
-        self.acknowledge(now, logs, at);
+        self.moved_ms = now.mono_ms;
+        self.marks.acknowledge(logs, at);
     }
 
     /// The peer sent entries, and nothing is taken now.
@@ -253,39 +303,54 @@ impl PeerCopy {
         self.ignored = true;
     }
 
-    /// Entries of these chains became durable here. The flag says that somebody is typing: forward
-    /// at once.
-    pub fn on_durable(&mut self, now: Now, logs: &LogSet, chains: &[(ChainNo, bool)]) {
-        for (number, live) in chains {
+    /// Entries of these chains became durable here.
+    pub fn on_durable(&mut self, logs: &LogSet, chains: &[ChainNo]) {
+        for number in chains {
             if let Some(chain) = logs.chain(*number) {
                 // The peer's announced head may have been the one we just stored.
-                self.resolve(now, logs, chain.log);
-            }
-            if self.word != Word::None && self.lacks_of(logs, *number) {
-                self.backlog.arrived(now, *number, *live);
+                self.resolve(logs, chain.log);
             }
         }
+    }
+
+    /// Somebody is typing on these chains: what the peer lacks of them is pushed, unless it is much.
+    pub fn push_live(&mut self, logs: &LogSet, chains: &[ChainNo]) {
+        for number in chains {
+            let durable = logs.chain(*number).map_or(0, |chain| chain.durable);
+            let has = self.marks.has(logs, *number);
+            let is_near = durable.saturating_sub(has) <= u64::from(limits::CHECKPOINT_ENTRIES);
+            if self.word != Word::None && is_near && self.lacks_of(logs, *number) {
+                self.live.add(*number, has);
+            }
+        }
+    }
+
+    /// A pull brought the peer up to these. What was written meanwhile is pushed.
+    pub fn delivered(&mut self, logs: &LogSet, ends: &[EntryAt]) {
+        for end in ends {
+            self.marks.presume(end.chain, end.position);
+        }
+        self.push_live(logs, &ends.iter().map(|end| end.chain).collect::<Vec<_>>());
     }
 
     /// Announced heads of a log that have come meanwhile count as acknowledged.
-    fn resolve(&mut self, now: Now, logs: &LogSet, log: LogId) {
+    fn resolve(&mut self, logs: &LogSet, log: LogId) {
         let range = (log, EntryId([0; 32]))..=(log, EntryId([u8::MAX; 32]));
+        let durable = |id: EntryId| logs.find(id).filter(|at| logs.is_durable(*at));
         let known: Vec<(EntryId, EntryAt)> =
-            self.unknown.range(range).filter_map(|((_, id), _)| Some((*id, logs.find(*id)?))).collect();
+            self.unknown.range(range).filter_map(|((_, id), _)| Some((*id, durable(*id)?))).collect();
         for (id, at) in known {
             self.unknown.remove(&(log, id));
-            self.acknowledge(now, logs, at);
+            self.marks.acknowledge(logs, at);
         }
-    }
-
-    /// The network has written so many bytes of the session.
-    pub(super) fn on_sent(&mut self, now: Now, bytes: u64) {
-        self.marks.written(now, bytes);
     }
 
     /// What is due by the clock. Returns whether a digest is.
     pub fn on_wake(&mut self, now: Now, jitter: u64) -> bool {
-        self.backlog.wake(now);
+        self.pull_at = self.pull_at.filter(|at| now.mono_ms < *at);
+        if now.mono_ms >= self.gathers_until {
+            self.gathers_until = 0;
+        }
         let due = now.mono_ms >= self.digest_at;
         if due {
             self.digest_at = now.mono_ms + limits::DIGEST_MS * 4 / 5 + jitter % (limits::DIGEST_MS * 2 / 5);
@@ -362,27 +427,24 @@ impl PeerCopy {
         announce(workspace, &logs.durable_heads(), true)
     }
 
-    /// The next message of entries that the peer lacks. `queued`: bytes given to the network in
-    /// this session so far.
-    pub fn next_ops(&mut self, queued: u64, workspace: WorkspaceId, source: &Source<'_>) -> Option<Message> {
-        if self.word == Word::None {
-            return None;
+    /// The next message of live edits that the peer lacks.
+    pub fn next_ops(&mut self, workspace: WorkspaceId, source: &Source<'_>) -> Option<Message> {
+        for number in self.live.chains() {
+            self.live.add(number, self.marks.has(source.logs, number));
         }
-        let (mut runs, mut bytes) = (Vec::new(), 0);
-        loop {
-            let room = (bytes > 0).then(|| limits::OPS_BYTES.saturating_sub(bytes));
-            let Some((number, ahead)) = self.backlog.next(room, &self.marks, source) else { break };
-            self.marks.send(source.logs, number, ahead.last, queued);
-            raise(&mut self.told, number, ahead.last);
-            bytes += ahead.size();
-            runs.push(ahead.run);
+        let (mut runs, mut room) = (Vec::new(), limits::OPS_BYTES);
+        while let Some(next) = self.live.next(room, source) {
+            self.marks.presume(next.chain, next.last);
+            raise(&mut self.told, next.chain, next.last);
+            room -= next.size();
+            runs.push(next.run);
         }
         (!runs.is_empty()).then_some(Message::Ops(Ops { workspace, runs }))
     }
 
     /// Chains that could not be read for this peer since this was asked last.
     pub fn take_failures(&mut self) -> Vec<(ChainNo, StoreError)> {
-        self.backlog.take_failures()
+        self.live.take_failures()
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Coverage, EPOCH_MS, Plan, Report, Step, byzantine::Cheat, device::De
 use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
+    message::Lane,
     replica::{BatchId, Command, Event, Input, Output, Refusal, Reply, RequestId},
     store::{Batch, memory},
     ticket::Ticket,
@@ -55,8 +56,8 @@ pub struct World {
     workspace: Option<WorkspaceId>,
     /// Open links by pair, with a number that changes when they are opened anew.
     links: BTreeMap<(usize, usize), u64>,
-    /// The last delivery time on a link and direction, so that frames stay in order.
-    lanes: BTreeMap<(usize, usize), u64>,
+    /// The last delivery time on a link, direction and stream: frames stay in order.
+    lanes: BTreeMap<(usize, usize, Lane), u64>,
     /// While the network is split: the side of each device.
     sides: Option<Vec<bool>>,
     /// What a command wrote, until it is answered.
@@ -346,26 +347,30 @@ impl World {
         if frame.len() > crate::limits::FRAME {
             return Err(format!("a frame of {} bytes", frame.len()));
         }
-        let bytes = frame.len();
+        let (bytes, lane) = (frame.len(), Lane::of(&frame));
         if let Some((to, link)) = self.device(peer).and_then(|to| Some((to, self.link(from, to)?))) {
             for frame in self.lie(from, to, link, frame) {
                 self.travel(from, to, link, frame);
             }
         }
-        self.at(self.now_ms + 1, Happening::Sent { device: from, peer, bytes });
+        if lane == Lane::Session {
+            self.at(self.now_ms + 1, Happening::Sent { device: from, peer, bytes });
+        }
         Ok(())
     }
 
     fn travel(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) {
         // A stream loses nothing while it is open. What is lost here is what a peer may drop when its
-        // queue overflows: digests, heads and entries, which the protocol repairs.
-        let droppable = matches!(frame.first(), Some(2..=4));
+        // queue overflows: digests, heads and entries, which the protocol repairs; and any part of a
+        // pull, which may break off.
+        let stream = Lane::of(&frame);
+        let droppable = stream == Lane::Pull || matches!(frame.first(), Some(2..=4));
         let rough = self.acting && droppable;
         if rough && self.dice.chance(self.plan.loss) {
             return self.coverage.count("frame lost");
         }
         let delay = 1 + self.dice.below(40);
-        let lane = self.lanes.entry((from, to)).or_default();
+        let lane = self.lanes.entry((from, to, stream)).or_default();
         let mut at = (self.now_ms + delay).max(*lane + 1);
         *lane = at;
         if rough && self.dice.chance(self.plan.reordering) {

@@ -2,6 +2,7 @@
 
 use super::{TaskView, Workspace, entity::Entity};
 use crate::{
+    blob::Content,
     id::EntityId,
     limits,
     model::{self, Containment, EntityKey, Field, Kind, column, project, task},
@@ -121,6 +122,12 @@ impl Workspace {
     /// Shown attachments, by id.
     pub fn attachments(&self, task: EntityId) -> Vec<EntityId> {
         self.tree.contents(Containment::Attachment, Some(task)).collect()
+    }
+
+    /// Where the content of an attachment is found. `None`: it is a link, or cannot be understood.
+    pub fn content(&self, attachment: EntityId) -> Option<Content> {
+        let key = EntityKey::new(Kind::Attachment, attachment);
+        self.text(key, model::attachment::CONTENT).parse().ok()
     }
 
     /// What is shown directly inside an entity: a project's columns, a column's tasks, a task's

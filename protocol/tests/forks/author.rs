@@ -103,20 +103,41 @@ impl Author {
     }
 
     pub fn run(&mut self, entries: impl IntoIterator<Item = (EntryKind, Vec<EntryId>, Vec<u8>)>) -> Run {
-        let mut writer = RunWriter::new(self.log(), self.origin, self.end);
+        let mut writer = self.writer();
         for (kind, deps, body) in entries {
-            let header = Header {
-                version: HEADER_VERSION,
-                kind,
-                hlc: Hlc::from_ms(1_767_225_600_000 + self.end.head.position),
-                auth: self.cites.take(),
-                deps,
-                epoch: None,
-                salt: [0; 8],
-                body_len: 0,
-            };
-            writer.push(header, &body).unwrap();
+            self.push(&mut writer, kind, deps, &body);
         }
+        self.seal(writer)
+    }
+
+    /// Begins a run at the end of the log.
+    pub fn writer(&self) -> RunWriter {
+        RunWriter::new(self.log(), self.origin, self.end)
+    }
+
+    /// Appends one entry to a run.
+    pub fn push(
+        &mut self,
+        writer: &mut RunWriter,
+        kind: EntryKind,
+        deps: Vec<EntryId>,
+        body: &[u8],
+    ) -> EntryId {
+        let header = Header {
+            version: HEADER_VERSION,
+            kind,
+            hlc: Hlc::from_ms(1_767_225_600_000 + self.end.head.position),
+            auth: self.cites.take(),
+            deps,
+            epoch: None,
+            salt: [0; 8],
+            body_len: 0,
+        };
+        writer.push(header, body).unwrap()
+    }
+
+    /// Ends a run.
+    pub fn seal(&mut self, writer: RunWriter) -> Run {
         let run = writer.seal(self.workspace, &self.identity.device).unwrap();
         self.end = run.end();
         run.run().clone()

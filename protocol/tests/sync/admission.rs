@@ -52,7 +52,7 @@ pub fn stranger(number: u8, workspace: WorkspaceId, kind: Option<EntryKind>) -> 
 /// Whether any of these says what there is.
 fn tells(heard: &[Message]) -> bool {
     heard.iter().any(|message| match message {
-        Message::Ops(_) => true,
+        Message::Ops(_) | Message::Chunk(_) => true,
         Message::Heads(heads) => !heads.heads.is_empty(),
         _ => false,
     })

@@ -10,7 +10,7 @@ use velo_protocol::{
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, Signer},
-    message::{Claim, ClaimBy, Heads, Message, Ops},
+    message::{Claim, ClaimBy, Heads, Lane, Message, Ops, PullId, Want, Wanted},
     model::{EntityKey, Kind, comment, project, task},
     replica::{
         Command, Event, Identity, Input, Logs, Opened, Output, Refusal, Replica, Reply, WorkspaceRecord,
@@ -105,7 +105,9 @@ impl Device {
                     self.outputs.push(Output::Forget(workspace));
                 }
                 Output::Send { peer, frame } => {
-                    inputs.push_back(Input::Sent { peer, bytes: frame.len() });
+                    if Lane::of(&frame) == Lane::Session {
+                        inputs.push_back(Input::Sent { peer, bytes: frame.len() });
+                    }
                     self.outputs.push(Output::Send { peer, frame });
                 }
                 other => self.outputs.push(other),
@@ -362,13 +364,66 @@ impl Wire {
         let heard = self.heard(device);
         heard.iter().flat_map(runs_of).map(|run| run.log).collect()
     }
+
+    /// Asks for these heads, with what it has.
+    pub fn want(
+        &self,
+        device: &mut Device,
+        workspace: WorkspaceId,
+        pull: PullId,
+        heads: &[Head],
+        after: &[Head],
+    ) {
+        let after: Vec<_> = after.iter().map(|head| head.id).collect();
+        let wanted = |head: &Head| Wanted { head: head.id, after: after.clone() };
+        let heads = heads.iter().map(wanted).collect();
+        self.say(device, &Message::Want(Want { pull, workspace, heads }));
+    }
+
+    /// Pulls until the end. Gives the runs that came.
+    pub fn pull(
+        &self,
+        device: &mut Device,
+        workspace: WorkspaceId,
+        pull: PullId,
+        heads: &[Head],
+        after: &[Head],
+    ) -> Vec<Run> {
+        self.want(device, workspace, pull, heads, after);
+        let mut runs = Vec::new();
+        loop {
+            let heard = self.heard(device);
+            assert!(!heard.is_empty(), "the pull came to a halt");
+            for message in heard {
+                match message {
+                    Message::Chunk(chunk) => {
+                        runs.extend(chunk.runs);
+                        self.say(device, &Message::Taken(pull));
+                    }
+                    Message::End(ended) if ended == pull => return runs,
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
+/// The entries that a message brings.
 pub fn runs_of(message: &Message) -> &[Run] {
     match message {
         Message::Ops(ops) => &ops.runs,
+        Message::Chunk(chunk) => &chunk.runs,
         _ => &[],
     }
+}
+
+/// The pulls that were asked for.
+pub fn wants(heard: &[Message]) -> Vec<Want> {
+    let want = |message: &Message| match message {
+        Message::Want(want) => Some(want.clone()),
+        _ => None,
+    };
+    heard.iter().filter_map(want).collect()
 }
 
 pub fn is_full(message: &Message) -> bool {
@@ -409,6 +464,37 @@ pub fn meet(a: &mut Device, b: &mut Device) {
     // What was under way is lost with the connection.
     frames(a, of_b);
     frames(b, of_a);
+}
+
+/// Connects all of these and lets them talk for a while. Gives the bytes of entries that the last was
+/// sent, by sender.
+pub fn meet_all(devices: &mut [Device]) -> Vec<usize> {
+    let ids: Vec<DeviceId> = devices.iter().map(Device::id).collect();
+    for device in &mut *devices {
+        let others = ids.iter().filter(|id| **id != device.id());
+        let up: Vec<_> = others.map(|peer| Input::PeerUp { peer: *peer }).collect();
+        for up in up {
+            device.input(up);
+        }
+    }
+    let mut received = vec![0; ids.len()];
+    for _ in 0..400 {
+        for from in 0..ids.len() {
+            for to in (0..ids.len()).filter(|to| *to != from) {
+                for frame in frames(&mut devices[from], ids[to]) {
+                    if to == ids.len() - 1 {
+                        let message = Message::decode(&frame).unwrap();
+                        received[from] += runs_of(&message).iter().map(|run| run.bytes.len()).sum::<usize>();
+                    }
+                    devices[to].input(Input::Received { peer: ids[from], frame });
+                }
+            }
+        }
+        for device in &mut *devices {
+            device.pass(10);
+        }
+    }
+    received
 }
 
 pub fn talk(a: &mut Device, b: &mut Device) {

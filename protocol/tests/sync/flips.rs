@@ -237,6 +237,10 @@ fn who_has_no_key_learns_nothing_of_what_people_wrote() {
     anna.outputs.clear();
     let wire = Wire::member(50, &mut anna, workspace);
     wire.announce(&mut anna, workspace, Vec::new(), true);
+    let heads: Vec<_> = anna.heads(workspace).iter().map(|(_, head)| *head).collect();
+    for (pull, head) in heads.iter().enumerate() {
+        wire.want(&mut anna, workspace, pull as u32, &[*head], &[]);
+    }
     anna.pass(3_000);
     let sent: Vec<u8> = anna
         .outputs
@@ -263,7 +267,7 @@ fn who_has_no_key_learns_nothing_of_what_people_wrote() {
     anna.pass(3_000);
     let heard = outsider.heard(&mut anna);
     let tells = |message: &Message| match message {
-        Message::Ops(_) => true,
+        Message::Ops(_) | Message::Chunk(_) => true,
         Message::Heads(heads) => !heads.heads.is_empty(),
         _ => false,
     };

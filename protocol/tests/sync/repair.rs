@@ -27,23 +27,26 @@ fn a_gap_does_not_hold_up_what_comes_behind_it() {
 }
 
 #[test]
-fn a_lost_run_comes_again_although_more_is_sent_all_the_time() {
-    let (mut anna, _, workspace) = pair();
-    let wire = Wire::member(50, &mut anna, workspace);
-    let held = anna.heads(workspace);
-    wire.announce(&mut anna, workspace, held.clone(), true);
-    wire.heard(&mut anna);
+fn a_lost_run_is_pulled_although_more_is_sent_all_the_time() {
+    let (mut anna, mut ben, workspace) = pair();
+    let wire = Wire::member(50, &mut ben, workspace);
+    let held = ben.heads(workspace);
+    wire.announce(&mut ben, workspace, held, true);
+    let before = anna.own_end(workspace);
     anna.edit(workspace, 1);
-    let lost = wire.heard(&mut anna).iter().flat_map(runs_of).next().cloned().unwrap();
+    wire.heard(&mut ben);
+    // The run is lost. What comes next follows it.
     for number in 2..8 {
-        anna.pass(1_000);
+        let end = anna.own_end(workspace);
         anna.edit(workspace, number);
+        wire.say_runs(&mut ben, workspace, anna.own_runs(workspace, end));
+        ben.pass(1_000);
     }
-    wire.heard(&mut anna);
-    // It complains about the gap, as every peer does.
-    wire.announce(&mut anna, workspace, held, true);
-    let again: Vec<_> = wire.heard(&mut anna).iter().flat_map(runs_of).cloned().collect();
-    assert!(again.iter().any(|run| run.log == lost.log && run.after == lost.after), "{again:?}");
+    let wanted = wants(&wire.heard(&mut ben));
+    assert_eq!(wanted.len(), 1, "{wanted:?}");
+    let gap = wanted[0].heads[0].head;
+    let lost = anna.replica.logs(workspace).unwrap().find(gap).unwrap();
+    assert_eq!(lost.position, before + 1);
 }
 
 #[test]
@@ -60,29 +63,55 @@ fn typing_does_not_put_off_the_digest() {
     assert!(wire.heard(&mut anna).iter().any(|message| matches!(message, Message::Digest(_))));
 }
 
-#[test]
-fn what_was_presumed_is_sent_once_the_head_turns_out_to_be_of_a_fork() {
-    // A copy of Ben's device writes on where Ben did, and neither knows.
+/// Two branches of Ben's log at Anna's: what Ben wrote, and what a copy of his device wrote instead.
+/// Gives their heads, and the last entry before they part.
+fn branches() -> (Device, velo_protocol::id::WorkspaceId, Head, Head, Head) {
     let (mut anna, mut ben, workspace) = pair();
     let mut copy = Device::new(2);
     copy.records.clone_from(&ben.records);
-    let wire = Wire::member(50, &mut anna, workspace);
-    let backup = ben.disks[&workspace].durable_runs();
+    let log = ben.own_log(workspace);
+    let head = |device: &Device| device.heads(workspace).into_iter().find(|(of, _)| *of == log).unwrap().1;
+    for number in 10..20 {
+        ben.edit(workspace, number);
+    }
+    let (common, backup) = (head(&ben), ben.disks[&workspace].durable_runs());
     ben.edit(workspace, 1);
     give(&ben, &mut anna, workspace);
-    let ours = anna.heads(workspace).into_iter().find(|(log, _)| *log == ben.own_log(workspace)).unwrap();
+    let ours = head(&ben);
     ben.disks[&workspace].restore(backup).unwrap();
     copy.disks.insert(workspace, ben.disks[&workspace].clone());
     assert_eq!(copy.restart(false).len(), 1);
     for number in 2..5 {
         copy.edit(workspace, number);
     }
-    wire.announce(&mut anna, workspace, copy.heads(workspace), true);
-    assert!(!wire.heard_logs(&mut anna).contains(&ours.0), "its head lies beyond ours");
-    wire.say_runs(&mut anna, workspace, copy.own_runs(workspace, ours.1.position - 1));
-    anna.pass(500);
-    assert!(anna.events().any(|event| matches!(event, Event::Forked { .. })));
-    assert!(wire.heard_logs(&mut anna).contains(&ours.0), "the other branch is sent");
+    give(&copy, &mut anna, workspace);
+    assert_eq!(anna.replica.logs(workspace).unwrap().chains_of(log).len(), 2);
+    (anna, workspace, ours, head(&copy), common)
+}
+
+#[test]
+fn a_branch_is_served_from_where_it_leaves() {
+    let (mut anna, workspace, ours, theirs, common) = branches();
+    let wire = Wire::member(50, &mut anna, workspace);
+    for (pull, head, after) in [(1, ours, theirs), (2, theirs, ours)] {
+        let runs = wire.pull(&mut anna, workspace, pull, &[head], &[after]);
+        assert_eq!(runs.first().map(|run| run.after), Some(common));
+    }
+}
+
+#[test]
+fn who_wants_what_must_be_a_branch_names_places_before_it() {
+    let (mut anna, workspace, ours, theirs, common) = branches();
+    let wire = Wire::member(50, &mut anna, workspace);
+    let log = anna.heads(workspace).into_iter().find(|(_, head)| *head == ours).unwrap().0;
+    wire.heard(&mut anna);
+    let invented = Head { id: EntryId([7; 32]), position: theirs.position };
+    wire.announce(&mut anna, workspace, vec![(log, invented)], true);
+    let wanted = wants(&wire.heard(&mut anna));
+    let places = &wanted[0].heads[0].after;
+    let logs = anna.replica.logs(workspace).unwrap();
+    let before = |id: &EntryId| logs.find(*id).unwrap().position <= common.position;
+    assert!(places.contains(&ours.id) && places.contains(&theirs.id) && places.iter().any(before));
 }
 
 #[test]
@@ -170,7 +199,7 @@ fn unknown_heads_count_once_and_until_they_come() {
 }
 
 #[test]
-fn a_live_edit_does_not_wait_for_a_transfer() {
+fn a_live_edit_is_pushed_and_a_transfer_is_not() {
     let (mut anna, mut ben, workspace) = pair();
     let (from, to) = (Wire::member(50, &mut anna, workspace), Wire::member(51, &mut anna, workspace));
     let held = anna.heads(workspace);
@@ -179,11 +208,15 @@ fn a_live_edit_does_not_wait_for_a_transfer() {
     let before = ben.own_end(workspace);
     ben.add(workspace, 1, 20_000);
     from.say_runs(&mut anna, workspace, ben.own_runs(workspace, before));
-    assert_eq!(to.heard_logs(&mut anna), [], "most likely it comes from elsewhere");
     anna.edit(workspace, 1);
     assert_eq!(to.heard_logs(&mut anna), [anna.own_log(workspace)]);
-    anna.pass(limits::FORWARD_DELAY_MS + 10);
-    assert_eq!(to.heard_logs(&mut anna), [ben.own_log(workspace)]);
+    anna.pass(limits::HEADS_DEBOUNCE_MS + 10);
+    let heard = to.heard(&mut anna);
+    let told = |message: &Message| match message {
+        Message::Heads(heads) => heads.heads.iter().any(|(log, _)| *log == ben.own_log(workspace)),
+        _ => false,
+    };
+    assert!(heard.iter().any(told), "it may be pulled");
 }
 
 #[test]
@@ -193,17 +226,19 @@ fn what_cannot_be_read_is_told_and_the_rest_goes_on() {
         anna.edit(workspace, number);
     }
     let wire = Wire::member(50, &mut anna, workspace);
+    let heads: Vec<Head> = anna.heads(workspace).iter().map(|(_, head)| *head).collect();
+    wire.heard(&mut anna);
     anna.disks[&workspace].fail_read();
-    wire.announce(&mut anna, workspace, Vec::new(), true);
+    let sent: Vec<_> =
+        wire.pull(&mut anna, workspace, 1, &heads, &[]).into_iter().map(|run| run.log).collect();
     let damaged = anna.events().filter(|event| matches!(event, Event::Damaged { .. })).count();
     assert_eq!(damaged, 1);
     assert!(!anna.events().any(|event| matches!(event, Event::ReadOnly { .. })));
-    let sent = wire.heard_logs(&mut anna);
     assert!(sent.contains(&ben.own_log(workspace)) ^ sent.contains(&anna.own_log(workspace)), "{sent:?}");
-    anna.edit(workspace, 99);
-    // Read again when the peer announces all it holds.
-    wire.announce(&mut anna, workspace, ben.heads(workspace), true);
-    assert!(wire.heard_logs(&mut anna).contains(&anna.own_log(workspace)));
+    // Read again when it is asked for again.
+    let sent: Vec<_> =
+        wire.pull(&mut anna, workspace, 2, &heads, &[]).into_iter().map(|run| run.log).collect();
+    assert!(sent.contains(&ben.own_log(workspace)) && sent.contains(&anna.own_log(workspace)), "{sent:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tasks as they are shown.
 
 use crate::api::{
+    attach::AttachmentRow,
     comment::CommentRow,
     conflict::ConflictRow,
     date,
@@ -67,6 +68,8 @@ pub struct TaskDetail {
     pub checklist: Vec<ChecklistRow>,
     /// What was said.
     pub comments: Vec<CommentRow>,
+    /// Files and links.
+    pub attachments: Vec<AttachmentRow>,
     /// What is undecided.
     pub open_conflicts: Vec<ConflictRow>,
 }
@@ -128,6 +131,11 @@ impl TaskDetail {
             subtasks: workspace.subtasks(id).into_iter().map(|id| TaskSummary::of(scope, id)).collect(),
             checklist: workspace.checklist(id).into_iter().map(|id| ChecklistRow::of(scope, id)).collect(),
             comments: workspace.comments(id).into_iter().map(|id| CommentRow::of(scope, id)).collect(),
+            attachments: workspace
+                .attachments(id)
+                .into_iter()
+                .map(|id| AttachmentRow::of(scope, id))
+                .collect(),
             open_conflicts: workspace
                 .conflicts_of(key)
                 .iter()

@@ -180,7 +180,7 @@ fn what_strangers_announce_is_bounded_and_gives_way() {
     while bench.dialer.poll(bench.now + COURTESY * 2).is_some() {
         dials += 1;
     }
-    assert_eq!(dials, DIALS);
+    assert_eq!(dials, STRANGERS + 1, "and the one that is wanted");
     assert_eq!(bench.dialer.next_wake(), None);
 }
 
@@ -342,4 +342,22 @@ fn who_is_reached_through_a_relay_is_dialled_when_it_is_there() {
     let (wait, target, _) = bench.next();
     assert_eq!((wait, target), (Duration::ZERO, Target::Peer(device(9))));
     assert!(bench.until_next() > Duration::ZERO, "the other goes on waiting");
+}
+
+#[test]
+fn announced_strangers_leave_dials_for_those_who_are_kept() {
+    let mut bench = Bench::new();
+    for n in 6..=100 {
+        bench.dialer.discovered(device(n), &[lan(1)], bench.now);
+    }
+    bench.pass(Duration::from_secs(1));
+    let dialled = std::iter::from_fn(|| bench.dialer.poll(bench.now)).count();
+    assert_eq!(dialled, STRANGERS);
+    bench.dialer.remembered(device(200), &[lan(2)], bench.now);
+    bench.pass(COURTESY * 2);
+    assert_eq!(bench.dialer.poll(bench.now).unwrap().0, Target::Peer(device(200)));
+    assert_eq!(bench.dialer.next_wake(), None, "nobody else's turn");
+    bench.fail(device(6));
+    bench.pass(COURTESY * 2);
+    assert!(bench.dialer.poll(bench.now).is_some(), "the next stranger");
 }

@@ -1,4 +1,4 @@
-//! Frames on a session stream: a length of four bytes, little-endian, then so many bytes.
+//! Frames on a stream: a length of four bytes, little-endian, then so many bytes.
 //!
 //! Both directions are [`Stream`]s that work only while they are polled. Whoever stops polling
 //! [`frames`] stops the reading, and through yamux' window the peer's writing: that is the whole of
@@ -13,7 +13,7 @@ use std::{
     },
 };
 use tokio::sync::mpsc;
-use velo_protocol::limits;
+use velo_protocol::{limits, message::Lane};
 
 /// What a frame costs besides its bytes, wherever bytes are counted: so that empty-handed peers
 /// cannot fill a queue with a million tiny frames.
@@ -30,6 +30,9 @@ pub enum FrameError {
     /// A frame without the type byte.
     #[error("sent an empty frame")]
     Empty,
+    /// A frame of the other stream.
+    #[error("sent a frame on the wrong stream")]
+    Misplaced,
     /// The stream broke, or ended within a frame.
     #[error("the stream broke: {0}")]
     Io(#[from] io::Error),
@@ -38,16 +41,20 @@ pub enum FrameError {
 impl FrameError {
     /// Whether the peer broke the rules, and not the network.
     pub fn is_violation(&self) -> bool {
-        matches!(self, Self::TooLong(_) | Self::Empty)
+        matches!(self, Self::TooLong(_) | Self::Empty | Self::Misplaced)
     }
 }
 
-/// The frames read from `reader`; ends with it, or after the first error.
+/// The frames of one lane read from `reader`; ends with it, or after the first error.
 pub fn frames<R: AsyncRead + Unpin + Send + 'static>(
     reader: R,
+    lane: Lane,
 ) -> impl Stream<Item = Result<Vec<u8>, FrameError>> + Send {
-    stream::try_unfold(reader, |mut reader| async move {
-        Ok(read_frame(&mut reader).await?.map(|frame| (frame, reader)))
+    stream::try_unfold(reader, move |mut reader| async move {
+        match read_frame(&mut reader).await? {
+            Some(frame) if Lane::of(&frame) != lane => Err(FrameError::Misplaced),
+            frame => Ok(frame.map(|frame| (frame, reader))),
+        }
     })
 }
 
@@ -85,7 +92,7 @@ pub enum QueueError {
     Closed,
 }
 
-/// The sending end of a session's queue. Cheap to clone; never blocks.
+/// The sending end of a stream's queue. Cheap to clone; never blocks.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     frames: mpsc::UnboundedSender<Item>,
@@ -105,7 +112,7 @@ pub struct Queue {
     waiting: Arc<AtomicUsize>,
 }
 
-/// A queue for one session, bounded in bytes by [`limits::QUEUE_BYTES`].
+/// A queue for one stream, bounded in bytes by [`limits::QUEUE_BYTES`].
 pub fn queue() -> (Outbound, Queue) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
@@ -193,7 +200,7 @@ mod tests {
     }
 
     async fn read_all(bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, FrameError> {
-        frames(Cursor::new(bytes)).try_collect().await
+        frames(Cursor::new(bytes), Lane::Session).try_collect().await
     }
 
     #[tokio::test]
@@ -219,10 +226,19 @@ mod tests {
         let empty = read_all(vec![1, 0, 0, 0, 9, 0, 0, 0, 0]).await;
         assert!(matches!(empty, Err(FrameError::Empty)), "{empty:?}");
         for cut in [1, 3, 4, 6] {
-            let mut stream = frames(Cursor::new([3, 0, 0, 0, 1, 2, 3][..cut].to_vec())).boxed();
+            let bytes = [3, 0, 0, 0, 1, 2, 3][..cut].to_vec();
+            let mut stream = frames(Cursor::new(bytes), Lane::Session).boxed();
             assert!(matches!(stream.next().await, Some(Err(FrameError::Io(_)))), "cut at {cut}");
             assert!(stream.next().await.is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_a_pull_is_not_read_from_the_session() {
+        let misplaced = read_all(vec![1, 0, 0, 0, 33]).await;
+        assert!(matches!(misplaced, Err(FrameError::Misplaced)), "{misplaced:?}");
+        let pulled: Result<Vec<_>, _> = frames(Cursor::new([1, 0, 0, 0, 33]), Lane::Pull).try_collect().await;
+        assert_eq!(pulled.unwrap(), [[33]]);
     }
 
     #[test]

@@ -57,7 +57,6 @@ impl Network {
     pub(super) fn recall(&mut self, error: Option<BookError>) {
         let now = Instant::now();
         self.book.edit().forget_old(wall_ms());
-        self.use_relays(now);
         for (peer, known) in self.book.get().peers() {
             let addresses: Vec<_> = known.iter().map(|entry| entry.address.clone()).collect();
             self.dialer.remembered(peer, &addresses, now);
@@ -86,6 +85,7 @@ impl Network {
             self.book.edit().port = port;
         }
         self.offer_to_carry(address);
+        self.use_relays(Instant::now());
         self.network_changed();
         let announceable = matches!(address::ip(address), Some(ip) if ip.is_ipv4() && !ip.is_loopback());
         if announceable && self.discovery_wanted {
@@ -123,8 +123,8 @@ impl Network {
     }
 
     pub(super) fn on_mdns(&mut self, event: mdns::Event) {
-        self.status_changed = true;
         let now = Instant::now();
+        self.status_due.get_or_insert(now + super::GATHERED);
         match event {
             mdns::Event::Discovered(records) => {
                 for (peer, addresses) in by_device(records) {
@@ -151,6 +151,9 @@ impl Network {
         let Some(peer) = identity::device_id(&peer_id) else { return };
         if info.protocol_version != behaviour::IDENTIFY_PROTOCOL {
             return self.on_foreign(peer);
+        }
+        if self.relays.contains(&peer) {
+            self.seen_at(&info.observed_addr);
         }
         let addresses = info.listen_addrs.into_iter().filter_map(|address| address::split_peer(address).ok());
         let addresses = addresses.map(|(address, _)| address).filter(address::is_dialable).take(ANNOUNCED);

@@ -4,7 +4,11 @@ use super::{
     super::{NetEvent, address, identity},
     Network,
 };
-use libp2p::{Multiaddr, core::transport::ListenerId};
+use libp2p::{
+    Multiaddr,
+    core::transport::ListenerId,
+    swarm::{FromSwarm, NetworkBehaviour, behaviour::NewExternalAddrCandidate},
+};
 use std::{error::Error, time::Instant};
 use velo_protocol::id::DeviceId;
 
@@ -50,9 +54,11 @@ impl Network {
         }
     }
 
-    /// Makes targets of the relays in the address book, and asks them for a place once they are met.
+    /// Makes targets of the relays in the address book, and asks them for a place once they are met. Not
+    /// before this device listens: a relay is dialled from that port.
     pub(super) fn use_relays(&mut self, now: Instant) {
-        if self.role.is_relay {
+        let can_be_met = |address: &Multiaddr| self.role.is_local || !address::is_loopback(address);
+        if self.role.is_relay || !self.swarm.listeners().any(can_be_met) {
             return;
         }
         let relays: Vec<_> =
@@ -86,6 +92,14 @@ impl Network {
         let dialled_at = session.dialled.then(|| session.address.clone());
         if self.book.edit().fulfil_with_relay(peer, dialled_at.as_ref()) {
             self.use_relays(Instant::now());
+        }
+    }
+
+    /// Where a relay sees this device come from: where others pierce its router. By itself libp2p takes
+    /// the port at which the device listens, which is another one where the router gives another.
+    pub(super) fn seen_at(&mut self, addr: &Multiaddr) {
+        if let Some(dcutr) = self.swarm.behaviour_mut().dcutr.as_mut() {
+            dcutr.on_swarm_event(FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr }));
         }
     }
 

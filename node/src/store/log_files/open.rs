@@ -2,7 +2,7 @@
 
 use super::{Active, Encoded, FileLog, Files, LogOptions, Shared};
 use crate::store::{
-    disk::Disk,
+    disk::{self, Disk},
     record::{self, FILE_HEADER, FileHeader, Place},
     scan::{Builder, Extent, FileEnd, SealCheck},
 };
@@ -32,7 +32,7 @@ const LOCALS: u32 = u32::MAX / 2;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system says no.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {}", disk::trouble(source), path = .path.display())]
     Io {
         /// Which file or directory.
         path: PathBuf,

@@ -213,13 +213,26 @@ impl StateStore for SledState {
 
     fn discard(mut self) {
         // What could not be opened is somebody else's, or was put aside.
-        let Some(db) = self.db.take() else {
-            return;
-        };
-        drop(db);
+        let Some(db) = self.db.take() else { return };
+        close(db);
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "the old state could not be removed");
         }
+    }
+}
+
+impl Drop for SledState {
+    fn drop(&mut self) {
+        if let Some(db) = self.db.take() {
+            close(db);
+        }
+    }
+}
+
+/// sled asserts that its last bytes can be written. If not, the state is rebuilt from the log.
+fn close(db: sled::Db) {
+    if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+        tracing::warn!("the state could not be closed; it may be rebuilt from the log at the next start");
     }
 }
 

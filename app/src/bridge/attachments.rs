@@ -1,0 +1,128 @@
+//! Attachments and storage: what needs the disk, on threads where it may take its time.
+
+use crate::view::{
+    attachments::{Found, Of, THUMBNAIL, Thumbnail},
+    storage::Space,
+};
+use std::path::{Path, PathBuf};
+use velo_node::{api::storage, blobs::named, handle::NodeHandle, limits, qr};
+use velo_protocol::{
+    id::{EntityId, WorkspaceId},
+    model::{EntityKey, Kind, attachment},
+    replica::{Command, Reply},
+    value::Value,
+    workspace::Workspace,
+};
+
+/// Keeps the content of files and attaches them to a task, all or none of them.
+pub fn attach(
+    node: &NodeHandle,
+    workspace: WorkspaceId,
+    task: EntityId,
+    files: &[PathBuf],
+) -> Result<Reply, String> {
+    let keep = |path: &PathBuf| {
+        let added = node.keep_content(workspace, path, |_| {});
+        added.map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let kept = files.iter().map(keep).collect::<Result<Vec<_>, _>>()?;
+    let named = files.iter().zip(&kept);
+    let changes = named.map(|(path, added)| named::attach(node.new_entity_id(), task, path, added)).collect();
+    let reply =
+        node.submit_blocking(Command::Edit { workspace, changes }).map_err(|error| error.to_string())?;
+    for added in kept {
+        added.keep();
+    }
+    Ok(reply)
+}
+
+/// What of a task's attachments is here. Pictures of a usual size that are not are fetched: somebody
+/// looks at them.
+pub fn look(node: &NodeHandle, of: &Of) -> Result<Vec<Found>, String> {
+    let Some(workspace) = node.workspace(of.workspace) else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for id in workspace.attachments(of.task) {
+        let Some(presence) = node.presence(of.workspace, id).map_err(|error| error.to_string())? else {
+            continue;
+        };
+        let is_picture = is_picture(&workspace, id);
+        if !presence.whole && is_picture {
+            node.fetch_content(of.workspace, id, false);
+        }
+        let wanted = presence.whole && is_picture && !of.known.contains(&id);
+        let thumbnail = wanted.then(|| thumbnail(node, of.workspace, id)).flatten();
+        let (have, of) = (presence.have, presence.of);
+        all.push(Found { id, have, of, whole: presence.whole, thumbnail });
+    }
+    Ok(all)
+}
+
+/// Whether it says that it is a picture, of a size that can be shown.
+fn is_picture(workspace: &Workspace, id: EntityId) -> bool {
+    let key = EntityKey::new(Kind::Attachment, id);
+    let size = workspace.value(key, &attachment::SIZE.into()).and_then(Value::as_int).unwrap_or(0);
+    let fits = u64::try_from(size).is_ok_and(|size| size <= limits::PICTURE_BYTES);
+    fits && workspace.text(key, attachment::MEDIA_TYPE).starts_with("image/")
+}
+
+/// `None`: it cannot be shown, whatever it says of itself.
+fn thumbnail(node: &NodeHandle, workspace: WorkspaceId, id: EntityId) -> Option<Thumbnail> {
+    let mut bytes = Vec::new();
+    node.read_content(workspace, id, &mut bytes).ok()?;
+    let picture = qr::decode(&bytes).ok()?.thumbnail(THUMBNAIL, THUMBNAIL).into_rgba8();
+    let size = [picture.width() as usize, picture.height() as usize];
+    Some(Thumbnail { size, rgba: picture.into_raw().into() })
+}
+
+/// Saves the content where the person keeps what they download. Returns where that is.
+pub fn save(node: &NodeHandle, workspace: WorkspaceId, id: EntityId) -> Result<String, String> {
+    let name = node.workspace(workspace).map(|workspace| {
+        let key = EntityKey::new(Kind::Attachment, id);
+        workspace.text(key, attachment::NAME).to_owned()
+    });
+    let folder =
+        named::download_folder().ok_or("no folder for downloads was found: use `velo attach save`")?;
+    save_in(node, workspace, id, &folder, &name.unwrap_or_default())
+}
+
+/// The same in a given folder.
+pub fn save_in(
+    node: &NodeHandle,
+    workspace: WorkspaceId,
+    id: EntityId,
+    folder: &Path,
+    name: &str,
+) -> Result<String, String> {
+    let path = named::free_place(folder, name);
+    let failed = |error: std::io::Error| format!("writing {}: {error}", path.display());
+    let mut file = std::fs::File::create_new(&path).map_err(failed)?;
+    let written = node.read_content(workspace, id, &mut file).map_err(|error| error.to_string());
+    let written = written.and_then(|_| file.sync_all().map_err(failed));
+    if let Err(error) = written {
+        // Half a file is of no use.
+        let _ = std::fs::remove_file(&path);
+        return Err(error);
+    }
+    Ok(path.display().to_string())
+}
+
+/// What a workspace takes on the disk.
+pub fn measure(node: &NodeHandle, workspace: WorkspaceId) -> Result<Space, String> {
+    let space = storage::measure(node, workspace).map_err(|error| error.to_string())?;
+    Ok(Space {
+        changes: space.log,
+        index: space.state,
+        attachments: space.attachments.bytes,
+        pending: space.pending.bytes,
+        deleted: space.unshown.bytes,
+        largest: space.largest.into_iter().take(5).map(|one| (one.attachment.name, one.bytes)).collect(),
+        free: storage::free(node),
+        fetching: node.fetching(workspace),
+    })
+}
+
+/// Drops the content of deleted attachments, and measures again.
+pub fn clean(node: &NodeHandle, workspace: WorkspaceId) -> Result<Space, String> {
+    node.clean_content(workspace).map_err(|error| error.to_string())?;
+    measure(node, workspace)
+}

@@ -1,0 +1,16 @@
+//! The content of attachments on this device: kept as files named by their hash, fetched from peers, and
+//! dropped when nothing shows it any more.
+//!
+//! ```text
+//!   attach ─▶ content::add ─▶ BlobStore ◀── Courier ◀─ answers ── driver ◀─ /velo/blob/1 ─▶ peers
+//!   save   ─▶ content::read_out ◀─┘           └────── asks ─────▶ driver
+//! ```
+//!
+//! The driver does no more than ask the replica whether blobs may travel now; everything that touches the
+//! disk happens on the courier's own thread, or on the thread of whoever attaches or saves a file.
+
+pub mod content;
+pub(crate) mod courier;
+pub mod named;
+pub mod store;
+pub mod usage;

@@ -1,0 +1,431 @@
+//! Fetches blobs from peers and serves them, on a thread of its own: it waits for the disk.
+//!
+//! What to fetch follows from the workspaces' attachments and the person's choice ([`Fetching`]); whom to
+//! ask for what is [`Fetches`]' business. Every question goes out through the driver, which asks the
+//! replica first whether blobs may travel to that peer now, and every question of a peer has passed the
+//! same door before it gets here.
+
+use super::{
+    store::BlobStore,
+    usage::{self, Sum},
+};
+use crate::{
+    handle::{NodeEvent, Published},
+    net::{AskId, NetHandle},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, PoisonError, RwLock},
+    thread::{self, JoinHandle},
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::Instant,
+};
+use velo_protocol::{
+    blob::{Answer, Ask, Fetches, Known, Outcome, Urgency},
+    id::{BlobId, DeviceId, WorkspaceId},
+    limits,
+    model::Kind,
+    replica::Fetching,
+    workspace::Workspace,
+};
+
+/// How often it is looked whether something can be asked, while something is wanted of somebody who is
+/// there.
+const TICK: Duration = Duration::from_millis(100);
+/// Changes of attachments are gathered for so long before the workspace is looked through.
+const LOOK_DELAY: Duration = Duration::from_millis(300);
+/// How often what nothing shows any more is put aside or dropped.
+const SWEEP: Duration = Duration::from_hours(6);
+/// The first time comes when everything is open and the first peers have been met.
+const FIRST_SWEEP: Duration = Duration::from_mins(2);
+/// After a failed write nothing is fetched for so long: a full disk does not get empty by itself.
+const DISK_REST_MS: u64 = 60_000;
+
+/// What the courier is told.
+pub(crate) enum Job {
+    /// A workspace is open, or its person chose anew.
+    Open { workspace: WorkspaceId, store: BlobStore, fetching: Fetching },
+    /// It is forgotten.
+    Close(WorkspaceId),
+    /// A peer is there, or gone: it may have blobs of these workspaces.
+    Peer { peer: DeviceId, workspaces: BTreeSet<WorkspaceId> },
+    /// A peer that may have it asks for a piece.
+    Serve { peer: DeviceId, id: AskId, ask: Ask },
+    /// A peer was asked for a piece. No answer: none came.
+    Answered { peer: DeviceId, ask: Ask, answer: Option<Answer> },
+    /// Somebody looks at an attachment, or asks for it.
+    Want { workspace: WorkspaceId, manifest: BlobId, size: u64, asked: bool },
+    /// The end.
+    Stop,
+}
+
+/// A question for the driver to put to a peer, if it may.
+pub(crate) type Turn = (DeviceId, Ask);
+
+/// The way to the courier. Unbounded: peers have one question under way each, and so has the courier of
+/// each of them.
+#[derive(Debug, Clone)]
+pub(crate) struct CourierHandle(mpsc::UnboundedSender<Job>);
+
+impl CourierHandle {
+    /// Tells it something. After its end nobody has a use for it.
+    pub fn tell(&self, job: Job) {
+        drop(self.0.send(job));
+    }
+}
+
+struct Holding {
+    store: BlobStore,
+    fetching: Fetching,
+    /// Attachments of which everything was found to be here.
+    whole: BTreeSet<BlobId>,
+    /// What their authors wrote wrongly: nobody has a better one.
+    broken: BTreeSet<BlobId>,
+}
+
+/// Bytes served to a peer since the time.
+struct Served {
+    since: Instant,
+    bytes: u64,
+}
+
+type Key = (WorkspaceId, BlobId);
+
+struct Courier {
+    published: Arc<RwLock<Published>>,
+    events: broadcast::Sender<NodeEvent>,
+    turns: mpsc::UnboundedSender<Turn>,
+    net: Option<NetHandle>,
+    started: Instant,
+    holdings: BTreeMap<WorkspaceId, Holding>,
+    fetches: Fetches,
+    /// The sizes that attachments say they have.
+    sizes: BTreeMap<Key, u64>,
+    peers: BTreeSet<DeviceId>,
+    served: BTreeMap<DeviceId, Served>,
+    /// The blob served last: a peer asks for all its pieces.
+    last_served: Option<(Key, Vec<u8>)>,
+    /// Workspaces to be looked through, and when.
+    stale: BTreeMap<WorkspaceId, Instant>,
+    sweep_at: Instant,
+}
+
+/// Starts the thread. What it would ask peers comes out of the receiver.
+pub(crate) fn start(
+    published: Arc<RwLock<Published>>,
+    events: broadcast::Sender<NodeEvent>,
+    net: Option<NetHandle>,
+) -> io::Result<(CourierHandle, mpsc::UnboundedReceiver<Turn>, JoinHandle<()>)> {
+    let (jobs, taken) = mpsc::unbounded_channel();
+    let (turns, asked) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let changes = events.subscribe();
+    let courier = move || {
+        let now = Instant::now();
+        Courier {
+            published,
+            events,
+            turns,
+            net,
+            started: now,
+            holdings: BTreeMap::new(),
+            fetches: Fetches::default(),
+            sizes: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            served: BTreeMap::new(),
+            last_served: None,
+            stale: BTreeMap::new(),
+            sweep_at: now + FIRST_SWEEP,
+        }
+    };
+    let thread = thread::Builder::new().name("velo-blobs".into());
+    let thread = thread.spawn(move || runtime.block_on(async { courier().run(taken, changes).await }))?;
+    Ok((CourierHandle(jobs), asked, thread))
+}
+
+impl Courier {
+    async fn run(
+        mut self,
+        mut jobs: mpsc::UnboundedReceiver<Job>,
+        mut changes: broadcast::Receiver<NodeEvent>,
+    ) {
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                job = jobs.recv() => match job {
+                    Some(Job::Stop) | None => break,
+                    Some(job) => self.take(job),
+                },
+                change = changes.recv() => match change {
+                    Ok(event) => self.note(&event),
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.look_at_all(),
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            self.act_on_time();
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let looks = self.stale.values().min().copied();
+        let is_busy = !self.fetches.is_idle() && !self.peers.is_empty();
+        let tick = is_busy.then(|| Instant::now() + TICK);
+        [looks, tick].into_iter().flatten().fold(self.sweep_at, Instant::min)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn act_on_time(&mut self) {
+        let now = Instant::now();
+        let due: Vec<_> = self.stale.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for workspace in due {
+            self.stale.remove(&workspace);
+            self.look(workspace);
+        }
+        if self.sweep_at <= now {
+            self.sweep_at = now + SWEEP;
+            self.sweep();
+        }
+        let now_ms = self.now_ms();
+        while let Some(turn) = self.fetches.next(now_ms) {
+            // Without a driver everything ends.
+            let _ = self.turns.send(turn);
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        let now_ms = self.now_ms();
+        match job {
+            Job::Open { workspace, store, fetching } => self.open(workspace, store, fetching),
+            Job::Close(workspace) => {
+                self.holdings.remove(&workspace);
+                self.fetches.part_with(workspace);
+                self.sizes.retain(|(of, _), _| *of != workspace);
+                self.last_served = None;
+            }
+            Job::Peer { peer, workspaces } => {
+                if workspaces.is_empty() {
+                    self.peers.remove(&peer);
+                } else {
+                    self.peers.insert(peer);
+                }
+                self.fetches.meet(peer, workspaces);
+            }
+            Job::Serve { peer, id, ask } => self.serve(peer, id, &ask),
+            Job::Answered { peer, ask, answer: Some(answer) } => {
+                let outcome = self.fetches.answered(now_ms, peer, &ask, answer);
+                self.take_outcome(peer, outcome);
+            }
+            Job::Answered { peer, answer: None, .. } => self.fetches.failed(now_ms, peer),
+            Job::Want { workspace, manifest, size, asked } => {
+                let metered =
+                    self.holdings.get(&workspace).is_some_and(|of| of.fetching == Fetching::Metered);
+                if asked || !metered {
+                    if let Some(holding) = self.holdings.get_mut(&workspace) {
+                        // Somebody found it damaged, perhaps.
+                        holding.whole.remove(&manifest);
+                    }
+                    self.want((workspace, manifest), size, Urgency::Viewed);
+                }
+            }
+            // Taken by `run`.
+            Job::Stop => {}
+        }
+    }
+
+    fn open(&mut self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
+        if let Some(holding) = self.holdings.get_mut(&workspace) {
+            holding.fetching = fetching;
+            self.fetches.only_viewed(workspace);
+        } else {
+            let (whole, broken) = (BTreeSet::new(), BTreeSet::new());
+            self.holdings.insert(workspace, Holding { store, fetching, whole, broken });
+        }
+        self.stale.insert(workspace, Instant::now());
+    }
+
+    fn note(&mut self, event: &NodeEvent) {
+        if let NodeEvent::Changed { workspace, entities, .. } = event
+            && entities.iter().any(|key| key.kind == Kind::Attachment)
+        {
+            self.stale.entry(*workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        let now = Instant::now();
+        self.stale.extend(self.holdings.keys().map(|id| (*id, now)));
+    }
+
+    fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).workspaces.get(&id).cloned()
+    }
+
+    /// Looks through a workspace for what to fetch in advance, the newest first.
+    fn look(&mut self, id: WorkspaceId) {
+        let Some(workspace) = self.workspace(id) else { return };
+        let Some(fetching) = self.holdings.get(&id).map(|holding| holding.fetching) else { return };
+        if fetching == Fetching::Metered {
+            return;
+        }
+        let mut room = limits::SMALL_ATTACHMENTS;
+        let newest: Vec<_> = workspace.shown(Kind::Attachment).collect();
+        for attachment in newest.into_iter().rev() {
+            let Some(content) = workspace.content(attachment) else { continue };
+            let size = usage::size(&workspace, attachment);
+            let small = size <= limits::SMALL_ATTACHMENT && size <= room;
+            let urgency = if small { Urgency::Small } else { Urgency::Background };
+            if !small && fetching != Fetching::Always {
+                continue;
+            }
+            room = room.saturating_sub(if small { size } else { 0 });
+            self.want((id, content.manifest), size, urgency);
+            if !self.fetches.has_room() {
+                return;
+            }
+        }
+    }
+
+    /// Fetches an attachment, unless it is here.
+    fn want(&mut self, key: Key, size: u64, urgency: Urgency) {
+        let Some(holding) = self.holdings.get_mut(&key.0) else { return };
+        if holding.whole.contains(&key.1) || holding.broken.contains(&key.1) {
+            return;
+        }
+        let known = match known(&holding.store, key.1) {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(%error, "an attachment cannot be looked for");
+                return;
+            }
+        };
+        let contradicts = known.as_ref().is_some_and(|known| known.manifest.size() != size);
+        if contradicts {
+            tracing::warn!(manifest = %key.1.short(), "an attachment has not the size that it says: it is not fetched");
+            holding.broken.insert(key.1);
+            return self.fetches.unwant(key);
+        }
+        if known.as_ref().is_some_and(|known| known.missing.is_empty()) {
+            return self.is_whole(key);
+        }
+        if self.fetches.want(key, urgency, known) {
+            self.sizes.insert(key, size);
+            let fetches = &self.fetches;
+            self.sizes.retain(|key, _| fetches.is_wanted(*key));
+        }
+    }
+
+    fn take_outcome(&mut self, peer: DeviceId, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Lied { blob } => {
+                tracing::warn!(peer = %peer.short(), blob = %blob.short(), "a peer sent a wrong part of an attachment: it is not asked for it again");
+            }
+            Outcome::Keep { workspace, blob, bytes, is_manifest } => {
+                self.keep(workspace, blob, &bytes, is_manifest);
+            }
+        }
+    }
+
+    fn keep(&mut self, workspace: WorkspaceId, blob: BlobId, bytes: &[u8], is_manifest: bool) {
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        metrics::counter!("velo_blob_bytes_in_total").increment(bytes.len() as u64);
+        let kept = holding.store.write(bytes).and_then(|_| holding.store.sync());
+        if let Err(error) = kept {
+            tracing::warn!(%error, "part of an attachment was not kept; it is tried again later");
+            let until = self.now_ms() + DISK_REST_MS;
+            return self.fetches.halt(until);
+        }
+        let key = (workspace, blob);
+        if is_manifest && let Some(size) = self.sizes.get(&key).copied() {
+            // It stands where it stood in the queue.
+            self.want(key, size, Urgency::Background);
+        }
+        for manifest in self.fetches.stored(workspace, blob) {
+            self.sizes.remove(&(workspace, manifest));
+            self.is_whole((workspace, manifest));
+        }
+        if self.fetches.has_room() {
+            self.stale.entry(workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
+        }
+    }
+
+    /// Everything of an attachment is here.
+    fn is_whole(&mut self, (workspace, manifest): Key) {
+        self.fetches.unwant((workspace, manifest));
+        if let Some(holding) = self.holdings.get_mut(&workspace) {
+            holding.whole.insert(manifest);
+        }
+        // Nobody may be listening.
+        drop(self.events.send(NodeEvent::ContentArrived { workspace }));
+    }
+
+    fn serve(&mut self, peer: DeviceId, id: AskId, ask: &Ask) {
+        let answer = self.answer(peer, ask);
+        if let Answer::Piece { bytes, .. } = &answer {
+            metrics::counter!("velo_blob_bytes_out_total").increment(bytes.len() as u64);
+            self.served(peer).bytes += bytes.len() as u64;
+        }
+        if let Some(net) = &self.net {
+            net.answer_blob(id, answer);
+        }
+    }
+
+    fn served(&mut self, peer: DeviceId) -> &mut Served {
+        let now = Instant::now();
+        let over = |served: &Served| now - served.since >= Duration::from_millis(limits::BLOB_QUOTA_MS);
+        self.served.retain(|_, served| !over(served));
+        self.served.entry(peer).or_insert(Served { since: now, bytes: 0 })
+    }
+
+    fn answer(&mut self, peer: DeviceId, ask: &Ask) -> Answer {
+        if self.served(peer).bytes >= limits::BLOB_QUOTA {
+            return Answer::Later;
+        }
+        let key = (ask.workspace, ask.blob);
+        if let Some((last, bytes)) = &self.last_served
+            && *last == key
+        {
+            return Answer::of(ask, bytes);
+        }
+        let Some(holding) = self.holdings.get_mut(&ask.workspace) else { return Answer::NotHere };
+        match holding.store.read(ask.blob) {
+            Ok(Some(bytes)) => {
+                let answer = Answer::of(ask, &bytes);
+                self.last_served = Some((key, bytes));
+                answer
+            }
+            Ok(None) => Answer::NotHere,
+            Err(error) => {
+                tracing::warn!(%error, "part of an attachment cannot be read");
+                Answer::NotHere
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        for (id, holding) in &self.holdings {
+            let Some(workspace) = self.workspace(*id) else { continue };
+            match usage::sweep(&holding.store, &workspace, SystemTime::now()) {
+                Ok(Sum { blobs: 0, .. }) => {}
+                Ok(dropped) => {
+                    tracing::info!(workspace = %id.short(), ?dropped, "content that was deleted a month ago is dropped");
+                }
+                Err(error) => tracing::warn!(%error, "deleted content could not be dropped"),
+            }
+        }
+    }
+}
+
+/// What is here of an attachment, if its manifest is.
+fn known(store: &BlobStore, manifest: BlobId) -> Result<Option<Known>, super::store::BlobError> {
+    let manifest = store.manifest(manifest)?;
+    Ok(manifest.map(|manifest| Known { missing: store.missing(&manifest), manifest }))
+}

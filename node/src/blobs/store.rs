@@ -1,0 +1,314 @@
+//! Blobs of one workspace, as files.
+//!
+//! ```text
+//!   workspaces/<id>/blobs/<hash>          its bytes
+//!                   blobs/unshown/<hash>  no attachment shows it any more, since the time of the file
+//!                   blobs/<hash>-<n>.new  being written; deleted at the next start
+//! ```
+//! A blob is written under another name, synced and renamed: a name that can be read as a hash stands for
+//! a whole blob. Should the disk damage it all the same, its hash tells, and it counts as not being here:
+//! a peer brings it again.
+
+use crate::store::disk::{Disk, OsDisk};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+use velo_protocol::{blob::Manifest, id::BlobId};
+
+/// Why content was not kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is no room.
+    #[error(
+        "the disk is full: make room, for instance with `velo storage clean`, and try again. Nothing was added"
+    )]
+    Full,
+    /// The disk or its permissions.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "writing".
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl BlobError {
+    fn of<'path>(doing: &'static str, path: &'path Path) -> impl FnOnce(io::Error) -> Self + 'path {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io { doing, path: path.to_owned(), source },
+        }
+    }
+}
+
+/// A blob on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Which.
+    pub blob: BlobId,
+    /// Its length.
+    pub bytes: u64,
+    /// Since when no attachment shows it; `None` if one may.
+    pub unshown: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    disk: Box<dyn Disk>,
+    next_name: AtomicU64,
+    /// Blobs of files that are being attached, and how many of these hold them: no attachment names
+    /// them yet.
+    held: Mutex<BTreeMap<BlobId, usize>>,
+}
+
+/// See the module. Cheap to clone; every clone is the same store.
+#[derive(Debug, Clone)]
+pub struct BlobStore(Arc<Inner>);
+
+impl BlobStore {
+    /// Opens the store in `folder`, which need not be there yet. There must be no other one: what somebody
+    /// was writing when the program ended is deleted.
+    pub fn open(folder: PathBuf) -> Self {
+        Self::on(folder, OsDisk)
+    }
+
+    /// The same on any disk.
+    pub fn on(folder: PathBuf, disk: impl Disk + 'static) -> Self {
+        clear_unfinished(&folder);
+        let disk = Box::new(disk);
+        Self(Arc::new(Inner { folder, disk, next_name: AtomicU64::new(0), held: Mutex::default() }))
+    }
+
+    fn place(&self, blob: BlobId) -> PathBuf {
+        self.0.folder.join(blob.to_string())
+    }
+
+    fn unshown_folder(&self) -> PathBuf {
+        self.0.folder.join("unshown")
+    }
+
+    fn unshown_place(&self, blob: BlobId) -> PathBuf {
+        self.unshown_folder().join(blob.to_string())
+    }
+
+    /// Whether a blob is here, without a look at its bytes.
+    pub fn has(&self, blob: BlobId) -> bool {
+        self.place(blob).exists() || self.unshown_place(blob).exists()
+    }
+
+    /// Reads a blob. One that is damaged is deleted, and not here.
+    pub fn read(&self, blob: BlobId) -> Result<Option<Vec<u8>>, BlobError> {
+        for place in [self.place(blob), self.unshown_place(blob)] {
+            let bytes = match fs::read(&place) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(BlobError::of("reading", &place)(error)),
+            };
+            if BlobId::of(&bytes) == blob {
+                return Ok(Some(bytes));
+            }
+            tracing::warn!(blob = %blob.short(), "a part of an attachment is damaged on the disk: it is fetched again");
+            self.remove(blob)?;
+        }
+        Ok(None)
+    }
+
+    /// Reads a manifest, if it is here. One that contradicts itself is as good as not there: nobody has
+    /// a better one.
+    pub fn manifest(&self, blob: BlobId) -> Result<Option<Manifest>, BlobError> {
+        Ok(self.read(blob)?.and_then(|bytes| Manifest::decode(&bytes).ok()))
+    }
+
+    /// The blobs of a manifest that are not here.
+    pub fn missing(&self, manifest: &Manifest) -> BTreeSet<BlobId> {
+        manifest.blobs().iter().copied().filter(|blob| !self.has(*blob)).collect()
+    }
+
+    /// Keeps a blob: durable when [`Self::sync`] returns after it. Returns its name, and whether it was
+    /// not here before.
+    pub fn write(&self, bytes: &[u8]) -> Result<(BlobId, bool), BlobError> {
+        let blob = BlobId::of(bytes);
+        if self.has(blob) {
+            return Ok((blob, false));
+        }
+        create_folder(&self.0.folder)?;
+        let number = self.0.next_name.fetch_add(1, Ordering::Relaxed);
+        let new = self.0.folder.join(format!("{blob}-{number}.new"));
+        let written = self.write_new(&new, bytes).and_then(|()| fs::rename(&new, self.place(blob)));
+        if let Err(error) = written {
+            // It may not have been created.
+            let _ = fs::remove_file(&new);
+            return Err(BlobError::of("writing", &new)(error));
+        }
+        Ok((blob, true))
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let disk = &self.0.disk;
+        let file = disk.create(path)?;
+        disk.write(&file, 0, bytes)?;
+        disk.sync(&file)
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<(), BlobError> {
+        // Not there yet: nothing was written.
+        if !self.0.folder.exists() {
+            return Ok(());
+        }
+        self.0.disk.sync_dir(&self.0.folder).map_err(BlobError::of("syncing", &self.0.folder))
+    }
+
+    /// Deletes a blob, if it is here.
+    pub fn remove(&self, blob: BlobId) -> Result<(), BlobError> {
+        for place in [self.place(blob), self.unshown_place(blob)] {
+            match fs::remove_file(&place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(BlobError::of("removing", &place)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that no attachment shows a blob from now on, or that one does again.
+    pub fn set_shown(&self, blob: BlobId, shown: bool) -> Result<(), BlobError> {
+        let (place, aside) = (self.place(blob), self.unshown_place(blob));
+        if shown {
+            return fs::rename(&aside, &place).map_err(BlobError::of("moving", &aside));
+        }
+        create_folder(&self.unshown_folder())?;
+        // The time first: what is moved with the time of its writing would be dropped too early.
+        let dated = fs::File::options().append(true).open(&place);
+        let dated = dated.and_then(|file| file.set_modified(SystemTime::now()));
+        dated.and_then(|()| fs::rename(&place, &aside)).map_err(BlobError::of("moving", &place))
+    }
+
+    /// Every blob that is here, by name.
+    pub fn list(&self) -> Result<Vec<Stored>, BlobError> {
+        let mut all = Vec::new();
+        for (folder, aside) in [(self.0.folder.clone(), false), (self.unshown_folder(), true)] {
+            let items = match fs::read_dir(&folder) {
+                Ok(items) => items,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(BlobError::of("reading", &folder)(error)),
+            };
+            for item in items.flatten() {
+                let named = item.file_name().to_str().and_then(|name| name.parse().ok());
+                // It may have gone meanwhile.
+                let (Some(blob), Ok(meta)) = (named, item.metadata()) else { continue };
+                let unshown = aside.then(|| meta.modified().unwrap_or_else(|_| SystemTime::now()));
+                all.push(Stored { blob, bytes: meta.len(), unshown });
+            }
+        }
+        all.sort_by_key(|stored| stored.blob);
+        Ok(all)
+    }
+
+    /// Keeps a blob from being dropped although no attachment names it yet.
+    pub fn hold(&self, blob: BlobId) {
+        *self.held().entry(blob).or_default() += 1;
+    }
+
+    /// Takes [`Self::hold`] back.
+    pub fn release(&self, blob: BlobId) {
+        let mut held = self.held();
+        if let Some(count) = held.get_mut(&blob) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&blob);
+            }
+        }
+    }
+
+    /// Whether somebody holds it.
+    pub fn is_held(&self, blob: BlobId) -> bool {
+        self.held().contains_key(&blob)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<BlobId, usize>> {
+        // Nobody panics while holding the lock.
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Never with parents: the folder of a workspace that was forgotten must not come back.
+fn create_folder(folder: &Path) -> Result<(), BlobError> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(BlobError::of("creating", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn clear_unfinished(folder: &Path) {
+    for item in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if item.path().extension().is_some_and(|extension| extension == "new") {
+            // Only room is lost by it.
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_or_flipped_blob_is_not_here() {
+        let home = tempfile::tempdir().unwrap();
+        let store = BlobStore::open(home.path().join("blobs"));
+        let bytes = vec![7; 1000];
+        for damage in [|bytes: &mut Vec<u8>| bytes.truncate(500), |bytes: &mut Vec<u8>| bytes[10] ^= 1] {
+            let (blob, new) = store.write(&bytes).unwrap();
+            assert!(new);
+            assert_eq!(store.read(blob).unwrap(), Some(bytes.clone()));
+            let mut damaged = bytes.clone();
+            damage(&mut damaged);
+            fs::write(store.place(blob), damaged).unwrap();
+            assert!(store.has(blob), "nobody looked yet");
+            assert_eq!(store.read(blob).unwrap(), None);
+            assert!(!store.has(blob), "it can be fetched again");
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_still_here_and_comes_back() {
+        let home = tempfile::tempdir().unwrap();
+        let store = BlobStore::open(home.path().join("blobs"));
+        let (blob, _) = store.write(b"photo").unwrap();
+        store.set_shown(blob, false).unwrap();
+        assert!(store.list().unwrap()[0].unshown.is_some());
+        assert_eq!(store.read(blob).unwrap().as_deref(), Some(&b"photo"[..]));
+        assert!(!store.write(b"photo").unwrap().1, "it is not written twice");
+        store.set_shown(blob, true).unwrap();
+        assert_eq!(store.list().unwrap()[0].unshown, None);
+        store.remove(blob).unwrap();
+        assert_eq!(store.list().unwrap(), []);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_cleared_away() {
+        let home = tempfile::tempdir().unwrap();
+        let store = BlobStore::open(home.path().to_owned());
+        let (blob, _) = store.write(b"whole").unwrap();
+        fs::write(home.path().join(format!("{blob}-0.new")), b"half").unwrap();
+        assert_eq!(store.list().unwrap().len(), 1);
+        drop(store);
+        BlobStore::open(home.path().to_owned());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+}
