@@ -7,6 +7,7 @@ use velo_protocol::{
     change::Change,
     id::{DeviceId, EntityId, EntryId, WorkspaceId},
     limits,
+    log_set::LogSet,
     message::Message,
     model::{EntityKey, Kind, project},
     replica::{
@@ -322,7 +323,7 @@ impl Net {
     /// Whether all members hold the same, and those who are in show the same.
     fn agree(&self) -> bool {
         let members = || (0..self.nodes.len()).filter(|node| !self.nodes[*node].is_stranger);
-        let holds = |node: usize| self.nodes[node].replica.logs(self.workspace).map(|logs| logs.digest());
+        let holds = |node: usize| self.nodes[node].replica.logs(self.workspace).map(LogSet::digest);
         let shows = |node: &usize| (self.state(*node).state_hash(), self.state(*node).locked_entries());
         let mut inside = members().filter(|node| self.is_in(0, *node)).map(|node| shows(&node));
         let first = inside.next();

@@ -79,7 +79,8 @@ impl World {
     }
 
     fn maybe_save_pages(&mut self, device: usize) {
-        if !self.dice.chance(100) {
+        // What is shown may be ahead of a log that could not be written: it is not kept then.
+        if !self.dice.chance(100) || self.devices[device].broken {
             return;
         }
         let pending =

@@ -68,6 +68,7 @@ impl World {
         let own = (&self.devices[device].identity, &Root::from_seed(self.devices[device].root));
         let (command, name) = people::command(&mut self.dice, id, state.roster(), own, founder);
         self.coverage.count(name);
+        self.tell(|| format!("device {device}: {name}"));
         self.command(device, command).map(drop)
     }
 

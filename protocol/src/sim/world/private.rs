@@ -92,7 +92,12 @@ impl World {
             self.written.retain(|_, (log, _)| *log != own);
         }
         self.devices[device].disk_of(workspace).is_full = kept.is_full;
-        self.forget_what_only_it_had(device);
+        // Also what another one's device had passed on to this one alone, and lost or forgot itself.
+        for other in 0..self.devices.len() {
+            if self.devices[other].replica.is_some() {
+                self.forget_what_only_it_had(other);
+            }
+        }
         if self.acting {
             let at = self.now_ms + 1_000 + self.dice.below(5_000);
             self.join_at(at, device);
