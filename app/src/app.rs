@@ -7,6 +7,7 @@ mod people;
 mod personal;
 mod picture;
 mod save;
+mod sync;
 
 use crate::{
     bridge::{Bridge, Request},
@@ -16,6 +17,7 @@ use crate::{
     view::{
         board::{Board, Of},
         model::Model,
+        presence::Told,
         state::{Dialog, Page, View},
         toast::{Toast, Tone},
     },
@@ -52,6 +54,8 @@ pub struct VeloApp {
     refused: BTreeMap<WorkspaceId, String>,
     /// The name that was noted last because a workspace shows it.
     noted: Option<String>,
+    /// What the others were told of the person.
+    told: Told,
     installed: bool,
 }
 
@@ -72,6 +76,7 @@ impl VeloApp {
             read_noted: None,
             refused: BTreeMap::new(),
             noted: None,
+            told: Told::default(),
             installed: false,
         }
     }
@@ -160,6 +165,7 @@ impl VeloApp {
         self.follow_detail(&workspace);
         self.follow_draft();
         self.note_read(&workspace);
+        self.tell_presence();
         if let Some(of) = self.view.story.ask(&workspace, self.view.open) {
             self.send(Request::Story(of.workspace, of.task), Pending::Told(of));
         }

@@ -5,6 +5,7 @@
 
 use crate::view::{
     date::Moment,
+    doctor::{Bundle, Checkup},
     keys::Keeping,
     phrase::Words,
     picture::{Picture, Wanted},
@@ -15,7 +16,7 @@ use crate::view::{
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, PeerStatus, Reply, RequestId},
+    replica::{Command, PeerStatus, Present, Reply, RequestId},
     root::Root,
     workspace::Workspace,
 };
@@ -26,6 +27,8 @@ pub mod door;
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
+#[cfg(not(target_arch = "wasm32"))]
+mod help;
 #[cfg(not(target_arch = "wasm32"))]
 mod keys;
 #[cfg(not(target_arch = "wasm32"))]
@@ -61,6 +64,10 @@ pub enum Request {
     SetPassphrase(Option<Secret>, Option<Secret>),
     /// Looks for a code in a picture.
     ReadPicture(Wanted, Picture),
+    /// What is between this device and every other.
+    Doctor,
+    /// Writes the diagnostics file.
+    Diagnose,
 }
 
 /// What is answered to a [`Request`].
@@ -74,6 +81,10 @@ pub enum Answered {
     Phrase(Option<Words>),
     /// The text of the code in a picture.
     Picture(String),
+    /// What was asked for with [`Request::Doctor`].
+    Doctor(Vec<Checkup>),
+    /// The diagnostics file.
+    Diagnosed(Bundle),
 }
 
 /// What became of a request.
@@ -119,6 +130,10 @@ pub trait Bridge {
     fn private(&self) -> Option<Workspace>;
     /// Every known peer.
     fn peers(&self) -> Vec<Peer>;
+    /// Who else is in a workspace and here.
+    fn present(&self, id: WorkspaceId) -> Vec<Present>;
+    /// Whether a workspace syncs by itself on this device.
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool;
     /// Where this device can be reached, as multiaddresses.
     fn addresses(&self) -> Vec<String>;
     /// What keeps this device from showing or saving everything, a sentence each.

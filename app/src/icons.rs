@@ -142,3 +142,9 @@ pub const LOCK_OPEN: &str = "\u{e10c}";
 pub const IMAGE_UP: &str = "\u{e5cb}";
 /// Lucide `ticket-x`.
 pub const TICKET_X: &str = "\u{e5b3}";
+/// Lucide `stethoscope`.
+pub const STETHOSCOPE: &str = "\u{e2f1}";
+/// Lucide `file-down`.
+pub const FILE_DOWN: &str = "\u{e318}";
+/// Lucide `circle-pause`.
+pub const CIRCLE_PAUSE: &str = "\u{e07f}";

@@ -10,6 +10,7 @@
 //!     state/             rebuilt from the log when it is lost
 //!   workspaces/forgotten-<id>   on its way out
 //!   address-book.json    where peers were reached
+//!   peers.json           when they were here, and how much they lacked
 //!   ballast              given up when the disk is full
 //!   control.sock         see `control`
 //!   logs/velo.log.DATE   see `logging`
@@ -117,6 +118,11 @@ pub fn keys(path: &Path) -> PathBuf {
     path.join("keys")
 }
 
+/// The file of the addresses at which peers were reached from the data directory at `path`.
+pub fn address_book(path: &Path) -> PathBuf {
+    path.join("address-book.json")
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
 ///
 /// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
@@ -175,7 +181,12 @@ impl DataDir {
 
     /// The file of the addresses at which peers were reached.
     pub fn address_book(&self) -> PathBuf {
-        self.path.join("address-book.json")
+        address_book(&self.path)
+    }
+
+    /// The file of what is remembered of peers.
+    pub fn peer_notes(&self) -> PathBuf {
+        self.path.join("peers.json")
     }
 
     fn workspaces(&self) -> PathBuf {

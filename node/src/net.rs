@@ -31,7 +31,7 @@ mod status;
 mod task;
 
 pub use address::{AddressError, check_dialable};
-pub use book::BookError;
+pub use book::{BookError, remembered};
 pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, TargetStage, TargetStatus};
 

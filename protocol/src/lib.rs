@@ -45,6 +45,7 @@ pub mod change;
 pub mod private;
 pub mod undo;
 pub mod history;
+pub mod presence;
 pub mod message;
 pub mod session;
 pub mod replica;

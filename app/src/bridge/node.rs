@@ -1,7 +1,7 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, keys::KeyNote, picture, refusals::Refusals, sample,
+    Answer, Answered, Bridge, Me, Peer, Request, help, keys::KeyNote, picture, refusals::Refusals, sample,
     troubles::Troubles, worker::Worker,
 };
 use crate::view::{
@@ -29,7 +29,7 @@ use velo_protocol::{
     history::{self, LoggedEntry},
     id::{EntityId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Reply, RequestId},
+    replica::{Command, Present, Reply, RequestId},
     root::Root,
     store::EntryAt,
     workspace::Workspace,
@@ -46,8 +46,8 @@ enum Waiting {
     Node(Receiver<Result<Reply, NodeError>>),
     /// From the worker.
     Worker(Receiver<Result<Answered, NodeError>>),
-    /// From a thread that reads a picture.
-    Picture(Receiver<Result<Answered, String>>),
+    /// From a thread that says itself what is wrong.
+    Told(Receiver<Result<Answered, String>>),
 }
 
 impl Waiting {
@@ -57,7 +57,7 @@ impl Waiting {
         let taken = match self {
             Self::Node(waiting) => waiting.try_recv().map(|result| told(result.map(Answered::Reply))),
             Self::Worker(waiting) => waiting.try_recv().map(told),
-            Self::Picture(waiting) => waiting.try_recv(),
+            Self::Told(waiting) => waiting.try_recv(),
         };
         match taken {
             Err(TryRecvError::Empty) => None,
@@ -161,9 +161,18 @@ impl NodeBridge {
             drop(answer.send(picture::read(wanted, &picture).map(Answered::Picture)));
         };
         match std::thread::Builder::new().name("velo-app-picture".into()).spawn(reading) {
-            Ok(_) => self.waiting.push((id, Waiting::Picture(answered))),
+            Ok(_) => self.waiting.push((id, Waiting::Told(answered))),
             Err(error) => self.answer(id, Err(NodeError::Thread(error))),
         }
+    }
+
+    /// Has the worker write the diagnostics file.
+    fn diagnose(&mut self, id: RequestId) {
+        let (answer, answered) = oneshot::channel();
+        let node = self.node.clone();
+        self.waiting.push((id, Waiting::Told(answered)));
+        // The app may have ended meanwhile.
+        self.worker.give(move || drop(answer.send(help::diagnose(&node).map(Answered::Diagnosed))));
     }
 
     /// Has the worker change something about the keys, and note how they are kept then.
@@ -263,6 +272,14 @@ impl Bridge for NodeBridge {
         self.node.peers().into_iter().map(peer).collect()
     }
 
+    fn present(&self, id: WorkspaceId) -> Vec<Present> {
+        self.node.present(id)
+    }
+
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool {
+        self.node.syncs_by_itself(id)
+    }
+
     fn addresses(&self) -> Vec<String> {
         self.node.listen_addresses()
     }
@@ -334,6 +351,8 @@ impl Bridge for NodeBridge {
                 self.change_keys(id, move |node| set_passphrase(node, now.as_ref(), new.as_ref()));
             }
             Request::ReadPicture(wanted, picture) => self.look_at(id, wanted, picture),
+            Request::Doctor => self.work(id, |node| Ok(Answered::Doctor(help::doctor(node)))),
+            Request::Diagnose => self.diagnose(id),
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
             }

@@ -4,6 +4,7 @@ use super::{
     board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
+    doctor::{Diagnostics, Doctor},
     keys::KeysDialog,
     onboarding::Onboarding,
     personal::DraftKeeper,
@@ -101,6 +102,10 @@ pub enum Dialog {
     Phrase(Phrase),
     /// How the keys of this device are kept, and the passphrase over them.
     Keys(KeysDialog),
+    /// What is between this device and every other.
+    Doctor(Doctor),
+    /// The file that helps to find a fault.
+    Diagnostics(Diagnostics),
     /// All keys.
     Shortcuts,
 }
@@ -212,6 +217,8 @@ pub struct Preferences {
     pub workspace: Option<WorkspaceId>,
     /// The project shown last.
     pub project: Option<EntityId>,
+    /// Whether the others do not see that the person is here.
+    pub hidden: bool,
 }
 
 /// The card being dragged.

@@ -10,6 +10,7 @@ use velo_app::{
     bridge::{Answer, Answered, Bridge, Me, Peer, Request, picture, sample},
     view::{
         date::Moment,
+        doctor::{Bundle, Checkup},
         keys::{Keeping, Place},
         phrase::Words,
         state::Preferences,
@@ -22,7 +23,7 @@ use velo_protocol::{
     change::Change,
     history::{self, LoggedEntry},
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
-    replica::{Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId},
+    replica::{Command, Event, Identity, Input, Logs, Output, Present, Replica, Reply, RequestId},
     root::Root,
     store::{
         EntryAt, LogReader, LogStore,
@@ -70,6 +71,10 @@ pub struct Device {
     pub phrase: Option<Words>,
     /// How its keys are kept.
     pub keys: Option<Keeping>,
+    /// What its connection doctor finds.
+    pub checkups: Vec<Checkup>,
+    /// What becomes of its diagnostics file.
+    pub bundle: Result<Bundle, String>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -106,6 +111,8 @@ impl Device {
             addresses: vec!["/ip4/192.168.1.7/tcp/4001".to_owned()],
             phrase: None,
             keys: Some(Keeping { place: Place::Plain, folder: "/home/anna/.local/share/velo/keys".into() }),
+            checkups: Vec::new(),
+            bundle: Err("there is no disk in a test".to_owned()),
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -175,7 +182,7 @@ impl Device {
         let at = self.answers.iter().position(|answer| answer.request == OWN_REQUEST).unwrap();
         match self.answers.remove(at).result.unwrap() {
             Answered::Reply(reply) => reply,
-            other @ (Answered::Story(_) | Answered::Phrase(_) | Answered::Picture(_)) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -214,6 +221,12 @@ impl Device {
             workspace.set_roster(roster);
         }
         workspace
+    }
+
+    /// Who else is here, as it hears.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn present(&self, workspace: WorkspaceId) -> Vec<Present> {
+        self.replica.present(workspace)
     }
 
     /// A new id.
@@ -347,8 +360,18 @@ impl Bridge for TestBridge {
     }
 
     fn peers(&self) -> Vec<Peer> {
-        let peers = self.0.borrow().replica.peers();
+        let device = self.0.borrow();
+        let peers = device.replica.peers(device.now);
         peers.into_iter().map(|status| Peer { status, path: None, trouble: None }).collect()
+    }
+
+    fn present(&self, id: WorkspaceId) -> Vec<Present> {
+        self.0.borrow().replica.present(id)
+    }
+
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool {
+        let records = self.0.borrow().replica.records();
+        records.iter().all(|record| record.id != id || record.auto_sync)
     }
 
     fn addresses(&self) -> Vec<String> {
@@ -426,6 +449,16 @@ impl Bridge for TestBridge {
             }
             Request::ReadPicture(wanted, looked_at) => {
                 let result = picture::read(wanted, &looked_at).map(Answered::Picture);
+                device.answers.push(Answer { request: id, result });
+                return;
+            }
+            Request::Doctor => {
+                let found = device.checkups.clone();
+                device.answers.push(Answer { request: id, result: Ok(Answered::Doctor(found)) });
+                return;
+            }
+            Request::Diagnose => {
+                let result = device.bundle.clone().map(Answered::Diagnosed);
                 device.answers.push(Answer { request: id, result });
                 return;
             }

@@ -1,9 +1,9 @@
 //! Starting a node: directory, keys, workspaces, threads, network, in this order.
 
-use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
+use super::{Committer, Driver, Outbox, PeerNotes, Readers, Saver, Unsaved};
 use crate::{
     data_dir::{DataDir, Records, marker},
-    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared},
+    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared, wall_ms},
     keystore::{self, Keys, KeystoreError},
     limits,
     logging::{self, Logging},
@@ -32,6 +32,7 @@ use velo_protocol::{
     log::{Head, Origin},
     replica::{Opened, Replica, WorkspaceRecord},
     store::{LogReader, LogStore},
+    time::Now,
     workspace::Workspace,
 };
 
@@ -107,6 +108,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let key = identity.device.clone();
     let mut parts = Parts::start(Replica::new(identity, seed))?;
     let unopened = parts.open_all(&dir, &markers, records);
+    let peer_notes = PeerNotes::load(dir.peer_notes(), &mut parts.replica);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
     let (net, net_events) = start_net(config.network.as_ref(), &dir, key)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
@@ -153,6 +155,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         wake_at: None,
         outbox: Outbox::default(),
         numbering: Numbering::default(),
+        peer_notes,
         _logging: logging,
     })
 }
@@ -223,7 +226,10 @@ impl Parts {
         let ids = self.replica.workspaces().into_iter();
         let workspaces = ids.filter_map(|id| Some((id, self.replica.workspace(id)?.clone()))).collect();
         let readers = self.readers.0.clone();
-        Published { workspaces, readers, ..Published::default() }
+        let peers = self.replica.peers(Now { wall_ms: wall_ms(), mono_ms: 0 });
+        let by_hand = self.replica.records().into_iter().filter(|record| !record.auto_sync);
+        let by_hand = by_hand.map(|record| record.id).collect();
+        Published { workspaces, peers, readers, by_hand, ..Published::default() }
     }
 
     /// Opens every workspace that can be opened. Returns what is wrong with the others: they must

@@ -82,6 +82,8 @@ pub struct Dial {
     pub failures: u32,
     /// Why the last dial or connection failed.
     pub last_failure: Option<String>,
+    /// Whether that ended a session, rather than a dial.
+    pub had_session: bool,
     /// Wanted by a person, or a colleague's: not forgotten when the announcement expires.
     kept: bool,
     /// Until then announcements do not count, see [`Dialer::set_aside`].
@@ -171,6 +173,7 @@ impl Dialer {
         if let Some(dial) = self.target(Target::Peer(peer), false) {
             dial.stage = Stage::Connected(now);
             dial.last_failure = None;
+            dial.had_session = false;
         }
     }
 
@@ -202,7 +205,11 @@ impl Dialer {
         {
             dial.failures = 0;
         }
-        self.failed(&target, reason, now)
+        let next = self.failed(&target, reason, now);
+        if let Some(dial) = self.targets.get_mut(&target) {
+            dial.had_session = true;
+        }
+        next
     }
 
     /// A dial failed. Returns the time until the next one, if there is an address.
@@ -215,6 +222,7 @@ impl Dialer {
         let dial = self.targets.get_mut(target)?;
         dial.failures = dial.failures.saturating_add(1);
         dial.last_failure = Some(reason.to_owned());
+        dial.had_session = false;
         if !dial.has_address() {
             dial.stage = Stage::Idle;
             self.settle(target);
@@ -355,6 +363,7 @@ impl Dial {
             stage: Stage::Idle,
             failures: 0,
             last_failure: None,
+            had_session: false,
             kept: false,
             aside_until: None,
         }
