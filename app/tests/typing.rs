@@ -283,9 +283,13 @@ fn a_description_that_a_colleague_writes_in_while_one_types_is_merged() {
     let typing = typed(&screen).description.text.clone();
     assert!(typing.contains("It leaks.") && typing.contains(" Soon."), "{typing}");
     ben_writes(&mut screen, &ben, id, task::DESCRIPTION, "It leaks badly. Order a seal.");
-    assert_eq!(typed(&screen).description.text, typing, "nothing moves under who types");
-    leave(&mut screen);
     let merged = typing.replace("It leaks.", "It leaks badly.");
+    assert_eq!(typed(&screen).description.text, merged);
+    // The caret stays with the words that it stood behind.
+    screen.fill_in("Description", " Today.");
+    let merged = merged.replace(" Soon.", " Soon. Today.");
+    assert_eq!(typed(&screen).description.text, merged);
+    leave(&mut screen);
     assert_eq!(description(&screen, id), merged);
     talk(&ben, &screen.device);
     assert_eq!(

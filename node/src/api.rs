@@ -10,6 +10,7 @@
 //! to things are resolved here ([`mod@reference`]), where the state is.
 
 pub mod checkup;
+pub mod bundle;
 pub mod column;
 pub mod comment;
 pub mod conflict;
@@ -110,6 +111,8 @@ pub enum Action {
     Status,
     /// Waits for the state to change.
     Wait(status::Wait),
+    /// Writes and reads bundles.
+    Bundle(bundle::Request),
     /// Brings a file of another program in.
     Import(import::Import),
     /// Reads every entry of every workspace from the disk and checks it.
@@ -127,6 +130,7 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Join(join) => workspace::join(join, node).await,
         Action::Network(request) => network::execute(request, wanted, node).await,
         Action::Link(request) => link::execute(request, node).await,
+        Action::Bundle(request) => bundle::execute(request, wanted, node).await,
         Action::Favourite(request) => favourite::execute(request, wanted, node).await,
         Action::Status => status::status(wanted, node),
         Action::Checkup(request) => checkup::execute(&request, node).await,
@@ -166,6 +170,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         | Action::Introduce(_)
         | Action::Join(_)
         | Action::Link(_)
+        | Action::Bundle(_)
         | Action::Favourite(_)
         | Action::Network(_)
         | Action::Status

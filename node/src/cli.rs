@@ -7,6 +7,7 @@
 
 mod board;
 mod checkup;
+mod bundle;
 mod client;
 mod confirm;
 mod conflict;
@@ -184,6 +185,12 @@ enum Command {
     /// Show where this device stands
     #[command(after_help = "Examples:\n  velo status\n  velo status --json")]
     Status,
+    /// Carry a workspace in a file, where no network goes, or as a backup
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  velo bundle export workshop.velo\n  velo bundle import workshop.velo"
+    )]
+    Bundle(bundle::Bundle),
     /// Bring a file of another program in
     Import(import::Import),
     /// Write your phrase down, and choose how this device's keys are kept
@@ -270,6 +277,7 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Command::Init(init) => init.run(&settings),
         Command::Key(key) => key.run(&settings),
         Command::Link(link) => link.run(&settings),
+        Command::Bundle(bundle) => bundle.run(&settings),
         Command::Recover(recover) => recover.run(&settings),
         Command::Node(node) => node.run(&settings),
         Command::Demo(demo) => demo.run(settings.json),
@@ -413,6 +421,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Import(import) => (Action::Import(import), device::import),
         Command::Init(_)
         | Command::Link(_)
+        | Command::Bundle(_)
         | Command::Recover(_)
         | Command::Key(_)
         | Command::Node(_)

@@ -83,18 +83,23 @@ pub struct NetOptions {
     pub listen: Vec<String>,
     /// Whether to find peers on the LAN, and be found.
     pub mdns: bool,
+    /// Whether to carry connections between others: see [`net::NetConfig::is_relay`].
+    pub is_relay: bool,
+    /// libp2p multiaddresses at which others reach this device beside those it listens on.
+    pub external: Vec<String>,
 }
 
 impl Default for NetOptions {
     fn default() -> Self {
-        Self { listen: vec!["/ip4/0.0.0.0/tcp/0".into()], mdns: true }
+        let listen = vec!["/ip4/0.0.0.0/tcp/0".into()];
+        Self { listen, mdns: true, is_relay: false, external: Vec::new() }
     }
 }
 
 impl NetOptions {
     /// On this machine only, without discovery: for tests and for several devices on one machine.
     pub fn loopback() -> Self {
-        Self { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], mdns: false }
+        Self { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], mdns: false, ..Self::default() }
     }
 }
 

@@ -18,7 +18,8 @@
 //! For each peer the driver sees [`NetEvent::PeerUp`] and [`NetEvent::PeerDown`] in strict turns, and
 //! frames only in between, whatever happens to connections below.
 //!
-//! Absent on purpose: relayed connections and hole punching (their place is in `behaviour`).
+//! Behind a router a device is reached through a relay ([`relays`]), and over a direct connection as soon
+//! as both routers were pierced, which is libp2p's part.
 
 pub(crate) mod address;
 mod behaviour;
@@ -26,14 +27,16 @@ pub(crate) mod book;
 mod dialer;
 mod identity;
 mod reason;
+mod relays;
 pub(crate) mod session;
 mod status;
 mod task;
+mod vigil;
 
 pub use address::{AddressError, check_dialable};
 pub use book::{BookError, remembered};
 pub use libp2p::Multiaddr;
-pub use status::{AddressRecord, NetStatus, TargetStage, TargetStatus};
+pub use status::{AddressRecord, NetStatus, RelayStatus, TargetStage, TargetStatus};
 
 use libp2p::swarm::ConnectionId;
 use session::Outbound;
@@ -61,13 +64,19 @@ pub struct NetConfig {
     pub mdns: bool,
     /// The file of the address book.
     pub address_book: PathBuf,
+    /// Whether this device carries connections between others that cannot reach each other. It then
+    /// uses no relay itself.
+    pub is_relay: bool,
+    /// Where others reach this device beside the addresses it listens on: a router's forwarded port. A
+    /// relay is told to others by these alone, if there are any.
+    pub external: Vec<Multiaddr>,
 }
 
 impl NetConfig {
     /// Listens on every IPv4 interface, with discovery.
     pub fn new(device: SecretKey, address_book: PathBuf) -> Self {
         let any = libp2p::core::multiaddr::multiaddr!(Ip4([0, 0, 0, 0]), Tcp(0_u16));
-        Self { device, listen: vec![any], mdns: true, address_book }
+        Self { device, listen: vec![any], mdns: true, address_book, is_relay: false, external: Vec::new() }
     }
 }
 
@@ -258,11 +267,9 @@ impl NetHandle {
     /// Dials an address, with or without `/p2p/…` at its end, and remembers it. It is tried again,
     /// also after a restart, until a colleague is met there: see [`Self::trust`].
     pub fn dial(&self, wish: Multiaddr) -> Result<(), AddressError> {
-        let (address, peer) = address::split_peer(wish.clone())?;
-        if !address::is_dialable(&address) {
-            return Err(AddressError::NotDialable(address));
-        }
-        if peer == Some(self.own) {
+        let (address, peer) = check_dialable(&wish)?;
+        let relay = address::relay(&address).map(|(relay, _)| relay);
+        if peer == Some(self.own) || relay == Some(self.own) {
             return Err(AddressError::Own);
         }
         self.command(Command::Dial { wish, address, peer });
@@ -280,7 +287,8 @@ impl NetHandle {
         self.command(Command::Redial);
     }
 
-    /// Addresses of this device, for tickets: its own id at the end, loopback last.
+    /// Addresses of this device, for tickets: its own id at the end, through relays after direct ones,
+    /// loopback last.
     pub fn addresses(&self) -> Vec<Multiaddr> {
         self.status.borrow().1.listening.clone()
     }

@@ -10,6 +10,8 @@
 mod alone;
 #[path = "cli_velo/beside.rs"]
 mod beside;
+#[path = "cli_velo/bundle.rs"]
+mod bundle;
 #[path = "cli_velo/damage.rs"]
 mod damage;
 #[path = "cli_velo/device.rs"]

@@ -14,5 +14,7 @@ mod broken_link;
 mod finding;
 #[path = "net_sessions/flow.rs"]
 mod flow;
+#[path = "net_sessions/relays.rs"]
+mod relays;
 #[path = "net_sessions/support.rs"]
 mod support;

@@ -153,6 +153,9 @@ pub const PRESENCES: usize = 1024;
 pub const PRESENCE_BURST: u64 = PRESENCES as u64;
 /// And so many more each second: a hundred devices that change what they look at every other second.
 pub const PRESENCE_RATE: u64 = 50;
+/// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
+/// less than a frame.
+pub const BUNDLE_PART: usize = FRAME / 2;
 
 /// How long *Sync now* keeps on where automatic sync is off.
 pub const SYNC_NOW_MS: u64 = 30_000;

@@ -111,7 +111,7 @@ impl Presence {
 }
 
 /// What is known of another device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     counter: u64,
     /// Runs out then.
@@ -122,14 +122,14 @@ struct Known {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Table {
     known: BTreeMap<DeviceId, Known>,
     own: Own,
 }
 
 /// What this device says of itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Own {
     doing: Option<Doing>,
     counter: u64,

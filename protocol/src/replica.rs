@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod admission;
 mod again;
+mod bundle;
 mod commands;
 mod compare;
 mod durable;
@@ -41,9 +42,10 @@ mod sealing;
 mod unlinking;
 mod write;
 
+pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Command, Event, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId, Way,
-    WorkspaceRecord,
+    BatchId, Brought, Command, Event, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId,
+    Way, WorkspaceRecord,
 };
 pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;
@@ -80,6 +82,7 @@ fn reader_of(logs: &dyn Logs, workspace: WorkspaceId) -> &dyn LogReader {
 
 /// A batch on its way to the disk.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct InFlight {
     workspace: WorkspaceId,
     /// How far it brings which chains. None, if the workspace was forgotten meanwhile: it may be here anew
@@ -92,8 +95,9 @@ struct InFlight {
     part_of: Option<RequestId>,
 }
 
-/// See the module.
+/// See the module. There is one of each device: only a model check goes on from the same state twice.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Replica {
     identity: Identity,
     rng: ChaCha20Rng,
@@ -380,7 +384,7 @@ impl Replica {
             self.say_heads(now, peer, workspace);
         }
         // What came before a fault is good, and is kept.
-        self.keep(workspace, &fresh);
+        self.keep(workspace, &fresh, None);
         fault.map_or(Ok(()), Err)
     }
 

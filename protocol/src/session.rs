@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod peer_copy;
 
 pub use peer_copy::{Admission, PeerCopy, Source};
+pub(crate) use peer_copy::{Ahead, read_next};
 
 /// Why a session ends. A fault of the other side is data, never our error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +100,7 @@ const UNSHARED: &str = "a message about a workspace that was not authenticated";
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct Session {
     us: DeviceId,
     peer: DeviceId,

@@ -18,6 +18,8 @@
 //! the same board, or fill in the same template, do not write it twice.
 
 mod diff;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) mod naive;
 mod render;
 mod splice;
 #[cfg(test)]
@@ -31,9 +33,10 @@ use crate::{
     model::{EntityKey, Field, Kind},
     value::Value,
 };
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use render::Rendered;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::{
     borrow::Cow,
     collections::BTreeSet,
@@ -45,7 +48,8 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Run {
     anchor: Anchor,
-    text: Box<str>,
+    /// A letter or two as a rule: those take no memory of their own.
+    text: SmolStr,
     /// Whether an operation with an effect inserted it.
     shown: bool,
 }
@@ -167,15 +171,19 @@ impl TextVersion {
     }
 }
 
-/// Puts what two made of the same text together, as their edits would.
-pub fn merge(base: &str, theirs: &str, mine: &str) -> String {
+/// Puts what two made of the same text together, as their edits would. `carets`, counted in characters of
+/// `mine`, stay behind the characters that they stand behind.
+pub fn merge(base: &str, theirs: &str, mine: &str, carets: &mut [usize]) -> String {
     let place = (EntityKey::new(Kind::Task, EntityId([0; 16])), Field(0));
     let op = |entry| OpId { entry, index: 0 };
     let mut text = Text::default();
     text.apply(place, op(1), &text.edit(place, base).splices, true);
-    let edits = [theirs, mine].map(|new| text.edit(place, new).splices);
-    for (number, splices) in (2..).zip(edits) {
-        text.apply(place, op(number), &splices, true);
+    let [theirs, mine] = [theirs, mine].map(|new| text.edit(place, new).splices);
+    text.apply(place, op(3), &mine, true);
+    let held = carets.iter().map(|caret| text.edits(place).rendered().before(*caret)).collect::<Vec<_>>();
+    text.apply(place, op(2), &theirs, true);
+    for (caret, element) in carets.iter_mut().zip(held) {
+        *caret = text.edits(place).rendered().behind(element);
     }
     text.value().as_text().unwrap_or_default().to_owned()
 }
@@ -190,7 +198,7 @@ pub(crate) struct Edits {
     firsts: OrdMap<ElementId, BTreeSet<OpId>>,
     erasures: OrdMap<OpId, Erasure>,
     /// Erasures that an operation with an effect took back, known or not.
-    restored: OrdMap<OpId, ()>,
+    restored: OrdSet<OpId>,
     #[serde(skip)]
     rendered: OnceLock<Arc<Rendered>>,
 }
@@ -214,7 +222,7 @@ impl Edits {
             match splice {
                 Splice::First { text } | Splice::Insert { text, .. } if text.is_empty() => {}
                 Splice::First { text } => {
-                    let run = Run { anchor: Anchor::START, text: text.clone(), shown };
+                    let run = Run { anchor: Anchor::START, text: SmolStr::new(text), shown };
                     let first = ElementId { op: splice::first_op(key, field, text), offset: 0 };
                     self.insert(first, run);
                     if shown {
@@ -222,7 +230,7 @@ impl Edits {
                     }
                 }
                 Splice::Insert { anchor, text } => {
-                    let run = Run { anchor: *anchor, text: text.clone(), shown };
+                    let run = Run { anchor: *anchor, text: SmolStr::new(text), shown };
                     self.insert(ElementId { op, offset }, run);
                     offset += text.chars().count() as u32;
                 }
@@ -230,7 +238,7 @@ impl Edits {
                     let range = from.offset..from.offset.saturating_add(*count);
                     self.erasures.entry(op).or_default().ranges.push((from.op, range));
                 }
-                Splice::Restore { op } if shown => _ = self.restored.insert(*op, ()),
+                Splice::Restore { op } if shown => _ = self.restored.insert(*op),
                 Splice::Erase { .. } | Splice::Restore { .. } => {}
             }
         }
@@ -263,7 +271,7 @@ impl Edits {
 
     /// Erasures that stand, with their operations.
     fn standing(&self) -> impl Iterator<Item = (&OpId, &Erasure)> {
-        self.erasures.iter().filter(|(op, _)| !self.restored.contains_key(*op))
+        self.erasures.iter().filter(|(op, _)| !self.restored.contains(*op))
     }
 
     fn revert(
@@ -314,7 +322,7 @@ impl Edits {
 
 /// The elements that an erasure hit which was taken back, to be erased again.
 fn erased_again(text: &Edits, op: OpId, splices: &mut Vec<Splice>) {
-    let Some(erasure) = text.erasures.get(&op).filter(|_| text.restored.contains_key(&op)) else { return };
+    let Some(erasure) = text.erasures.get(&op).filter(|_| text.restored.contains(&op)) else { return };
     for (of, range) in &erasure.ranges {
         let from = ElementId { op: *of, offset: range.start };
         splices.extend(text.rendered().visible_in(from, range.end - range.start));

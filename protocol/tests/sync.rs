@@ -6,6 +6,8 @@
 mod admission;
 #[path = "sync/blind.rs"]
 mod blind;
+#[path = "sync/bundle.rs"]
+mod bundle;
 #[path = "sync/device.rs"]
 mod device;
 #[path = "sync/flips.rs"]

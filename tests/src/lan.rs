@@ -1,54 +1,34 @@
 //! Hosts on one LAN, made of network namespaces: a bridge in a namespace of its own, and one
 //! namespace with a cable to it for every host. Nothing outside can be reached from there, and
 //! everything is removed when the [`Lan`] is dropped.
+//!
+//! A bridge forwards at the speed of the kernel and loses nothing. For bad networks see
+//! [`switch`](crate::switch).
 
-use crate::device::has_program;
-use anyhow::bail;
-use std::{
-    path::Path,
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
+pub use crate::netns::unavailable;
 
-static NEXT: AtomicU32 = AtomicU32::new(0);
+use crate::{netns::Namespace, switch::Port};
+use std::{path::Path, process::Command, sync::Arc};
 
 /// A bridge and the hosts on it.
 pub struct Lan {
-    hub: String,
     hosts: Vec<Host>,
 }
 
 /// One host.
 pub struct Host {
-    namespace: String,
-    port: String,
-    hub: String,
+    namespace: Arc<Namespace>,
+    cable: Cable,
 }
 
-/// Why namespaces cannot be made here, if so: said by a test that is skipped.
-pub fn unavailable() -> Option<&'static str> {
-    if !has_program("ip") {
-        return Some("`ip` (package iproute2) is missing");
-    }
-    let probe = format!("velo-probe-{}", tag());
-    if ip(&["netns", "add", &probe]).is_err() {
-        return Some("network namespaces need root");
-    }
-    let _ = ip(&["netns", "del", &probe]);
-    None
-}
-
-/// Names what one test makes: others run at the same time, in this process and beside it.
-fn tag() -> String {
-    format!("{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-fn ip(args: &[&str]) -> anyhow::Result<()> {
-    let output = Command::new("ip").args(args).output()?;
-    if !output.status.success() {
-        bail!("ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+/// What connects a host with the others.
+pub(crate) enum Cable {
+    /// A port of a bridge in this namespace.
+    Bridge(Arc<Namespace>, String),
+    /// A port of a switch.
+    Switch(Arc<Port>),
+    /// The inner port of a router in this namespace.
+    Router(Arc<Namespace>),
 }
 
 impl Lan {
@@ -57,34 +37,11 @@ impl Lan {
     /// # Errors
     /// If a namespace or cable cannot be made.
     pub fn new(count: u8) -> anyhow::Result<Self> {
-        let tag = tag();
-        let hub = format!("velo-{tag}-hub");
-        ip(&["netns", "add", &hub])?;
-        let mut lan = Self { hub: hub.clone(), hosts: Vec::new() };
-        ip(&["-n", &hub, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
-        ip(&["-n", &hub, "link", "set", "br0", "up"])?;
-        for number in 1..=count {
-            let namespace = format!("velo-{tag}-{number}");
-            ip(&["netns", "add", &namespace])?;
-            lan.hosts.push(Host {
-                namespace: namespace.clone(),
-                port: format!("port{number}"),
-                hub: hub.clone(),
-            });
-            lan.plug_in(&namespace, number)?;
-        }
-        Ok(lan)
-    }
-
-    fn plug_in(&self, namespace: &str, number: u8) -> anyhow::Result<()> {
-        let (hub, port, address) = (&self.hub, format!("port{number}"), format!("10.77.0.{number}/24"));
-        ip(&["-n", hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", namespace])?;
-        ip(&["-n", hub, "link", "set", &port, "master", "br0"])?;
-        ip(&["-n", hub, "link", "set", &port, "up"])?;
-        ip(&["-n", namespace, "link", "set", "lo", "up"])?;
-        ip(&["-n", namespace, "addr", "add", &address, "dev", "eth0"])?;
-        ip(&["-n", namespace, "link", "set", "eth0", "up"])?;
-        ip(&["-n", namespace, "route", "add", "224.0.0.0/4", "dev", "eth0"])
+        let hub = Arc::new(Namespace::new("hub")?);
+        hub.ip(&["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
+        hub.ip(&["link", "set", "br0", "up"])?;
+        let hosts = (1..=count).map(|number| plug_in(&hub, number)).collect::<Result<_, _>>()?;
+        Ok(Self { hosts })
     }
 
     /// The hosts.
@@ -93,20 +50,50 @@ impl Lan {
     }
 }
 
+fn plug_in(hub: &Arc<Namespace>, number: u8) -> anyhow::Result<Host> {
+    let namespace = Namespace::new(&number.to_string())?;
+    let port = format!("port{number}");
+    connect(hub, &port, &namespace)?;
+    hub.ip(&["link", "set", &port, "master", "br0"])?;
+    namespace.bring_up("eth0", &format!("10.77.0.{number}/24"))?;
+    Ok(Host::new(namespace, Cable::Bridge(Arc::clone(hub), port)))
+}
+
+/// A cable from `port` of a hub to `eth0` of a host.
+pub(crate) fn connect(hub: &Namespace, port: &str, host: &Namespace) -> anyhow::Result<()> {
+    let host = ["peer", "name", "eth0", "netns", host.name()];
+    hub.ip(&[&["link", "add", port, "type", "veth"], &host[..]].concat())?;
+    hub.ip(&["link", "set", port, "up"])
+}
+
 impl Host {
-    /// A command that runs on this host.
-    pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace]).arg(program);
-        command
+    pub(crate) fn new(namespace: Namespace, cable: Cable) -> Self {
+        Self { namespace: Arc::new(namespace), cable }
     }
 
-    /// Pulls the cable, at the bridge, so that the host itself notices nothing.
+    /// Its network.
+    pub fn namespace(&self) -> &Arc<Namespace> {
+        &self.namespace
+    }
+
+    /// A command that runs on this host.
+    pub fn command(&self, program: &Path) -> Command {
+        self.namespace.command(program)
+    }
+
+    /// Pulls the cable, at the other end, so that the host itself notices nothing.
     ///
     /// # Errors
     /// If the port cannot be changed.
     pub fn cut(&self) -> anyhow::Result<()> {
-        ip(&["-n", &self.hub, "link", "set", &self.port, "nomaster"])
+        match &self.cable {
+            Cable::Bridge(hub, port) => hub.ip(&["link", "set", port, "nomaster"]),
+            Cable::Router(router) => router.ip(&["link", "set", "lan0", "down"]),
+            Cable::Switch(port) => {
+                port.plug(false);
+                Ok(())
+            }
+        }
     }
 
     /// Plugs it in again.
@@ -114,15 +101,42 @@ impl Host {
     /// # Errors
     /// If the port cannot be changed.
     pub fn mend(&self) -> anyhow::Result<()> {
-        ip(&["-n", &self.hub, "link", "set", &self.port, "master", "br0"])
-    }
-}
-
-impl Drop for Lan {
-    fn drop(&mut self) {
-        for host in &self.hosts {
-            let _ = ip(&["netns", "del", &host.namespace]);
+        match &self.cable {
+            Cable::Bridge(hub, port) => hub.ip(&["link", "set", port, "master", "br0"]),
+            Cable::Router(router) => router.ip(&["link", "set", "lan0", "up"]),
+            Cable::Switch(port) => {
+                port.plug(true);
+                Ok(())
+            }
         }
-        let _ = ip(&["netns", "del", &self.hub]);
+    }
+
+    /// Swallows, on this host, all that others send it and all that it sends: nobody is told, and every
+    /// connection stays open in vain.
+    ///
+    /// # Errors
+    /// If the packet filter cannot be changed.
+    pub fn silence(&self) -> anyhow::Result<()> {
+        self.namespace.filter(
+            "table ip silence {
+               chain in {
+                 type filter hook input priority filter; policy accept;
+                 iifname \"eth0\" drop
+               }
+               chain out {
+                 type filter hook output priority filter; policy accept;
+                 oifname \"eth0\" drop
+               }
+             }
+             ",
+        )
+    }
+
+    /// Lets everything pass again.
+    ///
+    /// # Errors
+    /// If the packet filter cannot be changed.
+    pub fn unsilence(&self) -> anyhow::Result<()> {
+        self.namespace.filter("delete table ip silence\n")
     }
 }

@@ -9,6 +9,7 @@ use crate::{
         card,
         conflict::capital,
         date,
+        detail::Carets,
         picker::{Subject, category_icon, priority_icon},
         state::Page,
     },
@@ -16,7 +17,10 @@ use crate::{
 };
 use egui::{
     Align, Align2, Color32, CornerRadius, CursorIcon, Frame, Id, Key, Layout, Margin, Rect, Response,
-    RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
+    RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo, WidgetType, pos2,
+    text::{CCursor, CCursorRange},
+    text_edit::TextEditState,
+    vec2,
 };
 use egui_commonmark::CommonMarkViewer;
 use velo_protocol::{
@@ -304,11 +308,15 @@ fn description(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
         return;
     }
     let frame = Frame::new().fill(tokens.app).corner_radius(CornerRadius::same(radius::M));
+    place_carets(ui, widget, &mut detail.typed.description.carets);
     let shown = frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
         let rows = if detail.typed.description.text.is_empty() { 2 } else { 4 };
         let edit = TextEdit::multiline(&mut detail.typed.description.text).desired_rows(rows);
         field::bare(ui, widget, "Description", "Add a description, in Markdown", edit)
     });
+    if let Some(range) = TextEditState::load(ui.ctx(), widget).and_then(|state| state.cursor.char_range()) {
+        detail.typed.description.carets.at = [range.primary.index.0, range.secondary.index.0];
+    }
     if std::mem::take(&mut detail.focus_description) {
         shown.inner.request_focus();
     }
@@ -319,6 +327,20 @@ fn description(ui: &mut Ui, cx: &mut Cx<'_>, id: EntityId) {
         detail.editing_description = true;
     }
     save_when_left(cx, &shown.inner, false);
+}
+
+/// Tells the field that the text below its selection was moved by what a colleague wrote. What it would undo
+/// is of the text before: it would take their words out again.
+fn place_carets(ui: &Ui, widget: Id, carets: &mut Carets) {
+    if !std::mem::take(&mut carets.moved) {
+        return;
+    }
+    if let Some(mut state) = TextEditState::load(ui.ctx(), widget) {
+        let [primary, secondary] = carets.at.map(CCursor::new);
+        state.cursor.set_char_range(Some(CCursorRange { primary, secondary, h_pos: None }));
+        state.clear_undoer();
+        state.store(ui.ctx(), widget);
+    }
 }
 
 fn checklist(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {

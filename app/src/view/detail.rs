@@ -3,7 +3,7 @@
 //! A [`Draft`] stands over what was shown when typing began. Of a title it is saved over exactly those
 //! values: what a colleague saves meanwhile was not shown here, so it is not replaced but stays beside
 //! the draft, and a conflict is told. Of a description it is saved as an edit of what was shown, and what
-//! a colleague writes meanwhile is merged with it.
+//! a colleague writes meanwhile is merged with it, also while somebody types.
 //!
 //! Texts that are not sent, not saved yet or refused are kept for every task as long as the app
 //! runs, so that looking at another task loses nothing.
@@ -29,6 +29,8 @@ type LiveText<'a> = (OpId, &'a str);
 pub struct Draft {
     /// What is in the field.
     pub text: String,
+    /// Where the selection in the field begins and ends, in characters.
+    pub carets: Carets,
     /// What was shown when typing began, or was sent last.
     base: String,
     /// The operations behind it: what the next save replaces.
@@ -43,6 +45,15 @@ pub struct Draft {
     again: bool,
     /// Why the last save was refused.
     problem: Option<String>,
+}
+
+/// Where a selection begins and ends, and whether the text below it was moved since the field was shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carets {
+    /// In characters.
+    pub at: [usize; 2],
+    /// Whether the field has to be told.
+    pub moved: bool,
 }
 
 /// A draft before it was sent.
@@ -67,6 +78,9 @@ impl Draft {
         if std::mem::take(&mut self.unseen) {
             self.again |= self.saved(Some(shown));
         }
+        if self.sent.is_none() && self.version.is_some() && shown.long.is_some() && self.is_changed() {
+            return self.merge(shown);
+        }
         let known = shown.live.iter().map(|(op, _)| op).eq(&self.seen);
         // A verdict may change a long text, and leave alone who edited it last.
         let is_same = shown.long.is_none() || self.version.is_some() && shown.text == self.base;
@@ -74,6 +88,16 @@ impl Draft {
             return;
         }
         shown.text.clone_into(&mut self.text);
+        self.stand_on(shown);
+    }
+
+    /// Takes in what a colleague wrote into a long text meanwhile: who types on does so in what there is now.
+    fn merge(&mut self, shown: &Shown<'_>) {
+        if shown.text != self.base {
+            let merged = text::merge(&self.base, shown.text, &self.text, &mut self.carets.at);
+            self.carets.moved = merged != self.text;
+            self.text = merged;
+        }
         self.stand_on(shown);
     }
 
@@ -126,11 +150,7 @@ impl Draft {
     /// What was sent is saved. Returns whether there is more to save.
     fn saved(&mut self, shown: Option<&Shown<'_>>) -> bool {
         match shown {
-            Some(shown) if shown.long.is_some() => {
-                // Who types on does so in what there is now.
-                self.text = text::merge(&self.base, shown.text, &self.text);
-                self.stand_on(shown);
-            }
+            Some(shown) if shown.long.is_some() => self.merge(shown),
             None if self.version.is_some() => {
                 // The task was deleted meanwhile: what there is now is seen when it comes back.
                 self.unseen = true;

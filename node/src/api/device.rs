@@ -79,7 +79,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
 }
 
 /// By person's name, this device first among the own ones.
-fn rows(scope: &Scope<'_>, all: bool) -> Vec<DeviceRow> {
+pub(super) fn rows(scope: &Scope<'_>, all: bool) -> Vec<DeviceRow> {
     let (you, this) = (scope.node.person(), scope.node.device());
     let peers = scope.node.peers();
     let connected = |device| peers.iter().any(|peer| peer.status.peer == device && peer.status.connected);

@@ -26,7 +26,7 @@ pub enum Request {
     #[command(after_help = "Examples:\n  velo peers list\n  velo peers list --json\n\n\
         Works without a running node too: from what is remembered of the last time.")]
     List,
-    /// Connect to a device at an address
+    /// Connect to a device at an address, or use a relay there
     Add(Add),
     /// Compare with every peer now, and wait until all are equal
     #[command(skip)]
@@ -36,7 +36,9 @@ pub enum Request {
 /// Adds an address.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = "Example:\n  velo peers add /ip4/192.168.1.7/tcp/4001\n\n\
-    `velo node` and `velo status` print the addresses of a device.")]
+    `velo node` and `velo status` print the addresses of a device.\n\n\
+    What answers there as a relay (`velo node --relay`) is used as one from then on: others reach this \
+    device through it, and tickets say so.")]
 pub struct Add {
     /// A libp2p multiaddress
     pub address: String,

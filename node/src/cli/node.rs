@@ -22,7 +22,10 @@ const LISTEN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  \
     velo node\n  \
-    velo node --listen /ip4/0.0.0.0/tcp/4001 --metrics 127.0.0.1:9100\n\n\
+    velo node --listen /ip4/0.0.0.0/tcp/4001 --metrics 127.0.0.1:9100\n  \
+    velo node --relay --listen /ip4/0.0.0.0/tcp/4001 --external /ip4/203.0.113.7/tcp/4001\n\n\
+    Devices behind routers meet through a relay: give its address to `velo peers add` on one of them, and \
+    invite the others from there. The relay sees who meets whom, and nothing of what they say.\n\n\
     Other `velo` commands work beside it, over its control socket. Ctrl-C or SIGTERM ends it cleanly.")]
 pub(crate) struct Node {
     /// Listen here; may be repeated [default: any free port]
@@ -31,8 +34,10 @@ pub(crate) struct Node {
     /// Neither look for peers on the LAN nor be found
     #[arg(long)]
     no_mdns: bool,
+    #[command(flatten)]
+    relaying: Relaying,
     /// Talk to nobody
-    #[arg(long, conflicts_with_all = ["listen", "no_mdns"])]
+    #[arg(long, conflicts_with_all = ["listen", "no_mdns", "relay", "external"])]
     offline: bool,
     /// End when standard input ends: for a process that another one started
     #[arg(long, hide = true)]
@@ -40,6 +45,21 @@ pub(crate) struct Node {
     /// Serve Prometheus metrics here, at /metrics
     #[arg(long, value_name = "IP:PORT")]
     metrics: Option<SocketAddr>,
+}
+
+/// What this device does for others, and where they find it.
+#[derive(Debug, Clone, Args)]
+struct Relaying {
+    /// Carry connections between devices that cannot reach each other; not announced on the LAN unless
+    /// with --mdns
+    #[arg(long)]
+    relay: bool,
+    /// Announce a relay on the LAN, too
+    #[arg(long, requires = "relay", conflicts_with = "no_mdns")]
+    mdns: bool,
+    /// Others reach this device here, too, such as at a router's forwarded port; may be repeated
+    #[arg(long, value_name = "MULTIADDRESS")]
+    external: Vec<String>,
 }
 
 impl Node {
@@ -75,7 +95,12 @@ impl Node {
 
     fn config(&self, settings: &Settings) -> NodeConfig {
         let mut config = NodeConfig::online(settings.data_dir.clone());
-        let mut net = NetOptions { mdns: !self.no_mdns, ..NetOptions::default() };
+        let mut net = NetOptions {
+            mdns: if self.relaying.relay { self.relaying.mdns } else { !self.no_mdns },
+            is_relay: self.relaying.relay,
+            external: self.relaying.external.clone(),
+            ..NetOptions::default()
+        };
         if !self.listen.is_empty() {
             net.listen.clone_from(&self.listen);
         }

@@ -187,8 +187,14 @@ fn start_net(
         let wrong = |reason| NodeError::Address { address: address.clone(), reason };
         address.parse().map_err(|error| wrong(format!("{error}")))
     };
-    let listen = options.listen.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let config = NetConfig { device, listen, mdns: options.mdns, address_book: dir.address_book() };
+    let config = NetConfig {
+        device,
+        listen: options.listen.iter().map(parse).collect::<Result<_, _>>()?,
+        mdns: options.mdns,
+        address_book: dir.address_book(),
+        is_relay: options.is_relay,
+        external: options.external.iter().map(parse).collect::<Result<_, _>>()?,
+    };
     let (handle, events) = net::start(config)?;
     Ok((Some(handle), Some(events)))
 }

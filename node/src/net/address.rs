@@ -27,10 +27,16 @@ pub fn split_peer(mut address: Multiaddr) -> Result<(Multiaddr, Option<DeviceId>
     Ok((address, Some(device)))
 }
 
-/// Refuses an address that no dial can reach, such as one without a port.
-pub fn check_dialable(address: &Multiaddr) -> Result<(), AddressError> {
-    let (plain, _) = split_peer(address.clone())?;
-    if is_dialable(&plain) { Ok(()) } else { Err(AddressError::NotDialable(plain)) }
+/// What a person or a ticket wishes to be dialled, as [`split_peer`] returns it. Refuses what no dial can
+/// reach, such as an address without a port, or one through a relay that does not say to whom.
+pub fn check_dialable(wish: &Multiaddr) -> Result<(Multiaddr, Option<DeviceId>), AddressError> {
+    let (address, peer) = split_peer(wish.clone())?;
+    let is_whole = peer.is_some() || !is_relayed(&address);
+    if is_whole && is_dialable(&address) {
+        Ok((address, peer))
+    } else {
+        Err(AddressError::NotDialable(wish.clone()))
+    }
 }
 
 /// The address without its last `/p2p` part, whoever that names.
@@ -49,13 +55,30 @@ pub fn with_peer(address: &Multiaddr, peer: PeerId) -> Multiaddr {
 
 /// The way a connection over this address takes.
 pub fn path(address: &Multiaddr) -> Path {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+    if is_relayed(address) {
         return Path::Relayed;
     }
     match ip(address) {
         Some(ip) if is_local(ip) => Path::Lan,
         _ => Path::Direct,
     }
+}
+
+/// Whether it leads through a relay.
+pub fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// The relay through which an address leads, and where that is.
+pub fn relay(address: &Multiaddr) -> Option<(DeviceId, Multiaddr)> {
+    let before: Multiaddr = address.iter().take_while(|part| *part != Protocol::P2pCircuit).collect();
+    let (relay_address, relay) = split_peer(before).ok()?;
+    is_relayed(address).then_some((relay?, relay_address))
+}
+
+/// Where a device listens that has a place at a relay.
+pub fn circuit(relay: PeerId, relay_address: &Multiaddr) -> Multiaddr {
+    with_peer(relay_address, relay).with(Protocol::P2pCircuit)
 }
 
 /// The IP address in front.
@@ -80,12 +103,14 @@ pub fn tcp_port(address: &Multiaddr) -> Option<u16> {
     })
 }
 
-/// Whether the transport can dial it: a numeric IP address, then TCP, and nothing behind it.
+/// Whether the transport can dial it: a numeric IP address, then TCP, and behind it nothing but the
+/// way through a relay.
 pub fn is_dialable(address: &Multiaddr) -> bool {
     let ip = ip(address).is_some_and(|ip| !ip.is_unspecified() && !ip.is_multicast());
     let mut rest = address.iter().skip(1);
     let tcp = matches!(rest.next(), Some(Protocol::Tcp(port)) if port != 0);
-    ip && tcp && rest.next().is_none()
+    let rest: Vec<_> = rest.collect();
+    ip && tcp && matches!(rest.as_slice(), [] | [Protocol::P2p(_), Protocol::P2pCircuit])
 }
 
 fn is_local(ip: IpAddr) -> bool {
@@ -133,8 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_tcp_addresses_are_dialled() {
-        for good in ["/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/9"] {
+    fn only_tcp_addresses_and_ways_through_a_relay_are_dialled() {
+        let relay = PeerId::random();
+        let relayed = format!("/ip4/10.0.0.1/tcp/1/p2p/{relay}/p2p-circuit");
+        for good in ["/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/9", &relayed] {
             assert!(is_dialable(&address(good)), "{good}");
         }
         for bad in [
@@ -145,8 +172,26 @@ mod tests {
             "/ip4/10.0.0.1/tcp/1/ws",
             "/memory/7",
             "/dns4/example.org/tcp/1",
+            "/ip4/10.0.0.1/tcp/1/p2p-circuit",
+            &format!("{relayed}/ip4/10.0.0.2/tcp/1"),
+            &format!("{relayed}/p2p/{relay}/p2p-circuit"),
         ] {
             assert!(!is_dialable(&address(bad)), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_relay_is_read_from_the_address_and_put_into_it() {
+        let device = |seed| DeviceId(SecretKey::from_seed(&[seed; 32]).public());
+        let (relay_device, to) = (device(1), device(2));
+        let relay_id = identity::peer_id(&relay_device).unwrap();
+        let plain = address("/ip4/10.0.0.1/tcp/1");
+        let circuit = circuit(relay_id, &plain);
+        assert_eq!(relay(&circuit), Some((relay_device, plain.clone())));
+        let whole = with_peer(&circuit, identity::peer_id(&to).unwrap());
+        assert_eq!(relay(&whole), Some((relay_device, plain.clone())));
+        assert_eq!(check_dialable(&whole), Ok((circuit.clone(), Some(to))));
+        assert_eq!(relay(&with_peer(&plain, relay_id)), None);
+        assert!(check_dialable(&circuit).is_err(), "it does not say to whom");
     }
 }

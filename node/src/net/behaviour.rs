@@ -5,9 +5,9 @@
 
 use super::{NetError, session};
 use libp2p::{
-    Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
+    PeerId, Swarm, SwarmBuilder, allow_block_list, connection_limits, dcutr, identify,
     identity::Keypair,
-    mdns, noise, ping,
+    mdns, noise, ping, relay,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
@@ -23,8 +23,8 @@ const PENDING: u32 = 32;
 const PER_PEER: u32 = 4;
 /// Connections in all. At a frame of full size each, 32 MiB.
 const CONNECTIONS: u32 = 128;
-/// Of these, made by others: they can never take the room for those that we dial.
-const INCOMING: u32 = 96;
+/// The same where others meet: a relay. It carries most of what it carries without reading frames.
+const RELAY_CONNECTIONS: u32 = 2048;
 /// Streams on one connection: the session, ping, identify, and room for pulls and blobs. Also keeps
 /// yamux' guaranteed window for each stream from adding up.
 const STREAMS: usize = 64;
@@ -36,6 +36,17 @@ const IDLE: Duration = Duration::from_mins(1);
 const MDNS_QUERY: Duration = Duration::from_secs(10);
 /// Announcements are forgotten after this time without being renewed.
 const MDNS_TTL: Duration = Duration::from_mins(1);
+/// How long a relay keeps a place for a device, and a circuit between two: a working day. libp2p's two
+/// minutes would cut every session that cannot be made direct.
+const RELAY_TIME: Duration = Duration::from_hours(12);
+/// Bytes of one circuit: a first catch-up with its pictures.
+const RELAY_BYTES: u64 = 1 << 30;
+/// Circuits at a time. Two connections each would be 512 of [`RELAY_CONNECTIONS`].
+const CIRCUITS: usize = 256;
+/// Circuits that one device opens: colleagues who are all behind routers.
+const CIRCUITS_PER_PEER: usize = 32;
+/// Devices for which a relay keeps a place: with their own connections, half of those allowed.
+const RESERVATIONS: usize = 1024;
 
 /// See the module.
 #[derive(NetworkBehaviour)]
@@ -47,17 +58,27 @@ pub struct Behaviour {
     pub mdns: Toggle<mdns::tokio::Behaviour>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    /// Carries circuits between others: on a relay only.
+    relay: Toggle<relay::Behaviour>,
+    /// Circuits over relays, both ways: everywhere but on a relay.
+    relay_client: Toggle<relay::client::Behaviour>,
+    /// Makes a direct connection out of a circuit where the routers let it.
+    dcutr: Toggle<dcutr::Behaviour>,
     /// Frames.
     pub session: session::Behaviour,
 }
 
-/// A swarm that does not listen yet.
-pub fn swarm(keypair: Keypair, own: DeviceId) -> Result<Swarm<Behaviour>, NetError> {
+/// A swarm that does not listen yet. `is_relay`: whether it carries circuits between others, and then
+/// uses none itself.
+pub fn swarm(keypair: Keypair, own: DeviceId, is_relay: bool) -> Result<Swarm<Behaviour>, NetError> {
+    let transport = |error: &dyn std::error::Error| NetError::Transport(error.to_string());
     let built = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux_config)
-        .map_err(|error| NetError::Transport(error.to_string()))?
-        .with_behaviour(|keypair| behaviour(keypair, own));
+        .map_err(|error| transport(&error))?
+        .with_relay_client(noise::Config::new, yamux_config)
+        .map_err(|error| transport(&error))?
+        .with_behaviour(|keypair, client| behaviour(keypair, own, (!is_relay).then_some(client)));
     let Ok(builder) = built;
     Ok(builder
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE).with_smart_dial())
@@ -65,7 +86,7 @@ pub fn swarm(keypair: Keypair, own: DeviceId) -> Result<Swarm<Behaviour>, NetErr
 }
 
 /// Discovery on the LAN. IPv4 only: with IPv6 libp2p leaves IPv4 out and picks wrong interfaces.
-pub fn mdns(own: libp2p::PeerId) -> std::io::Result<mdns::tokio::Behaviour> {
+pub fn mdns(own: PeerId) -> std::io::Result<mdns::tokio::Behaviour> {
     let config = mdns::Config { ttl: MDNS_TTL, query_interval: MDNS_QUERY, enable_ipv6: false };
     mdns::tokio::Behaviour::new(config, own)
 }
@@ -76,13 +97,10 @@ fn yamux_config() -> yamux::Config {
     config
 }
 
-fn behaviour(keypair: &Keypair, own: DeviceId) -> Behaviour {
-    let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(PENDING))
-        .with_max_pending_outgoing(Some(PENDING))
-        .with_max_established_per_peer(Some(PER_PEER))
-        .with_max_established_incoming(Some(INCOMING))
-        .with_max_established(Some(CONNECTIONS));
+/// Whoever has no use for circuits, having no `client`, carries those of others.
+fn behaviour(keypair: &Keypair, own: DeviceId, client: Option<relay::client::Behaviour>) -> Behaviour {
+    let peer_id = keypair.public().to_peer_id();
+    let connections = if client.is_some() { CONNECTIONS } else { RELAY_CONNECTIONS };
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
         .with_agent_version(format!("velo/{}", env!("CARGO_PKG_VERSION")))
         .with_push_listen_addr_updates(true)
@@ -90,10 +108,36 @@ fn behaviour(keypair: &Keypair, own: DeviceId) -> Behaviour {
         .with_cache_size(0);
     Behaviour {
         blocked: allow_block_list::Behaviour::default(),
-        limits: connection_limits::Behaviour::new(limits),
+        limits: connection_limits::Behaviour::new(limits(connections)),
         mdns: None.into(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING)),
+        relay: client.is_none().then(|| relay::Behaviour::new(peer_id, relay_config())).into(),
+        dcutr: client.is_some().then(|| dcutr::Behaviour::new(peer_id)).into(),
+        relay_client: client.into(),
         session: session::Behaviour::new(own),
+    }
+}
+
+/// Of all connections a quarter is kept for those that we dial: others can never take it.
+fn limits(connections: u32) -> connection_limits::ConnectionLimits {
+    connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING))
+        .with_max_pending_outgoing(Some(PENDING))
+        .with_max_established_per_peer(Some(PER_PEER))
+        .with_max_established_incoming(Some(connections / 4 * 3))
+        .with_max_established(Some(connections))
+}
+
+/// The limits on how often a peer and an IP address may ask stay those of libp2p.
+fn relay_config() -> relay::Config {
+    relay::Config {
+        max_reservations: RESERVATIONS,
+        reservation_duration: RELAY_TIME,
+        max_circuits: CIRCUITS,
+        max_circuits_per_peer: CIRCUITS_PER_PEER,
+        max_circuit_duration: RELAY_TIME,
+        max_circuit_bytes: RELAY_BYTES,
+        ..relay::Config::default()
     }
 }

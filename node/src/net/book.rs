@@ -28,6 +28,8 @@ const VERSION: u32 = 1;
 const PEERS: usize = 256;
 /// Addresses kept at which no colleague was met yet: those of four tickets of full size.
 const WANTED: usize = 4 * velo_protocol::limits::TICKET_ADDRESSES;
+/// Relays used. Each holds a connection and a place; two would do, one of them for another team.
+const RELAYS: usize = 4;
 /// A peer without a session for 60 days is forgotten: nobody is dialled for ever.
 const FORGET_MS: u64 = 60 * 24 * 3600 * 1000;
 /// A book of full size is smaller. A larger file is not ours.
@@ -42,7 +44,16 @@ pub struct AddressBook {
     pub port: Option<u16>,
     /// Addresses given by people and tickets, as they were given, at which no colleague was met yet.
     wanted: Vec<Multiaddr>,
+    /// Relays that people or tickets named, the latest first.
+    relays: Vec<KnownRelay>,
     peers: BTreeMap<DeviceId, Known>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownRelay {
+    relay: DeviceId,
+    /// Without the relay's id.
+    address: Multiaddr,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +99,7 @@ pub enum BookError {
 
 impl Default for AddressBook {
     fn default() -> Self {
-        Self { version: VERSION, port: None, wanted: Vec::new(), peers: BTreeMap::new() }
+        Self { version: VERSION, port: None, wanted: Vec::new(), relays: Vec::new(), peers: BTreeMap::new() }
     }
 }
 
@@ -186,6 +197,34 @@ impl AddressBook {
         self.wanted.retain(|wanted| wanted != address);
     }
 
+    /// A relay that others are reached through, or that is to be used: it is put in front.
+    pub fn use_relay(&mut self, relay: DeviceId, address: &Multiaddr) {
+        self.relays.retain(|known| known.relay != relay);
+        self.relays.insert(0, KnownRelay { relay, address: address.clone() });
+        for forgotten in self.relays.drain(RELAYS.min(self.relays.len())..) {
+            tracing::info!(relay = %forgotten.address, "too many relays: the oldest is used no more");
+        }
+    }
+
+    /// A peer says that it is a relay; `address` is where we dialled it, if we did. Wishes that lead to
+    /// it are fulfilled by using it. False when nobody wished for it.
+    pub fn fulfil_with_relay(&mut self, relay: DeviceId, address: Option<&Multiaddr>) -> bool {
+        let leads_there = |wish: &Multiaddr| match address::split_peer(wish.clone()) {
+            Ok((wished, Some(named))) => (named == relay).then_some(wished),
+            Ok((wished, None)) => Some(wished).filter(|wished| Some(wished) == address),
+            Err(_) => None,
+        };
+        let Some(wished) = self.wanted.iter().find_map(leads_there) else { return false };
+        self.wanted.retain(|wish| leads_there(wish).is_none());
+        self.use_relay(relay, address.unwrap_or(&wished));
+        true
+    }
+
+    /// The relays to use and where they are, the latest first.
+    pub fn relays(&self) -> impl DoubleEndedIterator<Item = (DeviceId, &Multiaddr)> {
+        self.relays.iter().map(|known| (known.relay, &known.address))
+    }
+
     /// When the last session with a peer was, if there was one: milliseconds of the wall clock.
     pub fn last_session_ms(&self, peer: &DeviceId) -> Option<u64> {
         self.peers.get(peer).map(|known| known.last_session_ms).filter(|ms| *ms > 0)
@@ -240,6 +279,7 @@ pub fn parse(bytes: &[u8]) -> Result<AddressBook, String> {
         return Err(format!("it is of version {}, and this program knows {VERSION}", book.version));
     }
     book.wanted.truncate(WANTED);
+    book.relays.truncate(RELAYS);
     while book.peers.len() > PEERS {
         book.peers.pop_last();
     }
@@ -335,6 +375,29 @@ mod tests {
         assert_eq!(known.remove(0), address(3), "where it was met");
         known.sort();
         assert_eq!(known, [address(1), address(2)]);
+    }
+
+    #[test]
+    fn a_wish_that_leads_to_a_relay_ends_as_a_relay_in_use() {
+        use crate::net::identity;
+        use velo_protocol::crypto::SecretKey;
+        let relay = DeviceId(SecretKey::from_seed(&[1; 32]).public());
+        let named = address::with_peer(&address(1), identity::peer_id(&relay).unwrap());
+        let mut book = AddressBook::default();
+        for wish in [named, address(2), address(3)] {
+            book.want(&wish);
+        }
+        assert!(!book.fulfil_with_relay(device(9), None), "nobody wished for that one");
+        assert!(book.fulfil_with_relay(relay, Some(&address(3))));
+        assert_eq!(book.wanted(), [address(2)]);
+        assert_eq!(book.relays().collect::<Vec<_>>(), [(relay, &address(3))], "where it was met");
+        assert!(book.fulfil_with_relay(device(2), Some(&address(2))));
+        assert_eq!(book.relays().next(), Some((device(2), &address(2))), "the latest comes first");
+        for n in 10..20 {
+            book.use_relay(device(n), &address(n));
+        }
+        assert_eq!(book.relays().count(), RELAYS);
+        assert_eq!(book.relays().next(), Some((device(19), &address(19))));
     }
 
     #[test]

@@ -9,13 +9,16 @@
 //! An address given by a person or a ticket may come without a device id. It is a target of its own
 //! until a dial shows who answers there.
 //!
+//! Whoever is connected through a relay is dialled directly now and then: both may have come to the same
+//! LAN since, or a router may have opened.
+//!
 //! Whom to believe: anybody on the LAN can announce anything, also in another device's name, and
 //! anybody who reaches us can open a session. So what is announced stays a *hint*, apart from the
 //! addresses that people, the address book and colleagues gave, and displaces none of them. And a
 //! peer is *kept* when a person asked for it or it has shown that it shares a workspace; everybody
 //! else is a target only as long as an announcement or a session lasts, and gives way to those.
 
-use super::address;
+use super::{Path, address};
 use libp2p::Multiaddr;
 use std::{
     collections::BTreeMap,
@@ -33,6 +36,11 @@ const WAN_CAP: Duration = Duration::from_mins(1);
 const JITTER: f64 = 0.3;
 /// How long the larger id waits for the smaller one's dial.
 const COURTESY: Duration = Duration::from_millis(300);
+/// Over a relay, the time until a direct address is tried; doubles with each attempt. Piercing the routers
+/// comes first.
+const BETTER: Duration = Duration::from_secs(10);
+/// The greatest such time.
+const BETTER_CAP: Duration = Duration::from_mins(5);
 /// A connection that held so long was a good one.
 const STABLE: Duration = Duration::from_mins(1);
 /// Dials at the same time: half of what the connection limits allow as pending.
@@ -84,10 +92,19 @@ pub struct Dial {
     pub last_failure: Option<String>,
     /// Whether that ended a session, rather than a dial.
     pub had_session: bool,
+    /// While the connection leads through a relay: when a direct one is tried.
+    better: Option<Better>,
     /// Wanted by a person, or a colleague's: not forgotten when the announcement expires.
     kept: bool,
     /// Until then announcements do not count, see [`Dialer::set_aside`].
     aside_until: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Better {
+    at: Instant,
+    /// The time after that until the next attempt.
+    delay: Duration,
 }
 
 /// See the module.
@@ -116,6 +133,7 @@ impl Dialer {
         }
         dial.aside_until = None;
         dial.failures = 0;
+        dial.try_better(at);
         if !matches!(dial.stage, Stage::Dialling | Stage::Connected(_)) {
             dial.stage = Stage::Waiting(at);
         }
@@ -151,6 +169,7 @@ impl Dialer {
         dial.add_address(address);
         dial.failures = 0;
         dial.aside_until = None;
+        dial.try_better(now);
         if !matches!(dial.stage, Stage::Dialling | Stage::Connected(_)) {
             dial.stage = Stage::Waiting(now);
         }
@@ -169,9 +188,11 @@ impl Dialer {
     }
 
     /// A session is open, with whomever.
-    pub fn connected(&mut self, peer: DeviceId, now: Instant) {
+    pub fn connected(&mut self, peer: DeviceId, path: Path, now: Instant) {
         if let Some(dial) = self.target(Target::Peer(peer), false) {
             dial.stage = Stage::Connected(now);
+            let first = Better { at: now + BETTER, delay: 2 * BETTER };
+            dial.better = (path == Path::Relayed).then_some(first);
             dial.last_failure = None;
             dial.had_session = false;
         }
@@ -200,6 +221,7 @@ impl Dialer {
     pub fn disconnected(&mut self, peer: DeviceId, reason: &str, now: Instant) -> Option<Duration> {
         let target = Target::Peer(peer);
         let dial = self.targets.get_mut(&target)?;
+        dial.better = None;
         if let Stage::Connected(since) = dial.stage
             && now.saturating_duration_since(since) >= STABLE
         {
@@ -220,6 +242,9 @@ impl Dialer {
         };
         let jitter = 1.0 + JITTER * (2.0 * self.random.f64() - 1.0);
         let dial = self.targets.get_mut(target)?;
+        if let Some(better) = dial.better {
+            return Some(better.at.saturating_duration_since(now));
+        }
         dial.failures = dial.failures.saturating_add(1);
         dial.last_failure = Some(reason.to_owned());
         dial.had_session = false;
@@ -268,8 +293,22 @@ impl Dialer {
     /// Our own addresses changed, or a person asked: every waiting target is dialled anew.
     pub fn redial(&mut self, now: Instant) {
         for dial in self.targets.values_mut() {
+            dial.try_better(now);
             if matches!(dial.stage, Stage::Waiting(_)) && dial.aside_until.is_none_or(|until| until <= now) {
                 dial.failures = 0;
+                dial.stage = Stage::Waiting(now);
+            }
+        }
+    }
+
+    /// A relay is connected: whoever is reached through it is dialled now.
+    pub fn relay_up(&mut self, relay: DeviceId, now: Instant) {
+        let through = |known: &Multiaddr| address::relay(known).is_some_and(|(through, _)| through == relay);
+        for dial in self.targets.values_mut() {
+            if matches!(dial.stage, Stage::Waiting(_))
+                && dial.aside_until.is_none()
+                && dial.known.iter().any(through)
+            {
                 dial.stage = Stage::Waiting(now);
             }
         }
@@ -286,6 +325,11 @@ impl Dialer {
         }
         let target = target.clone();
         let dial = self.targets.get_mut(&target)?;
+        if let Some(better) = &mut dial.better {
+            *better = Better { at: now + better.delay, delay: (2 * better.delay).min(BETTER_CAP) };
+            let direct = dial.direct_addresses().cloned().collect();
+            return Some((target, direct));
+        }
         dial.stage = Stage::Dialling;
         Some((target, dial.next_addresses()))
     }
@@ -310,8 +354,11 @@ impl Dialer {
     }
 
     fn waiting(&self) -> impl Iterator<Item = (Instant, &Target)> {
-        self.targets.iter().filter_map(|(target, dial)| match dial.stage {
-            Stage::Waiting(at) => Some((at, target)),
+        self.targets.iter().filter_map(|(target, dial)| match (dial.stage, dial.better) {
+            (Stage::Waiting(at), _) => Some((at, target)),
+            (Stage::Connected(_), Some(better)) => {
+                dial.direct_addresses().next().map(|_| (better.at, target))
+            }
             _ => None,
         })
     }
@@ -364,6 +411,7 @@ impl Dial {
             failures: 0,
             last_failure: None,
             had_session: false,
+            better: None,
             kept: false,
             aside_until: None,
         }
@@ -372,6 +420,17 @@ impl Dial {
     /// Where it may be reached, the most promising first.
     pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         self.known.iter().chain(&self.hints)
+    }
+
+    /// If it is connected through a relay, it is dialled directly then.
+    fn try_better(&mut self, at: Instant) {
+        if let Some(better) = &mut self.better {
+            better.at = at;
+        }
+    }
+
+    fn direct_addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.addresses().filter(|address| !address::is_relayed(address))
     }
 
     fn has_address(&self) -> bool {
@@ -408,7 +467,7 @@ impl Dial {
     }
 
     fn backoff(&self, jitter: f64) -> Duration {
-        let lan = self.addresses().any(|known| address::path(known) == super::Path::Lan);
+        let lan = self.addresses().any(|known| address::path(known) == Path::Lan);
         let cap = if lan { LAN_CAP } else { WAN_CAP };
         let doublings = self.failures.saturating_sub(1).min(16);
         (BACKOFF * (1 << doublings)).min(cap).mul_f64(jitter).min(cap)

@@ -143,6 +143,19 @@ impl Behaviour {
         }
     }
 
+    /// The network has changed, or this device slept: every connection has to prove that it lives.
+    pub fn doubt(&mut self) {
+        let now = Instant::now();
+        self.peers.values_mut().for_each(|peer| peer.links.doubt(now));
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for peer_id in peers {
+            self.wake_when_due(peer_id);
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
     /// Ends the session that runs over `connection`: what waits is written, within half a second. Other
     /// connections to the peer are closed.
     pub fn disconnect(&mut self, device: &DeviceId, connection: ConnectionId, reason: String) {
@@ -248,8 +261,15 @@ impl Behaviour {
         // Others were refused before.
         let Some(device) = identity::device_id(&event.peer_id) else { return };
         let senior = if self.own < device { Dialler::Us } else { Dialler::Them };
+        let relayed = event.endpoint.is_relayed();
         let (dialler, remote) = match event.endpoint {
+            // Both ends dial to pierce their routers, and one of them plays the listener's part.
+            ConnectedPoint::Dialer { address, role_override: Endpoint::Listener, .. } => {
+                (Dialler::Them, address)
+            }
             ConnectedPoint::Dialer { address, .. } => (Dialler::Us, address),
+            // What comes through a relay comes from no address but the relay's.
+            ConnectedPoint::Listener { local_addr, .. } if relayed => (Dialler::Them, local_addr),
             ConnectedPoint::Listener { send_back_addr, .. } => (Dialler::Them, send_back_addr),
         };
         let peer = self.peers.entry(event.peer_id).or_insert_with(|| Peer {
@@ -258,7 +278,7 @@ impl Behaviour {
             addresses: HashMap::new(),
             session: None,
         });
-        peer.links.add(event.connection_id, dialler, Instant::now());
+        peer.links.add(event.connection_id, dialler, relayed, Instant::now());
         peer.addresses.insert(event.connection_id, address::plain(remote));
         self.choose(event.peer_id);
     }
@@ -310,7 +330,7 @@ impl Overdue {
     fn reason(self) -> &'static str {
         match self {
             Self::Spare => "another connection carries the session",
-            Self::Silent => "the peer went silent: no answer for 15 s",
+            Self::Silent => "the peer went silent: it did not answer in time",
             Self::Unused => "the peer opened no session after connecting",
         }
     }

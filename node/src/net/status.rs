@@ -8,12 +8,26 @@ use velo_protocol::id::DeviceId;
 /// The network at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NetStatus {
-    /// Where this device can be reached: its id at the end, loopback last.
+    /// Where this device can be reached: its id at the end, through relays after direct ones, loopback
+    /// last.
     pub listening: Vec<Multiaddr>,
+    /// Relays in use.
+    pub relays: Vec<RelayStatus>,
     /// Whether it is announced on the LAN.
     pub discovering: bool,
     /// Everybody and every address that is or was to be reached.
     pub targets: Vec<TargetStatus>,
+}
+
+/// A relay that this device uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RelayStatus {
+    /// Which.
+    pub peer: DeviceId,
+    /// Where it is, without its id.
+    pub address: Multiaddr,
+    /// Whether others reach this device through it at the moment.
+    pub reserved: bool,
 }
 
 /// One peer, or one address at which nobody has answered yet.

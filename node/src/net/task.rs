@@ -3,22 +3,27 @@
 
 mod discovery;
 mod outcome;
+mod relaying;
 mod saved_book;
 
 use super::{
     NetConfig, NetError, NetEvent, NetStatus, Path, Route, address,
     behaviour::{self, Behaviour, BehaviourEvent},
     dialer::{Dialer, Target},
-    identity, session,
+    identity,
+    relays::Relays,
+    session,
+    vigil::Vigil,
 };
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     swarm::{ConnectionId, SwarmEvent},
 };
+use relaying::Role;
 use saved_book::SavedBook;
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     io,
     time::{Duration, Instant, SystemTime},
 };
@@ -94,6 +99,11 @@ pub struct Network {
     sessions: BTreeMap<DeviceId, Session>,
     /// Where connected peers say that they listen.
     announced: HashMap<DeviceId, Vec<Multiaddr>>,
+    /// Connected peers that carry circuits between others.
+    carriers: BTreeSet<DeviceId>,
+    relays: Relays,
+    role: Role,
+    vigil: Vigil,
     blocked: VecDeque<(Instant, PeerId)>,
     discovery_wanted: bool,
     remember_port: bool,
@@ -119,11 +129,15 @@ impl Network {
         let (status, watched) = watch::channel((Instant::now(), NetStatus::default()));
         let seed = getrandom::u64().map_err(|error| NetError::Random(error.to_string()))?;
         let mut network = Self {
-            swarm: behaviour::swarm(keypair, own)?,
+            swarm: behaviour::swarm(keypair, own, config.is_relay)?,
             dialer: Dialer::new(own, seed),
             dials: HashMap::new(),
             sessions: BTreeMap::new(),
             announced: HashMap::new(),
+            carriers: BTreeSet::new(),
+            relays: Relays::default(),
+            role: Role::new(config.is_relay, &config.listen, config.external),
+            vigil: Vigil::new(Instant::now(), SystemTime::now()),
             blocked: VecDeque::new(),
             discovery_wanted: config.mdns,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
@@ -135,6 +149,7 @@ impl Network {
             status_changed: true,
         };
         network.listen(&config.listen)?;
+        network.announce_external();
         network.recall(book_error);
         Ok((network, watched))
     }
@@ -166,8 +181,9 @@ impl Network {
     }
 
     async fn step(&mut self) -> Step {
-        let wake = [self.dialer.next_wake(), self.book.due(), self.blocked.front().map(|(at, _)| *at)];
-        let wake = wake.into_iter().flatten().min().map(tokio::time::Instant::from_std);
+        let unblock = self.blocked.front().map(|(at, _)| *at);
+        let wake = [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock];
+        let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
                 (Ok(permit), Some(waiting)) => {
@@ -180,15 +196,18 @@ impl Network {
             event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
             command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
             failure = self.book.saved() => failure.map_or(Step::Time, Step::SaveFailed),
-            () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
-                Step::Time
-            }
+            () = tokio::time::sleep_until(wake.into()) => Step::Time,
         }
     }
 
     /// Does what has fallen due, and shows the new status.
     fn act_on_time(&mut self) {
         let now = Instant::now();
+        if let Some(slept) = self.vigil.look(now, SystemTime::now()) {
+            tracing::info!(?slept, "this device slept: peers are dialled anew");
+            self.network_changed();
+        }
+        self.ask_relays(now);
         while let Some((_, peer)) = self.blocked.pop_front_if(|(until, _)| *until <= now) {
             self.swarm.behaviour_mut().blocked.unblock_peer(peer);
         }
@@ -215,6 +234,7 @@ impl Network {
         self.status_changed = true;
         match command {
             Command::Dial { wish, address, peer } => {
+                self.use_relay_of(&address);
                 self.dialer.wanted(peer, &address, now);
                 self.book.edit().want(&wish);
             }
@@ -237,15 +257,18 @@ impl Network {
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(&address, listener_id),
-            SwarmEvent::ExpiredListenAddr { .. } => self.status_changed = true,
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                self.tell(NetEvent::ListenFailed { reason: error.to_string() });
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.on_expired(&address),
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                self.on_listener_closed(listener_id, reason);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, concurrent_dial_errors, .. } => {
                 self.on_connected(&peer_id, connection_id, &concurrent_dial_errors.unwrap_or_default());
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                identity::device_id(&peer_id).and_then(|peer| self.announced.remove(&peer));
+                if let Some(peer) = identity::device_id(&peer_id) {
+                    self.announced.remove(&peer);
+                    self.carriers.remove(&peer);
+                }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 if let Some(target) = self.dials.remove(&connection_id) {
@@ -276,11 +299,14 @@ impl Network {
 
     fn on_up(&mut self, peer: DeviceId, address: Multiaddr, dialled: bool, route: Route) {
         let now = Instant::now();
-        self.dialer.connected(peer, now);
         let path = address::path(&address);
+        self.dialer.connected(peer, path, now);
         let session = Session { path, address: address.clone(), dialled, since: now, trusted: false };
         self.sessions.insert(peer, session);
         self.status_changed = true;
+        self.relays.connected(&peer, now);
+        self.dialer.relay_up(peer, now);
+        self.meet_carrier(peer);
         let delivery = Delivery { event: NetEvent::PeerUp { peer, path, address }, route: Some(route) };
         self.outbox.push_back(Waiting { delivery, frame_from: None });
     }
@@ -299,6 +325,7 @@ impl Network {
 
     fn on_down(&mut self, peer: DeviceId, reason: String) {
         self.sessions.remove(&peer);
+        self.relays.disconnected(&peer);
         self.dialer.disconnected(peer, &reason, Instant::now());
         self.status_changed = true;
         self.tell(NetEvent::PeerDown { peer, reason });

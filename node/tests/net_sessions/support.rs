@@ -40,9 +40,22 @@ impl Node {
         Self::start_in(seed, local(), tempfile::tempdir().unwrap())
     }
 
+    pub fn start_relay(seed: u8) -> Self {
+        Self::start_relay_in(seed, local(), tempfile::tempdir().unwrap())
+    }
+
     pub fn start_in(seed: u8, listen: Multiaddr, folder: TempDir) -> Self {
+        Self::start_as(seed, listen, folder, false)
+    }
+
+    pub fn start_relay_in(seed: u8, listen: Multiaddr, folder: TempDir) -> Self {
+        Self::start_as(seed, listen, folder, true)
+    }
+
+    fn start_as(seed: u8, listen: Multiaddr, folder: TempDir, is_relay: bool) -> Self {
         let address_book = folder.path().join("peers.json");
-        let config = NetConfig { device: key(seed), listen: vec![listen], mdns: false, address_book };
+        let listen = vec![listen];
+        let config = NetConfig { listen, mdns: false, is_relay, ..NetConfig::new(key(seed), address_book) };
         let (handle, events) = net::start(config).unwrap();
         Self { handle, events, device: DeviceId(key(seed).public()), folder }
     }

@@ -54,6 +54,7 @@ pub enum Fault {
 
 /// Who gets a key by one entry, and the wraps that are for this device.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Given {
     /// Ascending.
     recipients: Vec<RecipientKey>,
@@ -62,6 +63,7 @@ struct Given {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Epoch {
     commitment: Commitment,
     older: Vec<Older>,
@@ -73,12 +75,14 @@ struct Epoch {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Share {
     epoch: EntryId,
     given: Given,
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 struct Held {
     key: EpochKey,
     cipher: Arc<BodyCipher>,
@@ -86,6 +90,7 @@ struct Held {
 
 /// The epochs of one workspace and the keys that this device holds.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct KeyRing {
     workspace: WorkspaceId,
     secrets: Vec<ReceivingKey>,

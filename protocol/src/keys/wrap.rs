@@ -13,7 +13,7 @@
 //! commitment says which key it must be.
 
 use super::secret::{Commitment, EpochKey, SealedKey};
-use crate::{crypto, id::WorkspaceId};
+use crate::{crypto, id::WorkspaceId, memo};
 use hpke::{
     Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable,
     aead::{AeadTag, ChaCha20Poly1305},
@@ -78,6 +78,13 @@ pub struct Wrap {
     pub key: SealedKey,
 }
 
+impl Wrap {
+    /// What [`ReceivingKey::unwrap`] asks of the crate, for [`memo`].
+    fn question<'a>(&'a self, recipient: &'a [u8; 32], info: &'a [u8]) -> [&'a [u8]; 6] {
+        [b"unwrap", recipient, info, &self.enc, &self.key.text, &self.key.tag]
+    }
+}
+
 /// Wraps `key` to `recipient`. Takes two multiplications, about 0.1 ms.
 pub fn wrap(
     key: &EpochKey,
@@ -101,7 +108,9 @@ pub fn wrap(
             rng,
         )
         .map_err(|_| WrapError::WeakKey)?;
-    Ok(Wrap { enc: enc.to_bytes().into(), key: SealedKey { text, tag: tag.to_bytes().into() } })
+    let wrap = Wrap { enc: enc.to_bytes().into(), key: SealedKey { text, tag: tag.to_bytes().into() } };
+    memo::note(&wrap.question(&recipient.0, &info), Some(key.clone()));
+    Ok(wrap)
 }
 
 /// The secret half of a [`RecipientKey`]. Zeroised when dropped (by `x25519-dalek`), never printed.
@@ -146,28 +155,24 @@ impl ReceivingKey {
         commitment: Commitment,
         wrap: &Wrap,
     ) -> Result<EpochKey, WrapError> {
-        let mut text = Zeroizing::new(wrap.key.text);
-        self.open(workspace, commitment, wrap, &mut text).map_err(|_| WrapError::Refused)?;
-        let key = EpochKey::from_bytes(*text);
+        let info = self.public.info(workspace, commitment);
+        let key = memo::answer(&wrap.question(&self.public.0, &info), || self.open(&info, wrap).ok());
+        let key = key.ok_or(WrapError::Refused)?;
         if key.commitment() == commitment { Ok(key) } else { Err(WrapError::WrongKey) }
     }
 
-    fn open(
-        &self,
-        workspace: WorkspaceId,
-        commitment: Commitment,
-        wrap: &Wrap,
-        text: &mut [u8; 32],
-    ) -> Result<(), HpkeError> {
+    fn open(&self, info: &[u8], wrap: &Wrap) -> Result<EpochKey, HpkeError> {
+        let mut text = Zeroizing::new(wrap.key.text);
         single_shot_open_inout_detached::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
             &self.secret,
             &EncappedKey::from_bytes(&wrap.enc)?,
-            &self.public.info(workspace, commitment),
+            info,
             text.as_mut_slice().into(),
             &[],
             &AeadTag::from_bytes(&wrap.key.tag)?,
-        )
+        )?;
+        Ok(EpochKey::from_bytes(*text))
     }
 }
 

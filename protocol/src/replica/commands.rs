@@ -66,6 +66,9 @@ impl Replica {
             Command::PostAgain { workspace } => self.post_again(now, request, workspace, true, logs),
             Command::LetGo { workspace } => self.post_again(now, request, workspace, false, logs),
             Command::Forget { workspace, unsent } => self.forget(now, request, (workspace, unsent), logs),
+            Command::BeginExport { workspace, since } => self.begin_export(request, workspace, since),
+            Command::Export { workspace, cursor } => self.export(request, workspace, *cursor, logs),
+            Command::Import { head, at, part } => self.import(request, &head, at, &part, logs),
             Command::SyncNow => {
                 for workspace in self.workspaces() {
                     self.sync_now(now, workspace);
@@ -325,7 +328,10 @@ fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogR
 impl Command {
     /// Whether it needs the disk.
     const fn writes(&self) -> bool {
-        !matches!(self, Self::SyncNow | Self::SetPresence { .. })
+        !matches!(
+            self,
+            Self::SyncNow | Self::SetPresence { .. } | Self::BeginExport { .. } | Self::Export { .. }
+        )
     }
 }
 

@@ -11,8 +11,13 @@ use crate::{
 };
 
 impl Replica {
-    /// Hands to the disk what is news.
-    pub(super) fn keep(&mut self, workspace: WorkspaceId, taken: &[Taken]) {
+    /// Hands to the disk what is news, and answers once it is there.
+    pub(super) fn keep(
+        &mut self,
+        workspace: WorkspaceId,
+        taken: &[Taken],
+        reply: Option<(RequestId, Reply)>,
+    ) {
         // Before entries of the own log are stored it must be sure that it is not written to again.
         self.renew(workspace);
         let Some(holding) = self.holdings.get(&workspace) else { return };
@@ -20,8 +25,11 @@ impl Replica {
             let log = holding.log_of(forked.chain);
             self.outputs.extend(log.map(|log| Output::Event(Event::Forked { workspace, log })));
         }
-        let runs = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
-        self.persist(workspace, runs, None);
+        let runs: Vec<BatchRun> = taken.iter().filter_map(|taken| holding.logs.batch_run(taken)).collect();
+        if runs.is_empty() {
+            return self.answer_durable(reply);
+        }
+        self.persist(workspace, runs, reply);
     }
 
     pub(super) fn persist(

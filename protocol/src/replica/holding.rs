@@ -55,6 +55,7 @@ impl Refused {
 /// What of the state is not in step with the entries, because one of them could not be read. It is tried
 /// again whenever something more becomes durable.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Lag {
     /// Verdicts that turned. Until they are shown no pages are written.
     verdicts: Vec<Turned>,
@@ -74,6 +75,7 @@ impl Lag {
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Holding {
     pub record: WorkspaceRecord,
     pub logs: LogSet,

@@ -1,7 +1,9 @@
 //! What goes in and out of the replica.
 
+use super::ExportCursor;
 use crate::{
     access::Role,
+    bundle::{Head, PartNo},
     change::Change,
     control::Introduction,
     crypto::{LinkCert, SecretKey},
@@ -234,6 +236,29 @@ pub enum Command {
         /// Also if the person left and nobody heard of it, nor perhaps of what they did before.
         unsent: bool,
     },
+    /// Begins to write a workspace into a bundle.
+    BeginExport {
+        /// Which.
+        workspace: WorkspaceId,
+        /// Leaves out what this device is known to have.
+        since: Option<DeviceId>,
+    },
+    /// Makes the next part of a bundle.
+    Export {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// How far it is.
+        cursor: Box<ExportCursor>,
+    },
+    /// Takes in a part of a bundle.
+    Import {
+        /// How the bundle starts.
+        head: Head,
+        /// Where the part stands.
+        at: PartNo,
+        /// Its cipher text.
+        part: Vec<u8>,
+    },
     /// Compares with every peer now.
     SyncNow,
     /// Tells the others what the person at this device does, until it says otherwise.
@@ -272,8 +297,32 @@ pub enum Reply {
         /// again: changes that no longer fit.
         kept: Vec<String>,
     },
+    /// A bundle was begun.
+    Exporting(Box<ExportCursor>),
+    /// A part of it.
+    Exported {
+        /// Its cipher text.
+        part: Vec<u8>,
+        /// How to go on; `None` if it was the last.
+        next: Option<Box<ExportCursor>>,
+    },
+    /// A part of a bundle was taken in, durably.
+    Imported(Brought),
     /// Done.
     Done,
+}
+
+/// What a part of a bundle brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Brought {
+    /// Into which workspace.
+    pub workspace: WorkspaceId,
+    /// Entries that were not here.
+    pub entries: u64,
+    /// Runs that go on from what is not here: the bundle was made for somebody who has more.
+    pub gaps: u64,
+    /// Runs of more logs or branches than are kept.
+    pub refused: u64,
 }
 
 /// Why a command was refused. Nothing was changed. Each says what to do.
@@ -295,6 +344,9 @@ pub enum Refusal {
     /// The device cannot be linked.
     #[error("{0}")]
     Link(String),
+    /// The bundle cannot be read or written.
+    #[error("{0}")]
+    Bundle(String),
     /// The access rule does not allow it. Says why, and who can.
     #[error("{0}")]
     Role(String),

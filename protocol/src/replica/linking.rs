@@ -44,6 +44,7 @@ use crate::{
 
 /// What a device is in the middle of.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Linking {
     /// The secret of the code that this device shows.
     shown: Option<LinkSecret>,

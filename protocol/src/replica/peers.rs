@@ -136,7 +136,7 @@ pub struct CopyNote {
 
 /// What this device keeps in mind of a peer that proved to have a workspace of ours: strangers leave no
 /// trace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub last_ms: u64,
     /// As it was when the last session ended.

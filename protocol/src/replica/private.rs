@@ -127,7 +127,7 @@ impl Replica {
         if holding.logs.chains().next().is_none()
             && let Ok((Some(taken), _)) = holding.receive(private.genesis, &NoLog)
         {
-            self.keep(id, &[taken]);
+            self.keep(id, &[taken], None);
         }
     }
 

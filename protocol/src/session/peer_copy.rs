@@ -10,6 +10,7 @@ use crate::{
     time::Now,
 };
 use backlog::Backlog;
+pub(crate) use backlog::{Ahead, read_next};
 use contact::Contact;
 use marks::Marks;
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub struct Source<'a> {
 
 /// See the module. Positions are by our chain numbers.
 #[derive(Debug)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub struct PeerCopy {
     /// Whether it is served, and as of which change to who is in that was found.
     pub admission: Option<(u64, Admission)>,

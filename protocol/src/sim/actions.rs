@@ -4,8 +4,9 @@ use crate::{
     change::Change,
     dice::Dice,
     id::{EntityId, PersonId, WorkspaceId},
-    model::{self, ALIVE, EntityKey, Kind, Slot},
+    model::{self, ALIVE, EntityKey, Kind, Slot, personal},
     presence::Doing,
+    private::About,
     replica::Command,
     value::{Date, Element, Value},
     workspace::Workspace,
@@ -53,7 +54,7 @@ fn changes(dice: &mut Dice, state: &Workspace) -> (Vec<Change>, &'static str) {
     let Some(task) = dice.pick(&tasks).copied() else { return (vec![new_task(dice, column)], "create task") };
     let key = EntityKey::new(Kind::Task, task);
     let set = |slot: Slot, value| Change::Set { key, slot, value };
-    match dice.below(100) {
+    match dice.below(110) {
         0..3 => (vec![new_column(dice, project)], "create column"),
         3..18 => (vec![new_task(dice, column)], "create task"),
         18..33 => (vec![set(model::task::TITLE.into(), title(dice))], "set title"),
@@ -72,8 +73,34 @@ fn changes(dice: &mut Dice, state: &Workspace) -> (Vec<Change>, &'static str) {
         86..92 => (vec![parent(dice, &tasks, key)], "set parent"),
         92..98 => (vec![resolve(dice, state).unwrap_or_else(|| new_task(dice, column))], "resolve"),
         98 => (vec![Change::Delete { key: EntityKey::new(Kind::Column, column) }], "delete column"),
+        100..110 => (vec![write_on(dice, state, &tasks)], "edit a text"),
         _ => ((0..20).map(|_| new_task(dice, column)).collect(), "bulk create"),
     }
+}
+
+/// Some words of a description are written over. Most people write in the same few.
+fn write_on(dice: &mut Dice, state: &Workspace, tasks: &[EntityId]) -> Change {
+    let busy = tasks.get(..2).filter(|_| dice.chance(800)).unwrap_or(tasks);
+    let task = dice.pick(busy).copied().unwrap_or(EntityId([0; 16]));
+    let key = EntityKey::new(Kind::Task, task);
+    let mut words: Vec<&str> = state.text(key, model::task::DESCRIPTION).split(' ').collect();
+    let from = dice.below(words.len() as u64 + 1) as usize;
+    let over = if words.len() > 60 { 12 } else { dice.below(4) as usize };
+    let to = (from + over).min(words.len());
+    let new: Vec<&str> = (0..dice.below(4)).filter_map(|_| dice.pick(WORDS).copied()).collect();
+    words.splice(from..to, new);
+    Change::Set { key, slot: model::task::DESCRIPTION.into(), value: Value::text(words.join(" ")) }
+}
+
+/// Something that a person keeps to themselves.
+pub(super) fn keep(dice: &mut Dice, private: WorkspaceId, about: WorkspaceId) -> (Command, &'static str) {
+    let about = About::workspace(about);
+    let values = match dice.below(3) {
+        0 => (Slot::from(personal::FAVOURITE), Value::Bool(dice.chance(500))),
+        1 => (personal::DRAFT.into(), title(dice)),
+        _ => (personal::READ_TO.into(), Value::Int(dice.below(1 << 40) as i64)),
+    };
+    (Command::Edit { workspace: private, changes: vec![about.keep([values])] }, "keep something private")
 }
 
 fn id(dice: &mut Dice) -> EntityId {

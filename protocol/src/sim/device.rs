@@ -6,6 +6,7 @@ use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, Incarnation, LogId, WorkspaceId},
     replica::{Identity, Logs, Opened, Replica, WorkspaceRecord},
+    root::Root,
     snapshot::PageNo,
     store::{
         ChainInfo, LogReader, LogStore, StoreError,
@@ -25,16 +26,56 @@ pub(super) struct Disk {
     pub log: MemoryLog,
     /// The last pages of the visible state that were written, if any.
     pub pages: Option<SavedPages>,
+    /// Whether there is no room left.
+    pub is_full: bool,
     /// A backup: how many runs there were, and the record.
     pub backup: Option<(usize, WorkspaceRecord)>,
 }
 
-/// A running replica's view of its disk.
-pub(super) struct DiskLogs(pub MemoryReader);
+impl Disk {
+    fn back_up(&mut self) {
+        self.backup = self.record.clone().map(|record| (self.log.durable_runs(), record));
+    }
+
+    /// Goes back to the backup, if there is one. Returns the log that was written to then.
+    fn restore(&mut self) -> Result<Option<Incarnation>, StoreError> {
+        let Some((runs, record)) = self.backup.take() else { return Ok(None) };
+        self.log.restore(runs)?;
+        let incarnation = record.origin.incarnation;
+        (self.record, self.pages) = (Some(record), None);
+        Ok(Some(incarnation))
+    }
+
+    fn saved_state(&self, workspace: WorkspaceId) -> Option<Workspace> {
+        let (meta, pages) = self.pages.as_ref()?;
+        let pages = pages.iter().map(|(number, bytes)| (*number, bytes.clone()));
+        Workspace::from_pages(workspace, meta, pages).ok()
+    }
+
+    fn open(&mut self, replica: &mut Replica, doubtful: &[Incarnation]) -> Result<(), StoreError> {
+        self.log.reopen();
+        let Some(record) = self.record.clone() else { return Ok(()) };
+        let state = self.saved_state(record.id);
+        let fresh_incarnation = doubtful.contains(&record.origin.incarnation);
+        if replica.open_workspace(record, state, &self.log.reader(), fresh_incarnation)? == Opened::Nothing {
+            (self.record, self.pages) = (None, None);
+        }
+        Ok(())
+    }
+}
+
+/// A running replica's view of its disks.
+pub(super) struct DiskLogs {
+    shared: MemoryReader,
+    private: Option<(WorkspaceId, MemoryReader)>,
+}
 
 impl Logs for DiskLogs {
-    fn reader(&self, _: WorkspaceId) -> Option<&dyn LogReader> {
-        Some(&self.0)
+    fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader> {
+        match &self.private {
+            Some((private, reader)) if *private == workspace => Some(reader),
+            _ => Some(&self.shared),
+        }
     }
 }
 
@@ -42,9 +83,14 @@ impl Logs for DiskLogs {
 #[derive(Debug)]
 pub(super) struct Device {
     pub identity: Identity,
+    /// Whether its person began with it.
+    pub is_first: bool,
     /// The seed of its person's root.
     pub root: [u8; 32],
+    /// What is kept of the workspace that all share.
     pub disk: Disk,
+    /// What is kept of the person's private one.
+    pub private: Disk,
     /// `None` while it is off.
     pub replica: Option<Replica>,
     /// Counts starts: what was meant for an earlier life is dropped.
@@ -53,8 +99,8 @@ pub(super) struct Device {
     pub wake_at: Option<u64>,
     /// Batches reach the disk in order.
     pub disk_busy_until: u64,
-    /// The incarnation that must not be written to any more: the marker outside of the backup.
-    pub doubtful: Option<Incarnation>,
+    /// Incarnations that must not be written to any more: the marker outside of the backup.
+    pub doubtful: Vec<Incarnation>,
     /// Its disk failed: it must be started again.
     pub broken: bool,
     /// Entries of its own that it acknowledged to its person.
@@ -67,6 +113,9 @@ impl Device {
         let (seed, device) = (dice.bytes(), dice.bytes());
         let root = first.map_or(seed, |first| first.root);
         let mut identity = Identity::from_seeds(root, &device);
+        if plan.private {
+            identity.private = Some(Box::new(Root::from_seed(root).private_workspace()));
+        }
         if let Some(first) = first {
             let (to, receiving) = (&identity.device, identity.receiving.public());
             let link = LinkCert::issue(identity.person, &first.identity.device, to, receiving.0);
@@ -75,13 +124,15 @@ impl Device {
         Self {
             replica: Some(Replica::new(identity.clone(), dice.bytes())),
             identity,
+            is_first: first.is_none(),
             root,
             disk: Disk::default(),
+            private: Disk::default(),
             life: 0,
             clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,
             wake_at: None,
             disk_busy_until: 0,
-            doubtful: None,
+            doubtful: Vec::new(),
             broken: false,
             acknowledged: Vec::new(),
         }
@@ -91,8 +142,23 @@ impl Device {
         self.identity.device_id()
     }
 
+    /// Its person's private workspace.
+    pub fn private_id(&self) -> Option<WorkspaceId> {
+        self.identity.private.as_ref().map(|private| private.id)
+    }
+
+    pub fn is_private(&self, workspace: WorkspaceId) -> bool {
+        self.private_id() == Some(workspace)
+    }
+
+    /// What is kept of a workspace.
+    pub fn disk_of(&mut self, workspace: WorkspaceId) -> &mut Disk {
+        if self.is_private(workspace) { &mut self.private } else { &mut self.disk }
+    }
+
     pub fn logs(&self) -> DiskLogs {
-        DiskLogs(self.disk.log.reader())
+        let private = self.private_id().map(|id| (id, self.private.log.reader()));
+        DiskLogs { shared: self.disk.log.reader(), private }
     }
 
     /// The power goes.
@@ -102,18 +168,25 @@ impl Device {
         self.life += 1;
     }
 
-    /// Starts again from the disk.
+    /// Copies the disks.
+    pub fn back_up(&mut self) {
+        self.disk.back_up();
+        self.private.back_up();
+    }
+
+    /// Goes back to the copy, if there is one. `marker`: whether it notices.
+    pub fn go_back(&mut self, marker: bool) -> Result<(), StoreError> {
+        let back = [self.disk.restore()?, self.private.restore()?];
+        self.doubtful.extend(back.into_iter().flatten().filter(|_| marker));
+        Ok(())
+    }
+
+    /// Starts again from the disks.
     pub fn start(&mut self, dice: &mut Dice) -> Result<(), StoreError> {
-        self.disk.log.reopen();
         self.broken = false;
         let mut replica = Replica::new(self.identity.clone(), dice.bytes());
-        if let Some(record) = self.disk.record.clone() {
-            let state = self.saved_state(record.id);
-            let fresh_incarnation = self.doubtful == Some(record.origin.incarnation);
-            let reader = self.disk.log.reader();
-            if replica.open_workspace(record, state, &reader, fresh_incarnation)? == Opened::Nothing {
-                (self.disk.record, self.disk.pages) = (None, None);
-            }
+        for disk in [&mut self.disk, &mut self.private] {
+            disk.open(&mut replica, &self.doubtful)?;
         }
         self.replica = Some(replica);
         self.life += 1;
@@ -129,17 +202,11 @@ impl Device {
     /// Whether it founded or joined a workspace for good.
     pub fn is_member(&self) -> bool {
         let open = self.replica.as_ref().and_then(|replica| {
-            let workspace = replica.workspaces().into_iter().next()?;
+            let workspace = replica.workspaces().into_iter().find(|id| !self.is_private(*id))?;
             replica.workspace(workspace)?.roster().role_of(self.identity.person)
         });
         let own = |chain: &ChainInfo| chain.origin.device == self.id() && chain.end.head.position > 0;
         open.is_some() && self.disk.log.reader().chains().iter().any(own)
-    }
-
-    fn saved_state(&self, workspace: WorkspaceId) -> Option<Workspace> {
-        let (meta, pages) = self.disk.pages.as_ref()?;
-        let pages = pages.iter().map(|(number, bytes)| (*number, bytes.clone()));
-        Workspace::from_pages(workspace, meta, pages).ok()
     }
 
     /// Writes the visible state's changed pages, as a driver does when nothing is in flight.
@@ -148,7 +215,7 @@ impl Device {
             return;
         };
         let taken = state.take_pages();
-        let saved = self.disk.pages.get_or_insert_default();
+        let saved = self.disk_of(workspace).pages.get_or_insert_default();
         saved.0 = taken.meta;
         saved.1.extend(taken.pages);
     }

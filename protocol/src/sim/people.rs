@@ -24,6 +24,9 @@ pub(super) fn command(
     let members: Vec<PersonId> = roster.members.keys().filter(others).copied().collect();
     let former: Vec<PersonId> = roster.former.keys().filter(others).copied().collect();
     let set = |person, role| Command::SetRole { workspace, person, role };
+    if roster.former.contains_key(&own.person) && dice.chance(300) {
+        return (Command::Forget { workspace, unsent: dice.chance(500) }, "forget");
+    }
     let Some(somebody) = dice.pick(&members).or_else(|| dice.pick(&former)).copied() else {
         return (invite(workspace, Role::Member), "invite");
     };

@@ -1,6 +1,6 @@
 //! The network, its faults, and what must hold in the end.
 
-use super::{Coverage, Plan, Report, actions, byzantine::Cheat, device::Device};
+use super::{Coverage, EPOCH_MS, Plan, Report, Step, byzantine::Cheat, device::Device, liar::Liar};
 use crate::{
     dice::Dice,
     id::{DeviceId, EntryId, LogId, WorkspaceId},
@@ -9,7 +9,7 @@ use crate::{
     ticket::Ticket,
     time::Now,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod byzantine;
 mod check;
@@ -18,13 +18,12 @@ mod founding;
 mod oracle;
 mod people;
 mod presence;
+mod private;
 mod reference;
 mod secrets;
+mod steps;
+mod texts;
 
-/// Midnight at the start of 2026, the virtual clocks' beginning.
-const EPOCH_MS: u64 = 1_767_225_600_000;
-/// Time between two commands, on average.
-const PACE_MS: u64 = 120;
 /// Time after healing in which everything must have settled: some rounds of digests.
 const SETTLE_MS: u64 = 60_000;
 /// Time between reconnection attempts.
@@ -35,22 +34,13 @@ const HEAL_MS: u64 = 5_000;
 #[derive(Debug, Clone)]
 enum Happening {
     Deliver { from: usize, to: usize, link: u64, frame: Vec<u8> },
-    Persist { device: usize, life: u64, batch: BatchId, runs: Batch },
+    Persist { device: usize, workspace: WorkspaceId, life: u64, batch: BatchId, runs: Batch },
     Wake { device: usize, life: u64 },
     Sent { device: usize, peer: DeviceId, bytes: usize },
-    Act,
-    Partition,
-    Heal,
-    Crash { device: usize },
+    Step(Step),
     Restart { device: usize },
     SyncOn { device: usize },
     Start { device: usize },
-    Restore { device: usize },
-    Join { device: usize },
-    Appoint,
-    CrossRemovals,
-    Cheat,
-    Backup { device: usize },
     Redial,
 }
 
@@ -81,8 +71,12 @@ pub struct World {
     apart: Option<(usize, usize)>,
     /// The device that was restored from a backup.
     restored: Option<usize>,
+    /// The devices that took the workspace off.
+    forgot: BTreeSet<usize>,
     /// The member that cheats, once it does.
     cheat: Option<Cheat>,
+    /// What the device that lies knows, if there is one.
+    liar: Option<Liar>,
     /// What everybody together knows.
     secrets: secrets::Secrets,
     /// Commands still to be given.
@@ -94,6 +88,8 @@ pub struct World {
     coverage: Coverage,
     /// Over everything that the devices put out.
     trace: blake3::Hasher,
+    /// What happened, for people, if it is kept.
+    story: Option<Vec<String>>,
 }
 
 impl World {
@@ -111,7 +107,9 @@ impl World {
             tickets: Vec::new(),
             apart: None,
             restored: None,
+            forgot: BTreeSet::new(),
             cheat: None,
+            liar: plan.liar.map(|_| Liar::new(plan.seed)),
             plan,
             dice,
             now_ms: 0,
@@ -131,6 +129,23 @@ impl World {
             founding: true,
             coverage: Coverage::default(),
             trace: blake3::Hasher::new(),
+            story: None,
+        }
+    }
+
+    /// Keeps from now on what happens, for people.
+    pub fn keep_story(&mut self) {
+        self.story = Some(Vec::new());
+    }
+
+    /// What happened, if that was kept.
+    pub fn into_story(self) -> Vec<String> {
+        self.story.unwrap_or_default()
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>7}.{:03} s  {}", self.now_ms / 1_000, self.now_ms % 1_000, what()));
         }
     }
 
@@ -143,8 +158,10 @@ impl World {
     pub fn play(&mut self) -> Result<(), String> {
         self.found()?;
         self.founding = false;
-        self.lay_plan();
-        self.run_until(None)?;
+        self.lay_steps();
+        if self.acts_left > 0 {
+            self.run_until(None)?;
+        }
         self.acting = false;
         self.heal()?;
         let end = self.now_ms + SETTLE_MS;
@@ -160,37 +177,6 @@ impl World {
         let end = self.now_ms + 1_000;
         self.run_until(Some(end))?;
         Ok(self.replies.remove(&request))
-    }
-
-    /// Lays out commands and faults over virtual time.
-    fn lay_plan(&mut self) {
-        let start = self.now_ms;
-        let length = self.plan.commands as u64 * PACE_MS;
-        for _ in 0..self.plan.commands {
-            let at = start + self.dice.below(length);
-            self.at(at, Happening::Act);
-        }
-        self.acts_left = self.plan.commands;
-        let split = start + length / 5 + self.dice.below(length / 5);
-        self.at(split, Happening::Partition);
-        self.at(split + length / 3, Happening::Heal);
-        if self.plan.crashes {
-            for _ in 0..=self.dice.below(4) {
-                let (at, device) = (start + self.dice.below(length), self.any_device());
-                self.at(at, Happening::Crash { device });
-            }
-        }
-        if self.plan.restores {
-            let device = self.any_device();
-            let backup = start + self.dice.below(length / 2);
-            self.at(backup, Happening::Backup { device });
-            self.at(backup + length / 4, Happening::Restore { device });
-        }
-        self.lay_plan_of_people(start, length, split);
-    }
-
-    fn any_device(&mut self) -> usize {
-        self.dice.below(self.devices.len() as u64) as usize
     }
 
     fn at(&mut self, time: u64, what: Happening) {
@@ -219,47 +205,26 @@ impl World {
     fn happen(&mut self, what: Happening) -> Result<(), String> {
         match what {
             Happening::Deliver { from, to, link, frame } => self.deliver(from, to, link, frame),
-            Happening::Persist { device, life, batch, runs } => self.persist(device, life, batch, &runs),
+            Happening::Persist { device, workspace, life, batch, runs } => {
+                self.persist((device, workspace), life, batch, &runs)
+            }
             Happening::Wake { device, life } => {
                 let due = self.devices[device].life == life
                     && self.devices[device].wake_at.is_some_and(|at| at <= self.now_ms);
                 if due { self.input(device, Input::Wake) } else { Ok(()) }
             }
             Happening::Sent { device, peer, bytes } => self.input(device, Input::Sent { peer, bytes }),
-            Happening::Act => {
-                self.acts_left -= 1;
-                self.act()
+            Happening::Step(step) => {
+                self.tell(|| format!("step: {:?}", step.what));
+                // Dice of its own: what it does hangs on nothing that other steps do by chance.
+                let dice = std::mem::replace(&mut self.dice, Dice::new(step.seed));
+                let done = self.take_step(step.what);
+                self.dice = dice;
+                done
             }
-            Happening::Partition => {
-                self.coverage.count("partition");
-                let sides: Vec<bool> = (0..self.devices.len()).map(|_| self.dice.chance(500)).collect();
-                self.sides = Some(sides);
-                self.cut_links()
-            }
-            Happening::Heal => {
-                self.sides = None;
-                Ok(())
-            }
-            Happening::Crash { device } => self.crash(device, "crash"),
-            Happening::Restart { device } if self.devices[device].broken => {
-                self.crash(device, "restart after a disk fault")
-            }
-            Happening::Restart { .. } => Ok(()),
+            Happening::Restart { device } => self.crash(device, "restart after a disk fault"),
             Happening::SyncOn { device } => self.switch_sync_on(device),
             Happening::Start { device } => self.start(device),
-            Happening::Backup { device } => {
-                let disk = &mut self.devices[device].disk;
-                disk.backup = disk.record.clone().map(|record| (disk.log.durable_runs(), record));
-                Ok(())
-            }
-            Happening::Restore { device } => self.restore(device),
-            Happening::Join { device } => self.join_late(device),
-            Happening::Appoint => self.appoint(),
-            Happening::CrossRemovals => self.cross_removals(),
-            Happening::Cheat => {
-                self.cheat();
-                Ok(())
-            }
             Happening::Redial => self.redial(),
         }
     }
@@ -288,18 +253,25 @@ impl World {
     fn output(&mut self, device: usize, output: Output) -> Result<(), String> {
         self.note(device, &output);
         match output {
-            Output::Remember(record) => self.devices[device].disk.record = Some(record),
-            Output::Persist { id, batch, .. } => {
-                self.check_written(device, &batch)?;
+            Output::Remember(record) => {
+                self.check_remembered(device, &record)?;
+                let disk = self.devices[device].disk_of(record.id);
+                disk.record = Some(record);
+            }
+            Output::Become(identity) => self.become_device(device, *identity),
+            Output::Forget(workspace) => self.forgotten(device, workspace),
+            Output::Persist { workspace, id, batch } => {
+                self.check_written((device, workspace), &batch)?;
                 let at = (self.now_ms + 1 + self.dice.below(5)).max(self.devices[device].disk_busy_until);
                 let life = self.devices[device].life;
                 self.devices[device].disk_busy_until = at;
-                self.at(at, Happening::Persist { device, life, batch: id, runs: batch });
+                self.at(at, Happening::Persist { device, workspace, life, batch: id, runs: batch });
             }
             Output::Send { peer, frame } => self.send(device, peer, frame)?,
             Output::Disconnect { peer, reason } => {
                 let Some(other) = self.device(peer) else { return Ok(()) };
-                if self.is_cheating(other) || self.is_cheating(device) {
+                self.tell(|| format!("device {device} disconnects {other}: {reason}"));
+                if self.breaks_rules(other) || self.breaks_rules(device) {
                     self.coverage.count("cheat disconnected");
                 } else if [device, other].iter().all(|device| self.devices[*device].disk.record.is_some()) {
                     return Err(format!("device {device} disconnected an honest peer: {reason}"));
@@ -334,8 +306,8 @@ impl World {
             Output::Event(Event::ReadOnly { reason }) => {
                 return Err(format!("device {device} went read-only: {reason}"));
             }
-            // Nobody is linked here, and nothing forgotten.
-            Output::Event(_) | Output::Become(_) | Output::Dial { .. } | Output::Forget(_) => {}
+            // Everybody who can be reached is dialled anyhow.
+            Output::Event(_) | Output::Dial { .. } => {}
             Output::Reply { request, result } => self.replied(device, request, result),
         }
         Ok(())
@@ -352,6 +324,7 @@ impl World {
             }
             Err(refusal) => {
                 self.coverage.count("command refused");
+                self.tell(|| format!("device {device} is refused: {refusal}"));
                 if let Refusal::Role(words) = refusal {
                     self.coverage.count(people::refused(&words));
                 }
@@ -377,7 +350,9 @@ impl World {
         }
         let bytes = frame.len();
         if let Some((to, link)) = self.device(peer).and_then(|to| Some((to, self.link(from, to)?))) {
-            self.travel(from, to, link, frame);
+            for frame in self.lie(from, to, link, frame) {
+                self.travel(from, to, link, frame);
+            }
         }
         self.at(self.now_ms + 1, Happening::Sent { device: from, peer, bytes });
         Ok(())
@@ -421,6 +396,7 @@ impl World {
             return Ok(());
         }
         self.coverage.count(how);
+        self.tell(|| format!("device {device}: {how}"));
         self.devices[device].crash();
         for other in 0..self.devices.len() {
             self.cut(device, other)?;
@@ -434,6 +410,7 @@ impl World {
         if self.devices[device].replica.is_some() {
             return Ok(());
         }
+        self.tell(|| format!("device {device} starts"));
         let started = self.devices[device].start(&mut self.dice);
         started.map_err(|error| format!("device {device} did not start: {error}"))?;
         self.drain(device)
@@ -441,18 +418,17 @@ impl World {
 
     /// The device comes back as it was at its backup.
     fn restore(&mut self, device: usize) -> Result<(), String> {
-        let Some((runs, record)) = self.devices[device].disk.backup.take() else { return Ok(()) };
+        if self.devices[device].disk.backup.is_none() {
+            return Ok(());
+        }
         self.coverage.count("restored from a backup");
+        self.tell(|| format!("device {device} is restored from its backup"));
         self.restored = Some(device);
         self.devices[device].crash();
         for other in 0..self.devices.len() {
             self.cut(device, other)?;
         }
-        let disk = &mut self.devices[device].disk;
-        disk.log.restore(runs).map_err(|error| error.to_string())?;
-        let doubtful = self.plan.marker.then_some(record.origin.incarnation);
-        (disk.record, disk.pages) = (Some(record), None);
-        self.devices[device].doubtful = doubtful;
+        self.devices[device].go_back(self.plan.marker).map_err(|error| error.to_string())?;
         self.forget_what_only_it_had(device);
         self.start(device)
     }
@@ -481,6 +457,7 @@ impl World {
             return Ok(());
         }
         self.coverage.count("link cut");
+        self.tell(|| format!("link between {a} and {b} cut"));
         for (device, other) in [(a, b), (b, a)] {
             let peer = self.devices[other].id();
             self.input(device, Input::PeerDown { peer })?;
@@ -526,29 +503,12 @@ impl World {
         self.next_link += 1;
         self.links.insert((a, b), self.next_link);
         self.coverage.count("link opened");
+        self.tell(|| format!("link between {a} and {b} opened"));
         for (device, other) in [(a, b), (b, a)] {
             let peer = self.devices[other].id();
             self.input(device, Input::PeerUp { peer })?;
         }
         Ok(())
-    }
-
-    fn act(&mut self) -> Result<(), String> {
-        let device = self.actor();
-        self.maybe_fail_read(device);
-        if self.plan.people && self.dice.chance(100) {
-            return self.act_on_people(device);
-        }
-        let Some(state) =
-            self.devices[device].replica.as_ref().and_then(|replica| replica.workspace(self.workspace?))
-        else {
-            self.coverage.count("command while off");
-            return Ok(());
-        };
-        let Some(workspace) = self.workspace else { return Ok(()) };
-        let (command, name) = actions::command(&mut self.dice, workspace, state);
-        self.coverage.count(name);
-        self.command(device, command).map(drop)
     }
 
     fn command(&mut self, device: usize, command: Command) -> Result<RequestId, String> {
@@ -565,36 +525,5 @@ impl World {
             }
         }
         Ok(request)
-    }
-
-    /// The end of all faults.
-    fn heal(&mut self) -> Result<(), String> {
-        (self.sides, self.apart) = (None, None);
-        self.queue.retain(|_, what| {
-            let fault = matches!(what, Happening::Partition | Happening::Crash { .. } | Happening::Cheat);
-            !fault && !matches!(what, Happening::Restore { .. } | Happening::CrossRemovals)
-        });
-        for device in 0..self.devices.len() {
-            if self.devices[device].broken {
-                self.crash(device, "restart after a disk fault")?;
-            } else if self.devices[device].replica.is_none() {
-                self.at(self.now_ms, Happening::Start { device });
-            }
-            self.at(self.now_ms + HEAL_MS, Happening::SyncOn { device });
-        }
-        Ok(())
-    }
-
-    /// A device that a late fault keeps from it right now is asked again.
-    fn switch_sync_on(&mut self, device: usize) -> Result<(), String> {
-        let is_off = |device: &Device| device.disk.record.as_ref().is_some_and(|record| !record.auto_sync);
-        let Some(workspace) = self.workspace.filter(|_| is_off(&self.devices[device])) else { return Ok(()) };
-        if self.devices[device].replica.is_some() {
-            self.command(device, Command::SetAutoSync { workspace, on: true })?;
-        }
-        if is_off(&self.devices[device]) {
-            self.at(self.now_ms + REDIAL_MS, Happening::SyncOn { device });
-        }
-        Ok(())
     }
 }

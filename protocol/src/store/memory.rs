@@ -24,7 +24,7 @@ struct Fault {
     keep: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Shared {
     /// Everything durable, in order: the truth from which `table` follows.
     runs: Vec<Arc<BatchRun>>,
@@ -100,6 +100,11 @@ impl MemoryLog {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another storage that holds the same.
+    pub fn duplicate(&self) -> Self {
+        Self { shared: Arc::new(Mutex::new(lock(&self.shared).clone())) }
     }
 
     /// Lets `after` more appends succeed and the next one fail with nothing written.

@@ -5,7 +5,7 @@
 
 use super::{Anchor, Edits, ElementId, Run, Side, Splice};
 use crate::{id::OpId, limits, value::Value};
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 /// Elements with consecutive offsets that stand beside each other, all shown or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,37 @@ impl Rendered {
         Self { value, spans: walk.spans }
     }
 
+    /// The element before a place, which is counted in characters shown.
+    pub fn before(&self, place: usize) -> Option<ElementId> {
+        let mut left = place as u32;
+        let mut last = None;
+        for span in self.spans.iter().filter(|span| span.visible) {
+            if left == 0 {
+                break;
+            }
+            let taken = left.min(span.count);
+            left -= taken;
+            last = Some(span.first.plus(taken - 1));
+        }
+        last
+    }
+
+    /// How many characters are shown up to an element and with it; none before the start of the text.
+    pub fn behind(&self, element: Option<ElementId>) -> usize {
+        let Some(element) = element else { return 0 };
+        let mut shown = 0;
+        for span in &self.spans {
+            let is_here = span.first.op == element.op
+                && (span.first.offset..span.first.plus(span.count).offset).contains(&element.offset);
+            let up_to = if is_here { element.offset - span.first.offset + 1 } else { span.count };
+            shown += if span.visible { up_to as usize } else { 0 };
+            if is_here {
+                break;
+            }
+        }
+        shown
+    }
+
     pub fn str(&self) -> &str {
         self.value.as_text().unwrap_or_default()
     }
@@ -48,21 +79,32 @@ impl Rendered {
     }
 }
 
-/// So many children of a run are counted, more are searched.
-const FEW_CHILDREN: usize = 8;
-
 /// Something that hangs on an element: what it hangs on, its first element, and the place of its run.
-type Child = (Anchor, ElementId, usize);
+type Child = (Anchor, ElementId, u32);
 
-/// A run, or the rest of one.
+/// Elements of one operation that were erased.
+type Erased = (OpId, Range<u32>);
+
+/// A run, or the rest of one. Texts have as many as there were edits, met in no order of memory: it fits
+/// into a cache line.
 #[derive(Clone)]
 struct Rest<'a> {
     first: ElementId,
     count: u32,
     text: &'a str,
     shown: bool,
-    /// Which children hang on its elements.
-    children: Range<usize>,
+    hanging: Hanging,
+    /// Which ranges of those that were erased may hit it.
+    erased: Range<u32>,
+}
+
+/// What hangs on the elements of a run.
+#[derive(Clone)]
+enum Hanging {
+    /// These children.
+    Children(Range<u32>),
+    /// One, whose run is at this place, behind the last element: somebody typed on.
+    Next(u32),
 }
 
 impl<'a> Rest<'a> {
@@ -78,7 +120,7 @@ impl<'a> Rest<'a> {
             self.text.char_indices().nth(count as usize).map_or(self.text.len(), |(at, _)| at)
         };
         let (text, rest): (&'a str, &'a str) = self.text.split_at_checked(at).unwrap_or((self.text, ""));
-        let taken = Self { first: self.first, count, text, shown: self.shown, children: 0..0 };
+        let taken = Self { count, text, hanging: Hanging::Children(0..0), ..self.clone() };
         (self.first, self.count, self.text) = (self.first.plus(count), self.count - count, rest);
         taken
     }
@@ -88,7 +130,7 @@ enum Step<'a> {
     /// Elements, and what hangs on them.
     Walk(Rest<'a>),
     /// A child, by the place of its run.
-    Child(usize),
+    Child(u32),
 }
 
 struct Walk<'a> {
@@ -96,8 +138,8 @@ struct Walk<'a> {
     runs: Vec<Option<Rest<'a>>>,
     /// In order: of one element on one side by their ids.
     children: Vec<Child>,
-    /// In order, none touching another.
-    erased: BTreeMap<OpId, Vec<Range<u32>>>,
+    /// In order, none touching another of the same operation.
+    erased: Vec<Erased>,
     stack: Vec<Step<'a>>,
     out: String,
     spans: Vec<Span>,
@@ -105,38 +147,43 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(text: &'a Edits) -> Self {
-        let runs: Vec<(ElementId, &Run)> = text.counted().collect();
-        let child = |(place, (first, run)): (usize, &(ElementId, &Run))| (run.anchor, *first, place);
-        let mut children: Vec<Child> = runs.iter().enumerate().map(child).collect();
+        let child = |(place, (first, run)): (u32, (ElementId, &Run))| (run.anchor, first, place);
+        let mut children: Vec<Child> = (0..).zip(text.counted()).map(child).collect();
         children.sort_unstable();
-        let mut erased: BTreeMap<OpId, Vec<Range<u32>>> = BTreeMap::new();
-        for (op, range) in text.standing().flat_map(|(_, erasure)| &erasure.ranges) {
-            erased.entry(*op).or_default().push(range.clone());
-        }
-        erased.values_mut().for_each(join);
-        let runs = with_children(&runs, &children);
+        let erased = joined(text);
+        let runs = linked(text, &children, &erased);
         Self { runs, children, erased, stack: Vec::new(), out: String::new(), spans: Vec::new() }
     }
 
     fn run(&mut self) {
         let at_start = self.children.partition_point(|(anchor, ..)| anchor.element.is_none());
-        self.push_children(0..at_start, None);
+        self.push_children(0..at_start as u32, None);
         while let Some(step) = self.stack.pop() {
             match step {
                 Step::Walk(rest) => self.walk(rest),
-                Step::Child(place) => {
-                    if let Some(run) = self.runs.get_mut(place).and_then(Option::take) {
-                        self.walk(run);
-                    }
-                }
+                Step::Child(place) => self.walk_run(place),
             }
+        }
+    }
+
+    fn walk_run(&mut self, mut place: u32) {
+        while let Some(run) = self.runs.get_mut(place as usize).and_then(Option::take) {
+            let Hanging::Next(next) = run.hanging else { return self.walk(run) };
+            self.emit(run);
+            place = next;
         }
     }
 
     /// Goes on to the first element on which something hangs.
     fn walk(&mut self, mut rest: Rest<'a>) {
-        let Range { start, end } = rest.children.clone();
-        let hanging = self.children.get(start..end).unwrap_or_default();
+        let Range { start, end } = match &rest.hanging {
+            Hanging::Children(children) => children.clone(),
+            Hanging::Next(next) => {
+                self.stack.push(Step::Child(*next));
+                0..0
+            }
+        };
+        let hanging = &self.children[start as usize..end as usize];
         let Some((Anchor { element: Some(holder), .. }, ..)) = hanging.first() else {
             return self.emit(rest);
         };
@@ -145,19 +192,20 @@ impl<'a> Walk<'a> {
         let lefts = hanging.iter().take_while(|(anchor, ..)| *anchor == on_holder(Side::Left)).count();
         let rights =
             hanging[lefts..].iter().take_while(|(anchor, ..)| *anchor == on_holder(Side::Right)).count();
+        let (rights_at, others_at) = (start + lefts as u32, start + (lefts + rights) as u32);
         let before = rest.take(holder.offset - rest.first.offset);
         self.emit(before);
         let held = rest.take(1);
-        rest.children = start + lefts + rights..end;
+        rest.hanging = Hanging::Children(others_at..end);
         let rest = Some(rest).filter(|rest| rest.count > 0);
-        self.push_children(start + lefts..start + lefts + rights, rest);
+        self.push_children(rights_at..others_at, rest);
         self.stack.push(Step::Walk(held));
-        self.push_children(start..start + lefts, None);
+        self.push_children(start..rights_at, None);
     }
 
     /// Has children walked next, the lowest id first, and among them the rest of a run.
-    fn push_children(&mut self, children: Range<usize>, mut rest: Option<Rest<'a>>) {
-        for (_, first, place) in self.children[children].iter().rev() {
+    fn push_children(&mut self, children: Range<u32>, mut rest: Option<Rest<'a>>) {
+        for (_, first, place) in self.children[children.start as usize..children.end as usize].iter().rev() {
             if let Some(rest) = rest.take_if(|rest| rest.first > *first) {
                 self.stack.push(Step::Walk(rest));
             }
@@ -168,46 +216,81 @@ impl<'a> Walk<'a> {
 
     /// Puts elements out, in parts that are shown or not.
     fn emit(&mut self, mut rest: Rest<'a>) {
-        let erased = self.erased.get(&rest.first.op).map_or(&[][..], Vec::as_slice);
-        let next = erased.partition_point(|range| range.end <= rest.first.offset);
-        let mut ranges = erased[next..].iter();
+        let mut erased = rest.erased.clone();
         while rest.count > 0 {
             let (start, end) = (rest.first.offset, rest.end().offset);
-            let range = ranges.next().filter(|range| range.start < end).cloned().unwrap_or(end..end);
-            let shown = rest.take(range.start.clamp(start, end) - start);
+            let next = erased.next().map_or(end..end, |place| self.erased[place as usize].1.clone());
+            if next.end <= start {
+                continue;
+            }
+            let shown = rest.take(next.start.clamp(start, end) - start);
             let fits = self.out.len() + shown.text.len() <= limits::LONG_TEXT_SHOWN;
             put(&mut self.spans, &mut self.out, &shown, shown.shown && fits);
-            let hidden = rest.take(range.end.min(end) - rest.first.offset);
+            let hidden = rest.take(next.end.min(end) - rest.first.offset);
             put(&mut self.spans, &mut self.out, &hidden, false);
         }
     }
 }
 
-/// Runs, each with which of the children hang on its elements. Both are in order.
-fn with_children<'a>(runs: &[(ElementId, &'a Run)], children: &[Child]) -> Vec<Option<Rest<'a>>> {
-    let mut start = 0;
-    let mut rests = Vec::with_capacity(runs.len());
-    for (first, run) in runs {
+/// Runs, each with what hangs on its elements and what of them was erased. All are in order, so one walk
+/// along them finds that.
+fn linked<'a>(text: &'a Edits, children: &[Child], erased: &[Erased]) -> Vec<Option<Rest<'a>>> {
+    let (mut children_at, mut erased_at) = (0, 0);
+    let mut linked = Vec::with_capacity(children.len());
+    for (first, run) in text.counted() {
         let count = run.text.chars().count() as u32;
         let end = first.plus(count);
-        let hangs_before = |place: usize, element| {
-            children.get(place).is_some_and(|(anchor, ..): &Child| anchor.element < Some(element))
-        };
-        while hangs_before(start, *first) {
-            start += 1;
-        }
-        // As a rule there is one, or none.
-        let mut past = start;
-        while past < start + FEW_CHILDREN && hangs_before(past, end) {
-            past += 1;
-        }
-        if hangs_before(past, end) {
-            past += children[past..].partition_point(|(anchor, ..)| anchor.element < Some(end));
-        }
-        let (text, shown) = (&*run.text, run.shown);
-        rests.push(Some(Rest { first: *first, count, text, shown, children: start..past }));
+        skip(children, &mut children_at, |(anchor, ..)| anchor.element < Some(first));
+        let mut children_end = children_at;
+        skip(children, &mut children_end, |(anchor, ..)| anchor.element < Some(end));
+        // One range may hit several runs of its operation.
+        skip(erased, &mut erased_at, |(op, range)| (*op, range.end) <= (first.op, first.offset));
+        let mut erased_end = erased_at;
+        skip(erased, &mut erased_end, |(op, range)| (*op, range.start) < (end.op, end.offset));
+        linked.push(Some(Rest {
+            first,
+            count,
+            text: &run.text,
+            shown: run.shown,
+            hanging: Hanging::of(children, children_at..children_end, end),
+            erased: erased_at as u32..erased_end as u32,
+        }));
     }
-    rests
+    linked
+}
+
+/// Goes on over all that are before something.
+fn skip<T>(items: &[T], at: &mut usize, is_before: impl Fn(&T) -> bool) {
+    while items.get(*at).is_some_and(&is_before) {
+        *at += 1;
+    }
+}
+
+impl Hanging {
+    /// `end`: behind the last element of the run.
+    fn of(children: &[Child], at: Range<usize>, end: ElementId) -> Self {
+        match &children[at.clone()] {
+            [(Anchor { element: Some(holder), side: Side::Right }, _, place)] if holder.plus(1) == end => {
+                Self::Next(*place)
+            }
+            _ => Self::Children(at.start as u32..at.end as u32),
+        }
+    }
+}
+
+/// What was erased, in order, those ranges joined that touch.
+fn joined(text: &Edits) -> Vec<Erased> {
+    let mut erased: Vec<Erased> =
+        text.standing().flat_map(|(_, erasure)| erasure.ranges.iter().cloned()).collect();
+    erased.sort_unstable_by_key(|(op, range)| (*op, range.start));
+    erased.dedup_by(|(op, range), (last_op, last)| {
+        let touches = op == last_op && range.start <= last.end;
+        if touches {
+            last.end = last.end.max(range.end);
+        }
+        touches
+    });
+    erased
 }
 
 fn put(spans: &mut Vec<Span>, out: &mut String, rest: &Rest<'_>, visible: bool) {
@@ -222,17 +305,4 @@ fn put(spans: &mut Vec<Span>, out: &mut String, rest: &Rest<'_>, visible: bool) 
         Some(last) => last.count += rest.count,
         None => spans.push(Span { first: rest.first, count: rest.count, visible }),
     }
-}
-
-/// Puts ranges in order and joins those that touch.
-fn join(ranges: &mut Vec<Range<u32>>) {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut joined: Vec<Range<u32>> = Vec::new();
-    for range in ranges.drain(..) {
-        match joined.last_mut().filter(|last| range.start <= last.end) {
-            Some(last) => last.end = last.end.max(range.end),
-            None => joined.push(range),
-        }
-    }
-    *ranges = joined;
 }

@@ -1,17 +1,16 @@
-//! The text against a naive one: every character an object, all of it walked by recursion.
+//! The text against a naive one.
 
-use super::*;
+use super::{
+    naive::{Done, Naive},
+    *,
+};
 use crate::{
     id::EntityId,
     model::{Kind, task},
 };
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
 
 const PLACE: Place = (EntityKey::new(Kind::Task, EntityId([1; 16])), task::DESCRIPTION);
-
-/// An operation, and whether it has an effect.
-type Done = (OpId, Vec<Splice>, bool);
 
 fn op(number: u64) -> OpId {
     OpId { entry: number, index: 0 }
@@ -27,77 +26,6 @@ fn text_of(done: &[Done]) -> Text {
 
 fn str_of(text: &Text) -> &str {
     text.value().as_text().unwrap_or_default()
-}
-
-/// Every character with what it hangs on.
-#[derive(Default)]
-struct Naive {
-    chars: BTreeMap<ElementId, (char, bool)>,
-    children: BTreeMap<Anchor, Vec<ElementId>>,
-}
-
-impl Naive {
-    fn read(done: &[Done]) -> String {
-        let mut naive = Self::default();
-        let mut erased = BTreeSet::new();
-        let restored: Vec<OpId> = done
-            .iter()
-            .filter(|(.., shown)| *shown)
-            .flat_map(|(_, splices, _)| splices)
-            .filter_map(|splice| if let Splice::Restore { op } = splice { Some(*op) } else { None })
-            .collect();
-        for (op, splices, shown) in done {
-            let mut offset = 0;
-            for splice in splices {
-                match splice {
-                    Splice::First { text } => {
-                        let op = splice::first_op(PLACE.0, PLACE.1, text);
-                        naive.insert(ElementId { op, offset: 0 }, Anchor::START, text, *shown);
-                    }
-                    Splice::Insert { anchor, text } => {
-                        naive.insert(ElementId { op: *op, offset }, *anchor, text, *shown);
-                        offset += text.chars().count() as u32;
-                    }
-                    Splice::Erase { from, count } if *shown && !restored.contains(op) => {
-                        erased.extend((0..*count).map(|more| from.plus(more)));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let mut out = String::new();
-        for side in [Side::Left, Side::Right] {
-            naive.walk(Anchor { element: None, side }, &erased, &mut out);
-        }
-        out
-    }
-
-    fn insert(&mut self, first: ElementId, anchor: Anchor, text: &str, shown: bool) {
-        let mut anchor = anchor;
-        for (number, char) in text.chars().enumerate() {
-            let element = first.plus(number as u32);
-            if let Some((_, before)) = self.chars.get_mut(&element) {
-                *before |= shown;
-            } else {
-                self.chars.insert(element, (char, shown));
-                self.children.entry(anchor).or_default().push(element);
-            }
-            anchor = Anchor { element: Some(element), side: Side::Right };
-        }
-    }
-
-    fn walk(&self, anchor: Anchor, erased: &BTreeSet<ElementId>, out: &mut String) {
-        let mut children = self.children.get(&anchor).cloned().unwrap_or_default();
-        children.sort_unstable();
-        for element in children {
-            let on = |side| Anchor { element: Some(element), side };
-            self.walk(on(Side::Left), erased, out);
-            if let Some((char, true)) = self.chars.get(&element).filter(|_| !erased.contains(&element)) {
-                out.push(*char);
-            }
-            self.walk(on(Side::Right), erased, out);
-        }
-    }
 }
 
 fn any_element() -> impl Strategy<Value = ElementId> {
@@ -136,7 +64,7 @@ proptest! {
     #[test]
     fn it_says_what_a_naive_reading_of_the_rule_says(done in any_work()) {
         let text = text_of(&done);
-        prop_assert_eq!(str_of(&text), Naive::read(&done));
+        prop_assert_eq!(str_of(&text), Naive::read(PLACE, &done));
     }
 
     #[test]
@@ -279,4 +207,29 @@ fn a_text_as_deep_as_it_is_long_is_read_without_recursion() {
         anchor = Anchor { element: Some(ElementId { op: op(number), offset: 0 }), side: Side::Right };
     }
     assert_eq!(edits.rendered().str().len(), 50_000);
+}
+
+/// Where a mark stands, and the text without it.
+fn marked(text: &str) -> (String, usize) {
+    let at = text.chars().position(|letter| letter == '|').unwrap();
+    (text.replace('|', ""), at)
+}
+
+#[test]
+fn a_caret_stays_behind_the_letter_it_stands_behind() {
+    for (base, theirs, mine, merged) in [
+        ("one three", "one two three", "one three four|", "one two three four|"),
+        ("one three", "one two three", "|one three four", "|one two three four"),
+        ("ein Wort", "ein großes Wort", "ein W|ort mehr", "ein großes W|ort mehr"),
+        // Behind what the other one erased it stands where that was.
+        ("one big cat", "one cat", "one big| cat and", "one |cat and"),
+        ("", "theirs", "mi|ne", "mi|netheirs"),
+    ] {
+        let (mine, at) = marked(mine);
+        let mut caret = [at];
+        let text = merge(base, theirs, &mine, &mut caret);
+        let mut with: Vec<char> = text.chars().collect();
+        with.insert(caret[0], '|');
+        assert_eq!(with.iter().collect::<String>(), merged);
+    }
 }

@@ -69,7 +69,7 @@ fn the_smaller_id_dials_at_once_and_the_larger_one_waits() {
 fn the_peer_that_dials_us_meanwhile_is_not_dialled() {
     let mut bench = Bench::new();
     bench.dialer.discovered(device(1), &[lan(2)], bench.now);
-    bench.dialer.connected(device(1), bench.now);
+    bench.dialer.connected(device(1), Path::Lan, bench.now);
     assert_eq!(bench.dialer.next_wake(), None);
     bench.dialer.discovered(device(1), &[lan(3)], bench.now);
     assert_eq!(bench.dialer.next_wake(), None);
@@ -122,7 +122,7 @@ fn a_stable_session_starts_the_delay_anew_and_a_short_one_does_not() {
             bench.next();
             bench.fail(device(9));
         }
-        bench.dialer.connected(device(9), bench.now);
+        bench.dialer.connected(device(9), Path::Lan, bench.now);
         bench.pass(Duration::from_millis(held));
         bench.dialer.disconnected(device(9), "cut", bench.now);
         let wait = ms(bench.until_next());
@@ -154,7 +154,7 @@ fn an_address_is_a_target_until_a_device_answers() {
     assert_eq!(bench.next().1, Target::Address(lan(1)));
     bench.dialer.answered(&lan(1), device(9));
     assert!(bench.dialer.is_dialling(device(9)));
-    bench.dialer.connected(device(9), bench.now);
+    bench.dialer.connected(device(9), Path::Lan, bench.now);
     bench.dialer.disconnected(device(9), "cut", bench.now);
     assert_eq!(bench.next().1, Target::Peer(device(9)));
     assert_eq!(bench.dialer.targets().count(), 1);
@@ -205,11 +205,11 @@ fn a_newcomer_takes_the_place_of_the_stranger_who_failed_most() {
 fn a_session_alone_makes_nobody_known() {
     let mut bench = Bench::new();
     for n in 0..TARGETS {
-        bench.dialer.connected(stranger(n), bench.now);
+        bench.dialer.connected(stranger(n), Path::Lan, bench.now);
         bench.dialer.disconnected(stranger(n), "no common workspace", bench.now);
     }
     assert_eq!(bench.dialer.targets().count(), 0);
-    bench.dialer.connected(device(9), bench.now);
+    bench.dialer.connected(device(9), Path::Lan, bench.now);
     bench.dialer.trusted(device(9), Some(&lan(1)));
     bench.dialer.disconnected(device(9), "cut", bench.now);
     assert_eq!(bench.next().2, vec![lan(1)]);
@@ -288,11 +288,58 @@ fn when_discovery_starts_anew_only_what_was_announced_is_forgotten() {
     for peer in [7, 8, 9] {
         bench.dialer.discovered(device(peer), &[lan(1)], bench.now);
     }
-    bench.dialer.connected(device(7), bench.now);
+    bench.dialer.connected(device(7), Path::Lan, bench.now);
     bench.dialer.remembered(device(9), &[lan(2)], bench.now);
     bench.dialer.forget_announced();
     assert!(bench.knows(&Target::Peer(device(7))) && !bench.knows(&Target::Peer(device(8))));
     assert_eq!(bench.next().2, vec![lan(2)]);
     bench.dialer.disconnected(device(7), "cut", bench.now);
     assert!(!bench.knows(&Target::Peer(device(7))), "nothing says where it is");
+}
+
+fn through_a_relay() -> Multiaddr {
+    let relay = libp2p::PeerId::random();
+    format!("/ip4/93.184.216.34/tcp/4001/p2p/{relay}/p2p-circuit").parse().unwrap()
+}
+
+#[test]
+fn over_a_relay_a_direct_address_is_tried_now_and_then() {
+    let mut bench = Bench::new();
+    let target = Target::Peer(device(9));
+    bench.dialer.remembered(device(9), &[through_a_relay()], bench.now);
+    bench.next();
+    bench.dialer.connected(device(9), Path::Relayed, bench.now);
+    assert_eq!(bench.dialer.next_wake(), None, "no other way is known");
+    bench.dialer.learned(device(9), &wan());
+    for wanted in [10, 20, 40, 80, 160, 300, 300] {
+        let (wait, dialled, addresses) = bench.next();
+        assert_eq!((wait.as_secs(), &dialled, addresses), (wanted, &target, vec![wan()]));
+        assert!(bench.dialer.failed(&target, "refused", bench.now).is_some());
+    }
+    bench.dialer.discovered(device(9), &[lan(1)], bench.now);
+    let (wait, _, addresses) = bench.next();
+    assert!(wait < COURTESY * 2, "announced on the LAN: {wait:?}");
+    assert_eq!(addresses, [wan(), lan(1)]);
+    bench.dialer.connected(device(9), Path::Lan, bench.now);
+    assert_eq!(bench.dialer.next_wake(), None);
+}
+
+#[test]
+fn who_is_reached_through_a_relay_is_dialled_when_it_is_there() {
+    let mut bench = Bench::new();
+    let relay = DeviceId(velo_protocol::crypto::SecretKey::from_seed(&[1; 32]).public());
+    let at = super::super::identity::peer_id(&relay).unwrap();
+    let through = address::circuit(at, &wan());
+    bench.dialer.remembered(device(9), &[through], bench.now);
+    bench.dialer.remembered(device(8), &[lan(1)], bench.now);
+    for _ in 0..2 {
+        bench.next();
+    }
+    for peer in [8, 9] {
+        bench.fail(device(peer));
+    }
+    bench.dialer.relay_up(relay, bench.now);
+    let (wait, target, _) = bench.next();
+    assert_eq!((wait, target), (Duration::ZERO, Target::Peer(device(9))));
+    assert!(bench.until_next() > Duration::ZERO, "the other goes on waiting");
 }

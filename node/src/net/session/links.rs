@@ -7,6 +7,10 @@
 //! lost the older one without our noticing. Of several connections dialled by the same device that
 //! device chooses, and shows its choice by opening the session stream on it.
 //!
+//! Of two connections made together the direct one is better than one through a relay, whoever dialled
+//! it. A direct one made later out of a circuit is the newer one in any case. And when a peer comes
+//! through a relay while a direct connection is open, that one is dead at its end.
+//!
 //! Should the two devices judge differently at the edge of [`TOGETHER`], each closes the connection
 //! it likes less after [`SPARE`], and what is left is the same for both.
 
@@ -20,6 +24,9 @@ pub const TOGETHER: Duration = Duration::from_secs(2);
 pub const SPARE: Duration = Duration::from_secs(2);
 /// A connection that shows no sign of life for this time is dead: three pings are missing.
 pub const SILENCE: Duration = Duration::from_secs(15);
+/// The same for a connection over an interface that may be gone, or after a sleep: one ping is missing,
+/// and had some time to spare.
+const DOUBT: Duration = Duration::from_secs(8);
 /// Written bytes that count as a sign of life. A dead connection takes only what fits the kernel's
 /// buffers, and what a slow one takes delays its pings, which must not be held against it.
 const LIVELY_BYTES: usize = 64 * 1024;
@@ -40,6 +47,8 @@ pub struct Link {
     pub id: ConnectionId,
     /// Who dialled.
     pub dialler: Dialler,
+    /// Whether it leads through a relay.
+    relayed: bool,
     /// Since when the session stream is open on it.
     pub offered: Option<Instant>,
     /// Whether we have asked for the session stream.
@@ -76,10 +85,11 @@ impl Links {
     }
 
     /// A connection was made.
-    pub fn add(&mut self, id: ConnectionId, dialler: Dialler, now: Instant) {
+    pub fn add(&mut self, id: ConnectionId, dialler: Dialler, relayed: bool, now: Instant) {
         let link = Link {
             id,
             dialler,
+            relayed,
             offered: None,
             asked: false,
             since: now,
@@ -112,14 +122,15 @@ impl Links {
         self.links.is_empty()
     }
 
-    /// The connection that should carry the session; the others become spare.
+    /// The connection that should carry the session; the others become spare as soon as it can.
     pub fn choose(&mut self, now: Instant) -> Option<&mut Link> {
         let best =
             self.links.iter().reduce(|best, next| if self.prefers(best, next) { next } else { best })?.id;
+        let is_open = self.get_mut(best).is_some_and(|best| best.offered.is_some());
         for link in &mut self.links {
             if link.id == best {
                 link.spare_since = None;
-            } else {
+            } else if is_open {
                 link.spare_since.get_or_insert(now);
             }
         }
@@ -130,10 +141,20 @@ impl Links {
     fn prefers(&self, older: &Link, newer: &Link) -> bool {
         let apart = newer.since.saturating_duration_since(older.since) > TOGETHER;
         match (older.dialler, newer.dialler) {
+            _ if !apart && older.relayed != newer.relayed => older.relayed,
             (Dialler::Us, Dialler::Us) => apart,
             // `None` is the least: the stream opened last shows what they chose.
             (Dialler::Them, Dialler::Them) => newer.offered > older.offered,
             _ => apart || newer.dialler == self.senior,
+        }
+    }
+
+    /// There is reason to doubt that the connections still live: each has to show a sign of life within
+    /// [`DOUBT`].
+    pub fn doubt(&mut self, now: Instant) {
+        for link in &mut self.links {
+            let doubted = (now + DOUBT).checked_sub(SILENCE).unwrap_or(now);
+            link.heard = link.heard.min(doubted);
         }
     }
 
@@ -196,7 +217,7 @@ mod tests {
         let start = Instant::now();
         let mut links = Links::new(senior);
         for (n, (at, dialler)) in made.iter().enumerate() {
-            links.add(id(n), *dialler, start + Duration::from_millis(*at));
+            links.add(id(n), *dialler, false, start + Duration::from_millis(*at));
         }
         (links, start)
     }
@@ -235,6 +256,61 @@ mod tests {
         assert_eq!(chosen(&mut links, start), id(0));
     }
 
+    /// The connections at (milliseconds, by whom, through a relay).
+    fn chosen_of(senior: Dialler, made: &[(u64, Dialler, bool)]) -> ConnectionId {
+        let start = Instant::now();
+        let mut links = Links::new(senior);
+        for (n, (at, dialler, relayed)) in made.iter().enumerate() {
+            links.add(id(n), *dialler, *relayed, start + Duration::from_millis(*at));
+        }
+        chosen(&mut links, start)
+    }
+
+    #[test]
+    fn of_connections_made_together_the_direct_one_is_used() {
+        for senior in [Us, Them] {
+            for (older, newer) in [(Us, Us), (Us, Them), (Them, Us), (Them, Them)] {
+                assert_eq!(chosen_of(senior, &[(0, older, true), (900, newer, false)]), id(1));
+                assert_eq!(chosen_of(senior, &[(0, older, false), (900, newer, true)]), id(0));
+            }
+        }
+    }
+
+    /// It is gone at the peer's end, who would not have dialled otherwise.
+    #[test]
+    fn a_relayed_connection_made_later_replaces_a_direct_one() {
+        for senior in [Us, Them] {
+            for (older, newer) in [(Us, Us), (Us, Them), (Them, Us)] {
+                assert_eq!(chosen_of(senior, &[(0, older, false), (2_001, newer, true)]), id(1));
+            }
+        }
+    }
+
+    #[test]
+    fn no_connection_is_spare_before_a_better_one_is_open() {
+        let (mut links, start) = links(Us, &[(0, Us), (3_000, Us)]);
+        let at = |ms| start + Duration::from_millis(ms);
+        links.get_mut(id(0)).unwrap().offered = Some(start);
+        assert_eq!(chosen(&mut links, at(3_000)), id(1));
+        assert_eq!(links.overdue(at(7_000)), vec![]);
+        links.get_mut(id(1)).unwrap().offered = Some(at(7_000));
+        assert_eq!(chosen(&mut links, at(7_000)), id(1));
+        assert_eq!(links.overdue(at(9_000)), vec![(id(0), Overdue::Spare)]);
+    }
+
+    #[test]
+    fn a_doubted_connection_has_to_show_a_sign_of_life() {
+        let (mut links, start) = links(Us, &[(0, Us), (0, Us)]);
+        let at = |ms| start + Duration::from_millis(ms);
+        for n in [0, 1] {
+            links.get_mut(id(n)).unwrap().offered = Some(start);
+            links.heard(id(n), at(20_000));
+        }
+        links.doubt(at(20_000));
+        links.heard(id(1), at(25_000));
+        assert_eq!(links.overdue(at(28_000)), vec![(id(0), Overdue::Silent)]);
+    }
+
     #[test]
     fn spare_silent_and_unused_connections_fall_due() {
         let (mut links, start) = links(Us, &[(0, Us), (0, Them)]);
@@ -250,7 +326,7 @@ mod tests {
         assert_eq!(links.overdue(at(18_000)), vec![(id(0), Overdue::Silent)]);
         links.wrote(id(0), 1, at(10_000));
         assert_eq!(links.overdue(at(18_000)), vec![]);
-        links.add(id(2), Them, at(18_000));
+        links.add(id(2), Them, false, at(18_000));
         assert_eq!(links.overdue(at(23_000)), vec![(id(2), Overdue::Unused)]);
     }
 }

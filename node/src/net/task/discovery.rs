@@ -9,6 +9,7 @@ use libp2p::{
     core::transport::ListenerId,
     identify, mdns,
     multiaddr::Protocol,
+    relay,
     swarm::{FromSwarm, NetworkBehaviour, NewListenAddr},
 };
 use std::{
@@ -56,6 +57,7 @@ impl Network {
     pub(super) fn recall(&mut self, error: Option<BookError>) {
         let now = Instant::now();
         self.book.edit().forget_old(wall_ms());
+        self.use_relays(now);
         for (peer, known) in self.book.get().peers() {
             let addresses: Vec<_> = known.iter().map(|entry| entry.address.clone()).collect();
             self.dialer.remembered(peer, &addresses, now);
@@ -73,19 +75,38 @@ impl Network {
     }
 
     pub(super) fn on_listening(&mut self, address: &Multiaddr, listener: ListenerId) {
+        let own = *self.swarm.local_peer_id();
+        self.status_changed = true;
+        self.tell(NetEvent::Listening(address::with_peer(address, own)));
+        if address::is_relayed(address) {
+            return self.relays.held(listener);
+        }
         let port = address::tcp_port(address);
         if self.remember_port && self.book.get().port != port {
             self.book.edit().port = port;
         }
-        self.dialer.redial(Instant::now());
-        self.status_changed = true;
+        self.offer_to_carry(address);
+        self.network_changed();
         let announceable = matches!(address::ip(address), Some(ip) if ip.is_ipv4() && !ip.is_loopback());
         if announceable && self.discovery_wanted {
             self.discovery_wanted = false;
             self.discover(listener);
         }
-        let own = *self.swarm.local_peer_id();
-        self.tell(NetEvent::Listening(address::with_peer(address, own)));
+    }
+
+    pub(super) fn on_expired(&mut self, address: &Multiaddr) {
+        self.status_changed = true;
+        self.swarm.remove_external_address(address);
+        if !address::is_relayed(address) {
+            self.network_changed();
+        }
+    }
+
+    /// This device has another address than before, or slept. Whoever could not be reached perhaps can
+    /// be now, and what looks connected perhaps is not.
+    pub(super) fn network_changed(&mut self) {
+        self.dialer.redial(Instant::now());
+        self.swarm.behaviour_mut().session.doubt();
     }
 
     /// Starts discovery, and tells it the addresses it has missed.
@@ -135,6 +156,10 @@ impl Network {
         let addresses = addresses.map(|(address, _)| address).filter(address::is_dialable).take(ANNOUNCED);
         self.announced.insert(peer, addresses.collect());
         self.learn_addresses(peer);
+        if info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
+            self.carriers.insert(peer);
+            self.meet_carrier(peer);
+        }
     }
 
     /// Remembers where a colleague listens. What strangers say is not worth remembering.
@@ -178,7 +203,9 @@ fn by_device(records: Vec<(PeerId, Multiaddr)>) -> BTreeMap<DeviceId, Vec<Multia
         let Some(peer) = identity::device_id(&peer) else { continue };
         let Ok((address, _)) = address::split_peer(address) else { continue };
         let addresses = devices.entry(peer).or_default();
-        if address::is_dialable(&address) && addresses.len() < ANNOUNCED {
+        // Who is on the LAN needs no relay.
+        let is_useful = address::is_dialable(&address) && !address::is_relayed(&address);
+        if is_useful && addresses.len() < ANNOUNCED {
             addresses.push(address);
         }
     }

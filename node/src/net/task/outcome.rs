@@ -6,7 +6,7 @@ use super::{
         dialer::{Dial, Stage, Target},
         identity,
         reason::{dial_failure, failed_address},
-        status::{AddressRecord, TargetStage, TargetStatus},
+        status::{AddressRecord, RelayStatus, TargetStage, TargetStatus},
     },
     Network,
 };
@@ -31,7 +31,7 @@ const BLOCKED: usize = 1024;
 
 impl Network {
     pub(super) fn dial(&mut self, target: Target, addresses: Vec<Multiaddr>) {
-        let Some(options) = options(&target, addresses) else {
+        let Some(options) = self.options(&target, addresses) else {
             self.dialer.forget(&target);
             return;
         };
@@ -42,6 +42,25 @@ impl Network {
                 self.dials.insert(id, target);
             }
             Err(error) => self.dial_failed(&target, &error),
+        }
+    }
+
+    /// How libp2p is to dial; `None` when the target's id is no key. A port of its own for each dial:
+    /// with the listener's port two simultaneous dials would meet as one TCP connection on which both
+    /// sides believe that they dialled. A relay does not dial, and has to see the port that a router
+    /// gave to our listener: others pierce it there.
+    fn options(&self, target: &Target, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
+        match target {
+            Target::Peer(peer) => {
+                let options = DialOpts::peer_id(identity::peer_id(peer)?)
+                    .condition(PeerCondition::NotDialing)
+                    .addresses(addresses);
+                let is_relay = self.relays.contains(peer);
+                Some(if is_relay { options.build() } else { options.allocate_new_port().build() })
+            }
+            Target::Address(address) => {
+                Some(DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build())
+            }
         }
     }
 
@@ -137,11 +156,13 @@ impl Network {
     }
 
     pub(super) fn current_status(&self, now: Instant) -> NetStatus {
-        let own = *self.swarm.local_peer_id();
-        let mut listening: Vec<_> = self.swarm.listeners().cloned().collect();
-        listening.sort_by_key(address::is_loopback);
         NetStatus {
-            listening: listening.iter().map(|address| address::with_peer(address, own)).collect(),
+            listening: self.own_addresses(),
+            relays: self
+                .relays
+                .list()
+                .map(|(peer, address, reserved)| RelayStatus { peer, address: address.clone(), reserved })
+                .collect(),
             discovering: self.swarm.behaviour().mdns.is_enabled(),
             targets: self
                 .dialer
@@ -194,22 +215,4 @@ impl Network {
 /// libp2p takes our own listening addresses out before it dials.
 fn is_own_address(error: &DialError) -> bool {
     matches!(error, DialError::LocalPeerId { .. } | DialError::NoAddresses)
-}
-
-/// How libp2p is to dial; `None` when the target's id is no key. A port of its own for each dial:
-/// with the listener's port two simultaneous dials would meet as one TCP connection on which both
-/// sides believe that they dialled.
-fn options(target: &Target, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
-    match target {
-        Target::Peer(peer) => Some(
-            DialOpts::peer_id(identity::peer_id(peer)?)
-                .condition(PeerCondition::NotDialing)
-                .addresses(addresses)
-                .allocate_new_port()
-                .build(),
-        ),
-        Target::Address(address) => {
-            Some(DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build())
-        }
-    }
 }

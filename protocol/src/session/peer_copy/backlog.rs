@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Backlog {
     lagging: BTreeSet<ChainNo>,
     /// The next runs of the first of them.
@@ -28,10 +29,11 @@ pub(super) struct Backlog {
 
 /// A run read ahead.
 #[derive(Debug)]
-pub(super) struct Ahead {
+#[cfg_attr(feature = "sim", derive(Clone))]
+pub(crate) struct Ahead {
     pub run: Run,
     pub last: u64,
-    hlc: Hlc,
+    pub hlc: Hlc,
 }
 
 impl Ahead {
@@ -150,7 +152,12 @@ impl Backlog {
     }
 }
 
-fn read_next(number: ChainNo, from: u64, source: &Source<'_>) -> Result<Option<Ahead>, StoreError> {
+/// The run of a chain behind a position, as it is sent.
+pub(crate) fn read_next(
+    number: ChainNo,
+    from: u64,
+    source: &Source<'_>,
+) -> Result<Option<Ahead>, StoreError> {
     let Source { logs, reader, signer } = source;
     let Some(chain) = logs.chain(number).filter(|chain| from < chain.durable) else { return Ok(None) };
     let run = match logs.latest_run(number, from) {

@@ -3,7 +3,7 @@
 use crate::{limits, time::Now};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Contact {
     /// When it last said something about the workspace, or began to share it.
     heard: Now,

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// See the module.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
 pub(super) struct Marks {
     /// What the peer announced or sent: it holds this durably.
     acked: BTreeMap<ChainNo, u64>,

@@ -1,4 +1,4 @@
-//! The member that cheats, in the network.
+//! The member that cheats and the device that lies, in the network.
 
 use super::{Happening, World};
 use crate::{
@@ -10,14 +10,41 @@ use crate::{
 };
 
 impl World {
-    /// Whether a device never cheats.
+    /// Whether a device never cheats nor lies.
     pub(super) fn is_honest(&self, device: usize) -> bool {
-        self.plan.byzantine != Some(device)
+        self.plan.byzantine != Some(device) && self.plan.liar != Some(device)
     }
 
-    /// Whether a device cheats by now.
+    /// Whether somebody is not honest.
+    pub(super) fn has_dishonest(&self) -> bool {
+        self.plan.byzantine.or(self.plan.liar).is_some()
+    }
+
+    /// Whether a device signs by now what no replica would.
     pub(super) fn is_cheating(&self, device: usize) -> bool {
-        !self.is_honest(device) && self.cheat.is_some()
+        self.plan.byzantine == Some(device) && self.cheat.is_some()
+    }
+
+    /// Whether what a device sends may break the rules by now.
+    pub(super) fn breaks_rules(&self, device: usize) -> bool {
+        self.is_cheating(device) || self.lies(device)
+    }
+
+    /// Whether a device lies by now. It joins like everybody else.
+    fn lies(&self, device: usize) -> bool {
+        self.plan.liar == Some(device) && !self.founding
+    }
+
+    /// What a device says in place of a frame: just that, unless it lies.
+    pub(super) fn lie(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let liar = if self.lies(from) { self.liar.as_mut() } else { None };
+        let Some(liar) = liar else { return vec![frame] };
+        let said = liar.say(to, frame, &mut self.coverage);
+        for frame in said.later {
+            let at = self.now_ms + 1_000 + self.dice.below(15_000);
+            self.at(at, Happening::Deliver { from, to, link, frame });
+        }
+        said.now
     }
 
     pub(super) fn honest(&self) -> impl Iterator<Item = usize> + '_ {

@@ -14,13 +14,14 @@
 //! * A device that was taken from its person, or whose person is out, holds the same entries too; what
 //!   was written after is locked to it, and it says so.
 
-use super::{World, oracle::is_newer, reference::Reference};
+use super::{World, oracle::is_newer, private, reference::Reference, texts};
 use crate::{
     id::{EntryId, WorkspaceId},
     log_set::{EntryReader, LogSet},
     model::Kind,
     sim::device::Device,
     store::{ChainNo, EntryAt, LogReader, LogStore},
+    workspace::Workspace,
 };
 use std::collections::BTreeSet;
 
@@ -40,6 +41,9 @@ impl World {
         self.check_rules(workspace, &devices, &reference)?;
         self.check_acknowledged(workspace, &devices)?;
         self.check_shut_out(workspace, &shut_out)?;
+        self.check_private()?;
+        let back = self.forgot.iter().filter(|device| self.devices[**device].is_member()).count();
+        self.coverage.add("came back after forgetting", back as u64);
         for device in entered {
             self.check_reopened(workspace, device)?;
         }
@@ -123,10 +127,10 @@ impl World {
             }
             let mut expected = known.iter().find(|(held, _)| *held == held_of(state, reference)).cloned();
             if expected.is_none() {
-                let mut state_of_rules = reference.state(state.ciphers());
-                state_of_rules.set_roster(roster.clone());
-                let found = (state_of_rules.state_hash(), state_of_rules.conflict_count());
-                known.push((held_of(state, reference), found));
+                let (found, [merged, cut]) = by_rules(reference, state)?;
+                known.push(found);
+                self.coverage.add("text of several edits at the end", merged);
+                self.coverage.add("text with edits that have no effect at the end", cut);
                 expected = known.last().cloned();
             }
             if expected.is_none_or(|(_, found)| found != (state.state_hash(), state.conflict_count())) {
@@ -135,6 +139,19 @@ impl World {
                 ));
             }
         }
+        self.check_secrets(workspace, reference, needed)?;
+        self.check_verdicts(workspace, devices, reference)?;
+        let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
+        self.check_rosters(workspace, &together)
+    }
+
+    /// Who is in opens what was written with the phrase or the ticket alone.
+    fn check_secrets(
+        &mut self,
+        workspace: WorkspaceId,
+        reference: &Reference,
+        needed: BTreeSet<EntryId>,
+    ) -> Result<(), String> {
         let roster = self.devices[0].replica.as_ref().and_then(|replica| replica.workspace(workspace));
         let roster = roster.ok_or("no state")?.roster();
         let honest: Vec<EntryId> = needed.into_iter().filter(|epoch| self.is_by_honest(*epoch)).collect();
@@ -142,9 +159,7 @@ impl World {
             let recovery = reference.recovery_keys();
             self.secrets.opens_all(workspace, &mut self.dice, roster, &recovery, &honest)?;
         }
-        self.check_verdicts(workspace, devices, reference)?;
-        let together: Vec<usize> = devices.iter().copied().filter(|device| !apart.contains(device)).collect();
-        self.check_rosters(workspace, &together)
+        Ok(())
     }
 
     /// Whether a log is one of the device that was restored from a backup, and waits, itself or through
@@ -152,7 +167,7 @@ impl World {
     fn waits_for_what_is_lost(&self, device: usize, chain: ChainNo) -> bool {
         let Some(logs) = self.logs_of(device) else { return false };
         let author = logs.chain(chain).and_then(|chain| self.device(chain.origin.device));
-        if author.is_none() || author != self.restored || self.plan.byzantine.is_none() {
+        if author.is_none() || author != self.restored || !self.has_dishonest() {
             return false;
         }
         let is_held =
@@ -196,7 +211,7 @@ impl World {
             let roster = replica.workspace(workspace).ok_or("no state")?.roster();
             let says_so =
                 replica.is_refused(workspace) || roster.former.contains_key(&device.identity.person);
-            if !says_so && self.plan.byzantine.is_none() {
+            if !says_so && !self.has_dishonest() {
                 return Err(format!("device {number} was never in, and does not say so"));
             }
             self.coverage.count("joining undone at the end");
@@ -288,13 +303,15 @@ impl World {
         let hash = |device: &Device| {
             let replica = device.replica.as_ref()?;
             let state = replica.workspace(workspace)?;
-            Some((state.state_hash(), state.locked_entries(), replica.logs(workspace)?.digest()))
+            let shared = (state.state_hash(), state.locked_entries(), replica.logs(workspace)?.digest());
+            Some((shared, private::reopened(device)))
         };
         let before = hash(&self.devices[device]);
         for pages in [true, false] {
             self.devices[device].crash();
             if !pages {
                 self.devices[device].disk.pages = None;
+                self.devices[device].private.pages = None;
             }
             self.start(device)?;
             if hash(&self.devices[device]) != before {
@@ -310,7 +327,16 @@ impl World {
 }
 
 /// Of the epochs under which anything stands, those whose key a device has.
-fn held_of(state: &crate::workspace::Workspace, reference: &Reference) -> BTreeSet<EntryId> {
+fn held_of(state: &Workspace, reference: &Reference) -> BTreeSet<EntryId> {
     let epochs = reference.contents().filter_map(|(ready, ..)| ready.entry().header.epoch);
     epochs.filter(|epoch| state.ciphers().holds(*epoch)).collect()
+}
+
+/// What the rules show to who has the keys of a state; and how many texts several edits made, and how many
+/// of those some edit without effect stands in.
+fn by_rules(reference: &Reference, state: &Workspace) -> Result<(Shown, [u64; 2]), String> {
+    let mut state_of_rules = reference.state(state.ciphers());
+    state_of_rules.set_roster(state.roster().clone());
+    let found = (state_of_rules.state_hash(), state_of_rules.conflict_count());
+    Ok(((held_of(state, reference), found), texts::check(reference, state)?))
 }

@@ -2,6 +2,7 @@
 
 use super::{Happening, World};
 use crate::{
+    id::WorkspaceId,
     replica::{BatchId, Input},
     store::{Batch, LogStore},
 };
@@ -11,7 +12,7 @@ impl World {
     /// after, or the disk fails.
     pub(super) fn persist(
         &mut self,
-        device: usize,
+        (device, workspace): (usize, WorkspaceId),
         life: u64,
         batch: BatchId,
         runs: &Batch,
@@ -26,14 +27,20 @@ impl World {
         let keep = self.dice.below(runs.runs.len() as u64 + 1) as usize;
         match moment {
             0 => return self.crash(device, "crash before a write"),
-            1 => self.devices[device].disk.log.tear(keep),
+            1 => self.devices[device].disk_of(workspace).log.tear(keep),
+            // Part of the batch may still find room.
+            _ if self.devices[device].disk.is_full => {
+                self.devices[device].disk_of(workspace).log.tear(keep);
+                self.coverage.count("write on a full disk");
+                self.break_down(device);
+            }
             _ if self.acting && self.plan.disk_faults > 0 && self.dice.chance(danger / 2) => {
-                self.devices[device].disk.log.tear(keep);
+                self.devices[device].disk_of(workspace).log.tear(keep);
                 self.break_down(device);
             }
             _ => {}
         }
-        let stored = self.devices[device].disk.log.append(runs);
+        let stored = self.devices[device].disk_of(workspace).log.append(runs);
         match (moment, stored) {
             (1, _) => self.crash(device, "crash in a write"),
             (2, Ok(())) => self.crash(device, "crash after a write"),
@@ -48,6 +55,13 @@ impl World {
             }
             (_, Err(error)) => Err(format!("device {device}: {error}")),
         }
+    }
+
+    /// There is no room on a disk, or some again. Whoever started on a full one goes on once it is noticed:
+    /// what could not be saved was refused, and the device started anew.
+    pub(super) fn fill_disk(&mut self, device: usize, full: bool) {
+        self.coverage.count(if full { "disk full" } else { "disk freed" });
+        self.devices[device].disk.is_full = full;
     }
 
     /// The disk failed. Somebody notices before long and starts the device again.
@@ -74,7 +88,10 @@ impl World {
             && !self.queue.values().any(pending)
         {
             self.coverage.count("pages saved");
-            self.devices[device].save_pages(workspace);
+            let private = self.devices[device].private_id();
+            for workspace in [Some(workspace), private].into_iter().flatten() {
+                self.devices[device].save_pages(workspace);
+            }
         }
     }
 }

@@ -37,6 +37,10 @@ impl World {
             if self.plan.late == Some(device) {
                 continue;
             }
+            if self.is_taken_in(device) {
+                self.take_in(device)?;
+                continue;
+            }
             let person_name = format!("Person {device}");
             self.enter(device, &Command::Join { ticket: ticket.clone(), person_name })?;
         }

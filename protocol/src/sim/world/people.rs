@@ -4,12 +4,11 @@ use super::{Happening, World};
 use crate::{
     access::Role,
     change::Change,
-    dice::Dice,
     id::{EntityId, PersonId},
     model::{self, EntityKey, Kind},
     replica::{Command, Reply},
     root::Root,
-    sim::people,
+    sim::{Step, What, people},
     value::Value,
     workspace::Workspace,
 };
@@ -31,33 +30,13 @@ pub(super) fn refused(words: &str) -> &'static str {
 }
 
 impl World {
-    /// Lays out what people do to each other. Somebody beside the founder may let people in and out.
-    pub(super) fn lay_plan_of_people(&mut self, start: u64, length: u64, split: u64) {
-        // Of its own, so that the other faults of a seed stay what they are.
-        let mut dice = Dice::new(self.plan.seed ^ 0x001A_7E00);
-        if let Some(device) = self.plan.late {
-            self.at(start + length / 5 + dice.below(length / 2), Happening::Join { device });
-        }
-        if self.plan.byzantine.is_some() {
-            let mut at = start + length / 10 + dice.below(length / 5);
-            while at < start + length {
-                self.at(at, Happening::Cheat);
-                at += 1 + dice.below(length / 12);
-            }
-        }
-        if self.plan.people {
-            self.at(start + length / 20, Happening::Appoint);
-            self.at(split + length / 10 + dice.below(length / 10), Happening::CrossRemovals);
-        }
-    }
-
     /// Whose turn it is to do something.
     pub(super) fn actor(&mut self) -> usize {
-        let device = self.any_device();
+        let device = self.dice.below(self.devices.len() as u64) as usize;
         if self.is_cheating(device) { 0 } else { device }
     }
 
-    fn person(&self, device: usize) -> PersonId {
+    pub(super) fn person(&self, device: usize) -> PersonId {
         self.devices[device].identity.person
     }
 
@@ -121,8 +100,11 @@ impl World {
     /// because that one is off.
     pub(super) fn join_late(&mut self, device: usize) -> Result<(), String> {
         if self.devices[device].replica.is_none() {
-            self.at(self.now_ms + 500, Happening::Join { device });
+            self.join_at(self.now_ms + 500, device);
             return Ok(());
+        }
+        if self.is_taken_in(device) && self.person(device) != self.person(1) {
+            return self.ask_in(device);
         }
         let newest = self.tickets.last().filter(|_| self.dice.chance(600)).cloned();
         let Some(ticket) = newest.or_else(|| self.dice.pick(&self.tickets).cloned()) else { return Ok(()) };
@@ -138,6 +120,11 @@ impl World {
         self.command(device, Command::Join { ticket, person_name: format!("Person {device}") }).map(drop)
     }
 
+    pub(super) fn join_at(&mut self, at: u64, device: usize) {
+        let step = Step { at_ms: 0, what: What::Join(device), seed: self.dice.roll() };
+        self.at(at, Happening::Step(step));
+    }
+
     /// Whether the founder's device does not know some other one.
     pub(super) fn is_somebody_unknown(&self) -> bool {
         let founder = self.devices[0].replica.as_ref().zip(self.workspace);
@@ -150,7 +137,7 @@ impl World {
     pub(super) fn join_refused(&mut self, device: usize) {
         self.coverage.count("join refused");
         if self.acting {
-            self.at(self.now_ms + 2_000, Happening::Join { device });
+            self.join_at(self.now_ms + 2_000, device);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::{
     },
     log::{self, Entry, EntryKind},
     op,
+    replica::Identity,
     root::Root,
     roster::Roster,
     sim::device::Device,
@@ -73,6 +74,12 @@ impl Secrets {
             owners.insert(recovery.public(), (Owner::Recovery(person), recovery));
         }
         Self { owners, entries: BTreeMap::new(), written: BTreeSet::new() }
+    }
+
+    /// A device is of another person now.
+    pub fn note_device(&mut self, identity: &Identity) {
+        let owner = Owner::Device(identity.person, identity.device_id());
+        self.owners.insert(identity.receiving.public(), (owner, identity.receiving.clone()));
     }
 
     pub fn note_ticket(&mut self, ticket: &Ticket) {
@@ -210,7 +217,15 @@ impl Secrets {
 
 impl World {
     /// Looks at what a device hands to its disk: what it wrote itself just now.
-    pub(super) fn check_written(&mut self, device: usize, batch: &Batch) -> Result<(), String> {
+    pub(super) fn check_written(
+        &mut self,
+        (device, workspace): (usize, WorkspaceId),
+        batch: &Batch,
+    ) -> Result<(), String> {
+        // What a person keeps is written for their own devices: see `private`.
+        if self.devices[device].is_private(workspace) {
+            return Ok(());
+        }
         let id = self.devices[device].id();
         for run in batch.runs.iter().filter(|run| run.origin.device == id) {
             let entries =

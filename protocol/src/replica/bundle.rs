@@ -1,0 +1,186 @@
+//! Entries out of a file and into one: see [`crate::bundle`].
+//!
+//! Both go part by part, so that neither needs more memory for a large workspace, and whoever asks can show
+//! how far it is. What comes in is judged like what a peer sends.
+
+use super::{
+    Logs, Replica, RequestId,
+    holding::Holding,
+    io::{Brought, Output, Refusal, Reply},
+    reader_of,
+};
+use crate::{
+    bundle::{self, BundleError, Head, PartNo},
+    causality::Frontier,
+    id::{DeviceId, WorkspaceId},
+    limits,
+    log::Run,
+    log_set::Rejected,
+    session::{Ahead, Source, read_next},
+    store::{ChainNo, EntryAt, StoreError},
+};
+use std::collections::BTreeMap;
+
+/// How far a bundle is written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ExportCursor {
+    /// How the file starts.
+    pub head: Head,
+    /// The part to be made next.
+    number: u64,
+    /// Up to where each chain was written or is not wanted.
+    done: Vec<(ChainNo, u64)>,
+    /// Up to where each chain goes: what comes while the bundle is written is not in it.
+    until: Vec<(ChainNo, u64)>,
+}
+
+impl ExportCursor {
+    /// Entries that are still to be written.
+    pub fn remaining(&self) -> u64 {
+        let done: BTreeMap<ChainNo, u64> = self.done.iter().copied().collect();
+        let left =
+            |(chain, until): &(ChainNo, u64)| until.saturating_sub(done.get(chain).copied().unwrap_or(0));
+        self.until.iter().map(left).sum()
+    }
+}
+
+impl Replica {
+    /// Starts a bundle: of everything, or of what a device is not known to have.
+    pub(super) fn begin_export(
+        &mut self,
+        request: RequestId,
+        workspace: WorkspaceId,
+        since: Option<DeviceId>,
+    ) -> Result<(), Refusal> {
+        let salt = self.random();
+        let holding = self.holdings.get(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+        let known = since.map(|device| self.known_to(device, workspace, holding)).unwrap_or_default();
+        let logs = &holding.logs;
+        let base = |number| logs.chain(number).and_then(|chain| chain.parent).map_or(0, |at| at.position);
+        let cursor = ExportCursor {
+            head: Head::new(&holding.record.secret, salt),
+            number: 0,
+            done: logs.chains().map(|(number, _)| (number, known.get(number).max(base(number)))).collect(),
+            until: logs.chains().map(|(number, chain)| (number, chain.durable)).collect(),
+        };
+        let reply = Reply::Exporting(Box::new(cursor));
+        self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
+        Ok(())
+    }
+
+    /// What a device has seen before it wrote, and what it said since it is connected.
+    fn known_to(&self, device: DeviceId, workspace: WorkspaceId, holding: &Holding) -> Frontier {
+        let logs = &holding.logs;
+        let own = logs.chains().filter(|(_, chain)| chain.origin.device == device);
+        let heads: Vec<EntryAt> =
+            own.map(|(chain, known)| EntryAt { chain, position: known.durable }).collect();
+        let mut known = logs.past(&heads, Frontier::default());
+        for at in heads {
+            known.raise(at);
+        }
+        let copy = self.sessions.get(&device).and_then(|session| session.copies.get(&workspace));
+        for (chain, _) in logs.chains() {
+            if let Some(copy) = copy {
+                known.raise(EntryAt { chain, position: copy.has(logs, chain) });
+            }
+        }
+        known
+    }
+
+    /// Makes the next part.
+    pub(super) fn export(
+        &mut self,
+        request: RequestId,
+        workspace: WorkspaceId,
+        mut cursor: ExportCursor,
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        let holding = self.holdings.get(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+        let secret = &holding.record.secret;
+        if !cursor.head.is_of(secret) {
+            return Err(Refusal::Bundle("that bundle was begun for another workspace".to_owned()));
+        }
+        let unreadable = |error: StoreError| Refusal::Bundle(error.to_string());
+        let source = holding.source(&self.identity, reader_of(logs, workspace));
+        let runs = next_runs(&mut cursor, &source).map_err(unreadable)?;
+        let at = PartNo { number: cursor.number, last: cursor.remaining() == 0 };
+        let part = bundle::seal(secret, &cursor.head, at, &runs).map_err(told)?;
+        cursor.number += 1;
+        let next = (!at.last).then(|| Box::new(cursor));
+        self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Exported { part, next }) });
+        Ok(())
+    }
+
+    /// Takes in a part, like what a peer sends.
+    pub(super) fn import(
+        &mut self,
+        request: RequestId,
+        head: &Head,
+        at: PartNo,
+        part: &[u8],
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        let found = self.holdings.iter_mut().find(|(_, holding)| head.is_of(&holding.record.secret));
+        let Some((&workspace, holding)) = found else {
+            let words = "this bundle is of a workspace that is not on this device. Join it first with a ticket \
+                         (`velo join TICKET`), also if nobody can be reached now, then import the bundle again";
+            return Err(Refusal::Bundle(words.to_owned()));
+        };
+        let runs = bundle::open(&holding.record.secret, head, at, part).map_err(told)?;
+        let reader = reader_of(logs, workspace);
+        let mut brought = Brought { workspace, entries: 0, gaps: 0, refused: 0 };
+        let mut fresh = Vec::new();
+        for run in runs {
+            match holding.receive(run, reader) {
+                Ok((Some(taken), _)) => {
+                    brought.entries += taken.run.entries().len() as u64;
+                    fresh.push(taken);
+                }
+                Ok((None, _)) => {}
+                Err(Rejected::Gap) => brought.gaps += 1,
+                Err(Rejected::Bound) => brought.refused += 1,
+                Err(rejected @ (Rejected::Fault(_) | Rejected::Introduction)) => {
+                    return Err(Refusal::Bundle(format!("the bundle holds what is not valid: {rejected}")));
+                }
+            }
+        }
+        self.keep(workspace, &fresh, Some((request, Reply::Imported(brought))));
+        Ok(())
+    }
+}
+
+fn told(error: BundleError) -> Refusal {
+    Refusal::Bundle(error.to_string())
+}
+
+/// The runs of the next part, in the order of their stamps: so those who read them seldom have to wait for
+/// another log.
+fn next_runs(cursor: &mut ExportCursor, source: &Source<'_>) -> Result<Vec<Run>, StoreError> {
+    let until: BTreeMap<ChainNo, u64> = cursor.until.iter().copied().collect();
+    let mut ahead: BTreeMap<ChainNo, Ahead> = BTreeMap::new();
+    let (mut runs, mut bytes) = (Vec::new(), 0);
+    loop {
+        for (number, done) in &mut cursor.done {
+            let end = until.get(number).copied().unwrap_or(0);
+            if *done >= end || ahead.contains_key(number) {
+                continue;
+            }
+            match read_next(*number, *done, source)? {
+                Some(next) => _ = ahead.insert(*number, next),
+                None => *done = end,
+            }
+        }
+        let first = ahead.iter().min_by_key(|(number, ahead)| (ahead.hlc, **number));
+        let Some((number, size)) = first.map(|(number, ahead)| (*number, ahead.size())) else { break };
+        if bytes > 0 && bytes + size > limits::BUNDLE_PART {
+            break;
+        }
+        let Some(taken) = ahead.remove(&number) else { break };
+        if let Some((_, done)) = cursor.done.iter_mut().find(|(other, _)| *other == number) {
+            *done = taken.last;
+        }
+        bytes += size;
+        runs.push(taken.run);
+    }
+    Ok(runs)
+}

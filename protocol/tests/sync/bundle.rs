@@ -1,0 +1,156 @@
+//! A workspace in a file: what it carries, to whom, and what is not taken.
+
+use crate::{
+    admission::members,
+    device::{Device, meet},
+};
+use velo_protocol::{
+    bundle::{Head, PartNo},
+    id::{DeviceId, WorkspaceId},
+    limits,
+    replica::{Brought, Command, Refusal, Reply},
+};
+
+/// The head and the parts of a bundle.
+type Bundle = (Head, Vec<Vec<u8>>);
+
+fn export(device: &mut Device, workspace: WorkspaceId, since: Option<DeviceId>) -> Bundle {
+    let Ok(Reply::Exporting(begun)) = device.command(Command::BeginExport { workspace, since }) else {
+        panic!("not begun")
+    };
+    let (head, mut cursor, mut parts) = (begun.head, Some(begun), Vec::new());
+    while let Some(at) = cursor {
+        match device.command(Command::Export { workspace, cursor: at }) {
+            Ok(Reply::Exported { part, next }) => {
+                parts.push(part);
+                cursor = next;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (head, parts)
+}
+
+fn import_part(device: &mut Device, (head, parts): &Bundle, number: usize) -> Result<Brought, Refusal> {
+    let at = PartNo { number: number as u64, last: number + 1 == parts.len() };
+    let part = parts[number].clone();
+    match device.command(Command::Import { head: *head, at, part })? {
+        Reply::Imported(brought) => Ok(brought),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Entries and gaps that all parts brought.
+fn import(device: &mut Device, bundle: &Bundle) -> Result<(u64, u64), Refusal> {
+    let (mut entries, mut gaps) = (0, 0);
+    for number in 0..bundle.1.len() {
+        let brought = import_part(device, bundle, number)?;
+        entries += brought.entries;
+        gaps += brought.gaps;
+    }
+    Ok((entries, gaps))
+}
+
+fn heads(device: &Device, workspace: WorkspaceId) -> [u8; 32] {
+    device.replica.logs(workspace).unwrap().digest()
+}
+
+fn shown(device: &Device, workspace: WorkspaceId) -> [u8; 32] {
+    device.replica.workspace(workspace).unwrap().state_hash()
+}
+
+#[test]
+fn who_has_a_ticket_joins_and_answers_by_bundles_alone() {
+    let (mut anna, mut ben) = (Device::new(1), Device::new(2));
+    let workspace = anna.found();
+    anna.add(workspace, 1, 100);
+    let ticket = anna.invite(workspace);
+    let bundle = export(&mut anna, workspace, None);
+    ben.join(&ticket).unwrap();
+    let (entries, gaps) = import(&mut ben, &bundle).unwrap();
+    assert!(entries > 0);
+    assert_eq!((gaps, members(&ben, workspace)), (0, 2), "the ticket was used");
+    assert_eq!(import(&mut ben, &bundle), Ok((0, 0)), "again it brings nothing");
+
+    ben.edit(workspace, 2);
+    let back = export(&mut ben, workspace, Some(anna.id()));
+    import(&mut anna, &back).unwrap();
+    assert_eq!(members(&anna, workspace), 2);
+    // Keys and acknowledgements go to and fro a few more times.
+    for _ in 0..3 {
+        let there = export(&mut anna, workspace, Some(ben.id()));
+        import(&mut ben, &there).unwrap();
+        let back = export(&mut ben, workspace, Some(anna.id()));
+        import(&mut anna, &back).unwrap();
+    }
+    assert_eq!(shown(&anna, workspace), shown(&ben, workspace));
+    meet(&mut anna, &mut ben);
+    assert_eq!(heads(&anna, workspace), heads(&ben, workspace));
+}
+
+#[test]
+fn a_large_workspace_goes_in_parts_and_leaves_out_what_somebody_has() {
+    let (mut anna, mut ben) = (Device::new(1), Device::new(2));
+    let workspace = anna.found();
+    ben.join(&anna.invite(workspace)).unwrap();
+    meet(&mut anna, &mut ben);
+    for number in 0..120 {
+        anna.add(workspace, number, 10_000);
+    }
+    meet(&mut anna, &mut ben);
+    // He tells what he has seen by what he writes.
+    ben.edit(workspace, 1);
+    meet(&mut anna, &mut ben);
+    anna.add(workspace, 200, 10);
+    let whole = export(&mut anna, workspace, None);
+    assert!(whole.1.len() > 2);
+    assert!(whole.1.iter().all(|part| part.len() <= limits::FRAME));
+    let rest = export(&mut anna, workspace, Some(ben.id()));
+    assert_eq!(rest.1.len(), 1);
+    assert!(rest.1[0].len() < 4_096, "{}", rest.1[0].len());
+    let (entries, gaps) = import(&mut ben, &rest).unwrap();
+    assert_eq!((entries, gaps), (1, 0));
+    assert_eq!(shown(&anna, workspace), shown(&ben, workspace));
+
+    // Somebody who has less is told so, and nothing is lost by trying.
+    let mut cleo = Device::new(3);
+    cleo.join(&anna.invite(workspace)).unwrap();
+    let rest = export(&mut anna, workspace, Some(ben.id()));
+    let (_, gaps) = import(&mut cleo, &rest).unwrap();
+    assert!(gaps > 0);
+    let whole = export(&mut anna, workspace, None);
+    import(&mut cleo, &whole).unwrap();
+    assert_eq!(cleo.replica.workspace(workspace).unwrap().name(), "Workshop");
+}
+
+#[test]
+fn strangers_learn_nothing_and_damage_is_noticed() {
+    let (mut anna, mut eve) = (Device::new(1), Device::new(2));
+    let workspace = anna.found();
+    for number in 0..120 {
+        anna.add(workspace, number, 10_000);
+    }
+    let bundle = export(&mut anna, workspace, None);
+    eve.found();
+    let told = import(&mut eve, &bundle);
+    assert!(matches!(&told, Err(Refusal::Bundle(words)) if words.contains("velo join TICKET")), "{told:?}");
+
+    let mut ben = Device::new(3);
+    ben.join(&anna.invite(workspace)).unwrap();
+    let bundle = export(&mut anna, workspace, None);
+    let (head, parts) = &bundle;
+    let damaged = |ben: &mut Device, parts: Vec<Vec<u8>>, number| {
+        let told = import_part(ben, &(*head, parts), number);
+        assert!(matches!(&told, Err(Refusal::Bundle(words)) if words.contains("damaged")), "{told:?}");
+    };
+    let mut swapped = parts.clone();
+    swapped.swap(0, 1);
+    damaged(&mut ben, swapped, 0);
+    let mut flipped = parts.clone();
+    flipped[0][77] ^= 1;
+    damaged(&mut ben, flipped, 0);
+    // The end was cut off.
+    damaged(&mut ben, parts[..1].to_vec(), 0);
+    import(&mut ben, &bundle).unwrap();
+    assert_eq!(members(&ben, workspace), 2);
+}
