@@ -8,6 +8,7 @@ mod people;
 mod personal;
 mod picture;
 mod save;
+mod sync;
 
 use crate::{
     bridge::{Bridge, Request},
@@ -18,6 +19,7 @@ use crate::{
         attachments::LOOK_MS,
         board::{Board, Of},
         model::Model,
+        presence::Told,
         state::{Dialog, Page, View},
         toast::{Toast, Tone},
     },
@@ -54,6 +56,8 @@ pub struct VeloApp {
     refused: BTreeMap<WorkspaceId, String>,
     /// The name that was noted last because a workspace shows it.
     noted: Option<String>,
+    /// What the others were told of the person.
+    told: Told,
     installed: bool,
 }
 
@@ -74,6 +78,7 @@ impl VeloApp {
             read_noted: None,
             refused: BTreeMap::new(),
             noted: None,
+            told: Told::default(),
             installed: false,
         }
     }
@@ -166,6 +171,7 @@ impl VeloApp {
         self.follow_draft();
         self.follow_attachments();
         self.note_read(&workspace);
+        self.tell_presence();
         if let Some(of) = self.view.story.ask(&workspace, self.view.open) {
             self.send(Request::Story(of.workspace, of.task), Pending::Told(of));
         }

@@ -6,6 +6,7 @@
 use crate::view::{
     attachments::{Found, Of},
     date::Moment,
+    doctor::{Bundle, Checkup},
     keys::Keeping,
     phrase::Words,
     picture::{Picture, Wanted},
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use velo_protocol::{
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, PeerStatus, Reply, RequestId},
+    replica::{Command, PeerStatus, Present, Reply, RequestId},
     root::Root,
     workspace::Workspace,
 };
@@ -31,6 +32,8 @@ pub mod door;
 pub mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod sample;
+#[cfg(not(target_arch = "wasm32"))]
+mod help;
 #[cfg(not(target_arch = "wasm32"))]
 mod keys;
 #[cfg(not(target_arch = "wasm32"))]
@@ -78,6 +81,10 @@ pub enum Request {
     Storage(WorkspaceId),
     /// Drops the content of deleted attachments first.
     CleanStorage(WorkspaceId),
+    /// What is between this device and every other.
+    Doctor,
+    /// Writes the diagnostics file.
+    Diagnose,
 }
 
 /// What is answered to a [`Request`].
@@ -97,6 +104,10 @@ pub enum Answered {
     Saved(String),
     /// What was asked for with [`Request::Storage`].
     Storage(Space),
+    /// What was asked for with [`Request::Doctor`].
+    Doctor(Vec<Checkup>),
+    /// The diagnostics file.
+    Diagnosed(Bundle),
 }
 
 /// What became of a request.
@@ -142,6 +153,10 @@ pub trait Bridge {
     fn private(&self) -> Option<Workspace>;
     /// Every known peer.
     fn peers(&self) -> Vec<Peer>;
+    /// Who else is in a workspace and here.
+    fn present(&self, id: WorkspaceId) -> Vec<Present>;
+    /// Whether a workspace syncs by itself on this device.
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool;
     /// Where this device can be reached, as multiaddresses.
     fn addresses(&self) -> Vec<String>;
     /// What keeps this device from showing or saving everything, a sentence each.

@@ -6,6 +6,7 @@ use crate::{
     icons,
     view::{
         board::Place,
+        doctor::Diagnostics,
         phrase::Words,
         picker::Subject,
         picture::{Picture, Wanted},
@@ -170,6 +171,14 @@ pub enum AppCommand {
     Dial(String),
     /// Compares with every peer now.
     SyncNow,
+    /// Switches automatic sync of the workspace shown.
+    SetAutoSync(bool),
+    /// Looks at what is between this device and every other.
+    Doctor,
+    /// Writes the diagnostics file.
+    Diagnose,
+    /// Whether the others see that the person is here, and what they look at.
+    HidePresence(bool),
     /// Makes the open task, or else the project shown, a favourite, or none any more.
     Favourite,
     /// The same with something else.
@@ -412,6 +421,12 @@ pub static NAMED: &[Named] = &[
         icons::RADIO_TOWER,
     ),
     unbound(AppCommand::SyncNow, "Sync now", icons::REFRESH_CW),
+    unbound(AppCommand::Doctor, "Connection doctor", icons::STETHOSCOPE),
+    unbound(
+        AppCommand::OpenDialog(Dialog::Diagnostics(Diagnostics::Told)),
+        "Diagnostics file",
+        icons::FILE_DOWN,
+    ),
     unbound(
         AppCommand::OpenDialog(Dialog::Confirm(Confirm::Forget)),
         "Remove this workspace from this device",

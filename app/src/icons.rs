@@ -154,3 +154,9 @@ pub const CLOUD_DOWNLOAD: &str = "\u{e089}";
 pub const FILE: &str = "\u{e0c0}";
 /// Lucide `link`.
 pub const LINK: &str = "\u{e102}";
+/// Lucide `stethoscope`.
+pub const STETHOSCOPE: &str = "\u{e2f1}";
+/// Lucide `file-down`.
+pub const FILE_DOWN: &str = "\u{e318}";
+/// Lucide `circle-pause`.
+pub const CIRCLE_PAUSE: &str = "\u{e07f}";

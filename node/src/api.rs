@@ -10,6 +10,7 @@
 //! to things are resolved here ([`mod@reference`]), where the state is.
 
 pub mod attach;
+pub mod checkup;
 pub mod bundle;
 pub mod column;
 pub mod comment;
@@ -17,6 +18,7 @@ pub mod conflict;
 pub mod damage;
 pub mod date;
 pub mod device;
+pub mod diagnostics;
 mod error;
 pub mod favourite;
 pub mod history;
@@ -35,6 +37,7 @@ pub mod status;
 pub mod storage;
 pub mod task;
 pub mod verify;
+pub mod who;
 pub mod workspace;
 pub mod written;
 
@@ -104,6 +107,12 @@ pub enum Action {
     Network(network::Request),
     /// What takes up space.
     Storage(storage::Storage),
+    /// Who is here, and what they look at.
+    Who,
+    /// Goes step by step through what keeps this device and others apart.
+    Checkup(checkup::Request),
+    /// Puts what helps to find a fault into one file.
+    Diagnostics(diagnostics::Request),
     /// Where this device stands.
     Status,
     /// Waits for the state to change.
@@ -131,6 +140,8 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
         Action::Favourite(request) => favourite::execute(request, wanted, node).await,
         Action::Storage(storage) => storage::execute(storage, wanted, node).await,
         Action::Status => status::status(wanted, node),
+        Action::Checkup(request) => checkup::execute(&request, node).await,
+        Action::Diagnostics(request) => diagnostics::execute(request, node).await,
         Action::Verify => verify::execute(node).await,
         Action::Damage => damage::execute(node).await,
         action => in_workspace(action, Scope::open(node, wanted)?).await,
@@ -138,6 +149,13 @@ pub async fn execute(request: Request, node: &NodeHandle) -> Result<Json, ApiErr
 }
 
 async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError> {
+    if reads_content(&action) && !scope.has_arrived() {
+        return Err(ApiError::NotYet(format!(
+            "workspace {} has not arrived yet: it comes with the first of its devices that is met. Leave `velo node` \
+             or the app running, or `velo peers add ADDRESS`; `velo doctor` says what is missing",
+            scope.id.short()
+        )));
+    }
     match action {
         Action::Invite(invite) => invite::make(invite, &scope).await,
         Action::Tickets(request) => invite::execute(request, scope).await,
@@ -153,6 +171,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::History(request) => scope.apart(move |scope| history::execute(&request, scope)).await?,
         Action::Undo => history::undo(scope).await,
         Action::Redo => history::redo(scope).await,
+        Action::Who => who::answer_who(&scope),
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,
         Action::Workspace(_)
@@ -164,8 +183,24 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         | Action::Network(_)
         | Action::Storage(_)
         | Action::Status
+        | Action::Checkup(_)
+        | Action::Diagnostics(_)
         | Action::Verify
         | Action::Damage => Err(ApiError::Failed("this request needs no workspace".into())),
+    }
+}
+
+/// Whether the answer would look as if a workspace were empty that has only not arrived.
+fn reads_content(action: &Action) -> bool {
+    match action {
+        Action::Project(request) => matches!(request, project::Request::List | project::Request::Show(_)),
+        Action::Column(request) => matches!(request, column::Request::List(_)),
+        Action::Task(request) => matches!(request, task::Request::List(_) | task::Request::Show(_)),
+        Action::Comment(request) => matches!(request, comment::Request::List(_)),
+        Action::Label(request) => matches!(request, label::Request::List),
+        Action::Conflict(request) => matches!(request, conflict::Request::List),
+        Action::History(_) => true,
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod attach;
 mod board;
+mod checkup;
 mod bundle;
 mod client;
 mod confirm;
@@ -190,6 +191,8 @@ enum Command {
     Peers(network::Request),
     /// Compare with every peer now, and wait until all are equal
     Sync(network::Sync),
+    /// Show who is here, and what they look at
+    Who(checkup::Who),
     /// Show where this device stands
     #[command(after_help = "Examples:\n  velo status\n  velo status --json")]
     Status,
@@ -213,8 +216,10 @@ enum Command {
     Demo(demo::Demo),
     /// Measure this machine
     Bench(bench::Bench),
-    /// Look for what is wrong with this device
+    /// Look for what is wrong with this device, or stands between it and another
     Doctor(doctor::Doctor),
+    /// Put what helps to find a fault into one file
+    Diagnostics(checkup::Diagnostics),
 }
 
 /// What every command gets to know.
@@ -291,7 +296,12 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
         Command::Node(node) => node.run(&settings),
         Command::Demo(demo) => demo.run(settings.json),
         Command::Bench(bench) => bench.run(settings.json),
-        Command::Doctor(doctor) => Ok(doctor.run(&settings)),
+        Command::Doctor(doctor) => doctor.run(&settings),
+        Command::Diagnostics(diagnostics) => {
+            let (action, layout) = diagnostics.request()?;
+            print(&call(action, &settings)?, layout, settings.json)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Invite(invite) => invite.run(&settings),
         Command::Attach(request @ (api::attach::Request::Save(_) | api::attach::Request::Fetch(_))) => {
             attach::fetch_and_save(request, &settings)
@@ -312,7 +322,12 @@ fn answered(command: Command, settings: &Settings) -> Result<(Json, ExitCode), A
         return Err(ApiError::Failed("this command asks nothing".into()));
     };
     let (came_true, doubtful) = (what_was_asked(&action), what_is_doubtful(&action));
-    let answer = call(action, settings)?;
+    let bar = waits_for_peers(&action).map(|words| output::waiting(words, settings.json));
+    let answer = call(action, settings);
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let answer = answer?;
     print(&answer, layout, settings.json)?;
     // JSON says it in the answer itself.
     if let Some(warning) = doubtful(&answer).filter(|_| !settings.json) {
@@ -345,6 +360,15 @@ fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
         }
         Action::Join(_) => |json| read::<workspace::JoinAnswer>(json).is_ok_and(|answer| answer.arrived),
         _ => |_| true,
+    }
+}
+
+/// What to say while the answer to an action depends on others, who may take their time.
+fn waits_for_peers(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Network(network::Request::Sync(_)) => Some("Comparing with every peer"),
+        Action::Join(_) => Some("Waiting for a device of the workspace"),
+        _ => None,
     }
 }
 
@@ -411,6 +435,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::History(show) => (Action::History(show), device::history),
         Command::Undo => (Action::Undo, device::undone),
         Command::Redo => (Action::Redo, device::redone),
+        Command::Who(_) => (Action::Who, checkup::who),
         Command::Status => (Action::Status, device::status),
         Command::Import(import) => (Action::Import(import), device::import),
         Command::Init(_)
@@ -421,6 +446,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         | Command::Node(_)
         | Command::Demo(_)
         | Command::Bench(_)
+        | Command::Diagnostics(_)
         | Command::Doctor(_) => {
             return None;
         }

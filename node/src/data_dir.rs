@@ -11,6 +11,7 @@
 //!     blobs/             the content of attachments; see `blobs::store`
 //!   workspaces/forgotten-<id>   on its way out
 //!   address-book.json    where peers were reached
+//!   peers.json           when they were here, and how much they lacked
 //!   ballast              given up when the disk is full
 //!   control.sock         see `control`
 //!   logs/velo.log.DATE   see `logging`
@@ -124,6 +125,11 @@ pub(crate) fn workspace_folder(path: &Path, workspace: WorkspaceId) -> PathBuf {
     path.join("workspaces").join(workspace.to_string())
 }
 
+/// The file of the addresses at which peers were reached from the data directory at `path`.
+pub fn address_book(path: &Path) -> PathBuf {
+    path.join("address-book.json")
+}
+
 /// Who has the directory at `path` open, as "velo (process 4711)". `None` if nobody has.
 ///
 /// Whoever answers on the control socket is not disturbed; otherwise the lock is tried for a
@@ -187,7 +193,12 @@ impl DataDir {
 
     /// The file of the addresses at which peers were reached.
     pub fn address_book(&self) -> PathBuf {
-        self.path.join("address-book.json")
+        address_book(&self.path)
+    }
+
+    /// The file of what is remembered of peers.
+    pub fn peer_notes(&self) -> PathBuf {
+        self.path.join("peers.json")
     }
 
     fn workspaces(&self) -> PathBuf {

@@ -13,6 +13,7 @@ mod blobs;
 mod committer;
 mod open;
 mod outbox;
+mod peer_notes;
 mod saver;
 mod saving;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::{
 use committer::{Committed, Committer, ENDED, batch_bytes};
 use open::Stored;
 use outbox::Outbox;
+use peer_notes::PeerNotes;
 use saver::{Saved, Saver};
 use saving::Unsaved;
 use std::{
@@ -49,6 +51,7 @@ use tokio::{
 };
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
+    presence::Doing,
     replica::{
         BatchId, Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply, RequestId,
         WorkspaceRecord,
@@ -108,6 +111,7 @@ struct Driver {
     wake_at: Option<u64>,
     outbox: Outbox,
     numbering: Numbering,
+    peer_notes: PeerNotes,
     /// Held to the end, so that this is logged too.
     _logging: Option<Logging>,
 }
@@ -126,8 +130,10 @@ impl Driver {
                 self.publish();
             }
             self.save_what_is_due();
+            self.peer_notes.save_if_due(self.mono_ms(), &self.replica);
             let accepts = self.accepts();
-            let timer = [self.wake_at, self.next_save_ms()].into_iter().flatten().min();
+            let timer = [self.wake_at, self.next_save_ms(), self.peer_notes.due_ms()];
+            let timer = timer.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = self.shared.stop.notified() => break,
@@ -173,12 +179,10 @@ impl Driver {
 
     fn input(&mut self, input: Input) {
         let authored = matches!(input, Input::Command { .. });
-        let now = Now { wall_ms: wall_ms(), mono_ms: self.mono_ms() };
-        self.replica.handle(now, input, &self.readers);
+        self.replica.handle(self.now(), input, &self.readers);
         self.drain(authored);
         while let Some(input) = self.next_inputs.pop_front() {
-            let now = Now { wall_ms: wall_ms(), mono_ms: self.mono_ms() };
-            self.replica.handle(now, input, &self.readers);
+            self.replica.handle(self.now(), input, &self.readers);
             self.drain(false);
         }
     }
@@ -220,6 +224,7 @@ impl Driver {
                     if let Event::PeerChanged { peer } = &event {
                         self.trust_if_shared(*peer);
                         self.tell_courier_of(*peer);
+                        self.peer_notes.note(self.mono_ms());
                     }
                     self.note_numbers(&event);
                     self.outbox.event(event);
@@ -261,6 +266,7 @@ impl Driver {
 
     fn remember(&mut self, record: &WorkspaceRecord) -> Result<(), NodeError> {
         self.dir.remember(record)?;
+        self.shared.note_sync(record.id, record.auto_sync);
         let own = record.origin.log_id(record.id);
         self.keep_blobs_of(record);
         if !self.readers.0.contains_key(&record.id) {
@@ -465,9 +471,12 @@ impl Driver {
         }
     }
 
+    fn now(&self) -> Now {
+        Now { wall_ms: wall_ms(), mono_ms: self.mono_ms() }
+    }
+
     fn publish(&mut self) {
-        let now_ms = self.mono_ms();
-        self.outbox.publish(now_ms, &self.replica, &self.shared);
+        self.outbox.publish(self.now(), &self.replica, &self.shared);
     }
 
     fn next_save_ms(&self) -> Option<u64> {
@@ -516,6 +525,10 @@ impl Driver {
             let Some(committed) = committed else { break };
             self.take_committed(committed);
         }
+        // Others need not wait until it runs out.
+        let request = self.next_request;
+        let command = Command::SetPresence { doing: Doing::Gone, workspace: None };
+        self.input(Input::Command { request, command });
         if let Some(net) = &self.net {
             let goodbye = tokio::time::timeout(Duration::from_millis(limits::GOODBYE_MS), net.shutdown());
             if goodbye.await.is_err() {
@@ -528,6 +541,7 @@ impl Driver {
             }
         }
         self.publish();
+        self.peer_notes.finish(&self.replica).await;
         // The committer first: it hands what is to be saved to the saver.
         self.committer.finish();
         self.courier.tell(Job::Stop);

@@ -21,14 +21,14 @@
 
 use crate::{
     blobs::{content::ContentFault, courier::CourierHandle, store::BlobStore},
-    data_dir::DataDirError,
+    data_dir::{self, DataDirError},
     driver,
     keystore::{self, KeyDoor, KeystoreError, Passphrase},
     net::{self, NetError, NetHandle, TargetStage, TargetStatus},
     store::log_files::{FileReader, OpenError},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
@@ -42,7 +42,7 @@ use velo_protocol::{
     crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Fetching, Identity, PeerStatus, Refusal, Reply},
+    replica::{Command, Fetching, Identity, PeerStatus, PeerWorkspace, Present, Refusal, Reply},
     store::{LogReader, StoreError},
     workspace::Workspace,
 };
@@ -209,6 +209,11 @@ pub enum NodeEvent {
         /// Which.
         peer: DeviceId,
     },
+    /// Somebody came, went, or looks at something else: see [`NodeHandle::present`].
+    PresenceChanged {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// A device wrote two entries at one place of its log. Both are kept.
     Forked {
         /// Where.
@@ -252,6 +257,10 @@ pub(crate) struct Published {
     pub readers: BTreeMap<WorkspaceId, FileReader>,
     pub blobs: BTreeMap<WorkspaceId, BlobStore>,
     pub fetching: BTreeMap<WorkspaceId, Fetching>,
+    /// Those that sync only when a person asks.
+    pub by_hand: BTreeSet<WorkspaceId>,
+    /// Who else is here.
+    pub present: BTreeMap<WorkspaceId, Vec<Present>>,
 }
 
 /// What the driver is asked for.
@@ -331,6 +340,16 @@ impl Shared {
         published.readers.remove(&workspace);
         published.blobs.remove(&workspace);
         published.fetching.remove(&workspace);
+    }
+
+    /// Notes whether a workspace syncs by itself.
+    pub fn note_sync(&self, workspace: WorkspaceId, by_itself: bool) {
+        let by_hand = &mut self.published.write().unwrap_or_else(PoisonError::into_inner).by_hand;
+        if by_itself {
+            by_hand.remove(&workspace)
+        } else {
+            by_hand.insert(workspace)
+        };
     }
 
     pub fn addresses(&self) -> Vec<String> {
@@ -416,6 +435,11 @@ impl NodeHandle {
         self.private_id().and_then(|id| self.workspace(id))
     }
 
+    /// Whether a workspace syncs by itself on this device, or only when a person asks.
+    pub fn syncs_by_itself(&self, id: WorkspaceId) -> bool {
+        !self.shared.read().by_hand.contains(&id)
+    }
+
     /// The visible state. A clone of a snapshot: cheap, and it never changes.
     pub fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
         self.shared.read().workspaces.get(&id).cloned()
@@ -427,26 +451,42 @@ impl NodeHandle {
         self.shared.events.subscribe()
     }
 
-    /// Every peer met since the start, and those that are dialled.
+    /// Every peer that shared a workspace, also before this start, and those that are dialled.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let targets = self.shared.net.as_ref().map(|net| net.status().targets).unwrap_or_default();
+        let targets = self.targets();
         let link = |peer| targets.iter().find(|target| target.peer == Some(peer)).map(PeerLink::of);
         let met = self.shared.read().peers.clone();
         let stranger = |target: &TargetStatus| {
             let peer = target.peer.filter(|peer| met.iter().all(|status| status.peer != *peer))?;
             let connected = matches!(target.stage, TargetStage::Connected { .. });
             let last_seen_ms = target.last_session_ms.unwrap_or(0);
-            let status = PeerStatus { peer, connected, last_seen_ms, workspaces: Vec::new() };
-            Some(PeerInfo { status, link: PeerLink::of(target) })
+            let workspaces = Vec::new();
+            let status = PeerStatus { peer, connected, last_seen_ms, clock_ahead_ms: None, workspaces };
+            Some(PeerInfo { status, link: PeerLink::of(target), private: None })
         };
         let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();
         let private = self.private_id();
         let known = met.into_iter().map(|mut status| {
-            // Own devices compare that one as well; nobody asks for it.
-            status.workspaces.retain(|shared| Some(shared.workspace) != private);
-            PeerInfo { link: link(status.peer).unwrap_or_default(), status }
+            // Own devices compare that one as well, and it is nobody else's.
+            let is_private = |shared: &mut PeerWorkspace| Some(shared.workspace) == private;
+            let private = status.workspaces.extract_if(.., is_private).next();
+            PeerInfo { link: link(status.peer).unwrap_or_default(), status, private }
         });
         known.chain(strangers).collect()
+    }
+
+    /// Whom and where the network dials, or would: from the address book where there is no network.
+    fn targets(&self) -> Vec<TargetStatus> {
+        match &self.shared.net {
+            Some(net) => net.status().targets,
+            None => net::remembered(&data_dir::address_book(&self.shared.data_dir)),
+        }
+    }
+
+    /// Who else is in a workspace and here, as far as this device hears. What the person at this device does is
+    /// told with [`Command::SetPresence`].
+    pub fn present(&self, id: WorkspaceId) -> Vec<Present> {
+        self.shared.read().present.get(&id).cloned().unwrap_or_default()
     }
 
     /// Connects to a peer at a libp2p multiaddress, now and after every interruption. That is

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod diagnostics;
 mod driver;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -33,8 +33,17 @@ pub const SAVE_BYTES: usize = 8 * 1024 * 1024;
 /// A file that is given up when the disk is full, so that what follows can still be saved and the
 /// directory opens again.
 pub const BALLAST_BYTES: u64 = 16 * 1024 * 1024;
+/// Log files of which the end goes into the diagnostics: of today, and of yesterday.
+pub const DIAGNOSTIC_LOGS: usize = 2;
+/// And so much of each: some days of an ordinary log, and small enough to be sent by mail.
+pub const DIAGNOSTIC_LOG_BYTES: u64 = 512 * 1024;
 /// Log files kept, one a day.
 pub const LOG_FILES: usize = 7;
+/// What is remembered of peers is written after this time: sessions begin and end in bursts, and a crash
+/// costs no more than the last seconds of it.
+pub const PEER_NOTES_MS: u64 = 3_000;
+/// What is read of the file of that. With the most peers, each in some dozens of workspaces, it is smaller.
+pub const PEER_NOTES_BYTES: u64 = 4 * 1024 * 1024;
 /// How long a shutdown waits for the network to say goodbye to its peers.
 pub const GOODBYE_MS: u64 = 1_000;
 /// How long to wait for a data directory that another process has open, if that does not serve the

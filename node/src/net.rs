@@ -40,7 +40,7 @@ mod vigil;
 
 pub use address::{AddressError, check_dialable};
 pub use blob::AskId;
-pub use book::BookError;
+pub use book::{BookError, remembered};
 pub use libp2p::Multiaddr;
 pub use status::{AddressRecord, NetStatus, RelayStatus, TargetStage, TargetStatus};
 

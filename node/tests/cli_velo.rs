@@ -25,6 +25,8 @@ mod keys;
 mod people;
 #[path = "cli_velo/refusals.rs"]
 mod refusals;
+#[path = "cli_velo/standing.rs"]
+mod standing;
 #[path = "cli_velo/team.rs"]
 mod team;
 #[path = "cli_velo/together.rs"]

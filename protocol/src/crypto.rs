@@ -66,6 +66,8 @@ pub enum Domain {
     Recover,
     /// A person's recovery key, by their root.
     Recovery,
+    /// What a device says of itself for the moment.
+    Presence,
 }
 
 impl Domain {
@@ -78,6 +80,7 @@ impl Domain {
             Self::Claim => "velo/claim/1",
             Self::Recover => "velo/recover/1",
             Self::Recovery => "velo/recovery/1",
+            Self::Presence => "velo/presence/1",
         }
     }
 

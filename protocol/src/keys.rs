@@ -27,6 +27,7 @@
 pub mod secret;
 pub mod body;
 pub mod ciphers;
+pub mod presence;
 pub mod wrap;
 pub mod epoch;
 pub mod ring;

@@ -47,6 +47,7 @@ pub mod change;
 pub mod private;
 pub mod undo;
 pub mod history;
+pub mod presence;
 pub mod bundle;
 pub mod message;
 pub mod session;

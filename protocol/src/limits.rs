@@ -117,6 +117,9 @@ pub const HELLO_MS: u64 = 5_000;
 pub const AUTH_MS: u64 = 60_000;
 /// Time between digests, before jitter.
 pub const DIGEST_MS: u64 = 10_000;
+/// A peer that has said nothing about a workspace for so long is told of as silent: three digests are
+/// missing.
+pub const SILENT_MS: u64 = 3 * DIGEST_MS * 6 / 5;
 /// Changed heads are gathered this long before they are announced.
 pub const HEADS_DEBOUNCE_MS: u64 = 50;
 
@@ -162,6 +165,19 @@ pub const READ_AHEAD: usize = 32;
 /// Announced heads that are not here yet, remembered of one peer.
 pub const UNKNOWN_HEADS: usize = 10_000;
 
+/// What somebody looks at is gathered this long before it is told: who steps through a list tells where
+/// they stop.
+pub const PRESENCE_DEBOUNCE_MS: u64 = 100;
+/// What is told of a device runs out after this time,
+pub const PRESENCE_MS: u64 = 25_000;
+/// and is said again in this: one that is lost does no harm.
+pub const PRESENCE_RENEW_MS: u64 = 10_000;
+/// Devices of one workspace of which is known whether they are here: 400 bytes each.
+pub const PRESENCES: usize = 1024;
+/// What a peer may say of devices at once: everything it knows. Each costs a signature's check, 50 µs.
+pub const PRESENCE_BURST: u64 = PRESENCES as u64;
+/// And so many more each second: a hundred devices that change what they look at every other second.
+pub const PRESENCE_RATE: u64 = 50;
 /// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
 /// less than a frame.
 pub const BUNDLE_PART: usize = FRAME / 2;

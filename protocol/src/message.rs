@@ -13,6 +13,7 @@ use crate::{
     keys::wrap::{RecipientKey, Wrap},
     limits,
     log::{Head, Run},
+    presence::Presence,
     private::PrivateWorkspace,
     ticket::SessionSecret,
 };
@@ -52,6 +53,8 @@ pub enum Message {
     Recover(Recover),
     /// One of them.
     Recovered(Recovered),
+    /// Whether somebody is here, and what they look at.
+    Presence(Presence),
     /// Asks for what the receiver announced: a pull begins.
     Want(Want),
     /// Part of what a pull asked for.
@@ -218,6 +221,8 @@ pub struct Hello {
     pub version: u16,
     /// Random in each session; freshness of [`Auth`].
     pub nonce: [u8; 32],
+    /// The sender's clock: people are told where it is off. Nothing follows from it.
+    pub wall_ms: u64,
 }
 
 /// Proof of knowing a workspace's session secret. A stranger learns nothing from it.
@@ -274,6 +279,7 @@ impl Message {
             Self::Bye => (5, Vec::new()),
             Self::Claim(claim) => (12, codec::encode(claim)),
             Self::Withdrawn(workspace) => (13, codec::encode(workspace)),
+            Self::Presence(presence) => (14, codec::encode(presence)),
             Self::NeedKeys(need) => (6, codec::encode(need)),
             Self::LinkOffer(offer) => (7, codec::encode(offer)),
             Self::LinkAccept(accept) => (8, codec::encode(accept)),
@@ -314,6 +320,7 @@ impl Message {
             11 => codec::decode(body).map(Self::Recovered),
             12 => codec::decode(body).map(Self::Claim),
             13 => codec::decode(body).map(Self::Withdrawn),
+            14 => codec::decode(body).map(Self::Presence),
             32 => codec::decode(body).map(Self::Want),
             33 => codec::decode(body).map(Self::Chunk),
             34 => codec::decode(body).map(Self::Taken),

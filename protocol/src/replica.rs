@@ -12,6 +12,7 @@ use crate::{
     id::{DeviceId, EntityId, WorkspaceId},
     log::Run,
     log_set::{Rejected, Taken},
+    presence::Doing,
     session::{Fault, Request, Session},
     store::{ChainNo, EntryAt, LogReader, StoreError},
     ticket::SessionSecret,
@@ -33,7 +34,9 @@ mod forgetting;
 mod holding;
 mod io;
 mod linking;
+mod peers;
 mod people;
+mod presence;
 mod private;
 mod pulling;
 mod revert;
@@ -44,9 +47,11 @@ mod write;
 pub use blobs::Carriage;
 pub use bundle::ExportCursor;
 pub use io::{
-    BatchId, Brought, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, PeerStatus,
-    PeerWorkspace, Refusal, Reply, RequestId, Way, WorkspaceRecord,
+    BatchId, Brought, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply,
+    RequestId, Way, WorkspaceRecord,
 };
+pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
+pub use presence::Present;
 
 use holding::Holding;
 
@@ -104,8 +109,7 @@ pub struct Replica {
     /// Workspaces that are on the disk and could not be opened.
     unopened: BTreeSet<WorkspaceId>,
     sessions: BTreeMap<DeviceId, Session>,
-    /// Devices that proved to have a workspace of ours: strangers leave no trace.
-    last_seen: BTreeMap<DeviceId, u64>,
+    seen: BTreeMap<DeviceId, peers::Seen>,
     in_flight: BTreeMap<BatchId, InFlight>,
     next_batch: BatchId,
     read_only: Option<String>,
@@ -116,6 +120,8 @@ pub struct Replica {
     wake_at: Option<u64>,
     /// Whether there may be something to ask for.
     pull_is_due: bool,
+    /// What the person at this device does, and where, once that is told.
+    doing: Option<(Doing, Option<WorkspaceId>)>,
 }
 
 impl Replica {
@@ -127,7 +133,7 @@ impl Replica {
             holdings: BTreeMap::new(),
             unopened: BTreeSet::new(),
             sessions: BTreeMap::new(),
-            last_seen: BTreeMap::new(),
+            seen: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             next_batch: 0,
             read_only: None,
@@ -136,6 +142,7 @@ impl Replica {
             outputs: VecDeque::new(),
             wake_at: None,
             pull_is_due: false,
+            doing: None,
         }
     }
 
@@ -195,6 +202,7 @@ impl Replica {
         }
         self.tend_private(now, logs);
         self.pull(now);
+        self.tend_presence(now);
         self.flush();
     }
 
@@ -253,30 +261,6 @@ impl Replica {
         self.holdings.values().map(|holding| holding.record.clone()).collect()
     }
 
-    /// Every peer that shared a workspace since the start.
-    pub fn peers(&self) -> Vec<PeerStatus> {
-        let status = |(peer, last_seen): (&DeviceId, &u64)| {
-            let session = self.sessions.get(peer);
-            let copies = session.into_iter().flat_map(|session| session.copies.iter());
-            let workspaces = copies.filter_map(|(workspace, copy)| {
-                let logs = &self.holdings.get(workspace)?.logs;
-                Some(PeerWorkspace {
-                    workspace: *workspace,
-                    synced: copy.synced(logs),
-                    lacks: copy.lacks(logs),
-                    we_lack: copy.we_lack(logs),
-                })
-            });
-            PeerStatus {
-                peer: *peer,
-                connected: session.is_some(),
-                last_seen_ms: *last_seen,
-                workspaces: workspaces.collect(),
-            }
-        };
-        self.last_seen.iter().map(status).collect()
-    }
-
     /// Whether a connected peer has shown that it shares a workspace with us.
     pub fn shares_with(&self, peer: &DeviceId) -> bool {
         self.sessions.get(peer).is_some_and(|session| !session.copies.is_empty())
@@ -305,16 +289,17 @@ impl Replica {
     }
 
     fn peer_down(&mut self, peer: DeviceId) {
-        if self.sessions.remove(&peer).is_some() {
+        if self.sessions.contains_key(&peer) {
+            self.note_parting(peer);
+            self.sessions.remove(&peer);
             self.pull_is_due = true;
-            self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         }
     }
 
     fn received(&mut self, now: Now, peer: DeviceId, frame: &[u8], logs: &dyn Logs) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if let Some(seen) = self.last_seen.get_mut(&peer) {
-            *seen = now.wall_ms;
+        if let Some(seen) = self.seen.get_mut(&peer) {
+            seen.last_ms = now.wall_ms;
         }
         let secrets = self.holdings.iter().map(|(id, holding)| (*id, &holding.record.secret));
         let request = session.receive(now, frame, secrets);
@@ -324,10 +309,10 @@ impl Replica {
     }
 
     fn end_session(&mut self, peer: DeviceId, reason: String) {
+        self.note_parting(peer);
         self.sessions.remove(&peer);
         self.pull_is_due = true;
         self.outputs.push_back(Output::Disconnect { peer, reason });
-        self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
     fn answer(&mut self, now: Now, peer: DeviceId, request: Request, logs: &dyn Logs) -> Result<(), Fault> {
@@ -363,6 +348,7 @@ impl Replica {
             Request::LinkDone(done) => self.link_done(now, peer, done)?,
             Request::Recover(person) => self.recovery_asked(peer, person, logs),
             Request::Recovered(recovered) => self.recovered(now, &recovered),
+            Request::Presence(said) => self.presence_said(now, peer, &said),
             Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
         }
         Ok(())
@@ -399,6 +385,7 @@ impl Replica {
             return Ok(ends);
         };
         let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(ends) };
+        copy.contact.hear(now);
         if !holding.syncs(now) {
             copy.ignore_ops();
             return Ok(ends);
@@ -466,9 +453,11 @@ impl Replica {
     fn wake(&mut self, now: Now, logs: &dyn Logs) {
         self.wake_at = None;
         self.check_linking(now);
+        self.note_pause(now);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
             self.wake_session(now, peer);
+            self.note_silence(now, peer);
             self.push(now, peer, logs);
         }
     }
@@ -501,7 +490,9 @@ impl Replica {
             let frames = session.take_frames();
             self.outputs.extend(frames.into_iter().map(|frame| Output::Send { peer: *peer, frame }));
         }
-        let due = self.sessions.values().filter_map(Session::deadline).chain(self.linking.deadline()).min();
+        let presence = self.holdings.values().filter_map(|holding| holding.presence.deadline());
+        let sessions = self.sessions.values().filter_map(Session::deadline);
+        let due = sessions.chain(presence).chain(self.linking.deadline()).min();
         if let Some(due) = due.filter(|due| self.wake_at.is_none_or(|at| *due < at)) {
             self.wake_at = Some(due);
             self.outputs.push_back(Output::WakeAt(due));

@@ -25,6 +25,7 @@ use crate::{
         Auth, Chunk, Claim, Digest, Heads, Hello, Lane, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys,
         Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
     },
+    presence::Presence,
     root::Root,
     ticket::SessionSecret,
     time::Now,
@@ -107,6 +108,8 @@ pub enum Request {
     End(PullId),
     /// It wants nothing more of a pull.
     Stop(PullId),
+    /// It tells who is here.
+    Presence(Presence),
 }
 
 const UNSHARED: &str = "a message about a workspace that was not authenticated";
@@ -119,6 +122,8 @@ pub struct Session {
     peer: DeviceId,
     hello: Hello,
     theirs: Option<Hello>,
+    /// By how much the peer's clock was ahead of this device's when it introduced itself.
+    clock_ahead_ms: Option<i64>,
     opened_ms: u64,
     offered: Vec<WorkspaceId>,
     /// Workspaces that were offered, and are here no more.
@@ -134,6 +139,8 @@ pub struct Session {
     /// How many key shares were written for it.
     shares: usize,
     pub(crate) pulls: Pulls,
+    /// What it may still say of who is here, and as of when.
+    presences: (u64, u64),
     /// Bytes of the session's own stream given to the network so far, and those that it has written.
     queued: u64,
     written: u64,
@@ -143,12 +150,13 @@ pub struct Session {
 impl Session {
     /// Opens a session: says `Hello`.
     pub fn open(now: Now, us: DeviceId, peer: DeviceId, nonce: [u8; 32]) -> Self {
-        let hello = Hello { version: PROTOCOL_VERSION, nonce };
+        let hello = Hello { version: PROTOCOL_VERSION, nonce, wall_ms: now.wall_ms };
         let mut session = Self {
             us,
             peer,
             hello,
             theirs: None,
+            clock_ahead_ms: None,
             opened_ms: now.mono_ms,
             offered: Vec::new(),
             parted: BTreeSet::new(),
@@ -158,6 +166,7 @@ impl Session {
             asked: BTreeMap::new(),
             shares: 0,
             pulls: Pulls::default(),
+            presences: (limits::PRESENCE_BURST, now.mono_ms),
             queued: 0,
             written: 0,
             frames: Vec::new(),
@@ -285,7 +294,7 @@ impl Session {
         secrets: impl Iterator<Item = (WorkspaceId, &'a SessionSecret)>,
     ) -> Result<Request, Fault> {
         match (Message::decode(frame)?, self.theirs) {
-            (Message::Hello(hello), None) => self.greet(hello),
+            (Message::Hello(hello), None) => self.greet(now, hello),
             (Message::Hello(_), Some(_)) => Err(Fault::Order("a second Hello")),
             (Message::Bye, _) => Ok(Request::Bye),
             (_, None) => Err(Fault::Order("no Hello first")),
@@ -311,6 +320,7 @@ impl Session {
                 }
                 self.checked(need.workspace, Request::NeedKeys(need))
             }
+            (Message::Presence(said), _) => self.checked(said.workspace, Request::Presence(said)),
             (Message::LinkOffer(offer), _) => Ok(Request::LinkOffer(offer)),
             (Message::LinkAccept(accept), _) => Ok(Request::LinkAccept(accept)),
             (Message::LinkDone(done), _) => {
@@ -384,16 +394,36 @@ impl Session {
         self.shares <= limits::SHARES_PER_SESSION
     }
 
+    /// Whether one more word of the peer about who is here is listened to: what is too much is let pass,
+    /// since it comes again.
+    pub fn may_say_presence(&mut self, now: Now) -> bool {
+        let (left, since) = self.presences;
+        let earned = now.mono_ms.saturating_sub(since) * limits::PRESENCE_RATE / 1000;
+        if earned > 0 {
+            self.presences = ((left + earned).min(limits::PRESENCE_BURST), now.mono_ms);
+        }
+        let may = self.presences.0 > 0;
+        self.presences.0 -= u64::from(may);
+        may
+    }
+
+    /// By how many milliseconds the peer's clock is ahead of this device's, or behind if negative.
+    pub const fn clock_ahead_ms(&self) -> Option<i64> {
+        self.clock_ahead_ms
+    }
+
     /// Whether the peer has introduced itself.
     pub const fn is_open(&self) -> bool {
         self.theirs.is_some()
     }
 
-    fn greet(&mut self, hello: Hello) -> Result<Request, Fault> {
+    fn greet(&mut self, now: Now, hello: Hello) -> Result<Request, Fault> {
         if hello.version != PROTOCOL_VERSION {
             return Err(Fault::Version(hello.version));
         }
         self.theirs = Some(hello);
+        let ahead = i128::from(hello.wall_ms) - i128::from(now.wall_ms);
+        self.clock_ahead_ms = Some(ahead.clamp(i64::MIN.into(), i64::MAX.into()) as i64);
         Ok(Request::Opened)
     }
 

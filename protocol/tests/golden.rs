@@ -38,6 +38,7 @@ use velo_protocol::{
     message::{Auth, Digest, Heads, Hello, Message, Ops},
     model::{EntityKey, Kind, Slot, task},
     op::{DataBody, Group, Op, Reverts},
+    presence::{Presence, SEALED},
     text::{Anchor, ElementId, Side, Splice},
     ticket::{SessionSecret, Ticket},
     time::Hlc,
@@ -181,7 +182,7 @@ fn message_bytes_are_frozen() {
     let workspace = WorkspaceId([9; 32]);
     let head = Head { position: 70_000, id: EntryId([1; 32]) };
     let messages = [
-        ("hello", Message::Hello(Hello { version: 1, nonce: [3; 32] })),
+        ("hello", Message::Hello(Hello { version: 1, nonce: [3; 32], wall_ms: 1_767_225_600_000 })),
         ("auth", Message::Auth(Auth { tag: [1; 32], mac: [2; 32] })),
         ("digest", Message::Digest(Digest { workspace, hash: [4; 32], asks: false })),
         (
@@ -190,6 +191,18 @@ fn message_bytes_are_frozen() {
         ),
         ("ops", Message::Ops(Ops { workspace, runs: vec![run()] })),
         ("bye", Message::Bye),
+        (
+            "presence",
+            Message::Presence(Presence {
+                workspace,
+                device: DeviceId([6; 32]),
+                counter: 1_767_225_600_000,
+                epoch: EntryId([5; 32]),
+                nonce: [4; 24],
+                state: vec![3; SEALED],
+                by_device: Sig([7; 64]),
+            }),
+        ),
     ];
     for (name, message) in messages {
         let frame = message.encode();

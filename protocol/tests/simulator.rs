@@ -104,6 +104,9 @@ const PEOPLE: &[(&str, u64)] = &[
     ("device locked out at the end", 100),
     ("joining undone at the end", 5),
     ("void entries at the end", 1_000),
+    ("presence seen", 3_000),
+    ("presence seen over several hops", 500),
+    ("presence ran out", 1_000),
 ];
 
 /// The same for what a member that cheats did.

@@ -22,6 +22,10 @@ mod linking;
 mod newer;
 #[path = "sync/opening.rs"]
 mod opening;
+#[path = "sync/peers.rs"]
+mod peers;
+#[path = "sync/presence.rs"]
+mod presence;
 #[path = "sync/private.rs"]
 mod private;
 #[path = "sync/pulls.rs"]

@@ -10,6 +10,7 @@ use crate::{
         attachments,
         conflict::sentence,
         detail::{Line, Of, Part},
+        doctor::{Diagnostics, Doctor},
         edit,
         picture::Wanted,
         state::{Dialog, Page},
@@ -70,6 +71,14 @@ pub(super) enum Pending {
     Dialled { from: Dialog },
     /// To compare with every peer.
     Compared,
+    /// To switch automatic sync.
+    Switched { on: bool },
+    /// To tell the others what the person does.
+    Shown,
+    /// What is between this device and every other.
+    Doctor,
+    /// The diagnostics file.
+    Diagnosed,
     /// What happened to a task.
     Told(story::Of),
     /// To attach so many files.
@@ -117,6 +126,8 @@ impl VeloApp {
                 }
                 Ok(Answered::Saved(place)) => self.say(format!("Saved as {place}"), Tone::Done, false),
                 Ok(Answered::Storage(space)) => self.measured(space),
+                Ok(Answered::Doctor(found)) => self.doctor_found(Doctor::Found(found)),
+                Ok(Answered::Diagnosed(bundle)) => self.diagnosed(Diagnostics::Written(bundle)),
                 Err(problem) => self.refused(pending, &problem),
             }
         }
@@ -161,6 +172,7 @@ impl VeloApp {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
             (Pending::Attached(count), _) => self.attached(count),
+            (Pending::Switched { on }, _) => self.switched(on),
             (Pending::Compared, _) => {
                 self.say("Comparing with everybody who is connected", Tone::Done, false);
             }
@@ -202,6 +214,10 @@ impl VeloApp {
                 self.view.detail.give_back(of, line, &words);
                 self.say(problem, Tone::Problem, false);
             }
+            Pending::Doctor => self.doctor_found(Doctor::Failed(problem)),
+            Pending::Diagnosed => self.diagnosed(Diagnostics::Failed(problem)),
+            // It is told again with the next change.
+            Pending::Shown => {}
             // The story is asked for again when the task changes.
             Pending::Told(of) => self.view.story.failed(of),
             Pending::Attachments(of) => self.view.attachments.failed(of),

@@ -145,6 +145,10 @@ impl VeloApp {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });
             }
+            AppCommand::SetAutoSync(on) => self.set_auto_sync(on),
+            AppCommand::HidePresence(hidden) => self.hide_presence(hidden),
+            AppCommand::Doctor => self.ask_doctor(),
+            AppCommand::Diagnose => self.diagnose(),
             AppCommand::SyncNow => self.send(Request::Replica(Command::SyncNow), Pending::Compared),
             _ => {}
         }

@@ -1,8 +1,8 @@
 //! The bridge to a node that runs in threads of its own.
 
 use super::{
-    Answer, Answered, Bridge, Me, Peer, Request, attachments, keys::KeyNote, picture, refusals::Refusals,
-    sample, troubles::Troubles, worker::Worker,
+    Answer, Answered, Bridge, Me, Peer, Request, attachments, help, keys::KeyNote, picture,
+    refusals::Refusals, sample, troubles::Troubles, worker::Worker,
 };
 use crate::view::{
     date::Moment,
@@ -32,7 +32,7 @@ use velo_protocol::{
     history::{self, LoggedEntry},
     id::{EntityId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Reply, RequestId},
+    replica::{Command, Present, Reply, RequestId},
     root::Root,
     store::EntryAt,
     workspace::Workspace,
@@ -181,6 +181,15 @@ impl NodeBridge {
         }
     }
 
+    /// Has the worker write the diagnostics file.
+    fn diagnose(&mut self, id: RequestId) {
+        let (answer, answered) = oneshot::channel();
+        let node = self.node.clone();
+        self.waiting.push((id, Waiting::Apart(answered)));
+        // The app may have ended meanwhile.
+        self.worker.give(move || drop(answer.send(help::diagnose(&node).map(Answered::Diagnosed))));
+    }
+
     /// Has the worker change something about the keys, and note how they are kept then.
     fn change_keys(
         &mut self,
@@ -278,6 +287,14 @@ impl Bridge for NodeBridge {
         self.node.peers().into_iter().map(peer).collect()
     }
 
+    fn present(&self, id: WorkspaceId) -> Vec<Present> {
+        self.node.present(id)
+    }
+
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool {
+        self.node.syncs_by_itself(id)
+    }
+
     fn addresses(&self) -> Vec<String> {
         self.node.listen_addresses()
     }
@@ -369,6 +386,8 @@ impl Bridge for NodeBridge {
             Request::CleanStorage(workspace) => {
                 self.apart(id, move |node| attachments::clean(node, workspace).map(Answered::Storage));
             }
+            Request::Doctor => self.work(id, |node| Ok(Answered::Doctor(help::doctor(node)))),
+            Request::Diagnose => self.diagnose(id),
             Request::Restore(workspace, key) => {
                 self.work(id, move |node| restore(node, workspace, key).map(Answered::Reply));
             }

@@ -1,6 +1,6 @@
 //! The detail of one task: everything is edited in place.
 
-use super::{Cx, attachments_ui, card_ui::due_color, comments_ui};
+use super::{Cx, attachments_ui, card_ui::due_color, comments_ui, presence_ui};
 use crate::{
     command::{self, AppCommand, TaskCommand},
     fonts, icons,
@@ -41,6 +41,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         Frame::new().inner_margin(Margin::symmetric(20, 16)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = space::XS;
             conflict_banner(ui, cx, id);
+            presence_ui::at_task(ui, cx, id);
             title(ui, cx, id);
             ui.add_space(space::S);
             properties(ui, cx, workspace, id);

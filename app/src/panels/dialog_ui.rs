@@ -1,7 +1,8 @@
 //! Dialogs: small windows over everything that ask for one thing.
 
 use super::{
-    Cx, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui, standing_ui::FORGET, storage_ui,
+    Cx, doctor_ui, invite_ui, keys_ui, link_ui, phrase_ui, picture_ui, quick_add_ui, standing_ui::FORGET,
+    storage_ui,
 };
 use crate::{
     command::{AppCommand, NAMED},
@@ -43,6 +44,8 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
         Dialog::Phrase(phrase) => phrase_ui::show(ctx, cx, phrase),
         Dialog::Keys(keys) => keys_ui::show(ctx, cx, keys),
         Dialog::Storage(storage) => storage_ui::show(ctx, cx, storage),
+        Dialog::Doctor(doctor) => doctor_ui::doctor(ctx, cx, doctor),
+        Dialog::Diagnostics(dialog) => doctor_ui::diagnostics(ctx, cx, dialog),
         Dialog::Shortcuts => shortcuts(ctx),
     };
     if kept {

@@ -1,6 +1,6 @@
 //! The header: where one is, how the project is shown, and what can be done.
 
-use super::Cx;
+use super::{Cx, presence_ui};
 use crate::{
     command::{self, AppCommand},
     fonts, icons,
@@ -79,4 +79,5 @@ fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.say(action);
         }
     }
+    presence_ui::faces(ui, cx);
 }

@@ -2,10 +2,10 @@
 
 use super::{Cx, board_ui, members_ui};
 use crate::{
-    command::AppCommand,
+    command::{self, AppCommand},
     fonts, icons,
     theme::{Tokens, radius, size, space, tokens},
-    view::{peers::Row, state::Dialog},
+    view::{doctor::Diagnostics, peers::Row, state::Dialog},
     widget::{
         button::{self, Weight},
         field, mark,
@@ -27,6 +27,8 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
         Frame::new().inner_margin(Margin::same(space::XL as i8)).show(ui, |ui| {
             ui.set_max_width(ui.available_width().min(720.0));
             ui.horizontal(|ui| actions(ui, cx));
+            ui.add_space(space::S);
+            ui.horizontal(|ui| switches(ui, cx));
             ui.add_space(space::M);
             let rows = &cx.model.peers;
             for row in rows {
@@ -43,6 +45,9 @@ fn begin(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.allocate_ui(vec2(width, 34.0), |ui| {
         ui.horizontal(|ui| actions(ui, cx));
     });
+    ui.allocate_ui(vec2(width, 34.0), |ui| {
+        ui.horizontal(|ui| switches(ui, cx));
+    });
     ui.allocate_ui(vec2(width, 0.0), |ui| ui.vertical(|ui| here(ui, cx)));
 }
 
@@ -56,6 +61,28 @@ fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
     if !cx.model.peers.is_empty() && button::words(ui, Weight::Plain, icons::REFRESH_CW, "Sync now").clicked()
     {
         cx.say(AppCommand::SyncNow);
+    }
+}
+
+/// What is chosen once, and what helps when something is wrong.
+fn switches(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let mut auto_sync = cx.model.auto_sync;
+    if ui.checkbox(&mut auto_sync, "Automatic sync").changed() {
+        cx.say(AppCommand::SetAutoSync(auto_sync));
+    }
+    let mut seen = !cx.view.preferences.hidden;
+    let hint = "Whether the others see that you are here, and which task you look at. It is stored nowhere.";
+    if ui.checkbox(&mut seen, "Show that I am here").on_hover_text(hint).changed() {
+        cx.say(AppCommand::HidePresence(!seen));
+    }
+    for (words, command) in [
+        ("Doctor", AppCommand::Doctor),
+        ("Diagnostics…", AppCommand::OpenDialog(Dialog::Diagnostics(Diagnostics::Told))),
+    ] {
+        let sign = command::entry(&command).map_or("", |named| named.icon);
+        if button::words(ui, Weight::Plain, sign, words).clicked() {
+            cx.say(command);
+        }
     }
 }
 
@@ -82,6 +109,8 @@ fn card(ui: &mut Ui, row: &Row, tokens: &Tokens) {
                 });
                 let (sign, color) = if row.synced {
                     (icons::CHECK_CHECK, tokens.ok)
+                } else if row.stall.is_some() {
+                    (icons::TRIANGLE_ALERT, tokens.warn)
                 } else {
                     (icons::REFRESH_CW, tokens.info)
                 };
@@ -90,13 +119,15 @@ fn card(ui: &mut Ui, row: &Row, tokens: &Tokens) {
                     let words = format!("{} · {}", row.seen, row.state);
                     ui.label(RichText::new(words).font(fonts::regular(size::BODY)).color(tokens.secondary));
                 });
-                if let Some(trouble) = &row.trouble {
-                    ui.label(RichText::new(trouble).font(fonts::regular(size::SMALL)).color(tokens.muted));
+                for why in row.trouble.iter().filter(|_| !row.connected).chain(&row.stall) {
+                    let words = RichText::new(why).font(fonts::regular(size::SMALL)).color(tokens.muted);
+                    ui.add(egui::Label::new(words).wrap());
                 }
             });
         });
     });
-    let spoken = format!("Peer {}: {}, {}", row.name, row.seen, row.state);
+    let why = row.stall.as_ref().map_or_else(String::new, |why| format!(". {why}"));
+    let spoken = format!("Peer {}: {}, {}{why}", row.name, row.seen, row.state);
     shown.response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, &spoken));
 }
 

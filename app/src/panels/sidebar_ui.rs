@@ -273,6 +273,8 @@ fn chip(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (sign, color) = match cx.model.chip.agreement {
         Agreement::Synced => (icons::CHECK_CHECK, tokens.ok),
         Agreement::Busy => (icons::REFRESH_CW, tokens.info),
+        Agreement::Stuck => (icons::TRIANGLE_ALERT, tokens.warn),
+        Agreement::Paused => (icons::CIRCLE_PAUSE, tokens.warn),
         Agreement::Alone => (icons::CLOUD_OFF, tokens.muted),
     };
     let words = &cx.model.chip.text;

@@ -11,6 +11,7 @@ use super::{
     onboarding::UNNAMED,
     peers::{self, Chip, Row},
     personal::Personal,
+    presence::{self, Here},
     quick_add::NamedProject,
     standing::Standing,
 };
@@ -18,6 +19,7 @@ use crate::bridge::{Bridge, Me, Peer};
 use velo_protocol::{
     id::WorkspaceId,
     model::{EntityKey, Kind, project},
+    replica::Present,
     workspace::Workspace,
 };
 
@@ -42,6 +44,10 @@ pub struct Model {
     pub members: Members,
     /// The other devices.
     pub peers: Vec<Row>,
+    /// Who else is here.
+    pub here: Vec<Here>,
+    /// Whether the workspace syncs by itself on this device.
+    pub auto_sync: bool,
     /// What the person keeps for themselves.
     pub personal: Personal,
     /// How far everybody agrees.
@@ -63,6 +69,7 @@ pub struct Model {
     /// Now.
     pub moment: Moment,
     statuses: Vec<Peer>,
+    present: Vec<Present>,
     of: Option<(WorkspaceId, u64, u64)>,
 }
 
@@ -79,6 +86,8 @@ impl Model {
             standing: Standing::default(),
             members: Members::default(),
             peers: Vec::new(),
+            here: Vec::new(),
+            auto_sync: true,
             personal: Personal::default(),
             chip: Chip { agreement: peers::Agreement::Alone, text: String::new() },
             addresses: Vec::new(),
@@ -90,6 +99,7 @@ impl Model {
             keys: bridge.keys(),
             moment: bridge.moment(),
             statuses: Vec::new(),
+            present: Vec::new(),
             of: None,
         }
     }
@@ -137,10 +147,18 @@ impl Model {
             let refused = self.refusals.iter().find(|(id, _)| *id == workspace.id());
             self.standing = Standing::of(workspace, self.me, refused.map(|(_, reason)| reason.as_str()));
         }
-        if changed || told || statuses != self.statuses {
+        let present = bridge.present(workspace.id());
+        if changed || present != self.present {
+            self.here = presence::read(workspace, &present, self.me.person);
+            self.present = present;
+        }
+        let auto_sync = bridge.syncs_by_itself(workspace.id());
+        let switched = auto_sync != self.auto_sync;
+        self.auto_sync = auto_sync;
+        if changed || told || switched || statuses != self.statuses {
             self.peers = peers::read(workspace, &statuses, self.moment);
             self.members = members::read(workspace, self.me, &self.standing, &statuses, self.moment);
-            self.chip = peers::chip(workspace, &statuses, self.moment);
+            self.chip = peers::chip(workspace, &statuses, self.moment, auto_sync);
             self.addresses = bridge.addresses();
             self.statuses = statuses;
         }

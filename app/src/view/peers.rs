@@ -1,8 +1,15 @@
 //! What is known of the others, said honestly: who has my changes, who has not, when we last spoke.
 
-use super::date::{self, Moment};
+use super::{
+    conflict::sentence,
+    date::{self, Moment},
+};
 use crate::bridge::Peer;
-use velo_protocol::{id::DeviceId, replica::PeerWorkspace, workspace::Workspace};
+use velo_protocol::{
+    id::DeviceId,
+    replica::{PeerWorkspace, Stall},
+    workspace::Workspace,
+};
 
 /// How far this device and the others agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +20,10 @@ pub enum Agreement {
     Synced,
     /// Something is still on its way.
     Busy,
+    /// Nothing moves, and somebody has to do something.
+    Stuck,
+    /// The person switched automatic sync off.
+    Paused,
 }
 
 /// The chip at the bottom of the sidebar.
@@ -37,6 +48,8 @@ pub struct Row {
     pub connected: bool,
     /// Why it is not connected.
     pub trouble: Option<String>,
+    /// Why nothing moves, or what else is worth knowing.
+    pub stall: Option<String>,
     /// When it was last heard.
     pub seen: String,
     /// How far it and we agree.
@@ -69,9 +82,11 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
         fingerprint: device.short(),
         connected: peer.status.connected,
         trouble: peer.trouble.clone(),
+        stall: shared.and_then(|shared| stall(shared, peer, moment)),
         seen: seen(peer, moment),
-        state: shared.map_or_else(|| "Catches up when it is back".to_owned(), state_text),
-        synced: shared.is_some_and(|shared| shared.lacks == 0 && shared.we_lack == 0 && shared.synced),
+        state: shared.map_or_else(|| "Catches up when it is back".to_owned(), |shared| state(shared, peer)),
+        synced: peer.status.connected
+            && shared.is_some_and(|shared| shared.lacks == 0 && shared.we_lack == 0 && shared.synced),
     })
 }
 
@@ -90,18 +105,50 @@ pub fn seen(peer: &Peer, moment: Moment) -> String {
     }
 }
 
-fn state_text(shared: &PeerWorkspace) -> String {
-    match (shared.lacks, shared.we_lack) {
-        (0, 0) if shared.synced => "Has everything, and so have we".to_owned(),
-        (0, 0) => "Comparing".to_owned(),
-        (lacks, 0) => format!("Has not seen {lacks} of your changes"),
-        (0, we_lack) => format!("Has {we_lack} changes that are not here yet"),
-        (lacks, we_lack) => format!("Has not seen {lacks} changes, {we_lack} are not here yet"),
+fn state(shared: &PeerWorkspace, peer: &Peer) -> String {
+    if !peer.status.connected {
+        return match (shared.lacks, shared.lacks_own) {
+            (0, _) => "Had everything when it was here last".to_owned(),
+            (lacks, 0) => format!("Had not seen {} when it was here last", changes(lacks)),
+            (_, own) => format!("Had not seen {own} of your changes when it was here last"),
+        };
+    }
+    match (shared.lacks, shared.lacks_own, shared.we_lack) {
+        (0, _, 0) if shared.synced => "Has everything, and so have we".to_owned(),
+        (0, _, 0) => "Comparing".to_owned(),
+        (lacks, 0, 0) => format!("Has not seen {}", changes(lacks)),
+        (_, own, 0) => format!("Has not seen {own} of your changes"),
+        (0, _, we_lack) => format!("Has {} that are not here yet", changes(we_lack)),
+        (lacks, _, we_lack) => format!("Has not seen {}, {we_lack} are not here yet", changes(lacks)),
     }
 }
 
+fn changes(count: u64) -> String {
+    if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
+/// Why nothing moves, as a sentence.
+fn stall(shared: &PeerWorkspace, peer: &Peer, moment: Moment) -> Option<String> {
+    let words = match shared.stall {
+        Some(Stall::Silent) => {
+            format!("{}. The last word came {}", Stall::Silent.words(), date::ago(shared.heard_ms, moment))
+        }
+        Some(stall) => stall.words().to_owned(),
+        None => {
+            let ahead = peer.status.clock_ahead_ms?;
+            let way = if ahead > 0 { "ahead of" } else { "behind" };
+            let minutes = ahead.unsigned_abs() / 60_000;
+            format!("its clock is {minutes} minutes {way} this one: dates of changes hang on it")
+        }
+    };
+    Some(format!("{}.", sentence(&words)))
+}
+
 /// The chip for a workspace.
-pub fn chip(workspace: &Workspace, peers: &[Peer], moment: Moment) -> Chip {
+pub fn chip(workspace: &Workspace, peers: &[Peer], moment: Moment, auto_sync: bool) -> Chip {
+    if !auto_sync {
+        return Chip { agreement: Agreement::Paused, text: "Automatic sync is off".to_owned() };
+    }
     let rows = read(workspace, peers, moment);
     let here: Vec<&Row> = rows.iter().filter(|row| row.connected).collect();
     let Some(first) = here.first() else { return alone(&rows) };
@@ -110,6 +157,7 @@ pub fn chip(workspace: &Workspace, peers: &[Peer], moment: Moment) -> Chip {
     let (agreement, text) = match behind.as_slice() {
         [] if here.len() == 1 => (Agreement::Synced, format!("{count} · {} is up to date", first.name)),
         [] => (Agreement::Synced, format!("{count} · all synced")),
+        [one] if one.stall.is_some() => (Agreement::Stuck, format!("{count} · stuck with {}", one.name)),
         [one] => (Agreement::Busy, format!("{count} · catching up with {}", one.name)),
         several => (Agreement::Busy, format!("{count} · catching up with {}", several.len())),
     };
@@ -136,18 +184,22 @@ mod tests {
                 peer: DeviceId([at as u8; 32]),
                 connected: *connected,
                 last_seen_ms: 1,
+                clock_ahead_ms: None,
                 workspaces: vec![PeerWorkspace {
                     workspace: id,
                     synced: lacks + we_lack == 0,
                     lacks: *lacks,
+                    lacks_own: *lacks / 2,
                     we_lack: *we_lack,
+                    heard_ms: 0,
+                    stall: None,
                 }],
             },
             path: None,
             trouble: None,
         };
         let peers: Vec<Peer> = peers.iter().enumerate().map(peer).collect();
-        chip(&Workspace::new(id), &peers, Moment::default())
+        chip(&Workspace::new(id), &peers, Moment::default(), true)
     }
 
     #[test]
@@ -159,5 +211,43 @@ mod tests {
         assert_eq!(says(&[(true, 2, 0), (true, 0, 0)]), "2 peers · catching up with Device 00000000");
         assert_eq!(says(&[(true, 2, 0), (true, 0, 4)]), "2 peers · catching up with 2");
         assert!(says(&[(false, 0, 0)]).starts_with("Device 00000000 · last seen"));
+        let paused = chip(&Workspace::new(WorkspaceId([1; 32])), &[], Moment::default(), false);
+        assert_eq!(paused.agreement, Agreement::Paused);
+    }
+
+    #[test]
+    fn of_a_peer_that_is_away_it_is_told_what_it_had_then() {
+        let shared = |lacks, lacks_own, stall| PeerWorkspace {
+            workspace: WorkspaceId([1; 32]),
+            synced: false,
+            lacks,
+            lacks_own,
+            we_lack: 0,
+            heard_ms: 0,
+            stall,
+        };
+        let peer = |connected| Peer {
+            status: PeerStatus {
+                peer: DeviceId([2; 32]),
+                connected,
+                last_seen_ms: 1,
+                clock_ahead_ms: None,
+                workspaces: Vec::new(),
+            },
+            path: None,
+            trouble: None,
+        };
+        let (away, here) = (peer(false), peer(true));
+        assert_eq!(state(&shared(0, 0, None), &away), "Had everything when it was here last");
+        assert_eq!(state(&shared(1, 0, None), &away), "Had not seen 1 change when it was here last");
+        assert_eq!(state(&shared(5, 3, None), &away), "Had not seen 3 of your changes when it was here last");
+        assert_eq!(state(&shared(5, 3, None), &here), "Has not seen 3 of your changes");
+        assert_eq!(state(&shared(0, 0, None), &here), "Comparing", "it has not said that it has everything");
+        let why = stall(&shared(5, 3, Some(Stall::SyncOff)), &here, Moment::default()).unwrap();
+        assert_eq!(why, "Automatic sync is off on this device: sync now, or switch it on.");
+        let ahead = PeerStatus { clock_ahead_ms: Some(-7_200_000), ..here.status.clone() };
+        let off = Peer { status: ahead, ..here };
+        let why = stall(&shared(0, 0, None), &off, Moment::default()).unwrap();
+        assert!(why.contains("120 minutes behind"), "{why}");
     }
 }

@@ -5,6 +5,7 @@ use super::{
     board::{Board, Of, Stack},
     card::Cards,
     detail::Detail,
+    doctor::{Diagnostics, Doctor},
     keys::KeysDialog,
     onboarding::Onboarding,
     personal::DraftKeeper,
@@ -105,6 +106,10 @@ pub enum Dialog {
     Keys(KeysDialog),
     /// What takes up space on this device.
     Storage(StorageDialog),
+    /// What is between this device and every other.
+    Doctor(Doctor),
+    /// The file that helps to find a fault.
+    Diagnostics(Diagnostics),
     /// All keys.
     Shortcuts,
 }
@@ -216,6 +221,8 @@ pub struct Preferences {
     pub workspace: Option<WorkspaceId>,
     /// The project shown last.
     pub project: Option<EntityId>,
+    /// Whether the others do not see that the person is here.
+    pub hidden: bool,
 }
 
 /// The card being dragged.

@@ -11,6 +11,7 @@ use velo_app::{
     view::{
         attachments::Found,
         date::Moment,
+        doctor::{Bundle, Checkup},
         keys::{Keeping, Place},
         phrase::Words,
         state::Preferences,
@@ -24,7 +25,7 @@ use velo_protocol::{
     change::Change,
     history::{self, LoggedEntry},
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
-    replica::{Command, Event, Identity, Input, Logs, Output, Replica, Reply, RequestId},
+    replica::{Command, Event, Identity, Input, Logs, Output, Present, Replica, Reply, RequestId},
     root::Root,
     store::{
         EntryAt, LogReader, LogStore,
@@ -76,6 +77,10 @@ pub struct Device {
     pub phrase: Option<Words>,
     /// How its keys are kept.
     pub keys: Option<Keeping>,
+    /// What its connection doctor finds.
+    pub checkups: Vec<Checkup>,
+    /// What becomes of its diagnostics file.
+    pub bundle: Result<Bundle, String>,
     /// Whether nothing can be written.
     pub full: bool,
     /// How many pauses of the app an answer takes.
@@ -114,6 +119,8 @@ impl Device {
             addresses: vec!["/ip4/192.168.1.7/tcp/4001".to_owned()],
             phrase: None,
             keys: Some(Keeping { place: Place::Plain, folder: "/home/anna/.local/share/velo/keys".into() }),
+            checkups: Vec::new(),
+            bundle: Err("there is no disk in a test".to_owned()),
             full: false,
             slow: 0,
             pauses: Cell::new(0),
@@ -224,6 +231,12 @@ impl Device {
         workspace
     }
 
+    /// Who else is here, as it hears.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn present(&self, workspace: WorkspaceId) -> Vec<Present> {
+        self.replica.present(workspace)
+    }
+
     /// A new id.
     pub fn id(&mut self) -> EntityId {
         self.replica.new_entity_id(self.now)
@@ -328,6 +341,47 @@ fn deliver(from: &Shared, sender: DeviceId, to: &Shared) -> bool {
 /// The app's bridge to a device of the test.
 pub struct TestBridge(pub Shared);
 
+impl Device {
+    /// What is answered without the replica.
+    fn answered(&mut self, request: Request) -> Result<Answered, String> {
+        let without_disk = |what: &str| Err(format!("{what} in a test without a disk"));
+        match request {
+            Request::Dial(address) => Err(format!("\"{address}\" cannot be reached from a test")),
+            Request::Story(workspace, task) => {
+                let shown = self.workspace(workspace);
+                Ok(Answered::Story(story::tell(&shown, task, &|at| self.entry(workspace, at))))
+            }
+            Request::Phrase => Ok(Answered::Phrase(self.phrase.clone())),
+            Request::ConfirmPhrase(words) => self.confirm(&words.0),
+            Request::ReadPicture(wanted, looked_at) => {
+                picture::read(wanted, &looked_at).map(Answered::Picture)
+            }
+            Request::Attachments(_) => Ok(Answered::Attachments(self.found.clone())),
+            Request::FetchContent(..) => Ok(Answered::Reply(Reply::Done)),
+            Request::Storage(_) => match self.space.clone() {
+                Some(space) => Ok(Answered::Storage(space)),
+                None => without_disk("nothing is stored"),
+            },
+            Request::Doctor => Ok(Answered::Doctor(self.checkups.clone())),
+            Request::Diagnose => self.bundle.clone().map(Answered::Diagnosed),
+            Request::SetPassphrase(..) => without_disk("keys are not changed"),
+            _ => without_disk("there are no files"),
+        }
+    }
+
+    fn confirm(&mut self, words: &str) -> Result<Answered, String> {
+        let right = self.phrase.as_ref().map(|words| Root::from_phrase(&words.0).unwrap());
+        let wrong = right.map_or(Ok(Vec::new()), |right| right.wrong_words(words));
+        match wrong.map_err(|error| error.to_string())?.first() {
+            Some(wrong) => Err(format!("word {wrong} is another one")),
+            None => {
+                self.phrase = None;
+                Ok(Answered::Reply(Reply::Done))
+            }
+        }
+    }
+}
+
 impl Bridge for TestBridge {
     fn private(&self) -> Option<Workspace> {
         let device = self.0.borrow();
@@ -355,8 +409,18 @@ impl Bridge for TestBridge {
     }
 
     fn peers(&self) -> Vec<Peer> {
-        let peers = self.0.borrow().replica.peers();
+        let device = self.0.borrow();
+        let peers = device.replica.peers(device.now);
         peers.into_iter().map(|status| Peer { status, path: None, trouble: None }).collect()
+    }
+
+    fn present(&self, id: WorkspaceId) -> Vec<Present> {
+        self.0.borrow().replica.present(id)
+    }
+
+    fn syncs_by_itself(&self, id: WorkspaceId) -> bool {
+        let records = self.0.borrow().replica.records();
+        records.iter().all(|record| record.id != id || record.auto_sync)
     }
 
     fn addresses(&self) -> Vec<String> {
@@ -401,71 +465,15 @@ impl Bridge for TestBridge {
                 command
             }
             Request::Sample(workspace) => Command::Edit { workspace, changes: demo_board(workspace) },
-            Request::Dial(address) => {
-                let result = Err(format!("\"{address}\" cannot be reached from a test"));
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::Story(workspace, task) => {
-                let shown = device.workspace(workspace);
-                let told = story::tell(&shown, task, &|at| device.entry(workspace, at));
-                device.answers.push(Answer { request: id, result: Ok(Answered::Story(told)) });
-                return;
-            }
             Request::Recover(root, _) => Command::Recover { root },
-            Request::Phrase => {
-                let result = Ok(Answered::Phrase(device.phrase.clone()));
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::ConfirmPhrase(words) => {
-                let right = device.phrase.as_ref().map(|words| Root::from_phrase(&words.0).unwrap());
-                let wrong = right.map_or(Ok(Vec::new()), |right| right.wrong_words(&words.0));
-                let result = match wrong {
-                    Ok(wrong) if wrong.is_empty() => Ok(Answered::Reply(Reply::Done)),
-                    Ok(wrong) => Err(format!("word {} is another one", wrong[0])),
-                    Err(error) => Err(error.to_string()),
-                };
-                if result.is_ok() {
-                    device.phrase = None;
-                }
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::ReadPicture(wanted, looked_at) => {
-                let result = picture::read(wanted, &looked_at).map(Answered::Picture);
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::Attachments(_) => {
-                let result = Ok(Answered::Attachments(device.found.clone()));
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::FetchContent(..) => {
-                device.answers.push(Answer { request: id, result: Ok(Answered::Reply(Reply::Done)) });
-                return;
-            }
-            Request::Storage(_) => {
-                let result = device.space.clone().map(Answered::Storage);
-                let result = result.ok_or_else(|| "nothing is stored in a test without a disk".to_owned());
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::Attach(..) | Request::SaveContent(..) | Request::CleanStorage(_) => {
-                let result = Err("there are no files in a test without a disk".to_owned());
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
-            Request::SetPassphrase(..) => {
-                let result = Err("keys are not changed in a test without a disk".to_owned());
-                device.answers.push(Answer { request: id, result });
-                return;
-            }
             Request::Restore(workspace, key) => {
                 let (shown, restore) = (device.workspace(workspace), [Change::Restore { key }]);
                 let changes = history::with_contents(&shown, &restore, &|at| device.entry(workspace, at));
                 Command::Edit { workspace, changes }
+            }
+            other => {
+                let result = device.answered(other);
+                return device.answers.push(Answer { request: id, result });
             }
         };
         device.handle(Input::Command { request: id, command });

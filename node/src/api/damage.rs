@@ -57,7 +57,7 @@ pub(super) async fn execute(node: &NodeHandle) -> Result<Json, ApiError> {
     answer(&rows)
 }
 
-fn row(node: &NodeHandle, id: WorkspaceId) -> Result<Option<DamageRow>, ApiError> {
+pub(crate) fn row(node: &NodeHandle, id: WorkspaceId) -> Result<Option<DamageRow>, ApiError> {
     // Before the state: what arrives in between is not taken for waiting.
     let chains = node.chains(id);
     let (Some(damage), Some(workspace)) = (node.damage(id), node.workspace(id)) else { return Ok(None) };

@@ -1,6 +1,9 @@
 //! Other devices: which are known, how to reach one, and comparing with them now.
 
-use super::{ApiError, Json, answer, date, scope::Scope};
+use super::{
+    ApiError, Json, answer, date,
+    scope::{self, Scope},
+};
 use crate::{
     handle::{NodeHandle, PeerInfo},
     limits,
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
-    replica::PeerWorkspace,
+    replica::{PeerWorkspace, Stall},
 };
 
 /// How often progress is looked at while waiting; peers also wake the wait at once.
@@ -20,8 +23,9 @@ const LOOK: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// List the devices met since the start, and what they lack
-    #[command(after_help = "Examples:\n  velo peers list\n  velo peers list --json")]
+    /// List the other devices: who is here, who lacks what, and why
+    #[command(after_help = "Examples:\n  velo peers list\n  velo peers list --json\n\n\
+        Works without a running node too: from what is remembered of the last time.")]
     List,
     /// Connect to a device at an address, or use a relay there
     Add(Add),
@@ -71,15 +75,87 @@ pub struct PeerRow {
     pub last_seen: Option<String>,
     /// Whether it is connected and has shown that it shares a workspace with this device.
     pub shares: bool,
-    /// Whether every shared workspace was equal when last compared.
+    /// Whether it is connected and every shared workspace was equal when last compared, by its own word.
     pub synced: bool,
-    /// How many of my entries it has not acknowledged.
+    /// How many changes that are here it has not acknowledged; of one that is away, since it was here last.
     pub lacks: u64,
-    /// How many entries it announced that are not here yet.
+    /// Those of them that this device's person made.
+    #[serde(default)]
+    pub lacks_own: u64,
+    /// How many changes it announced that are not here yet.
     pub we_lack: u64,
-    /// Why it is not connected, and what is being done.
+    /// Each workspace that it shares, or did when it was here last.
+    #[serde(default)]
+    pub workspaces: Vec<SharedRow>,
+    /// The same of the workspace that one's own devices share with nobody else.
+    #[serde(default)]
+    pub private: Option<SharedRow>,
+    /// Why nothing moves although it is connected, a sentence each.
+    #[serde(default)]
+    pub stalls: Vec<String>,
+    /// Why it is not connected, and what is being done. `None` without a running node: nothing is.
     pub trouble: Option<String>,
 }
+
+/// A peer's copy of one workspace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SharedRow {
+    /// Which.
+    pub workspace: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// Whether both hold the same, by the peer's own word.
+    pub synced: bool,
+    /// How many changes that are here it has not acknowledged.
+    pub lacks: u64,
+    /// Those of them that this device's person made.
+    pub lacks_own: u64,
+    /// How many changes it announced that are not here yet.
+    pub we_lack: u64,
+    /// When it last said something about it, RFC 3339.
+    pub heard: Option<String>,
+    /// Why nothing moves, if so.
+    pub stall: Option<Stall>,
+}
+
+impl SharedRow {
+    fn of(shared: &PeerWorkspace, name: String) -> Self {
+        Self {
+            workspace: shared.workspace,
+            name,
+            synced: shared.synced && shared.lacks == 0 && shared.we_lack == 0,
+            lacks: shared.lacks,
+            lacks_own: shared.lacks_own,
+            we_lack: shared.we_lack,
+            heard: moment(shared.heard_ms),
+            stall: shared.stall,
+        }
+    }
+
+    /// Why nothing moves, with the name of the workspace.
+    fn told(&self) -> Option<String> {
+        Some(format!("\"{}\": {}", self.name, self.stall?.words()))
+    }
+}
+
+fn moment(ms: u64) -> Option<String> {
+    Some(ms).filter(|ms| *ms > 0).map(date::moment)
+}
+
+/// What to tell of a clock that is far off: dates hang on it, and no change is lost by it.
+fn clock_words(ahead_ms: i64) -> String {
+    let minutes = ahead_ms.unsigned_abs() / 60_000;
+    let (by, off) = match minutes {
+        0..120 => (minutes, "minutes"),
+        120..2880 => (minutes / 60, "hours"),
+        _ => (minutes / 1440, "days"),
+    };
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    format!("its clock is {by} {off} {way} this one: set the one that is wrong, dates of changes hang on it")
+}
+
+/// What a workspace is called.
+type Title = fn(&NodeHandle, WorkspaceId) -> String;
 
 /// What became of a comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,22 +170,30 @@ pub struct SyncAnswer {
 }
 
 impl PeerRow {
-    /// `scope`: the only workspace that counts; all of them without it.
-    fn of(node: &NodeHandle, info: PeerInfo, scope: Option<WorkspaceId>) -> Self {
-        let counts = |one: &PeerWorkspace| scope.is_none_or(|scope| one.workspace == scope);
-        let shared: Vec<PeerWorkspace> = info.status.workspaces.into_iter().filter(counts).collect();
+    /// `scope`: the only workspace that counts; all of them without it. `title`: what a workspace is called.
+    fn of(node: &NodeHandle, info: PeerInfo, scope: Option<WorkspaceId>, title: Title) -> Self {
+        let counts = |one: &&PeerWorkspace| scope.is_none_or(|scope| one.workspace == scope);
+        let workspaces = info.status.workspaces.iter().filter(counts);
+        let workspaces: Vec<_> =
+            workspaces.map(|one| SharedRow::of(one, title(node, one.workspace))).collect();
+        let connected = info.status.connected;
+        let clock = info.status.clock_ahead_ms.map(clock_words);
         Self {
             device: info.status.peer,
             name: person_of(node, info.status.peer, scope),
-            connected: info.status.connected,
+            connected,
             path: info.link.path,
             address: info.link.address,
-            last_seen: Some(info.status.last_seen_ms).filter(|ms| *ms > 0).map(date::moment),
-            shares: !shared.is_empty(),
-            synced: !shared.is_empty()
-                && shared.iter().all(|one| one.synced && one.lacks == 0 && one.we_lack == 0),
-            lacks: shared.iter().map(|one| one.lacks).sum(),
-            we_lack: shared.iter().map(|one| one.we_lack).fold(0, u64::saturating_add),
+            last_seen: moment(info.status.last_seen_ms),
+            shares: connected && !workspaces.is_empty(),
+            synced: connected && !workspaces.is_empty() && workspaces.iter().all(|one| one.synced),
+            lacks: workspaces.iter().map(|one| one.lacks).sum(),
+            lacks_own: workspaces.iter().map(|one| one.lacks_own).sum(),
+            // Counts by the peer's word.
+            we_lack: workspaces.iter().map(|one| one.we_lack).fold(0, u64::saturating_add),
+            stalls: workspaces.iter().filter_map(SharedRow::told).chain(clock).collect(),
+            private: info.private.as_ref().map(|shared| SharedRow::of(shared, title(node, shared.workspace))),
+            workspaces,
             trouble: info.link.trouble,
         }
     }
@@ -123,9 +207,15 @@ fn person_of(node: &NodeHandle, device: DeviceId, scope: Option<WorkspaceId>) ->
     members.find(|member| member.devices.contains(&device)).map(|member| member.name)
 }
 
-/// Every peer known since the start, with regard to one workspace or to all that are shared.
+/// Every known peer, with regard to one workspace or to all that are shared.
 pub(super) fn rows(node: &NodeHandle, scope: Option<WorkspaceId>) -> Vec<PeerRow> {
-    node.peers().into_iter().map(|info| PeerRow::of(node, info, scope)).collect()
+    node.peers().into_iter().map(|info| PeerRow::of(node, info, scope, scope::title)).collect()
+}
+
+/// The same without any name: for a file that is sent to somebody.
+pub(crate) fn rows_without_names(node: &NodeHandle) -> Vec<PeerRow> {
+    let row = |info| PeerRow { name: None, ..PeerRow::of(node, info, None, |_, id| id.short()) };
+    node.peers().into_iter().map(row).collect()
 }
 
 /// Carries out a request on the network.
@@ -156,7 +246,9 @@ async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> 
         let peers = rows(node, Some(scope.id));
         // Somebody else's device on the same LAN has nothing to be compared with.
         let sharing = peers.iter().filter(|peer| peer.shares);
-        let synced = sharing.clone().count() >= sync.peers && sharing.clone().all(|peer| peer.synced);
+        // The person's own devices have a workspace of their own besides.
+        let agrees = |peer: &PeerRow| peer.synced && peer.private.as_ref().is_none_or(|own| own.synced);
+        let synced = sharing.clone().count() >= sync.peers && sharing.clone().all(agrees);
         if synced || Instant::now() >= until {
             return Ok(SyncAnswer { synced, took_ms: start.elapsed().as_millis() as u64, peers });
         }

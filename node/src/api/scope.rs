@@ -88,6 +88,11 @@ impl<'a> Scope<'a> {
         done.await.map_err(|error| ApiError::Failed(format!("reading the disk: {error}")))
     }
 
+    /// Whether anything of the workspace is here: before that nobody is in it, as far as this device knows.
+    pub fn has_arrived(&self) -> bool {
+        !self.workspace.name().is_empty() || !self.workspace.roster().members.is_empty()
+    }
+
     /// Takes the state as it is now.
     pub fn refresh(&mut self) {
         if let Some(workspace) = self.node.workspace(self.id) {

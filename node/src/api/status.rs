@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::sync::broadcast::error::RecvError;
 use velo_protocol::{
-    id::{DeviceId, PersonId},
+    id::{DeviceId, PersonId, WorkspaceId},
     model::Kind,
 };
 
@@ -61,6 +61,8 @@ pub struct Status {
 /// The state of one workspace, small enough to be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Current {
+    /// Which.
+    pub id: WorkspaceId,
     /// Its name.
     pub name: String,
     /// Counts applied entries, on this device.
@@ -115,6 +117,7 @@ impl Current {
         let workspace = &scope.workspace;
         let count = |kind| workspace.shown(kind).count();
         Self {
+            id: scope.id,
             name: workspace.name().to_owned(),
             revision: workspace.revision(),
             state_hash: state_hash(workspace),
@@ -148,7 +151,7 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         process: std::process::id(),
         addresses: status.addresses,
         read_only: status.read_only,
-        workspaces: workspaces.map(|workspace| WorkspaceRow::of(&workspace)).collect(),
+        workspaces: workspaces.map(|workspace| WorkspaceRow::of(node, &workspace)).collect(),
         unopened: status.unopened,
         current: scope.as_ref().map(Current::of),
         you: scope.as_ref().map(you),

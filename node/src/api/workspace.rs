@@ -81,8 +81,32 @@ pub enum Request {
     /// Show a workspace and its members
     #[command(after_help = "Examples:\n  velo workspace show\n  velo --workspace Workshop workspace show")]
     Show,
+    /// Switch automatic sync of a workspace on or off on this device
+    AutoSync(AutoSync),
     /// Remove a workspace from this device that you are not in
     Forget(Forget),
+}
+
+/// Switches automatic sync on or off.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(
+    after_help = "Examples:\n  velo workspace auto-sync off\n  velo --workspace Workshop workspace auto-sync on\n\n\
+    While it is off, this device neither sends nor takes anything of the workspace, except for half a minute \
+    after each `velo sync`."
+)]
+pub struct AutoSync {
+    /// On or off
+    pub switch: Switch,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// By itself.
+    On,
+    /// Only when a person asks.
+    Off,
 }
 
 /// Takes a workspace off this device.
@@ -145,6 +169,15 @@ pub struct WorkspaceRow {
     pub members: usize,
     /// Conflicts to be settled.
     pub conflicts: usize,
+    /// Whether it syncs by itself on this device.
+    #[serde(default)]
+    pub auto_sync: bool,
+    /// The person of this device in it.
+    #[serde(default)]
+    pub you: Option<MemberRow>,
+    /// Whether this device can act for them.
+    #[serde(default)]
+    pub device_is_in: bool,
 }
 
 /// A workspace that is no longer on this device.
@@ -208,7 +241,9 @@ pub struct WorkspaceDetail {
 
 impl WorkspaceRow {
     /// The workspace as it is now.
-    pub fn of(workspace: &Workspace) -> Self {
+    pub fn of(node: &NodeHandle, workspace: &Workspace) -> Self {
+        let you = node.person();
+        let standing = workspace.roster().members.get(&you);
         Self {
             id: workspace.id(),
             name: workspace.name().to_owned(),
@@ -216,6 +251,9 @@ impl WorkspaceRow {
             tasks: workspace.shown(Kind::Task).count(),
             members: workspace.members().len(),
             conflicts: workspace.conflict_count(),
+            auto_sync: node.syncs_by_itself(workspace.id()),
+            you: Some(MemberRow::of(workspace, you, you)),
+            device_is_in: standing.is_some_and(|standing| standing.devices.contains(&node.device())),
         }
     }
 }
@@ -235,13 +273,19 @@ pub(super) async fn execute(
         Request::Create(create) => create_workspace(create, node).await,
         Request::List => {
             let all = node.workspaces().into_iter().filter_map(|id| node.workspace(id));
-            answer(&all.map(|workspace| WorkspaceRow::of(&workspace)).collect::<Vec<_>>())
+            answer(&all.map(|workspace| WorkspaceRow::of(node, &workspace)).collect::<Vec<_>>())
+        }
+        Request::AutoSync(request) => {
+            let scope = Scope::open(node, wanted)?;
+            let on = request.switch == Switch::On;
+            node.submit(Command::SetAutoSync { workspace: scope.id, on }).await?;
+            answer(&WorkspaceRow::of(node, &scope.workspace))
         }
         Request::Forget(request) => forget(request, node).await,
         Request::Show => {
             let scope = Scope::open(node, wanted)?;
             answer(&WorkspaceDetail {
-                workspace: WorkspaceRow::of(&scope.workspace),
+                workspace: WorkspaceRow::of(node, &scope.workspace),
                 state_hash: state_hash(&scope.workspace),
                 people: MemberRow::all(&scope.workspace, node.person()),
                 you: Some(MemberRow::of(&scope.workspace, node.person(), node.person())),
@@ -256,10 +300,11 @@ async fn forget(forget: Forget, node: &NodeHandle) -> Result<Json, ApiError> {
         Ok(id) => id,
         Err(_) => scope::find(node, &forget.name, Precision::Whole)?,
     };
-    let before = node.workspace(id);
+    let before =
+        node.workspace(id).map(|workspace| (WorkspaceRow::of(node, &workspace), workspace.void_work()));
     node.submit(Command::Forget { workspace: id, unsent: forget.unsent }).await?;
-    let before = before.ok_or(ApiError::NoWorkspace)?;
-    answer(&Forgotten { workspace: WorkspaceRow::of(&before), without_effect: before.void_work() })
+    let (workspace, without_effect) = before.ok_or(ApiError::NoWorkspace)?;
+    answer(&Forgotten { workspace, without_effect })
 }
 
 async fn create_workspace(create: Create, node: &NodeHandle) -> Result<Json, ApiError> {
@@ -299,7 +344,10 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
         while !has_arrived(node, id)? {
             match events.recv().await {
                 Ok(NodeEvent::JoinRefused { workspace, reason }) if workspace == id => {
-                    return Err(ApiError::Refused(reason));
+                    let short = id.short();
+                    return Err(ApiError::Refused(format!(
+                        "{reason}. `velo workspace forget {short}` takes what is here of it off this device"
+                    )));
                 }
                 Err(RecvError::Closed) => return Ok(false),
                 _ => {}
@@ -317,7 +365,12 @@ pub(super) async fn join(join: Join, node: &NodeHandle) -> Result<Json, ApiError
     let role = workspace.roster().role_of(node.person()).map(RoleName::from);
     let is_known = workspace.roster().members.contains_key(&inviter.person);
     inviter.name = is_known.then(|| workspace.person_name(inviter.person));
-    answer(&JoinAnswer { workspace: WorkspaceRow::of(&workspace), role, arrived, inviter: Some(inviter) })
+    answer(&JoinAnswer {
+        workspace: WorkspaceRow::of(node, &workspace),
+        role,
+        arrived,
+        inviter: Some(inviter),
+    })
 }
 
 /// Whether a peer holds nothing more than this device, and all of it is saved here, the joining too.
@@ -336,7 +389,7 @@ fn founded(reply: &Reply, node: &NodeHandle) -> Result<Json, ApiError> {
     };
     scope::remember_last(node.data_dir(), *id);
     let workspace = node.workspace(*id).ok_or(ApiError::NoWorkspace)?;
-    answer(&WorkspaceRow::of(&workspace))
+    answer(&WorkspaceRow::of(node, &workspace))
 }
 
 fn person_name(node: &NodeHandle) -> Result<String, ApiError> {

@@ -30,7 +30,11 @@ pub(crate) struct Own {
 /// Whether an action is worth nothing without peers.
 pub(super) fn needs_network(action: &Action) -> bool {
     use network::Request::{Add, Sync};
-    matches!(action, Action::Join(_) | Action::Network(Add(_) | Sync(_)))
+    match action {
+        Action::Join(_) | Action::Network(Add(_) | Sync(_)) => true,
+        Action::Checkup(request) => request.whom.is_some(),
+        _ => false,
+    }
 }
 
 /// Whether an action is worth little unless a node listens. Who names an address knows of one.

@@ -28,6 +28,17 @@ pub(super) fn workspace_layout(request: &workspace::Request) -> Layout {
         },
         workspace::Request::List => |json| Ok(workspaces(&read::<Vec<WorkspaceRow>>(json)?, NO_WORKSPACES)),
         workspace::Request::Show => workspace,
+        workspace::Request::AutoSync(_) => |json| {
+            let row: WorkspaceRow = read(json)?;
+            let name = titled(&row);
+            Ok(if row.auto_sync {
+                format!("Automatic sync is on for {name}.\n")
+            } else {
+                format!(
+                    "Automatic sync is off for {name}: `velo sync` compares with the others for half a minute.\n"
+                )
+            })
+        },
         workspace::Request::Forget(_) => forgotten,
     }
 }
@@ -71,8 +82,23 @@ const NO_WORKSPACES: &str = "No workspaces. Run `velo workspace create NAME` or 
 /// Beginning another one is no way out where work lies that cannot be opened.
 const NONE_OPENED: &str = "No workspace could be opened. Run `velo doctor`.";
 
+/// What the person of this device is in a workspace, and whether this device may act for them.
+pub(super) fn place(row: &WorkspaceRow) -> String {
+    let Some(you) = &row.you else { return String::new() };
+    match (you.role, row.device_is_in) {
+        (Some(_), false) => "this device was taken away".to_owned(),
+        _ => people::standing(you),
+    }
+}
+
+/// Whether the person or the device is out, so that nothing done here reaches anybody.
+pub(super) fn is_out(row: &WorkspaceRow) -> bool {
+    row.you.as_ref().is_some_and(|you| you.former.is_some() || you.role.is_some() && !row.device_is_in)
+}
+
 fn workspaces(rows: &[WorkspaceRow], if_none: &str) -> String {
-    let mut table = Table::new(["WORKSPACE", "PROJECTS", "TASKS", "MEMBERS", "CONFLICTS", "ID"]);
+    let mut table =
+        Table::new(["WORKSPACE", "PROJECTS", "TASKS", "MEMBERS", "CONFLICTS", "SYNC", "YOU", "ID"]);
     for row in rows {
         table.row([
             if row.name.is_empty() { "(not arrived yet)".to_owned() } else { row.name.clone() },
@@ -80,6 +106,8 @@ fn workspaces(rows: &[WorkspaceRow], if_none: &str) -> String {
             row.tasks.to_string(),
             row.members.to_string(),
             row.conflicts.to_string(),
+            if row.auto_sync { "by itself" } else { "when asked" }.to_owned(),
+            place(row),
             row.id.short(),
         ]);
     }
@@ -115,41 +143,62 @@ pub(super) fn synced(json: &Json) -> Result<String, Error> {
 }
 
 fn peers(rows: &[PeerRow]) -> String {
-    let mut table = Table::new(["PEER", "DEVICE", "STATE", "PATH", "ADDRESS", "LAST SEEN"]);
+    let mut table =
+        Table::new(["PEER", "DEVICE", "STATE", "PATH", "IT LACKS", "YOU LACK", "LAST SEEN", "ADDRESS"]);
     for row in rows {
         table.row([
             row.name.clone().unwrap_or_default(),
             row.device.short(),
-            peer_state(row),
+            peer_state(row).to_owned(),
             row.path.clone().unwrap_or_default(),
-            row.address.clone().unwrap_or_default(),
+            it_lacks(row),
+            you_lack(row),
             row.last_seen.clone().unwrap_or_else(|| "not yet".to_owned()),
+            row.address.clone().unwrap_or_default(),
         ]);
     }
-    let table = table.show(
-        "No peers met since the start. On one LAN they find each other; else `velo peers add ADDRESS`.",
-    );
-    let reasons = lines(rows.iter().filter_map(away_reason));
+    let table =
+        table.show("No peers met yet. On one LAN they find each other; else `velo peers add ADDRESS`.");
+    let reasons = lines(rows.iter().flat_map(reasons));
     if reasons.is_empty() { table } else { format!("{table}\n{reasons}") }
 }
 
-/// Why a peer is not connected, whole.
-fn away_reason(row: &PeerRow) -> Option<String> {
-    let trouble = row.trouble.as_ref().filter(|_| !row.connected)?;
+/// Why a peer is not connected, or nothing moves, whole.
+fn reasons(row: &PeerRow) -> Vec<String> {
     let device = row.device.short();
     let who = row.name.as_ref().map_or_else(|| device.clone(), |name| format!("{name} ({device})"));
-    Some(format!("{who}: {trouble}"))
+    let trouble = row.trouble.iter().filter(|_| !row.connected);
+    trouble.chain(&row.stalls).map(|why| format!("{who}: {why}")).collect()
 }
 
-fn peer_state(row: &PeerRow) -> String {
+fn peer_state(row: &PeerRow) -> &'static str {
     match (row.connected, row.synced) {
-        (true, _) if !row.shares => "no common workspace".to_owned(),
-        (true, true) => "synced".to_owned(),
-        (true, false) if row.lacks + row.we_lack == 0 => "comparing".to_owned(),
-        (true, false) => format!("lacks {} of mine, I lack {}", row.lacks, row.we_lack),
-        (false, _) if row.last_seen.is_some() => "offline".to_owned(),
-        (false, _) if row.address.is_none() => "no address known".to_owned(),
-        (false, _) => "not reached yet".to_owned(),
+        (true, _) if !row.shares => "no common workspace",
+        (true, true) => "synced",
+        (true, false) if !row.stalls.is_empty() => "not moving",
+        (true, false) if row.lacks == 0 && row.we_lack == 0 => "comparing",
+        (true, false) => "syncing",
+        (false, _) if row.last_seen.is_some() => "offline",
+        (false, _) if row.address.is_none() => "no address known",
+        (false, _) => "not reached yet",
+    }
+}
+
+/// How many changes a peer has not acknowledged, as far as anybody knows.
+fn it_lacks(row: &PeerRow) -> String {
+    match (row.workspaces.is_empty(), row.lacks, row.lacks_own) {
+        (true, ..) => String::new(),
+        (false, 0, _) => "nothing".to_owned(),
+        (false, lacks, 0) => lacks.to_string(),
+        (false, lacks, own) => format!("{lacks} ({own} of yours)"),
+    }
+}
+
+fn you_lack(row: &PeerRow) -> String {
+    match (row.workspaces.is_empty(), row.we_lack) {
+        (true, _) => String::new(),
+        (false, 0) => "nothing".to_owned(),
+        (false, some) => some.to_string(),
     }
 }
 
@@ -158,6 +207,12 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
     let status: Status = read(json)?;
     let current = status.current.as_ref();
     let void = status.you.as_ref().and_then(people::without_effect);
+    let shown = current.and_then(|current| status.workspaces.iter().find(|row| row.id == current.id));
+    let role = match shown {
+        Some(row) if is_out(row) => styled(BAD, &format!("{}: what you do here reaches nobody", place(row))),
+        Some(row) => place(row),
+        None => String::new(),
+    };
     let if_none = if status.unopened.is_empty() { NO_WORKSPACES } else { NONE_OPENED };
     let shown = fields(&[
         ("Person", status.name.unwrap_or_default()),
@@ -169,7 +224,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Phrase", status.keys.map(phrase_words).unwrap_or_default()),
         ("Not opened", status.unopened.join("\n              ")),
         ("Workspace", current.map(|one| one.name.clone()).unwrap_or_default()),
-        ("Your role", status.you.as_ref().map(people::standing).unwrap_or_default()),
+        ("Your role", role),
         ("No effect", void.map(|words| styled(NOTICE, &words)).unwrap_or_default()),
         ("Conflicts", current.map(|one| one.conflicts.to_string()).unwrap_or_default()),
         ("State", current.map(|one| one.state_hash.clone()).unwrap_or_default()),

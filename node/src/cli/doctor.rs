@@ -1,13 +1,15 @@
 //! `velo doctor`: what is wrong with this device, step by step.
 
 use super::{
-    Settings,
+    Settings, checkup,
     client::Client,
-    output::{BAD, GOOD, NOTICE, count, plain_lines, say, say_json, styled},
+    device,
+    output::{count, plain_lines, say, say_json, waiting},
 };
 use crate::{
     api::{
         Action, ApiError, Request,
+        checkup::{Checkup, Request as CheckupRequest, StepName, Verdict},
         damage::{DamageRow, LogGap},
         status::Status,
         verify::Verified,
@@ -16,28 +18,25 @@ use crate::{
     data_dir,
 };
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
-use std::{process::ExitCode, time::Duration};
+use serde::Serialize;
+use std::process::ExitCode;
 
 /// Looks for what is wrong.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  velo doctor\n  velo doctor --verify\n\n\
+#[command(after_help = "Examples:\n  velo doctor\n  velo doctor --verify\n  velo doctor Ben\n  \
+    velo doctor /ip4/192.168.1.7/tcp/4001\n\n\
+    With a name it goes step by step: is this device listening, was the other found, dialled, authenticated, \
+    admitted, and do both hold the same? An address is dialled, and remembered as by `velo peers add`.\n\
     Exits with 1 if something is wrong.")]
 pub(super) struct Doctor {
+    /// What keeps this device and one other apart: by name, by the start of the device's id, or by address
+    whom: Option<String>,
+    /// Seconds to wait until that other one is reached and both hold the same
+    #[arg(long, default_value_t = 5, requires = "whom")]
+    wait: u64,
     /// Read every entry of every log from the disk and check it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "whom")]
     verify: bool,
-}
-
-/// How a step went.
-/// From the best to the worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Verdict {
-    Good,
-    Notice,
-    Bad,
 }
 
 /// One step.
@@ -58,7 +57,10 @@ impl Step {
 }
 
 impl Doctor {
-    pub(super) fn run(&self, settings: &Settings) -> ExitCode {
+    pub(super) fn run(&self, settings: &Settings) -> Result<ExitCode, ApiError> {
+        if let Some(whom) = &self.whom {
+            return checkup::run(whom, self.wait, settings);
+        }
         let mut steps = vec![person(settings), holder(settings)];
         match examine(settings) {
             Ok(status) => {
@@ -72,23 +74,25 @@ impl Doctor {
             steps.push(verified(settings));
             bar.finish_and_clear();
         }
+        // What is wrong with opening was said.
+        let peers: Vec<Checkup> =
+            ask(settings, Action::Checkup(CheckupRequest::default())).unwrap_or_default();
         let sick = steps.iter().any(|step| step.verdict == Verdict::Bad);
         if settings.json {
-            say_json(&serde_json::json!({ "healthy": !sick, "steps": steps }));
+            say_json(&serde_json::json!({ "healthy": !sick, "steps": steps, "peers": peers }));
         } else {
+            // That this device listens nowhere is said once.
+            let found = peers.iter().filter(|peer| peer.failed != Some(StepName::Listening));
+            let found = found.filter_map(checkup::short);
+            steps.extend(found.map(|(verdict, told)| Step::new("peer", verdict, told)));
             steps.iter().for_each(print);
         }
-        if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 
 fn print(step: &Step) {
-    let mark = match step.verdict {
-        Verdict::Good => styled(GOOD, "✓"),
-        Verdict::Notice => styled(NOTICE, "!"),
-        Verdict::Bad => styled(BAD, "✗"),
-    };
-    say(format!("{mark} {:<10} {}", step.name, plain_lines(&step.told)));
+    say(format!("{} {:<10} {}", checkup::mark(step.verdict), step.name, plain_lines(&step.told)));
 }
 
 fn person(settings: &Settings) -> Step {
@@ -215,17 +219,6 @@ fn gap_words(gap: &LogGap) -> String {
     format!("{entries} of {whose} {waits} for {lost}")
 }
 
-/// A sign of life on a terminal, with the time it takes: seconds for large logs.
-fn waiting(what: &'static str, quiet: bool) -> ProgressBar {
-    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    if let Ok(style) = ProgressStyle::with_template("{spinner:.green} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
 fn examine(settings: &Settings) -> Result<Status, ApiError> {
     ask(settings, Action::Status)
 }
@@ -266,9 +259,20 @@ fn of_status(status: &Status) -> Vec<Step> {
         0 => (Verdict::Good, "none".to_owned()),
         some => (Verdict::Notice, format!("{some} to be settled: `velo conflicts list`")),
     };
-    let workspaces = match status.unopened.as_slice() {
-        [] => (Verdict::Good, status.workspaces.len().to_string()),
-        reasons => (Verdict::Bad, reasons.join("; ")),
+    let out = status.workspaces.iter().filter(|row| device::is_out(row));
+    let out: Vec<_> = out
+        .map(|row| {
+            let (name, id) = (device::titled(row), row.id.short());
+            format!(
+                "{name}: {}, so what you do here reaches nobody; `velo workspace forget {id}` takes it off",
+                device::place(row)
+            )
+        })
+        .collect();
+    let workspaces = match (status.unopened.as_slice(), out.is_empty()) {
+        ([], true) => (Verdict::Good, status.workspaces.len().to_string()),
+        ([], false) => (Verdict::Notice, out.join("; ")),
+        (reasons, _) => (Verdict::Bad, reasons.join("; ")),
     };
     vec![
         step("disk", disk, told),

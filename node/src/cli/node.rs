@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::json;
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use velo_protocol::{presence::Doing, replica::Command};
 
 /// How long the ready line waits for an address to listen on.
 const LISTEN: Duration = Duration::from_secs(5);
@@ -115,6 +116,9 @@ impl Node {
             // A port that is taken shows in the log file and in `velo doctor`; commands work all the same.
             let _ = tokio::time::timeout(LISTEN, listening(node, &mut events)).await;
         }
+        // Others see that the device is on. Nothing hangs on it.
+        let running = Command::SetPresence { doing: Doing::Running, workspace: None };
+        let _ = node.submit(running).await;
         let told = announce(node, json);
         watch(events, json, told).await;
         Err(NodeError::Stopped.into())

@@ -6,8 +6,12 @@
 //! it is laid out, in one place that no layout can forget.
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value as Json;
-use std::fmt::{Display, Write};
+use std::{
+    fmt::{Display, Write},
+    time::Duration,
+};
 use unicode_width::UnicodeWidthStr;
 
 /// Headings.
@@ -106,6 +110,17 @@ pub fn say(text: impl Display) {
 /// As [`say`], where errors go.
 pub fn complain(text: impl Display) {
     let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
+}
+
+/// A sign of life on a terminal, with the time it takes.
+pub fn waiting(what: &'static str, quiet: bool) -> ProgressBar {
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    if let Ok(style) = ProgressStyle::with_template("{spinner:.green} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 /// Rows under a heading, every column as wide as its widest cell.

@@ -1,11 +1,11 @@
 //! Starting a node: directory, keys, workspaces, threads, network, in this order.
 
-use super::{Committer, Driver, Outbox, Readers, Saver, Unsaved};
+use super::{Committer, Driver, Outbox, PeerNotes, Readers, Saver, Unsaved};
 use crate::{
     blobs::courier,
     data_dir::{DataDir, Records, marker},
-    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared},
-    keystore::{self, Keys, KeystoreError},
+    handle::{NetOptions, NodeConfig, NodeError, NodeEvent, Owner, Published, Shared, wall_ms},
+    keystore::{self, KeyDoor, Keys, KeystoreError},
     limits,
     logging::{self, Logging},
     net::{self, NetConfig, NetEvents, NetHandle},
@@ -30,8 +30,9 @@ use tokio::{
 use velo_protocol::{
     id::{LogId, WorkspaceId},
     log::{Head, Origin},
-    replica::{Opened, Replica, WorkspaceRecord},
+    replica::{Identity, Opened, Replica, WorkspaceRecord},
     store::{LogReader, LogStore},
+    time::Now,
     workspace::Workspace,
 };
 
@@ -95,16 +96,14 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
-    let keys = open_keys(config, &dir, &records)?;
-    let (identity, door) = (keys.identity(), keys.door());
-    // No longer needed in memory, as the root is.
-    drop(keys);
+    let (identity, door) = identify(config, &dir, &records)?;
     let (owner, device) = (Owner::of(&identity), identity.device_id());
     let markers = open_markers(config, &dir, device)?;
     dir.clear_forgotten(&markers)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
     let mut parts = Parts::start(Replica::new(identity, seed))?;
     let unopened = parts.open_all(&dir, &markers, records);
+    let peer_notes = PeerNotes::load(dir.peer_notes(), &mut parts.replica);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
     let (net, net_events) = start_net(config.network.as_ref(), &dir, &parts.replica)?;
     let (requests, taken) = mpsc::channel(limits::COMMAND_QUEUE);
@@ -159,8 +158,15 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         wake_at: None,
         outbox: Outbox::default(),
         numbering: Numbering::default(),
+        peer_notes,
         _logging: logging,
     })
+}
+
+/// Who this device is. The keys themselves are no longer needed in memory, as the root is.
+fn identify(config: &NodeConfig, dir: &DataDir, records: &Records) -> Result<(Identity, KeyDoor), NodeError> {
+    let keys = open_keys(config, dir, records)?;
+    Ok((keys.identity(), keys.door()))
 }
 
 /// Without a log the node works all the same, such as on a full disk.
@@ -242,7 +248,10 @@ impl Parts {
         let ids = self.replica.workspaces().into_iter();
         let workspaces = ids.filter_map(|id| Some((id, self.replica.workspace(id)?.clone()))).collect();
         let readers = self.readers.0.clone();
-        Published { workspaces, readers, ..Published::default() }
+        let peers = self.replica.peers(Now { wall_ms: wall_ms(), mono_ms: 0 });
+        let by_hand = self.replica.records().into_iter().filter(|record| !record.auto_sync);
+        let by_hand = by_hand.map(|record| record.id).collect();
+        Published { workspaces, peers, readers, by_hand, ..Published::default() }
     }
 
     /// Opens every workspace that can be opened. Returns what is wrong with the others: they must

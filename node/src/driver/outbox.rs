@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use velo_protocol::{
     id::WorkspaceId,
     replica::{Event, Replica, Reply},
+    time::Now,
 };
 
 type Answer = (oneshot::Sender<Result<Reply, NodeError>>, Result<Reply, NodeError>);
@@ -20,6 +21,7 @@ pub(super) struct Outbox {
     answers: Vec<Answer>,
     changed: BTreeSet<WorkspaceId>,
     peers_changed: bool,
+    presence_changed: BTreeSet<WorkspaceId>,
     read_only: Option<String>,
     /// When something was published last.
     published_ms: u64,
@@ -48,6 +50,10 @@ impl Outbox {
             Event::PeerChanged { peer } => {
                 self.peers_changed = true;
                 NodeEvent::PeerChanged { peer }
+            }
+            Event::PresenceChanged { workspace } => {
+                self.presence_changed.insert(workspace);
+                NodeEvent::PresenceChanged { workspace }
             }
             Event::Forked { workspace, log } => {
                 tracing::warn!(workspace = %workspace.short(), log = %log.short(), "a log was forked; both branches are kept");
@@ -88,12 +94,14 @@ impl Outbox {
     }
 
     /// Publishes snapshots, then tells events and answers.
-    pub fn publish(&mut self, now_ms: u64, replica: &Replica, shared: &Shared) {
-        self.published_ms = now_ms;
+    pub fn publish(&mut self, now: Now, replica: &Replica, shared: &Shared) {
+        self.published_ms = now.mono_ms;
         // A workspace that is gone is published as such.
         let changed = std::mem::take(&mut self.changed).into_iter();
         let states: Vec<_> = changed.map(|id| (id, replica.workspace(id).cloned())).collect();
-        let peers = std::mem::take(&mut self.peers_changed).then(|| replica.peers());
+        let peers = std::mem::take(&mut self.peers_changed).then(|| replica.peers(now));
+        let here = std::mem::take(&mut self.presence_changed).into_iter();
+        let here: Vec<_> = here.map(|id| (id, replica.present(id))).collect();
         if let Some(peers) = &peers {
             metrics::gauge!("velo_peers").set(peers.iter().filter(|peer| peer.connected).count() as f64);
         }
@@ -105,6 +113,7 @@ impl Outbox {
             if let Some(peers) = peers {
                 published.peers = peers;
             }
+            published.present.extend(here);
             if self.read_only.is_some() {
                 published.read_only.clone_from(&self.read_only);
             }

@@ -4,7 +4,7 @@ use crate::net::{self, NetStatus, TargetStage, TargetStatus};
 use std::{collections::BTreeSet, path::PathBuf};
 use velo_protocol::{
     id::{DeviceId, LogId, PersonId, WorkspaceId},
-    replica::PeerStatus,
+    replica::{PeerStatus, PeerWorkspace},
     store::ChainInfo,
     workspace::Workspace,
 };
@@ -17,6 +17,8 @@ pub struct PeerInfo {
     pub status: PeerStatus,
     /// How it is reached.
     pub link: PeerLink,
+    /// The same of the workspace that the person's devices share with nobody else, if it is one of them.
+    pub private: Option<PeerWorkspace>,
 }
 
 /// How a peer is reached.
@@ -45,15 +47,19 @@ impl PeerLink {
                 format!("next try in {} s", next_try_ms.div_ceil(1000))
             }
             TargetStage::Dialling => "being dialled".to_owned(),
+            TargetStage::Unattended => return Self { address: first(target), ..Self::default() },
             TargetStage::Idle | TargetStage::Connected { .. } => "no address is known".to_owned(),
         };
         let trouble = match &target.last_failure {
             Some(reason) => format!("{reason}; {doing}"),
             None => doing,
         };
-        let address = target.addresses.first().map(|record| record.address.to_string());
-        Self { path: None, address, trouble: Some(trouble) }
+        Self { path: None, address: first(target), trouble: Some(trouble) }
     }
+}
+
+fn first(target: &TargetStatus) -> Option<String> {
+    target.addresses.first().map(|record| record.address.to_string())
 }
 
 /// What a person may want to know of a node.

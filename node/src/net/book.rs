@@ -8,7 +8,11 @@
 //! neither survives a restart. The book does. It is a small JSON file, replaced as a whole; a damaged
 //! one is moved aside and the node starts with an empty one, since nothing in it is irreplaceable.
 
-use super::{address, dialer::ADDRESSES};
+use super::{
+    address,
+    dialer::ADDRESSES,
+    status::{AddressRecord, TargetStage, TargetStatus},
+};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -281,6 +285,28 @@ pub fn parse(bytes: &[u8]) -> Result<AddressBook, String> {
     }
     book.peers.values_mut().for_each(|known| known.addresses.truncate(ADDRESSES));
     Ok(book)
+}
+
+/// Whom the book at a path remembers, for whoever runs without a network. A book that cannot be read
+/// remembers nobody: the next start with a network tells of that.
+pub fn remembered(path: &Path) -> Vec<TargetStatus> {
+    let bytes = read(path).ok().flatten();
+    let book = bytes.and_then(|bytes| parse(&bytes).ok()).unwrap_or_default();
+    let record = |known: &KnownAddress| AddressRecord {
+        address: known.address.clone(),
+        successes: known.successes,
+        failures: known.failures,
+    };
+    let target = |(peer, known): (&DeviceId, &Known)| TargetStatus {
+        peer: Some(*peer),
+        addresses: known.addresses.iter().map(record).collect(),
+        stage: TargetStage::Unattended,
+        failures: 0,
+        last_failure: None,
+        had_session: false,
+        last_session_ms: Some(known.last_session_ms).filter(|ms| *ms > 0),
+    };
+    book.peers.iter().map(target).collect()
 }
 
 fn move_aside(path: &Path, reason: String) -> BookError {

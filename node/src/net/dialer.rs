@@ -92,6 +92,8 @@ pub struct Dial {
     pub failures: u32,
     /// Why the last dial or connection failed.
     pub last_failure: Option<String>,
+    /// Whether that ended a session, rather than a dial.
+    pub had_session: bool,
     /// While the connection leads through a relay: when a direct one is tried.
     better: Option<Better>,
     /// Wanted by a person, or a colleague's: not forgotten when the announcement expires.
@@ -194,6 +196,7 @@ impl Dialer {
             let first = Better { at: now + BETTER, delay: 2 * BETTER };
             dial.better = (path == Path::Relayed).then_some(first);
             dial.last_failure = None;
+            dial.had_session = false;
         }
     }
 
@@ -226,7 +229,11 @@ impl Dialer {
         {
             dial.failures = 0;
         }
-        self.failed(&target, reason, now)
+        let next = self.failed(&target, reason, now);
+        if let Some(dial) = self.targets.get_mut(&target) {
+            dial.had_session = true;
+        }
+        next
     }
 
     /// A dial failed. Returns the time until the next one, if there is an address.
@@ -242,6 +249,7 @@ impl Dialer {
         }
         dial.failures = dial.failures.saturating_add(1);
         dial.last_failure = Some(reason.to_owned());
+        dial.had_session = false;
         if !dial.has_address() {
             dial.stage = Stage::Idle;
             self.settle(target);
@@ -407,6 +415,7 @@ impl Dial {
             stage: Stage::Idle,
             failures: 0,
             last_failure: None,
+            had_session: false,
             better: None,
             kept: false,
             aside_until: None,

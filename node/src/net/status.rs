@@ -43,6 +43,8 @@ pub struct TargetStatus {
     pub failures: u32,
     /// Why the last dial or session failed.
     pub last_failure: Option<String>,
+    /// Whether that ended a session, rather than a dial.
+    pub had_session: bool,
     /// Milliseconds of the wall clock at the last session noted in the address book, if there was one.
     pub last_session_ms: Option<u64>,
 }
@@ -62,6 +64,8 @@ pub struct AddressRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum TargetStage {
+    /// There is no network now: this is what the address book remembers.
+    Unattended,
     /// No address is known.
     Idle,
     /// It is dialled again after this time.
@@ -90,7 +94,7 @@ impl NetStatus {
             match &mut target.stage {
                 TargetStage::Waiting { next_try_ms } => *next_try_ms = next_try_ms.saturating_sub(age),
                 TargetStage::Connected { for_ms, .. } => *for_ms += age,
-                TargetStage::Idle | TargetStage::Dialling => {}
+                TargetStage::Idle | TargetStage::Dialling | TargetStage::Unattended => {}
             }
         }
         self

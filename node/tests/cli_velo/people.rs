@@ -200,7 +200,12 @@ fn people_leave_but_for_the_only_owner() {
     refused(ben, &["member", "leave"], 2, &["--yes"]);
     let told = ben.ok(&["member", "leave", "--yes"]);
     assert!(told.contains("You left") && told.contains("reaches nobody"), "{told}");
-    refused(ben, &["task", "add", "x"], 1, &["you left this workspace", "ask to be let in again"]);
+    refused(
+        ben,
+        &["task", "add", "x"],
+        1,
+        &["you left this workspace", "To be let in again, ask", "velo member role"],
+    );
     refused(ben, &["member", "leave", "--yes"], 1, &["you are not in this workspace: left"]);
     wait_for(anna, &["member", "list", "--all"], |answer| answer.out.contains("left"));
     assert_eq!(row(anna, "Ben")["former"], "left");

@@ -24,6 +24,7 @@ use super::{
     body::BodyCipher,
     ciphers::Ciphers,
     epoch::{KeyEpoch, KeyShare, Older},
+    presence::PresenceCipher,
     secret::{Commitment, EpochKey, OlderCipher},
     wrap::{ReceivingKey, RecipientKey, Wrap},
 };
@@ -234,6 +235,11 @@ impl KeyRing {
     /// What opens and seals bodies of an epoch.
     pub fn cipher(&self, epoch: EntryId) -> Option<&BodyCipher> {
         self.held(epoch).map(|held| &*held.cipher)
+    }
+
+    /// What opens and seals words of the moment, under the key of an epoch.
+    pub fn presence_cipher(&self, epoch: EntryId) -> Option<PresenceCipher> {
+        self.held(epoch).map(|held| PresenceCipher::new(&held.key))
     }
 
     /// The epoch here that has this key.

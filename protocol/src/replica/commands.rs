@@ -77,10 +77,16 @@ impl Replica {
                 self.done(request);
                 Ok(())
             }
+            Command::SetPresence { doing, workspace } => {
+                self.doing = Some((doing, workspace));
+                self.done(request);
+                Ok(())
+            }
             Command::SetAutoSync { workspace, on } => {
                 let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
                 (holding.record.auto_sync, holding.sync_until) = (on, 0);
                 self.outputs.push_back(Output::Remember(holding.record.clone()));
+                self.tell_of_peers();
                 if on {
                     self.sync_now(now, workspace);
                     self.push_to_all(now, logs);
@@ -336,7 +342,10 @@ fn with_contents<'a>(holding: &Holding, changes: &'a [Change], reader: &dyn LogR
 impl Command {
     /// Whether it needs the disk.
     const fn writes(&self) -> bool {
-        !matches!(self, Self::SyncNow | Self::BeginExport { .. } | Self::Export { .. })
+        !matches!(
+            self,
+            Self::SyncNow | Self::SetPresence { .. } | Self::BeginExport { .. } | Self::Export { .. }
+        )
     }
 }
 

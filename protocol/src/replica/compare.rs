@@ -3,7 +3,6 @@
 use super::{Logs, Output, Replica, io::Event};
 use crate::{
     id::{DeviceId, WorkspaceId},
-    limits,
     message::{Digest, Heads, Message},
     time::Now,
 };
@@ -18,16 +17,6 @@ impl Replica {
         self.say_claim(peer, workspace);
         self.say_digest(now, peer, workspace, false);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
-    }
-
-    /// A peer shares a workspace. Of those that are gone only the last are remembered.
-    fn note_seen(&mut self, now: Now, peer: DeviceId) {
-        self.last_seen.insert(peer, now.wall_ms);
-        if self.last_seen.len() > limits::PEERS_SEEN {
-            let gone = self.last_seen.iter().filter(|(peer, _)| !self.sessions.contains_key(peer));
-            let oldest = gone.min_by_key(|(_, seen)| **seen).map(|(peer, _)| *peer);
-            oldest.map(|peer| self.last_seen.remove(&peer));
-        }
     }
 
     pub(super) fn say_digest(&mut self, now: Now, peer: DeviceId, workspace: WorkspaceId, asks: bool) {
@@ -68,10 +57,11 @@ impl Replica {
             return;
         };
         let Some(copy) = session.copies.get_mut(&digest.workspace) else { return };
+        let was_silent = copy.contact.hear(now);
         let equal = holding.digest() == digest.hash;
         // Who has no entry yet is equal to everybody else who has none.
         let has_entered = equal && !holding.is_joining();
-        let news = equal && !copy.synced(&holding.logs);
+        let news = was_silent || equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
         // Who can take nothing asks for nothing: the peer would send everything again and again.
         let announces = !equal && self.read_only.is_none();
@@ -106,6 +96,7 @@ impl Replica {
             return;
         };
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
+        copy.contact.hear(now);
         let answers = self.read_only.is_none() && holding.syncs(now);
         self.pull_is_due = true;
         if copy.on_heads(now, peer, heads, &holding.logs) && answers {

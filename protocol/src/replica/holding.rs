@@ -16,6 +16,7 @@ use crate::{
     members::{self, Members, Turned},
     model::{self, ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
+    presence::Table,
     session::Source,
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
@@ -118,6 +119,8 @@ pub(super) struct Holding {
     digest: Option<[u8; 32]>,
     /// The last signature over own entries.
     last_signed: Cell<Option<(EntryId, Sig)>>,
+    /// Who is here.
+    pub presence: Table,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -151,6 +154,7 @@ impl Holding {
             damaged: BTreeSet::new(),
             digest: None,
             last_signed: Cell::new(None),
+            presence: Table::default(),
             sync_until: 0,
         }
     }

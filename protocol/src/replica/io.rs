@@ -12,6 +12,7 @@ use crate::{
     link_code::LinkCode,
     log::Origin,
     model::EntityKey,
+    presence::Doing,
     private::PrivateWorkspace,
     root::{RecoveryKey, Root},
     store::Batch,
@@ -276,6 +277,13 @@ pub enum Command {
     },
     /// Compares with every peer now.
     SyncNow,
+    /// Tells the others what the person at this device does, until it says otherwise.
+    SetPresence {
+        /// What.
+        doing: Doing,
+        /// Where the task is that they look at. Elsewhere they are here, and no more is told.
+        workspace: Option<WorkspaceId>,
+    },
     /// Whether to sync by itself.
     SetAutoSync {
         /// Where.
@@ -531,6 +539,11 @@ pub enum Event {
         /// Which.
         peer: DeviceId,
     },
+    /// Somebody came, went, or looks at something else: see [`crate::replica::Replica::present`].
+    PresenceChanged {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// A device wrote two entries at one place of its log. Both are kept.
     Forked {
         /// Where.
@@ -553,30 +566,4 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-}
-
-/// What is known of a peer, for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PeerStatus {
-    /// Which device.
-    pub peer: DeviceId,
-    /// Whether a session is open.
-    pub connected: bool,
-    /// Milliseconds of the wall clock at which it was last heard.
-    pub last_seen_ms: u64,
-    /// For every shared workspace.
-    pub workspaces: Vec<PeerWorkspace>,
-}
-
-/// What is known of a peer's copy of one workspace.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PeerWorkspace {
-    /// Which.
-    pub workspace: WorkspaceId,
-    /// Whether its last digest was equal to ours.
-    pub synced: bool,
-    /// Entries of ours that it has not acknowledged.
-    pub lacks: u64,
-    /// Entries it announced and we have not.
-    pub we_lack: u64,
 }

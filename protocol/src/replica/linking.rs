@@ -75,7 +75,8 @@ impl Linking {
 }
 
 const NOT_NEW: &str = "this device is in a workspace already, as a device of another person: link a new one, \
-                       with another --data-dir";
+                       with another --data-dir. If it was taken from you, first take every workspace off it: \
+                       `velo workspace list` names them, `velo workspace forget ID` removes one";
 
 impl Replica {
     /// Shows a code with which another device of the person takes this one in.

@@ -42,22 +42,58 @@ impl Holding {
         let (access, person) = (self.members.access(), self.record.origin.person);
         let words = match (access.role_of(person), self.members.parting(person)) {
             (Some(role), _) if role >= need => {
-                "this device was taken from you: what you do here reaches nobody. Link it again with one of \
-                 your other devices"
-                    .to_owned()
+                format!(
+                    "this device was taken from you: what you do here reaches nobody. To link it again, first take \
+                     the workspace off it with `velo workspace forget {}`, then `velo link`",
+                    self.record.id.short()
+                )
             }
             (Some(role), _) => {
                 let (are, can) = (role.with_article(), need.with_article());
-                format!("you are {are} here, and it takes {can}: an owner can change your role")
+                let command = format!("`velo member role {} {}`", self.own_name(), need.name());
+                format!(
+                    "you are {are} here, and it takes {can}: ask {}, who can do {command}",
+                    self.whom_to_ask()
+                )
             }
             (None, Some(Parting::Removed(by))) => {
                 let by = self.state.person_name(by);
-                format!("{by} removed you from this workspace: what you do here reaches nobody")
+                format!(
+                    "{by} removed you from this workspace: what you do here reaches nobody. {}",
+                    self.way_back()
+                )
             }
-            (None, Some(Parting::Left)) => "you left this workspace: ask to be let in again".to_owned(),
-            (None, _) => "you are not a member of this workspace: ask for a new ticket".to_owned(),
+            (None, Some(Parting::Left)) => {
+                format!("you left this workspace: what you do here reaches nobody. {}", self.way_back())
+            }
+            (None, _) => format!("you are not a member of this workspace. {}", self.way_back()),
         };
         Refusal::Role(words)
+    }
+
+    /// What somebody who is out can do.
+    fn way_back(&self) -> String {
+        format!(
+            "To be let in again, ask {}, who can do `velo member role {} member`; `velo workspace forget {}` takes \
+             it off this device",
+            self.whom_to_ask(),
+            self.own_name(),
+            self.record.id.short()
+        )
+    }
+
+    /// Somebody else who may change roles, the strongest first.
+    fn whom_to_ask(&self) -> String {
+        let own = self.record.origin.person;
+        let others =
+            self.members.access().members().filter(|(person, role)| *person != own && *role >= Role::Admin);
+        let others = others.max_by_key(|(person, role)| (*role, std::cmp::Reverse(*person)));
+        others.map_or_else(|| "an owner".to_owned(), |(person, _)| self.state.person_name(person))
+    }
+
+    /// The own name as a command takes it.
+    fn own_name(&self) -> String {
+        format!("\"{}\"", self.state.person_name(self.record.origin.person))
     }
 
     /// Whether this device holds a ticket that it has not used.

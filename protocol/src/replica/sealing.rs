@@ -225,7 +225,7 @@ impl Holding {
     }
 
     /// Whether the author of an epoch knew of these entries.
-    fn has_seen(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
+    pub fn has_seen(&self, epoch: EntryId, entries: &[EntryAt]) -> bool {
         let known = self.rotated.as_ref().filter(|(rotated, _)| *rotated == epoch);
         let is_known = known.is_some_and(|(_, known)| entries.iter().all(|entry| known.contains(entry)));
         is_known || self.names(epoch, entries)

@@ -2,7 +2,7 @@
 
 use super::reading::Reading;
 use crate::{
-    id::{DeviceId, EntryId, LogId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     limits,
     log::{Head, Signer},
     log_set::{Chain, LogSet},
@@ -10,9 +10,11 @@ use crate::{
     store::{ChainNo, EntryAt, LogReader, StoreError},
     time::Now,
 };
+use contact::Contact;
 use marks::Marks;
 use std::collections::BTreeMap;
 
+mod contact;
 mod marks;
 
 /// What the peer has said of all that it holds.
@@ -99,6 +101,8 @@ pub struct PeerCopy {
     full_at: Option<u64>,
     digest_at: u64,
     heads_at: Option<u64>,
+    /// When it was heard, and what else it was told.
+    pub contact: Contact,
 }
 
 impl PeerCopy {
@@ -122,6 +126,7 @@ impl PeerCopy {
             full_at: None,
             digest_at: now.mono_ms + limits::DIGEST_MS,
             heads_at: None,
+            contact: Contact::new(now),
         }
     }
 
@@ -144,9 +149,17 @@ impl PeerCopy {
 
     /// Entries of ours that the peer has not acknowledged, of those that digests count.
     pub fn lacks(&self, logs: &LogSet) -> u64 {
-        let lacking =
-            |(number, _)| logs.counted_position(number).saturating_sub(self.marks.acked(logs, number));
-        logs.chains().map(lacking).sum()
+        logs.chains().map(|(number, _)| self.lacking(logs, number)).sum()
+    }
+
+    /// Those of them that somebody wrote.
+    pub fn lacks_by(&self, logs: &LogSet, person: PersonId) -> u64 {
+        let theirs = logs.chains().filter(|(_, chain)| chain.origin.person == person);
+        theirs.map(|(number, _)| self.lacking(logs, number)).sum()
+    }
+
+    fn lacking(&self, logs: &LogSet, number: ChainNo) -> u64 {
+        logs.counted_position(number).saturating_sub(self.marks.acked(logs, number))
     }
 
     /// Up to where the peer acknowledged a chain.
@@ -162,6 +175,11 @@ impl PeerCopy {
         });
         // Positions are the peer's word.
         behind.fold(0, u64::saturating_add)
+    }
+
+    /// Whether the peer has said what it holds.
+    pub fn has_spoken(&self) -> bool {
+        self.word != Word::None
     }
 
     /// Whether both hold the same, by the peer's own word.

@@ -5,6 +5,7 @@ use crate::{
     dice::Dice,
     id::{EntityId, PersonId, WorkspaceId},
     model::{self, ALIVE, EntityKey, Kind, Slot, personal},
+    presence::Doing,
     private::About,
     replica::Command,
     value::{Date, Element, Value},
@@ -19,6 +20,7 @@ pub(super) fn command(dice: &mut Dice, id: WorkspaceId, state: &Workspace) -> (C
         0..2 => return (Command::Undo { workspace: id }, "undo"),
         2..3 => return (Command::Redo { workspace: id }, "redo"),
         3..4 => return (Command::SyncNow, "sync now"),
+        5..8 => return (presence(dice, id, state), "set presence"),
         4..5 => {
             let on = dice.chance(700);
             return (Command::SetAutoSync { workspace: id, on }, "set automatic sync");
@@ -26,6 +28,17 @@ pub(super) fn command(dice: &mut Dice, id: WorkspaceId, state: &Workspace) -> (C
         _ => changes(dice, state),
     };
     (Command::Edit { workspace: id, changes }, name)
+}
+
+fn presence(dice: &mut Dice, id: WorkspaceId, state: &Workspace) -> Command {
+    let tasks: Vec<EntityId> = state.shown(Kind::Task).take(20).collect();
+    let doing = match (dice.below(4), dice.pick(&tasks)) {
+        (0, _) => Doing::Gone,
+        (1, _) => Doing::Running,
+        (2, Some(task)) => Doing::At(*task),
+        _ => Doing::Here,
+    };
+    Command::SetPresence { doing, workspace: Some(id) }
 }
 
 fn changes(dice: &mut Dice, state: &Workspace) -> (Vec<Change>, &'static str) {

@@ -18,6 +18,7 @@ mod disk;
 mod founding;
 mod oracle;
 mod people;
+mod presence;
 mod private;
 mod reference;
 mod secrets;
@@ -167,7 +168,8 @@ impl World {
         let end = self.now_ms + SETTLE_MS;
         self.run_until(Some(end))?;
         self.write_last()?;
-        self.check()
+        self.check()?;
+        self.check_presence()
     }
 
     /// Gives a command and lets time pass until it is answered.
@@ -361,10 +363,10 @@ impl World {
 
     fn travel(&mut self, from: usize, to: usize, link: u64, frame: Vec<u8>) {
         // A stream loses nothing while it is open. What is lost here is what a peer may drop when its
-        // queue overflows: digests, heads and entries, which the protocol repairs; and any part of a
-        // pull, which may break off.
+        // queue overflows: digests, heads and entries, which the protocol repairs, and who is here, which
+        // is said again; and any part of a pull, which may break off.
         let stream = Lane::of(&frame);
-        let droppable = stream == Lane::Pull || matches!(frame.first(), Some(2..=4));
+        let droppable = stream == Lane::Pull || matches!(frame.first(), Some(2..=4 | 14));
         let rough = self.acting && droppable;
         if rough && self.dice.chance(self.plan.loss) {
             return self.coverage.count("frame lost");

@@ -139,8 +139,9 @@ fn a_sync_with_nothing_to_do_says_a_digest() {
     wire.announce(&mut anna, workspace, held, true);
     wire.heard(&mut anna);
     let synced = |anna: &Device| {
-        let peers = anna.replica.peers();
-        peers.iter().flat_map(|peer| &peer.workspaces).all(|copy| copy.synced)
+        let peers = anna.replica.peers(anna.now());
+        let here = peers.iter().filter(|peer| peer.connected);
+        here.flat_map(|peer| &peer.workspaces).all(|copy| copy.synced)
     };
     assert!(synced(&anna));
     anna.command(Command::SyncNow).unwrap();
@@ -164,7 +165,7 @@ fn a_known_run_is_acknowledged_up_to_its_end() {
     let wire = Wire::member(50, &mut anna, workspace);
     let runs = anna.runs(workspace);
     wire.say_runs(&mut anna, workspace, runs);
-    let status = anna.replica.peers().into_iter().find(|status| status.peer == wire.id).unwrap();
+    let status = anna.replica.peers(anna.now()).into_iter().find(|status| status.peer == wire.id).unwrap();
     assert_eq!(status.workspaces[0].lacks, 0);
     wire.heard(&mut anna);
     wire.announce(&mut anna, workspace, Vec::new(), true);
@@ -177,7 +178,7 @@ fn unknown_heads_count_once_and_until_they_come() {
     ben.edit(workspace, 1);
     let wire = Wire::member(50, &mut anna, workspace);
     let lacking = |device: &Device| {
-        let status = device.replica.peers().into_iter().find(|status| status.peer == wire.id);
+        let status = device.replica.peers(device.now()).into_iter().find(|status| status.peer == wire.id);
         status.unwrap().workspaces[0].we_lack
     };
     for _ in 0..2 {
@@ -278,7 +279,8 @@ fn what_one_peer_announced_and_another_brought_is_told_of_both() {
     let (announces, brings) =
         (Wire::member(50, &mut anna, workspace), Wire::member(51, &mut anna, workspace));
     let behind = |device: &Device| {
-        let status = device.replica.peers().into_iter().find(|status| status.peer == announces.id);
+        let status =
+            device.replica.peers(device.now()).into_iter().find(|status| status.peer == announces.id);
         status.unwrap().workspaces[0].we_lack
     };
     announces.announce(&mut anna, workspace, ben.heads(workspace), true);

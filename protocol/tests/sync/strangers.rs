@@ -21,16 +21,16 @@ fn a_peer_with_many_other_workspaces_stays_welcome() {
     }
     assert_eq!(anna.disconnected(), None);
     wire.prove(&mut anna, workspace);
-    assert_eq!(anna.replica.peers()[0].workspaces.len(), 1);
+    assert_eq!(anna.replica.peers(anna.now())[0].workspaces.len(), 1);
 }
 
 #[test]
 fn a_stranger_leaves_no_trace_and_does_not_stay() {
     let (mut anna, _, workspace) = pair();
-    let known = anna.replica.peers().len();
+    let known = anna.replica.peers(anna.now()).len();
     let wire = Wire::greet(51, &mut anna);
     wire.say(&mut anna, &offer(1));
-    assert_eq!(anna.replica.peers().len(), known);
+    assert_eq!(anna.replica.peers(anna.now()).len(), known);
     anna.pass(limits::AUTH_MS - 100);
     assert_eq!(anna.disconnected(), None);
     anna.pass(200);

@@ -197,6 +197,7 @@ impl Network {
             stage,
             failures: dial.failures,
             last_failure: dial.last_failure.clone(),
+            had_session: dial.had_session,
             last_session_ms: peer.and_then(|peer| self.book.get().last_session_ms(&peer)),
         }
     }
