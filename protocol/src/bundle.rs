@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_has_the_workspace_knows_of_which_it_is() -> Result<(), BundleError> {
+    fn only_who_has_the_workspace_knows_of_which_it_is() {
         let head = Head::new(&SECRET, [1; 32]);
         assert!(head.is_of(&SECRET));
         assert!(!head.is_of(&SessionSecret([8; 32])));
@@ -172,6 +172,5 @@ mod tests {
         let mut other = head.to_bytes();
         other[12] = b'2';
         assert_eq!(Head::from_bytes(&other), Err(BundleError::NotABundle));
-        Ok(())
     }
 }
