@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: real `velo` processes, each with a home of its own, and a laboratory
 //! of networks out of Linux' [network namespaces](netns): [hosts on a bridge](lan), a
-//! [switch](switch) with bad weather, and [homes behind routers](router).
+//! [switch] with bad weather, and [homes behind routers](router).
 
 pub mod control;
 pub mod device;

@@ -372,13 +372,11 @@ impl Device {
     fn confirm(&mut self, words: &str) -> Result<Answered, String> {
         let right = self.phrase.as_ref().map(|words| Root::from_phrase(&words.0).unwrap());
         let wrong = right.map_or(Ok(Vec::new()), |right| right.wrong_words(words));
-        match wrong.map_err(|error| error.to_string())?.first() {
-            Some(wrong) => Err(format!("word {wrong} is another one")),
-            None => {
-                self.phrase = None;
-                Ok(Answered::Reply(Reply::Done))
-            }
+        if let Some(wrong) = wrong.map_err(|error| error.to_string())?.first() {
+            return Err(format!("word {wrong} is another one"));
         }
+        self.phrase = None;
+        Ok(Answered::Reply(Reply::Done))
     }
 }
 
