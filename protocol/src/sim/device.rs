@@ -83,8 +83,6 @@ impl Logs for DiskLogs {
 #[derive(Debug)]
 pub(super) struct Device {
     pub identity: Identity,
-    /// Whether its person began with it.
-    pub is_first: bool,
     /// The seed of its person's root.
     pub root: [u8; 32],
     /// What is kept of the workspace that all share.
@@ -124,7 +122,6 @@ impl Device {
         Self {
             replica: Some(Replica::new(identity.clone(), dice.bytes())),
             identity,
-            is_first: first.is_none(),
             root,
             disk: Disk::default(),
             private: Disk::default(),
