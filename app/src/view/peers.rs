@@ -110,7 +110,7 @@ fn state(shared: &PeerWorkspace, peer: &Peer) -> String {
         return match (shared.lacks, shared.lacks_own) {
             (0, _) => "Had everything when it was here last".to_owned(),
             (lacks, 0) => format!("Had not seen {} when it was here last", changes(lacks)),
-            (_, own) => format!("Had not seen {} of your changes when it was here last", own),
+            (_, own) => format!("Had not seen {own} of your changes when it was here last"),
         };
     }
     match (shared.lacks, shared.lacks_own, shared.we_lack) {
