@@ -501,8 +501,7 @@ mod tests {
         let up = NetStatus {
             listening: vec!["/ip4/192.168.1.2/tcp/4001".parse().unwrap()],
             discovering: true,
-            targets: Vec::new(),
-            relays: Vec::new(),
+            ..NetStatus::default()
         };
         let deaf = NetStatus { listening: Vec::new(), ..up.clone() };
         assert_eq!(found(None, None, None).0, Some(Listening));

@@ -199,10 +199,7 @@ fn the_diagnostics_hold_what_helps_and_nothing_of_people_and_no_secrets() {
     for file in std::fs::read_dir(anna.data_dir().join("keys")).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         secrets.extend(
-            bytes
-                .chunks(16)
-                .filter(|part| part.len() == 16)
-                .map(|part| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            bytes.chunks(16).filter(|part| part.len() == 16).map(|part| data_encoding::HEXLOWER.encode(part)),
         );
         secrets.extend(String::from_utf8(bytes).ok());
     }
