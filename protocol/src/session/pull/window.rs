@@ -3,15 +3,14 @@
 //! What is sent faster than the line takes it waits somewhere on the way, in buffers that a live edit
 //! of the same connection must pass too. So the window follows the line: each chunk that is answered
 //! tells how long it took, and how much was under way with it. Took it hardly longer than the quickest,
-//! nothing waits, and the window grows: to what such a line carries in the time wanted, and by each chunk
-//! answered, until it was too great for the first time, then slowly. Took it longer, the window shrinks to
-//! what the line carries in the time wanted.
+//! nothing waits, and the window grows: to what such a line carries in the time wanted, and a little with
+//! each chunk. Took it longer, the window shrinks to what the line carries in that time.
 //! One chunk is under way in any case.
 
 use crate::{limits, time::Now};
 use std::collections::VecDeque;
 
-/// By which part of each chunk a window grows that was too great once.
+/// By which part of each chunk a window grows beyond what is known to fit.
 const CAREFULLY: u64 = 4;
 
 /// See the module.
@@ -23,8 +22,6 @@ pub struct Window {
     chunks: VecDeque<Sent>,
     /// The shortest time in which a chunk was answered.
     quickest_ms: u64,
-    /// Whether it was ever too great.
-    overshot: bool,
 }
 
 #[derive(Debug)]
@@ -39,7 +36,7 @@ struct Sent {
 impl Default for Window {
     fn default() -> Self {
         let size = limits::PULL_WINDOW_FIRST as u64;
-        Self { size, flight: 0, chunks: VecDeque::new(), quickest_ms: u64::MAX, overshot: false }
+        Self { size, flight: 0, chunks: VecDeque::new(), quickest_ms: u64::MAX }
     }
 }
 
@@ -82,10 +79,8 @@ impl Window {
         // The line carried so much at least.
         let fits = sent.flight.saturating_mul(wanted_ms) / took;
         if took <= wanted_ms {
-            let more = if self.overshot { sent.bytes / CAREFULLY } else { sent.bytes };
-            self.size = (self.size + more).max(fits).min(limits::PULL_WINDOW as u64);
+            self.size = (self.size + sent.bytes / CAREFULLY).max(fits).min(limits::PULL_WINDOW as u64);
         } else {
-            self.overshot = true;
             self.size = self.size.min(fits);
         }
         true
