@@ -64,6 +64,8 @@ impl Liar {
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             mdns: false,
             address_book: home.path().join("peers.json"),
+            is_relay: false,
+            external: Vec::new(),
         };
         let (net, events) = net::start(config).unwrap();
         let mut liar = Self {
