@@ -24,7 +24,8 @@ fn framed(frame: &[u8]) -> Vec<u8> {
 
 /// What is sent in the n-th attempt: a greeting, and something that is not what it says.
 fn lie(attempt: usize) -> Vec<u8> {
-    let hello = Message::Hello(Hello { version: PROTOCOL_VERSION, nonce: [attempt as u8; 32] }).encode();
+    let hello =
+        Message::Hello(Hello { version: PROTOCOL_VERSION, nonce: [attempt as u8; 32], wall_ms: 0 }).encode();
     let tag = (attempt / 4) as u8 % TYPES;
     let body = match attempt % 4 {
         // A length of 4 GiB, and some of the bytes.

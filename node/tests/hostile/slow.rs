@@ -68,7 +68,7 @@ fn sessions_that_say_a_byte_a_second_or_only_hello() -> anyhow::Result<()> {
 
 /// Opens a session. Says a byte a second, or a greeting and nothing more.
 async fn say_little(address: Multiaddr, greets: bool) {
-    let hello = Message::Hello(Hello { version: PROTOCOL_VERSION, nonce: [7; 32] }).encode();
+    let hello = Message::Hello(Hello { version: PROTOCOL_VERSION, nonce: [7; 32], wall_ms: 0 }).encode();
     let frame = [&(hello.len() as u32).to_le_bytes()[..], &hello].concat();
     loop {
         let mut peer = raw::peer();
