@@ -213,7 +213,9 @@ impl Session {
 
     /// Whether no entries are on their way, neither to the peer nor, as far as it said, from it.
     pub fn is_quiet(&self, now: Now) -> bool {
-        self.queued == self.written && self.copies.values().all(|copy| copy.is_quiet(now))
+        self.queued == self.written
+            && self.pulls.is_idle()
+            && self.copies.values().all(|copy| copy.is_quiet(now))
     }
 
     /// When to wake up for this session.

@@ -141,7 +141,7 @@ fn stall(shared: &PeerWorkspace, peer: &Peer, moment: Moment) -> Option<String> 
             format!("its clock is {minutes} minutes {way} this one: dates of changes hang on it")
         }
     };
-    Some(format!("{}.", sentence(&words)))
+    Some(sentence(&words))
 }
 
 /// The chip for a workspace.

@@ -76,7 +76,7 @@ fn people_a_viewer_reads_and_a_member_writes() {
     let shown = anna.ok(&["workspace", "show"]);
     assert!(shown.contains("ROLE") && shown.contains("owner") && shown.contains("Anna (you)"), "{shown}");
     assert_eq!(ben.json(&["task", "list"]).as_array().unwrap().len(), 1);
-    refused(ben, &["task", "add", "x"], 1, &["you are a viewer", "it takes a member", "an owner can change"]);
+    refused(ben, &["task", "add", "x"], 1, &["you are a viewer", "it takes a member", "ask Anna"]);
     refused(ben, &["invite"], 1, &["viewer"]);
     refused(ben, &["member", "role", "Ben", "member"], 1, &["viewer"]);
     refused(ben, &["member", "remove", "Anna", "--yes"], 1, &["viewer", "owner can"]);

@@ -64,6 +64,11 @@ struct Served {
 }
 
 impl Pulls {
+    /// Whether nothing is pulled, neither way.
+    pub fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.served.is_empty()
+    }
+
     /// Whether the peer may be asked for one more.
     pub fn may_ask(&self) -> bool {
         self.rests_until.is_none() && self.asked.len() < limits::PULLS_PER_PEER

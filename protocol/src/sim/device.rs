@@ -94,6 +94,10 @@ pub(super) struct Device {
     /// Counts starts: what was meant for an earlier life is dropped.
     pub life: u64,
     pub clock_error_ms: i64,
+    /// Whether it was brought in by the words of its person.
+    pub by_words: bool,
+    /// Whether it ever showed an earlier time than before.
+    pub clock_went_back: bool,
     pub wake_at: Option<u64>,
     /// Batches reach the disk in order.
     pub disk_busy_until: u64,
@@ -126,6 +130,8 @@ impl Device {
             disk: Disk::default(),
             private: Disk::default(),
             life: 0,
+            clock_went_back: false,
+            by_words: false,
             clock_error_ms: dice.below(2 * plan.skew_ms + 1) as i64 - plan.skew_ms as i64,
             wake_at: None,
             disk_busy_until: 0,

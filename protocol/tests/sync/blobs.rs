@@ -5,7 +5,7 @@ use velo_protocol::{
     id::{DeviceId, EntryId, LogId, WorkspaceId},
     limits,
     log::Head,
-    message::{Heads, Message},
+    message::{Heads, Message, Want, Wanted},
     replica::{Carriage, Command, Input},
 };
 
@@ -35,15 +35,16 @@ fn carriage(from: &Device, to: DeviceId, workspace: WorkspaceId) -> Carriage {
 }
 
 #[test]
-fn blobs_wait_while_own_entries_are_not_written() {
-    let (mut anna, mut ben, workspace) = connected();
+fn blobs_wait_while_entries_are_pulled() {
+    let (mut anna, ben, workspace) = connected();
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Now);
     assert_eq!(carriage(&ben, anna.id(), workspace), Carriage::Now);
     assert!(anna.replica.shared_with(ben.id()).contains(&workspace));
-    anna.edit(workspace, 7);
+    let head = anna.replica.logs(workspace).unwrap().durable_heads()[0].1.id;
+    let want = Want { pull: 1, workspace, heads: vec![Wanted { head, after: Vec::new() }] };
+    anna.input(Input::Received { peer: ben.id(), frame: Message::Want(want).encode() });
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Later);
-    talk(&mut anna, &mut ben);
-    written(&mut anna, ben.id());
+    anna.input(Input::Received { peer: ben.id(), frame: Message::Stop(1).encode() });
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Now);
 }
 

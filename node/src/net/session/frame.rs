@@ -206,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_is_read() {
         let (outbound, queue) = queue();
-        let sent: Vec<Vec<u8>> = (1..=40_u8).map(|n| vec![n; usize::from(n) * 100]).collect();
+        let sent: Vec<Vec<u8>> = (1..=31_u8).map(|n| vec![n; usize::from(n) * 100]).collect();
         for frame in &sent {
             outbound.push(frame.clone()).unwrap();
         }

@@ -306,6 +306,15 @@ impl World {
             let shared = (state.state_hash(), state.locked_entries(), replica.logs(workspace)?.digest());
             Some((shared, private::reopened(device)))
         };
+        // The words of its person open what the log and its own keys do not: pages remember that, and without
+        // them it has to ask for those keys.
+        if self.devices[device].by_words {
+            self.devices[device].crash();
+            self.devices[device].disk.pages = None;
+            self.devices[device].private.pages = None;
+            self.start(device)?;
+            self.coverage.count("started again without the words");
+        }
         let before = hash(&self.devices[device]);
         for pages in [true, false] {
             self.devices[device].crash();
@@ -314,7 +323,8 @@ impl World {
                 self.devices[device].private.pages = None;
             }
             self.start(device)?;
-            if hash(&self.devices[device]) != before {
+            let after = hash(&self.devices[device]);
+            if after != before {
                 let from = if pages { "its pages and log" } else { "its log" };
                 return Err(format!("device {device} came back from {from} with another state"));
             }

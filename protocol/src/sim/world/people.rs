@@ -1,6 +1,6 @@
 //! People at work on each other: who is in, who comes late, and removals that cross.
 
-use super::{Happening, World};
+use super::{Happening, World, steps::is_far_off};
 use crate::{
     access::Role,
     change::Change,
@@ -65,8 +65,9 @@ impl World {
             self.coverage.count("command while off");
             return Ok(());
         };
+        let can_return = !is_far_off(self.devices[device].clock_error_ms);
         let own = (&self.devices[device].identity, &Root::from_seed(self.devices[device].root));
-        let (command, name) = people::command(&mut self.dice, id, state.roster(), own, founder);
+        let (command, name) = people::command(&mut self.dice, id, state.roster(), own, (founder, can_return));
         self.coverage.count(name);
         self.tell(|| format!("device {device}: {name}"));
         self.command(device, command).map(drop)

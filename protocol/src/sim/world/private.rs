@@ -27,6 +27,7 @@ impl World {
         for _ in 0..TRIES {
             let of = self.devices[1].root;
             if by_phrase {
+                self.devices[device].by_words = true;
                 self.ask(device, Command::Recover { root: Root::from_seed(of) })?;
             } else if let Some(Reply::LinkCode(code)) =
                 self.ask(device, Command::ShowLinkCode { addresses: Vec::new() })?
@@ -47,6 +48,7 @@ impl World {
         self.coverage.count("late device of a person");
         if self.dice.chance(400) {
             let root = Root::from_seed(self.devices[1].root);
+            self.devices[device].by_words = true;
             self.command(device, Command::Recover { root })?;
         } else {
             let request = self.command(device, Command::ShowLinkCode { addresses: Vec::new() })?;

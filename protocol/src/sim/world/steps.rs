@@ -44,9 +44,15 @@ impl World {
 
     /// A clock shows another time from now on. Timers go on: they hang on a clock that never jumps.
     fn set_clock(&mut self, device: usize, error_ms: i64) {
+        let is_far_off = is_far_off(error_ms);
+        if is_far_off && !self.devices[device].has_entered() {
+            // Every ticket would have expired, for as long as its clock stands there.
+            return;
+        }
         let before = std::mem::replace(&mut self.devices[device].clock_error_ms, error_ms);
+        self.devices[device].clock_went_back |= error_ms < before;
         self.coverage.count(if error_ms < before { "clock jumped back" } else { "clock jumped ahead" });
-        if error_ms.unsigned_abs() > 1 << 42 {
+        if is_far_off {
             self.coverage.count("clock far off");
         }
     }
@@ -104,4 +110,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// More than a hundred years.
+pub(super) const fn is_far_off(clock_error_ms: i64) -> bool {
+    clock_error_ms.unsigned_abs() > 1 << 42
 }
