@@ -184,7 +184,7 @@ impl PeerCopy {
 
     /// Whether both hold the same, by the peer's own word.
     pub fn synced(&self, logs: &LogSet) -> bool {
-        self.word == Word::Given && self.seems_equal(logs)
+        self.word == Word::Given && !self.ignored && self.seems_equal(logs)
     }
 
     /// Whether no entries are expected of the peer soon. Some that it announced may never come: they are

@@ -57,7 +57,7 @@ fn blobs_wait_for_announced_entries_but_not_for_ever() {
     anna.input(Input::Received { peer: ben.id(), frame });
     written(&mut anna, ben.id());
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Later);
-    anna.pass(limits::ENTRIES_QUIET_MS);
+    anna.pass(limits::PULL_STALL_MS + limits::ENTRIES_QUIET_MS);
     written(&mut anna, ben.id());
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Now, "they may never come");
 }
