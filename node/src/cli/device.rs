@@ -174,8 +174,8 @@ fn reasons(row: &PeerRow) -> Vec<String> {
 fn peer_state(row: &PeerRow) -> &'static str {
     match (row.connected, row.synced) {
         (true, _) if !row.shares => "no common workspace",
+        (true, _) if !row.stalls.is_empty() => "not moving",
         (true, true) => "synced",
-        (true, false) if !row.stalls.is_empty() => "not moving",
         (true, false) if row.lacks == 0 && row.we_lack == 0 => "comparing",
         (true, false) => "syncing",
         (false, _) if row.last_seen.is_some() => "offline",
