@@ -20,39 +20,36 @@
 //! ```
 
 use crate::{
-    blobs::{content::ContentFault, courier::CourierHandle, store::BlobStore},
+    blobs::content::ContentFault,
     data_dir::{self, DataDirError},
     driver,
-    keystore::{self, KeyDoor, KeystoreError, Passphrase},
+    keystore::{self, KeystoreError, Passphrase},
     net::{self, NetError, NetHandle, TargetStage, TargetStatus},
-    store::log_files::{FileReader, OpenError},
+    store::log_files::OpenError,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use velo_protocol::{
-    crypto::SecretKey,
     id::{DeviceId, EntityId, LogId, PersonId, WorkspaceId},
     model::EntityKey,
-    replica::{Command, Fetching, Identity, PeerStatus, PeerWorkspace, Present, Refusal, Reply},
+    replica::{Command, PeerStatus, PeerWorkspace, Present, Refusal, Reply},
     store::{LogReader, StoreError},
     workspace::Workspace,
 };
 
 mod attachments;
 mod keys;
+mod shared;
 mod status;
 mod stored;
 
 pub use attachments::Space;
+pub(crate) use shared::{Owner, Published, Request, Shared};
 pub use status::{NodeStatus, PeerInfo, PeerLink, WorkspaceStatus};
 pub use stored::StoredEntry;
 
@@ -246,116 +243,6 @@ pub enum NodeEvent {
     },
     /// The node has stopped; no more events follow.
     Stopped,
-}
-
-/// What the driver publishes and everybody reads.
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    pub workspaces: BTreeMap<WorkspaceId, Workspace>,
-    pub peers: Vec<PeerStatus>,
-    pub read_only: Option<String>,
-    pub readers: BTreeMap<WorkspaceId, FileReader>,
-    pub blobs: BTreeMap<WorkspaceId, BlobStore>,
-    pub fetching: BTreeMap<WorkspaceId, Fetching>,
-    /// Those that sync only when a person asks.
-    pub by_hand: BTreeSet<WorkspaceId>,
-    /// Who else is here.
-    pub present: BTreeMap<WorkspaceId, Vec<Present>>,
-}
-
-/// What the driver is asked for.
-pub(crate) struct Request {
-    pub command: Command,
-    pub answer: oneshot::Sender<Result<Reply, NodeError>>,
-}
-
-/// Whose device a node runs on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner {
-    pub person: PersonId,
-    /// Their private workspace, whether it is open or not.
-    pub private: Option<WorkspaceId>,
-}
-
-impl Owner {
-    pub fn of(identity: &Identity) -> Self {
-        let private = identity.private.as_ref().map(|private| private.id);
-        Self { person: identity.person, private }
-    }
-}
-
-/// What the driver and its handles have in common.
-pub(crate) struct Shared {
-    /// Whose device it is: another person's once it was linked or a person was brought back to it.
-    pub owner: RwLock<Owner>,
-    pub device: DeviceId,
-    /// For checking what this device wrote.
-    pub key: SecretKey,
-    /// For the person's phrase.
-    pub keys: KeyDoor,
-    pub data_dir: PathBuf,
-    pub requests: mpsc::Sender<Request>,
-    pub stop: Notify,
-    pub events: broadcast::Sender<NodeEvent>,
-    pub unopened: Vec<String>,
-    pub published: Arc<RwLock<Published>>,
-    pub courier: CourierHandle,
-    /// Batches on their way to the disk.
-    pub in_flight: AtomicUsize,
-    /// Why nothing more is written.
-    pub failed: OnceLock<String>,
-    pub net: Option<NetHandle>,
-    pub runtime: tokio::runtime::Handle,
-}
-
-impl Shared {
-    /// Nobody panics while holding the lock, and a snapshot is whole at any time.
-    fn read(&self) -> RwLockReadGuard<'_, Published> {
-        self.published.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn owner(&self) -> Owner {
-        // Nobody panics while holding the lock.
-        *self.owner.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
-        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
-    }
-
-    pub fn blobs(&self, workspace: WorkspaceId) -> Option<BlobStore> {
-        self.read().blobs.get(&workspace).cloned()
-    }
-
-    /// The attachments of a workspace, and when they are fetched.
-    pub fn set_blobs(&self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        published.blobs.insert(workspace, store);
-        published.fetching.insert(workspace, fetching);
-    }
-
-    /// A workspace is here no more.
-    pub fn remove(&self, workspace: WorkspaceId) {
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        published.readers.remove(&workspace);
-        published.blobs.remove(&workspace);
-        published.fetching.remove(&workspace);
-    }
-
-    /// Notes whether a workspace syncs by itself.
-    pub fn note_sync(&self, workspace: WorkspaceId, by_itself: bool) {
-        let by_hand = &mut self.published.write().unwrap_or_else(PoisonError::into_inner).by_hand;
-        if by_itself {
-            by_hand.remove(&workspace)
-        } else {
-            by_hand.insert(workspace)
-        };
-    }
-
-    pub fn addresses(&self) -> Vec<String> {
-        let addresses = self.net.iter().flat_map(NetHandle::addresses);
-        addresses.map(|address| address.to_string()).collect()
-    }
 }
 
 /// The way to a running node. See the module.

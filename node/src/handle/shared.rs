@@ -1,0 +1,132 @@
+//! What the driver of a node and its handles have in common.
+
+use super::{NodeError, NodeEvent};
+use crate::{
+    blobs::{courier::CourierHandle, store::BlobStore},
+    keystore::KeyDoor,
+    net::NetHandle,
+    store::log_files::FileReader,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
+};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use velo_protocol::{
+    crypto::SecretKey,
+    id::{DeviceId, PersonId, WorkspaceId},
+    replica::{Command, Fetching, Identity, PeerStatus, Present, Reply},
+    workspace::Workspace,
+};
+
+/// What the driver publishes and everybody reads.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub workspaces: BTreeMap<WorkspaceId, Workspace>,
+    pub peers: Vec<PeerStatus>,
+    pub read_only: Option<String>,
+    pub readers: BTreeMap<WorkspaceId, FileReader>,
+    pub blobs: BTreeMap<WorkspaceId, BlobStore>,
+    pub fetching: BTreeMap<WorkspaceId, Fetching>,
+    /// Those that sync only when a person asks.
+    pub by_hand: BTreeSet<WorkspaceId>,
+    /// Who else is here.
+    pub present: BTreeMap<WorkspaceId, Vec<Present>>,
+}
+
+/// What the driver is asked for.
+pub(crate) struct Request {
+    pub command: Command,
+    pub answer: oneshot::Sender<Result<Reply, NodeError>>,
+}
+
+/// Whose device a node runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    pub person: PersonId,
+    /// Their private workspace, whether it is open or not.
+    pub private: Option<WorkspaceId>,
+}
+
+impl Owner {
+    pub fn of(identity: &Identity) -> Self {
+        let private = identity.private.as_ref().map(|private| private.id);
+        Self { person: identity.person, private }
+    }
+}
+
+/// What the driver and its handles have in common.
+pub(crate) struct Shared {
+    /// Whose device it is: another person's once it was linked or a person was brought back to it.
+    pub owner: RwLock<Owner>,
+    pub device: DeviceId,
+    /// For checking what this device wrote.
+    pub key: SecretKey,
+    /// For the person's phrase.
+    pub keys: KeyDoor,
+    pub data_dir: PathBuf,
+    pub requests: mpsc::Sender<Request>,
+    pub stop: Notify,
+    pub events: broadcast::Sender<NodeEvent>,
+    pub unopened: Vec<String>,
+    pub published: Arc<RwLock<Published>>,
+    pub courier: CourierHandle,
+    /// Batches on their way to the disk.
+    pub in_flight: AtomicUsize,
+    /// Why nothing more is written.
+    pub failed: OnceLock<String>,
+    pub net: Option<NetHandle>,
+    pub runtime: tokio::runtime::Handle,
+}
+
+impl Shared {
+    /// Nobody panics while holding the lock, and a snapshot is whole at any time.
+    pub fn read(&self) -> RwLockReadGuard<'_, Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn owner(&self) -> Owner {
+        // Nobody panics while holding the lock.
+        *self.owner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
+        self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
+    }
+
+    pub fn blobs(&self, workspace: WorkspaceId) -> Option<BlobStore> {
+        self.read().blobs.get(&workspace).cloned()
+    }
+
+    /// The attachments of a workspace, and when they are fetched.
+    pub fn set_blobs(&self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.blobs.insert(workspace, store);
+        published.fetching.insert(workspace, fetching);
+    }
+
+    /// A workspace is here no more.
+    pub fn remove(&self, workspace: WorkspaceId) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.readers.remove(&workspace);
+        published.blobs.remove(&workspace);
+        published.fetching.remove(&workspace);
+        published.by_hand.remove(&workspace);
+    }
+
+    /// Notes whether a workspace syncs by itself.
+    pub fn note_sync(&self, workspace: WorkspaceId, by_itself: bool) {
+        let by_hand = &mut self.published.write().unwrap_or_else(PoisonError::into_inner).by_hand;
+        if by_itself {
+            by_hand.remove(&workspace)
+        } else {
+            by_hand.insert(workspace)
+        };
+    }
+
+    pub fn addresses(&self) -> Vec<String> {
+        let addresses = self.net.iter().flat_map(NetHandle::addresses);
+        addresses.map(|address| address.to_string()).collect()
+    }
+}
