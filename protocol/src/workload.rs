@@ -25,7 +25,7 @@ use crate::{
     members::Members,
     model::{self, EntityKey, Kind},
     op::{DataBody, has_data_body},
-    replica::{Fetching, Identity, Way, WorkspaceRecord},
+    replica::{Identity, Way, WorkspaceRecord},
     store::{Batch, EntryAt, StoreError},
     ticket::{SessionSecret, Ticket},
     time::Hlc,
@@ -179,17 +179,7 @@ fn founding(dice: &mut Dice, writers: &[Writer]) -> (WorkspaceRecord, Vec<u8>) {
         |writer| writer.origin,
     );
     let id = origin.workspace_id(&codec::encode(&header), &body);
-    (
-        WorkspaceRecord {
-            id,
-            secret,
-            origin,
-            auto_sync: true,
-            fetching: Fetching::default(),
-            way: Way::Founded,
-        },
-        body,
-    )
+    (WorkspaceRecord::new(id, secret, origin, Way::Founded), body)
 }
 
 fn header(kind: EntryKind, hlc: Hlc, deps: Vec<EntryId>) -> Header {

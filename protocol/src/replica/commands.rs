@@ -2,7 +2,7 @@
 
 use super::{
     Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Fetching, Way},
+    io::{Event, Way},
     people::TicketWish,
     write::{Draft, Written},
 };
@@ -142,14 +142,7 @@ impl Replica {
         let header = Header::new(EntryKind::GENESIS, Hlc::next(now.wall_ms, Hlc(0), []), Vec::new());
         let header = Header { body_len: genesis.body.len() as u32, ..header };
         let id = origin.workspace_id(&crate::codec::encode(&header), &genesis.body);
-        let record = WorkspaceRecord {
-            id,
-            secret,
-            origin,
-            auto_sync: true,
-            fetching: Fetching::default(),
-            way: Way::Founded,
-        };
+        let record = WorkspaceRecord::new(id, secret, origin, Way::Founded);
         let named = creation(
             EntityKey::new(Kind::Workspace, model::workspace::entity_of(id)),
             model::workspace::NAME.into(),

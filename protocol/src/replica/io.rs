@@ -83,6 +83,13 @@ pub struct WorkspaceRecord {
     pub way: Way,
 }
 
+impl WorkspaceRecord {
+    /// Of a workspace that is new here: it syncs by itself, and fetches what is small.
+    pub fn new(id: WorkspaceId, secret: SessionSecret, origin: Origin, way: Way) -> Self {
+        Self { id, secret, origin, auto_sync: true, fetching: Fetching::default(), way }
+    }
+}
+
 /// When a device fetches the content of attachments from its peers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,7 +20,7 @@
 
 use super::{
     Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Fetching, Way},
+    io::{Event, Way},
 };
 use crate::{
     access::Role,
@@ -283,7 +283,7 @@ impl Replica {
             return;
         }
         let (origin, way) = (self.origin(false), Way::Linked { recovery });
-        self.add(WorkspaceRecord { id, secret, origin, auto_sync: true, fetching: Fetching::default(), way });
+        self.add(WorkspaceRecord::new(id, secret, origin, way));
         self.offer_to_all(now, id);
     }
 

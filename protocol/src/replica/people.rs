@@ -7,7 +7,7 @@
 use super::{
     Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
     holding::Refused,
-    io::{Event, Fetching, Invited, Way},
+    io::{Event, Invited, Way},
     write::{Draft, Written},
 };
 use crate::{
@@ -219,14 +219,7 @@ impl Replica {
             }
             None => {
                 let origin = self.origin(false);
-                self.add(WorkspaceRecord {
-                    id,
-                    secret,
-                    origin,
-                    auto_sync: true,
-                    fetching: Fetching::default(),
-                    way,
-                });
+                self.add(WorkspaceRecord::new(id, secret, origin, way));
             }
         }
         self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Workspace(id)) });

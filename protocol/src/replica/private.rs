@@ -1,11 +1,7 @@
 //! The private workspace at work: opened together with the first other one, and kept in step with what
 //! workspaces there are. What one device of a person joins, the others take in.
 
-use super::{
-    Command, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord,
-    io::{Fetching, Way},
-    write::Draft,
-};
+use super::{Command, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord, io::Way, write::Draft};
 use crate::{
     access::Role,
     change::{self, Change},
@@ -118,14 +114,7 @@ impl Replica {
         }
         if !self.holdings.contains_key(&id) {
             let (origin, way) = (self.origin(false), Way::Linked { recovery: None });
-            self.add(WorkspaceRecord {
-                id,
-                secret,
-                origin,
-                auto_sync: true,
-                fetching: Fetching::default(),
-                way,
-            });
+            self.add(WorkspaceRecord::new(id, secret, origin, way));
             // The key of the phrase does not reach the disk: with no other device left, nobody would tell
             // that it is needed no more. One that is left shares its keys when it is asked.
             let key = self.linking.recovery_secret().map(|seed| ReceivingKey::from_seed(&seed.0));

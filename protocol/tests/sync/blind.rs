@@ -42,17 +42,7 @@ fn the_store_of_a_device_without_keys_holds_no_title_name_or_comment() {
     let origin = Origin { person, device, incarnation: Incarnation([1; 8]), founder: false };
     let secret = anna.records[&workspace].secret.clone();
     let way = Way::Linked { recovery: None };
-    carrier.records.insert(
-        workspace,
-        WorkspaceRecord {
-            id: workspace,
-            secret,
-            origin,
-            auto_sync: true,
-            fetching: velo_protocol::replica::Fetching::default(),
-            way,
-        },
-    );
+    carrier.records.insert(workspace, WorkspaceRecord::new(workspace, secret, origin, way));
     carrier.restart(false);
     meet(&mut ben, &mut carrier);
     meet(&mut ben, &mut carrier);

@@ -298,6 +298,15 @@ impl World {
         Ok(())
     }
 
+    fn start_again(&mut self, device: usize, with_pages: bool) -> Result<(), String> {
+        self.devices[device].crash();
+        if !with_pages {
+            self.devices[device].disk.pages = None;
+            self.devices[device].private.pages = None;
+        }
+        self.start(device)
+    }
+
     /// The state is a function of the stored entries: without its pages a device comes back equal.
     fn check_reopened(&mut self, workspace: WorkspaceId, device: usize) -> Result<(), String> {
         let hash = |device: &Device| {
@@ -309,20 +318,12 @@ impl World {
         // The words of its person open what the log and its own keys do not: pages remember that, and without
         // them it has to ask for those keys.
         if self.devices[device].by_words {
-            self.devices[device].crash();
-            self.devices[device].disk.pages = None;
-            self.devices[device].private.pages = None;
-            self.start(device)?;
+            self.start_again(device, false)?;
             self.coverage.count("started again without the words");
         }
         let before = hash(&self.devices[device]);
         for pages in [true, false] {
-            self.devices[device].crash();
-            if !pages {
-                self.devices[device].disk.pages = None;
-                self.devices[device].private.pages = None;
-            }
-            self.start(device)?;
+            self.start_again(device, pages)?;
             let after = hash(&self.devices[device]);
             if after != before {
                 let from = if pages { "its pages and log" } else { "its log" };
