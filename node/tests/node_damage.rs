@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 use velo_node::{
     api::workspace::{Introduction, state_hash},
-    handle::{NetOptions, Node, NodeConfig, NodeEvent},
+    handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
 };
 use velo_protocol::{
     access::Role,
@@ -23,7 +23,7 @@ use velo_protocol::{
     dice::Dice,
     id::WorkspaceId,
     model::{EntityKey, Kind, project},
-    replica::{Command, Reply},
+    replica::{Command, Refusal, Reply},
     value::Value,
 };
 
@@ -59,10 +59,19 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn add_projects(node: &Node, workspace: WorkspaceId, names: &[&str]) {
     for name in names {
-        let key = EntityKey::new(Kind::Project, node.new_entity_id());
-        let fields = vec![(project::NAME.into(), Value::text(*name))];
-        let changes = vec![Change::Create { key, fields }];
-        node.submit_blocking(Command::Edit { workspace, changes }).unwrap();
+        try_to_add(node, workspace, name).unwrap();
+    }
+}
+
+/// Adds a project, which is refused where what makes one a member is lost.
+fn try_to_add(node: &Node, workspace: WorkspaceId, name: &str) -> Result<(), Refusal> {
+    let key = EntityKey::new(Kind::Project, node.new_entity_id());
+    let fields = vec![(project::NAME.into(), Value::text(name))];
+    let changes = vec![Change::Create { key, fields }];
+    match node.submit_blocking(Command::Edit { workspace, changes }) {
+        Ok(_) => Ok(()),
+        Err(NodeError::Refused(refused)) => Err(refused),
+        Err(other) => panic!("{other}"),
     }
 }
 
@@ -184,8 +193,15 @@ impl World {
     fn meet(&self, name: &str) {
         let anna = Node::start(config(self.home.path(), true)).unwrap();
         eventually("Ben listens", || !self.ben.listen_addresses().is_empty());
+        // What is written before anything came back must fit what he has.
+        let written = try_to_add(&anna, self.workspace, name);
         anna.add_peer(&self.ben.listen_addresses()[0]).unwrap();
-        add_projects(&anna, self.workspace, &[name]);
+        if let Err(refused) = written {
+            assert!(refused.to_string().contains("missing on this device"), "{refused}");
+            eventually("what makes her a member comes back", || {
+                try_to_add(&anna, self.workspace, name).is_ok()
+            });
+        }
         eventually("equal", || {
             shown(&anna, self.workspace).is_some_and(|hash| shown(&self.ben, self.workspace) == Some(hash))
         });

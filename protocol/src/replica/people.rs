@@ -25,6 +25,11 @@ use crate::{
     time::Now,
 };
 
+/// Told where what lets a person in is lost, with a damaged disk, or did not arrive yet.
+const LACKING: &str = "some of this workspace is missing on this device, and what makes you a member with it: it comes \
+                       from any other device that has it. Leave Velo running beside one, or connect to one with \
+                       `velo peers add ADDRESS`";
+
 impl Holding {
     /// Refuses what this device's person may not do now, and says why.
     pub fn may(&self, need: Role) -> Result<(), Refusal> {
@@ -66,9 +71,15 @@ impl Holding {
             (None, Some(Parting::Left)) => {
                 format!("you left this workspace: what you do here reaches nobody. {}", self.way_back())
             }
+            (None, None) if self.lacks_entries() => LACKING.to_owned(),
             (None, _) => format!("you are not a member of this workspace. {}", self.way_back()),
         };
         Refusal::Role(words)
+    }
+
+    /// Whether some entries here wait for others that are not here.
+    fn lacks_entries(&self) -> bool {
+        self.logs.chains().any(|(_, chain)| chain.applied < chain.durable)
     }
 
     /// What somebody who is out can do.
