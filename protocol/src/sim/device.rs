@@ -9,7 +9,7 @@ use crate::{
     root::Root,
     snapshot::PageNo,
     store::{
-        ChainInfo, LogReader, LogStore, StoreError,
+        ChainInfo, ChainNo, LogReader, LogStore, StoreError,
         memory::{MemoryLog, MemoryReader},
     },
     workspace::Workspace,
@@ -33,6 +33,17 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Whether an entry lies in a log here.
+    pub fn holds(&self, log: LogId, id: EntryId) -> bool {
+        let reader = self.log.reader();
+        let chains = reader.chains().into_iter().enumerate().filter(|(_, chain)| chain.log == log);
+        let mut entries = chains.flat_map(|(number, chain)| {
+            let positions = (chain.base.position + 1..=chain.end.head.position).rev();
+            positions.map(move |position| (ChainNo(number as u32), position))
+        });
+        entries.any(|(chain, position)| matches!(reader.entry_id(chain, position), Ok(Some(held)) if held == id))
+    }
+
     fn back_up(&mut self) {
         self.backup = self.record.clone().map(|record| (self.log.durable_runs(), record));
     }

@@ -433,23 +433,20 @@ impl World {
             self.cut(device, other)?;
         }
         self.devices[device].go_back(self.plan.marker).map_err(|error| error.to_string())?;
-        self.forget_what_only_it_had(device);
+        self.forget_what_nobody_has();
         self.start(device)
     }
 
-    /// What nobody else has on disk is lost with the old one; the person knows that backups are of
-    /// the past.
-    fn forget_what_only_it_had(&mut self, device: usize) {
-        let workspace = self.workspace;
-        let has = |other: &Device, id: EntryId| {
-            let logs = other.replica.as_ref()?.logs(workspace?)?;
-            let at = logs.find(id)?;
-            Some(at.position <= logs.chain(at.chain)?.durable)
-        };
-        let held = |id: EntryId| self.devices.iter().any(|other| has(other, id) == Some(true));
-        let kept: Vec<_> =
-            self.devices[device].acknowledged.iter().copied().filter(|(_, id)| held(*id)).collect();
-        self.devices[device].acknowledged = kept;
+    /// What was on a disk that is here no more, and on no other one, is lost; people know that backups are of
+    /// the past, and that a workspace taken off a device is only with the others. So it is also for what others
+    /// had of somebody who took it off.
+    fn forget_what_nobody_has(&mut self) {
+        let lost_a_disk = |device: &usize| self.forgot.contains(device) || self.restored == Some(*device);
+        for device in (0..self.devices.len()).filter(lost_a_disk).collect::<Vec<_>>() {
+            let acknowledged = std::mem::take(&mut self.devices[device].acknowledged);
+            let is_held = |(log, id): &(LogId, EntryId)| self.devices.iter().any(|on| on.disk.holds(*log, *id));
+            self.devices[device].acknowledged = acknowledged.into_iter().filter(is_held).collect();
+        }
     }
 
     fn link(&self, a: usize, b: usize) -> Option<u64> {

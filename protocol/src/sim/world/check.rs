@@ -313,7 +313,7 @@ impl World {
             let replica = device.replica.as_ref()?;
             let state = replica.workspace(workspace)?;
             let shared = (state.state_hash(), state.locked_entries(), replica.logs(workspace)?.digest());
-            Some((shared, private::reopened(device)))
+            Some((shared, private::shown(device)))
         };
         // The words of its person open what the log and its own keys do not: pages remember that, and without
         // them it has to ask for those keys.

@@ -6,8 +6,9 @@ use crate::{
     replica::{Command, Output, Reply},
 };
 
-/// How often somebody tries to found or join before the schedule fails. A crash takes some tries.
-const TRIES: usize = 60;
+/// How often somebody tries to found or join, a second each, before the schedule fails. A crash takes some
+/// tries, and a question for entries that is lost takes 40.
+const TRIES: usize = 240;
 
 impl World {
     /// The first device founds a workspace and the others join it, under fire.

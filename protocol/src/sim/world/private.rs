@@ -93,12 +93,7 @@ impl World {
             self.written.retain(|_, (log, _)| *log != own);
         }
         self.devices[device].disk_of(workspace).is_full = kept.is_full;
-        // Also what another one's device had passed on to this one alone, and lost or forgot itself.
-        for other in 0..self.devices.len() {
-            if self.devices[other].replica.is_some() {
-                self.forget_what_only_it_had(other);
-            }
-        }
+        self.forget_what_nobody_has();
         if self.acting {
             let at = self.now_ms + 1_000 + self.dice.below(5_000);
             self.join_at(at, device);
@@ -131,11 +126,7 @@ impl World {
                 return Err(format!("devices {own:?} of one person have different private workspaces"));
             }
             for device in &own {
-                // Known: whoever was removed and let in again may list it only after a restart. Counted, until
-                // that is mended; then it is to fail.
-                if self.check_listed(*device).is_err() {
-                    self.coverage.count("workspace that is not listed at the end");
-                }
+                self.check_listed(*device)?;
             }
             match own.len() {
                 0 => {}
@@ -182,15 +173,7 @@ impl World {
 }
 
 /// What a device shows and holds of its private workspace.
-fn shown(device: &Device) -> Option<([u8; 32], [u8; 32])> {
+pub(super) fn shown(device: &Device) -> Option<([u8; 32], [u8; 32])> {
     let (replica, id) = device.replica.as_ref().zip(device.private_id())?;
     Some((replica.workspace(id)?.state_hash(), replica.logs(id)?.digest()))
-}
-
-/// What must be the same after a restart: what it holds. What it shows may change: a device that came with
-/// the phrase asks another one of the person for keys, and a list of workspaces is brought in step.
-pub(super) fn reopened(device: &Device) -> Option<usize> {
-    let (replica, id) = device.replica.as_ref().zip(device.private_id())?;
-    let others = replica.logs(id)?.chains().filter(|(_, chain)| chain.origin.device != device.id());
-    Some(others.count())
 }
