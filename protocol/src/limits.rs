@@ -1,6 +1,8 @@
 //! Every bound in one place, each with its reason. Sizes are bytes and times milliseconds unless
 //! the name says otherwise.
 
+use crate::session::Rate;
+
 /// A frame on a session stream, length prefix not counted. Above any message we make, and small
 /// enough that 128 peers filling one each cost 32 MiB.
 pub const FRAME: usize = 256 * 1024;
@@ -143,9 +145,25 @@ pub const PULL_QUEUE_MS: u64 = 100;
 pub const PULLS_PER_PEER: usize = 2;
 /// Pulls at the same time from all peers: a window of memory each.
 pub const PULLS: usize = 4;
-/// A pull that brings nothing new for this long is given up, and its peer not asked again for as long.
-/// A run of full size takes 8 s at 64 kbit/s.
+/// And so many altogether where several workspaces lack something: each has one.
+pub const PULLS_IN_ALL: usize = 16;
+/// A pull that brings nothing new for this long is given up, and its peer not asked again for as long; for
+/// twice and four times as long if that was not the first time. A run of full size takes 8 s at 64 kbit/s.
 pub const PULL_STALL_MS: u64 = 20_000;
+/// How often the rest of who lets pulls stall doubles.
+pub const STALL_DOUBLINGS: u32 = 2;
+/// Who ends a pull without anything that was wanted is not asked again for this long, and ever longer,
+pub const PULL_BARREN_MS: u64 = 1_000;
+/// as this often it doubles: to half a minute.
+pub const BARREN_DOUBLINGS: u32 = 5;
+/// Devices of which is remembered that they let pulls fail; the first to be forgotten is the one that has
+/// rested longest.
+pub const DEFAULTERS: usize = 1_024;
+/// How often it is looked for what to pull: that goes through all that peers announced, 10 ms for ten
+/// thousand heads.
+pub const LOOK_RATE: Rate = Rate { every_ms: 20, at_once: 16 };
+/// How often a peer may ask for a pull: with every announcement, and twice that.
+pub const WANT_RATE: Rate = Rate { every_ms: 1_000 / 40, at_once: 40 };
 /// Chains that one pull asks for, of 64 bytes and more each; more follow in further ones.
 pub const WANT_HEADS: usize = 1_000;
 /// Entries that one pull names of what is here already: 64 KiB.
@@ -174,10 +192,17 @@ pub const PRESENCE_MS: u64 = 25_000;
 pub const PRESENCE_RENEW_MS: u64 = 10_000;
 /// Devices of one workspace of which is known whether they are here: 400 bytes each.
 pub const PRESENCES: usize = 1024;
-/// What a peer may say of devices at once: everything it knows. Each costs a signature's check, 50 µs.
-pub const PRESENCE_BURST: u64 = PRESENCES as u64;
-/// And so many more each second: a hundred devices that change what they look at every other second.
-pub const PRESENCE_RATE: u64 = 50;
+/// So many peers are told what another device said of itself. Each time others: where devices know few
+/// others that reaches everybody, and where they know many hardly anybody is missed twice in a row.
+pub const PRESENCE_FANOUT: usize = 4;
+/// What a peer may say of devices: everything it knows at once, and then 50 a second, for a hundred devices
+/// that change what they look at every other second. Each costs a signature's check, 50 µs.
+pub const PRESENCE_RATE: Rate = Rate { every_ms: 20, at_once: PRESENCES as u64 };
+/// How often a peer may begin with a workspace again that it had forgotten. It is told everything anew.
+pub const BEGIN_AGAIN_RATE: Rate = Rate { every_ms: 10_000, at_once: 8 };
+/// How often a peer may prove that it has the root of a person: each answer costs a wrap and a reading for
+/// every workspace they are in.
+pub const RECOVERY_RATE: Rate = Rate { every_ms: 10_000, at_once: 4 };
 /// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
 /// less than a frame.
 pub const BUNDLE_PART: usize = FRAME / 2;
@@ -187,8 +212,9 @@ pub const SYNC_NOW_MS: u64 = 30_000;
 
 /// Epochs whose keys one message asks for: each leads to the older ones.
 pub const EPOCHS_ASKED: usize = 16;
-/// `KeyShare`s written for one peer in one session, who may ask without end.
-pub const SHARES_PER_SESSION: usize = 32;
+/// Keys of which is remembered that they were shared with a device that asked: 64 bytes each. Then it is
+/// forgotten.
+pub const SHARES_REMEMBERED: usize = 65_536;
 /// Workspaces told to a device that is linked, of 64 bytes each.
 pub const WORKSPACES_SHARED: usize = 1024;
 /// How long a device asks every peer for the workspaces of a person who came back with their words: the

@@ -9,7 +9,7 @@
 //! and fork the device's own log. And what peers are told that we hold is always on disk.
 
 use crate::{
-    id::{DeviceId, EntityId, WorkspaceId},
+    id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::Run,
     log_set::{Rejected, Taken},
     presence::Doing,
@@ -54,6 +54,7 @@ pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;
 
 use holding::Holding;
+use pulling::Pulling;
 
 /// Reading access to the stored logs, by workspace.
 pub trait Logs {
@@ -99,6 +100,15 @@ struct InFlight {
     part_of: Option<RequestId>,
 }
 
+/// What came of runs that a peer sent.
+#[derive(Debug, Default)]
+struct Received {
+    /// The logs of which something new came.
+    news: Vec<LogId>,
+    /// The first run that was not good. What came before it is kept.
+    fault: Option<Fault>,
+}
+
 /// See the module. There is one of each device: only a model check goes on from the same state twice.
 #[derive(Debug)]
 #[cfg_attr(feature = "sim", derive(Clone))]
@@ -118,8 +128,7 @@ pub struct Replica {
     private_is_stale: bool,
     outputs: VecDeque<Output>,
     wake_at: Option<u64>,
-    /// Whether there may be something to ask for.
-    pull_is_due: bool,
+    pulling: Pulling,
     /// What the person at this device does, and where, once that is told.
     doing: Option<(Doing, Option<WorkspaceId>)>,
 }
@@ -141,7 +150,7 @@ impl Replica {
             private_is_stale: true,
             outputs: VecDeque::new(),
             wake_at: None,
-            pull_is_due: false,
+            pulling: Pulling::default(),
             doing: None,
         }
     }
@@ -184,7 +193,7 @@ impl Replica {
         match input {
             Input::Command { request, command } => {
                 // It may have switched syncing on.
-                self.pull_is_due = true;
+                self.look_everywhere();
                 self.command(now, request, command, logs);
             }
             Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
@@ -203,7 +212,7 @@ impl Replica {
         self.tend_private(now, logs);
         self.pull(now);
         self.tend_presence(now);
-        self.flush();
+        self.flush(now);
     }
 
     /// The next thing to do.
@@ -292,7 +301,7 @@ impl Replica {
         if self.sessions.contains_key(&peer) {
             self.note_parting(peer);
             self.sessions.remove(&peer);
-            self.pull_is_due = true;
+            self.look_everywhere();
         }
     }
 
@@ -311,7 +320,7 @@ impl Replica {
     fn end_session(&mut self, peer: DeviceId, reason: String) {
         self.note_parting(peer);
         self.sessions.remove(&peer);
-        self.pull_is_due = true;
+        self.look_everywhere();
         self.outputs.push_back(Output::Disconnect { peer, reason });
     }
 
@@ -330,12 +339,12 @@ impl Replica {
             Request::Digest(digest) => self.digest(now, peer, &digest, logs),
             Request::Heads(heads) => self.heads(now, peer, &heads, logs),
             Request::Ops(ops) => {
-                self.take_runs(now, peer, ops.workspace, ops.runs, false, logs)?;
+                self.take_runs(now, peer, ops.workspace, ops.runs, false, logs).fault.map_or(Ok(()), Err)?;
             }
             Request::Want(want) => self.wanted(now, peer, &want, logs),
             Request::Chunk(chunk) => self.chunk(now, peer, chunk, logs)?,
             Request::Taken(pull) => self.chunk_taken(now, peer, pull, logs),
-            Request::End(pull) => self.pull_over(peer, pull),
+            Request::End(pull) => self.pull_ended(now, peer, pull),
             Request::Stop(pull) => self.pull_stopped(peer, pull),
             Request::Claim(workspace) => {
                 self.say_heads(now, peer, workspace);
@@ -361,8 +370,7 @@ impl Replica {
         }
     }
 
-    /// Verifies received runs, and hands what is news to the disk. Gives the last entry of each that is here
-    /// now.
+    /// Verifies received runs, and hands what is news to the disk.
     fn take_runs(
         &mut self,
         now: Now,
@@ -371,10 +379,10 @@ impl Replica {
         runs: Vec<Run>,
         in_bulk: bool,
         logs: &dyn Logs,
-    ) -> Result<Vec<EntryAt>, Fault> {
-        let (mut fresh, mut ends, mut fault): (Vec<Taken>, _, _) = (Vec::new(), Vec::new(), None);
+    ) -> Received {
+        let (mut fresh, mut received): (Vec<Taken>, _) = (Vec::new(), Received::default());
         if self.read_only.is_some() {
-            return Ok(ends);
+            return received;
         }
         if !runs.is_empty() {
             self.is_served(peer, workspace);
@@ -382,13 +390,13 @@ impl Replica {
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {
-            return Ok(ends);
+            return received;
         };
-        let Some(copy) = session.copies.get_mut(&workspace) else { return Ok(ends) };
+        let Some(copy) = session.copies.get_mut(&workspace) else { return received };
         copy.contact.hear(now);
         if !holding.syncs(now) {
             copy.ignore_ops();
-            return Ok(ends);
+            return received;
         }
         let reader = reader_of(logs, workspace);
         for run in runs {
@@ -396,25 +404,25 @@ impl Replica {
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);
-                    ends.push(end);
+                    received.news.extend(taken.is_some().then_some(log));
                     fresh.extend(taken);
                 }
                 // The other runs may well be of other logs.
                 Err(Rejected::Gap) => {
                     copy.note_gap(log, after);
-                    self.pull_is_due = true;
+                    self.pulling.look_in(workspace);
                 }
                 // The sender may have met other branches first: see `log_set::bound`.
                 Err(Rejected::Bound) => {}
                 Err(rejected) => {
-                    fault = Some(Fault::Run(rejected.to_string()));
+                    received.fault = Some(Fault::Run(rejected.to_string()));
                     break;
                 }
             }
         }
         // What came before a fault is good, and is kept.
         self.keep(workspace, &fresh, None, in_bulk);
-        fault.map_or(Ok(ends), Err)
+        received
     }
 
     fn push_to_all(&mut self, now: Now, logs: &dyn Logs) {
@@ -468,7 +476,7 @@ impl Replica {
         if let Err(fault) = session.check_patience(now) {
             return self.end_session(peer, fault.to_string());
         }
-        self.pull_is_due = true;
+        self.look_everywhere();
         self.give_up_stalled(now, peer);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let shared: Vec<(WorkspaceId, bool)> = session
@@ -485,14 +493,15 @@ impl Replica {
     }
 
     /// Hands queued frames out and asks for the next wake-up.
-    fn flush(&mut self) {
+    fn flush(&mut self, now: Now) {
         for (peer, session) in &mut self.sessions {
             let frames = session.take_frames();
             self.outputs.extend(frames.into_iter().map(|frame| Output::Send { peer: *peer, frame }));
         }
         let presence = self.holdings.values().filter_map(|holding| holding.presence.deadline());
         let sessions = self.sessions.values().filter_map(Session::deadline);
-        let due = sessions.chain(presence).chain(self.linking.deadline()).min();
+        let pulling = self.pulling.deadline(now, self.sessions.keys());
+        let due = sessions.chain(presence).chain(self.linking.deadline()).chain(pulling).min();
         if let Some(due) = due.filter(|due| self.wake_at.is_none_or(|at| *due < at)) {
             self.wake_at = Some(due);
             self.outputs.push_back(Output::WakeAt(due));

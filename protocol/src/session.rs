@@ -32,10 +32,13 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod budget;
 mod peer_copy;
 mod pull;
 mod reading;
 
+pub(crate) use budget::Budget;
+pub use budget::Rate;
 pub use peer_copy::{Admission, Offered, PeerCopy, Source};
 pub use pull::Window;
 pub(crate) use reading::{Ahead, read_next};
@@ -136,11 +139,13 @@ pub struct Session {
     recovering: bool,
     /// Which keys the peer was last asked for.
     asked: BTreeMap<WorkspaceId, Vec<EntryId>>,
-    /// How many key shares were written for it.
-    shares: usize,
     pub(crate) pulls: Pulls,
-    /// What it may still say of who is here, and as of when.
-    presences: (u64, u64),
+    /// What it may still say of who is here.
+    presences: Budget,
+    /// How often it may begin with a workspace again,
+    begun_again: Budget,
+    /// and ask for the workspaces of a person.
+    recoveries: Budget,
     /// Bytes of the session's own stream given to the network so far, and those that it has written.
     queued: u64,
     written: u64,
@@ -164,9 +169,10 @@ impl Session {
             copies: BTreeMap::new(),
             recovering: false,
             asked: BTreeMap::new(),
-            shares: 0,
             pulls: Pulls::default(),
-            presences: (limits::PRESENCE_BURST, now.mono_ms),
+            presences: Budget::default(),
+            begun_again: Budget::default(),
+            recoveries: Budget::default(),
             queued: 0,
             written: 0,
             frames: Vec::new(),
@@ -300,7 +306,7 @@ impl Session {
             (Message::Hello(_), Some(_)) => Err(Fault::Order("a second Hello")),
             (Message::Bye, _) => Ok(Request::Bye),
             (_, None) => Err(Fault::Order("no Hello first")),
-            (Message::Auth(auth), Some(theirs)) => Ok(self.authenticate(now, auth, &theirs, secrets)),
+            (Message::Auth(auth), Some(theirs)) => self.authenticate(now, auth, &theirs, secrets),
             (Message::Digest(digest), _) => self.checked(digest.workspace, Request::Digest(digest)),
             (Message::Heads(heads), _) => {
                 if heads.heads.len() > limits::HEADS_PER_MESSAGE {
@@ -336,6 +342,9 @@ impl Session {
                 let key = PublicKey::parse(&recover.person.0);
                 let proved = key.and_then(|key| key.verify(Domain::Recover, &said, &recover.by_root));
                 proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
+                if !self.recoveries.take(now, limits::RECOVERY_RATE) {
+                    return Err(Fault::Order("asks for a person's workspaces too often"));
+                }
                 Ok(Request::Recover(recover.person))
             }
             (Message::Recovered(_), _) if !self.recovering => {
@@ -390,23 +399,10 @@ impl Session {
         self.asked.insert(workspace, epochs.to_vec()).is_none_or(|before| before != epochs)
     }
 
-    /// Whether to write one more key share for the peer.
-    pub fn may_share(&mut self) -> bool {
-        self.shares += 1;
-        self.shares <= limits::SHARES_PER_SESSION
-    }
-
     /// Whether one more word of the peer about who is here is listened to: what is too much is let pass,
     /// since it comes again.
     pub fn may_say_presence(&mut self, now: Now) -> bool {
-        let (left, since) = self.presences;
-        let earned = now.mono_ms.saturating_sub(since) * limits::PRESENCE_RATE / 1000;
-        if earned > 0 {
-            self.presences = ((left + earned).min(limits::PRESENCE_BURST), now.mono_ms);
-        }
-        let may = self.presences.0 > 0;
-        self.presences.0 -= u64::from(may);
-        may
+        self.presences.take(now, limits::PRESENCE_RATE)
     }
 
     /// By how many milliseconds the peer's clock is ahead of this device's, or behind if negative.
@@ -435,14 +431,19 @@ impl Session {
         given: Auth,
         theirs: &Hello,
         secrets: impl Iterator<Item = (WorkspaceId, &'a SessionSecret)>,
-    ) -> Request {
+    ) -> Result<Request, Fault> {
         for (workspace, secret) in secrets {
             if given == auth(secret, (self.peer, theirs), (self.us, &self.hello)) {
-                return self.share(now, workspace);
+                // Beginning anew costs too much to be done often.
+                let begins_again = self.copies.contains_key(&workspace);
+                if begins_again && !self.begun_again.take(now, limits::BEGIN_AGAIN_RATE) {
+                    return Err(Fault::Order("begins with a workspace again too often"));
+                }
+                return Ok(self.share(now, workspace));
             }
         }
         self.note_unmatched(given);
-        Request::Nothing
+        Ok(Request::Nothing)
     }
 
     /// Somebody may well have many workspaces and share few of them with us.

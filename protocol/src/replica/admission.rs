@@ -20,8 +20,9 @@
 
 use super::{Holding, Replica, holding::Refused, io::Way};
 use crate::{
+    control::Invite,
     crypto::{Domain, PublicKey, verify_chain},
-    id::{DeviceId, WorkspaceId},
+    id::{DeviceId, EntryId, WorkspaceId},
     message::{Claim, ClaimBy, Message},
     roster::Parting,
     session::{Admission, Session},
@@ -29,13 +30,20 @@ use crate::{
 };
 
 impl Holding {
-    /// Whether a claim lets a peer in. `said`: what the ticket's key signs in this session.
-    fn allows(&self, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
+    /// An invite that nobody withdrew.
+    fn open_invite(&self, invite: EntryId) -> Option<&Invite> {
+        let at = self.logs.find(invite)?;
+        let is_open = self.members.access().invites().any(|(open, _)| open == at);
+        self.members.invite(at).filter(|_| is_open)
+    }
+
+    /// Whether a claim lets a peer in. `said`: what the ticket's key signs in this session. A ticket whose time
+    /// is over, by this device's clock, lets nobody in: who used it in time is a member, and shows that with
+    /// what they send.
+    fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
         match claim {
             ClaimBy::Invite { invite, by_invite } => {
-                let at = self.logs.find(*invite);
-                let invite = at.filter(|at| self.members.access().invites().any(|(open, _)| open == *at));
-                let invite = invite.and_then(|at| self.members.invite(at));
+                let invite = self.open_invite(*invite).filter(|invite| now.wall_ms <= invite.expires_ms);
                 let key = invite.and_then(|invite| PublicKey::parse(&invite.key).ok());
                 key.is_some_and(|key| key.verify(Domain::Claim, said, by_invite).is_ok())
             }
@@ -50,7 +58,8 @@ impl Holding {
     fn knows_of_the_end(&self, peer: DeviceId, claim: &ClaimBy) -> bool {
         match claim {
             ClaimBy::Invite { invite, .. } => {
-                self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at))
+                let is_applied = self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at));
+                is_applied && self.open_invite(*invite).is_none()
             }
             ClaimBy::Certificates { person, chain } => {
                 self.members.parting(*person) == Some(Parting::Undone)
@@ -116,14 +125,15 @@ impl Replica {
         let said = session.claim_bytes(workspace, false).unwrap_or_default();
         let Some(copy) = session.copies.get_mut(&workspace) else { return false };
         let claim = copy.claim.as_ref();
-        let found =
-            if holding.members.knows(peer) || claim.is_some_and(|claim| holding.allows(peer, claim, &said)) {
-                Admission::Admitted
-            } else if claim.is_some_and(|claim| holding.knows_of_the_end(peer, claim)) {
-                Admission::Refused
-            } else {
-                Admission::Denied
-            };
+        let found = if holding.members.knows(peer)
+            || claim.is_some_and(|claim| holding.allows(now, peer, claim, &said))
+        {
+            Admission::Admitted
+        } else if claim.is_some_and(|claim| holding.knows_of_the_end(peer, claim)) {
+            Admission::Refused
+        } else {
+            Admission::Denied
+        };
         copy.admission = Some((holding.standing, found));
         match found {
             Admission::Admitted if before != Some(found) => copy.announce_all(now),

@@ -98,7 +98,7 @@ impl Replica {
         let Some(copy) = session.copies.get_mut(&heads.workspace) else { return };
         copy.contact.hear(now);
         let answers = self.read_only.is_none() && holding.syncs(now);
-        self.pull_is_due = true;
+        self.pulling.look_in(heads.workspace);
         if copy.on_heads(now, peer, heads, &holding.logs) && answers {
             let answer = if admitted {
                 copy.full_heads(now, heads.workspace, &holding.logs)

@@ -111,7 +111,7 @@ impl Replica {
         chains: &[ChainNo],
         in_bulk: bool,
     ) {
-        let gets_live = self.gets_live(peer);
+        let gets_live = self.gets_live(peer, workspace);
         let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
         else {
             return;

@@ -93,6 +93,9 @@ pub(super) struct Holding {
     pub rotated: Option<(EntryId, BTreeSet<EntryAt>)>,
     /// The epoch to write under, until something changes that the choice rests on.
     pub writing: Option<EntryId>,
+    /// Which keys this device has shared because it was asked, and with whom: once as long as it runs, since
+    /// each is an entry that stays for ever.
+    pub given: BTreeSet<(DeviceId, EntryId)>,
     /// Whether the ticket that this device holds cannot be used.
     pub refused: Option<Refused>,
     /// Counts changes to who is in.
@@ -141,6 +144,7 @@ impl Holding {
             void_keys: BTreeMap::new(),
             rotated: None,
             writing: None,
+            given: BTreeSet::new(),
             refused: None,
             standing: 0,
             was_out: false,

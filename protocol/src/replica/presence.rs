@@ -9,12 +9,14 @@ use crate::{
     crypto::Sig,
     id::{DeviceId, EntryId, PersonId, WorkspaceId},
     keys::ring::Write,
+    limits,
     message::Message,
     presence::{Doing, Presence},
     session::Session,
     store::EntryAt,
     time::Now,
 };
+use rand_core::Rng;
 
 /// Somebody who is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -111,21 +113,28 @@ impl Replica {
         Some(said)
     }
 
-    /// Tells everybody who may hear it, but whom it comes from.
+    /// Tells everybody who may hear it what this device says of itself, and some of them, other ones each
+    /// time, what it heard: among many who all know each other everybody would hear everything from everybody.
     fn pass_on(&mut self, now: Now, from: DeviceId, said: &Presence) {
-        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
-            if peer == from || peer == said.device || !self.may_hear(now, peer, said.workspace) {
-                continue;
-            }
-            // Who has not been greeted is told together with the rest. Where the line is full it comes
-            // again.
-            let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.has_room()) else {
-                continue;
-            };
-            if session.copies.get(&said.workspace).is_some_and(|copy| copy.contact.knows_presence) {
-                session.say(&Message::Presence(said.clone()));
-            }
+        let mut peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
+        peers.retain(|peer| *peer != from && *peer != said.device);
+        let is_own = said.device == self.identity.device_id();
+        let mut left = if is_own { usize::MAX } else { limits::PRESENCE_FANOUT };
+        while left > 0 && !peers.is_empty() {
+            let at = if is_own { peers.len() - 1 } else { self.rng.next_u32() as usize % peers.len() };
+            let peer = peers.swap_remove(at);
+            left -= usize::from(self.may_hear(now, peer, said.workspace) && self.tell_presence(peer, said));
         }
+    }
+
+    /// Returns whether there was room. Who has not been greeted is told together with the rest, and where the
+    /// line is full it comes again.
+    fn tell_presence(&mut self, peer: DeviceId, said: &Presence) -> bool {
+        let is_greeted = |session: &&mut Session| {
+            session.copies.get(&said.workspace).is_some_and(|copy| copy.contact.knows_presence)
+        };
+        let session = self.sessions.get_mut(&peer).filter(|session| session.has_room()).filter(is_greeted);
+        session.map(|session| session.say(&Message::Presence(said.clone()))).is_some()
     }
 
     fn greet_newcomers(&mut self, now: Now, workspace: WorkspaceId) {

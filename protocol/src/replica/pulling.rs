@@ -4,98 +4,179 @@
 //! has the least to send. So a newcomer among several complete devices gets a part from each, and
 //! hardly anything twice. What a peer announced and did not bring is asked of another one, and of this
 //! one again only when it announces everything anew.
+//!
+//! An announcement is a bare word. So who is in is asked before who is not, and who brought what was
+//! wanted before who let a pull fail, however far the heads are that they name ([`Standing`]). Of those
+//! who are not in, one at a time is asked; and each workspace has a pull, whatever goes on in others.
 
 use super::{Logs, Replica, holding::Holding, reader_of};
 use crate::{
-    id::{DeviceId, LogId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, WorkspaceId},
     limits,
     log::Head,
     log_set::LogSet,
     message::{Chunk, Message, PullId, Want, Wanted},
-    session::{Fault, Offered, Session},
+    session::{Admission, Budget, Fault, Offered, PeerCopy, Session},
     time::Now,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use defaulters::Defaulters;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-/// A log that may be pulled: the furthest head, and who announced it.
+mod defaulters;
+
+/// What is to be pulled, and when that is looked for.
+#[derive(Debug, Default)]
+#[cfg_attr(feature = "sim", derive(Clone))]
+pub(super) struct Pulling {
+    /// Where something may be lacking.
+    due: BTreeSet<WorkspaceId>,
+    /// How often it is looked for: that goes through all that peers announced.
+    looks: Budget,
+    /// Since when a workspace lacks something, as long as nothing of it was asked for.
+    lacking: BTreeMap<WorkspaceId, u64>,
+    defaulters: Defaulters,
+}
+
+/// How much the word of a peer counts: the greater the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Standing {
+    is_in: bool,
+    /// How often in a row it let a pull fail.
+    failures: Reverse<u32>,
+}
+
+/// A log that may be pulled: the furthest head named by those whose word counts most, and who they are.
 struct Lacked {
-    head: Head,
+    best: (Standing, Head),
     peers: Vec<DeviceId>,
 }
 
+impl Pulling {
+    /// Something may be lacking in a workspace.
+    pub fn look_in(&mut self, workspace: WorkspaceId) {
+        self.due.insert(workspace);
+    }
+
+    /// When to look for what is lacking, as far as that hangs on nothing else.
+    pub fn deadline<'a>(&self, now: Now, peers: impl Iterator<Item = &'a DeviceId>) -> Option<u64> {
+        let next = (!self.due.is_empty()).then_some(now.mono_ms + limits::LOOK_RATE.every_ms);
+        next.into_iter().chain(self.defaulters.deadline(now, peers)).min()
+    }
+}
+
 impl Replica {
+    /// Something may be lacking in any workspace, or there is room for one more pull.
+    pub(super) fn look_everywhere(&mut self) {
+        self.pulling.due.extend(self.holdings.keys());
+    }
+
     /// Asks for what is lacking, as far as there is room for pulls.
     pub(super) fn pull(&mut self, now: Now) {
-        if !std::mem::take(&mut self.pull_is_due) || self.read_only.is_some() {
+        let mut due = std::mem::take(&mut self.pulling.due);
+        due.retain(|workspace| self.read_only.is_none() && self.may_lack(now, *workspace));
+        if due.is_empty() {
             return;
         }
-        for workspace in self.workspaces() {
+        if !self.pulling.looks.take(now, limits::LOOK_RATE) {
+            self.pulling.due = due;
+            return;
+        }
+        for workspace in due {
             self.pull_of(now, workspace);
         }
     }
 
+    /// Whether some peer announced of a workspace what it was not asked for.
+    fn may_lack(&self, now: Now, workspace: WorkspaceId) -> bool {
+        let mut copies = self.sessions.values().filter_map(|session| session.copies.get(&workspace));
+        self.holdings.get(&workspace).is_some_and(|holding| holding.syncs(now))
+            && copies.any(PeerCopy::may_offer)
+    }
+
     fn pull_of(&mut self, now: Now, workspace: WorkspaceId) {
-        let Some(holding) = self.holdings.get(&workspace).filter(|holding| holding.syncs(now)) else {
-            return;
-        };
-        let copies = || self.sessions.values().filter_map(|session| session.copies.get(&workspace));
-        if copies().any(|copy| copy.is_gathering(now)) {
+        let room = self.room(workspace);
+        if room == 0 {
             return;
         }
-        let lacked = self.lacked(now, workspace, &holding.logs);
+        let lacked = self.lacked(now, workspace);
         if lacked.is_empty() {
+            self.pulling.lacking.remove(&workspace);
             return;
         }
-        for (peer, offers) in self.split(lacked, &holding.logs) {
+        // Those just met have still to say what they hold; but who comes and goes is not waited for.
+        let since = *self.pulling.lacking.entry(workspace).or_insert(now.mono_ms);
+        let mut copies = self.sessions.values().filter_map(|session| session.copies.get(&workspace));
+        if now.mono_ms < since + limits::GATHER_MS && copies.any(|copy| copy.is_gathering(now)) {
+            return;
+        }
+        self.pulling.lacking.remove(&workspace);
+        let Some(holding) = self.holdings.get(&workspace) else { return };
+        for (peer, offers) in split(lacked, &holding.logs, room) {
             self.want(now, peer, workspace, &offers);
         }
     }
 
+    /// How many more pulls there may be of a workspace.
+    fn room(&self, workspace: WorkspaceId) -> usize {
+        let asked = || self.sessions.values().flat_map(|session| session.pulls.asked());
+        let under_way = asked().count();
+        let has_one = asked().any(|asked| asked.workspace == workspace);
+        let own = usize::from(!has_one && under_way < limits::PULLS_IN_ALL);
+        limits::PULLS.saturating_sub(under_way).max(own)
+    }
+
+    /// How much the words of peers count that may be asked for something of a workspace. Of those who are not
+    /// in there is one at most, unless it cannot be told yet who is.
+    fn standings(&mut self, now: Now, workspace: WorkspaceId) -> BTreeMap<DeviceId, Standing> {
+        let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
+        let is_new = self.holdings.get(&workspace).is_some_and(Holding::is_joining);
+        let (mut standings, mut strangers, mut asks_a_stranger) = (BTreeMap::new(), Vec::new(), false);
+        for peer in peers {
+            let is_in = is_new || self.admits(now, peer, workspace);
+            let Some(session) = self.sessions.get(&peer) else { continue };
+            asks_a_stranger |= !is_in && session.pulls.asked().any(|asked| asked.workspace == workspace);
+            let defaulters = &self.pulling.defaulters;
+            if !session.pulls.may_ask() || defaulters.rests(now, peer) {
+                continue;
+            }
+            let standing = Standing { is_in, failures: Reverse(defaulters.times(peer)) };
+            if is_in {
+                standings.insert(peer, standing);
+            } else if session.copies.get(&workspace).is_some_and(PeerCopy::may_offer) {
+                strangers.push((standing, peer));
+            }
+        }
+        let stranger = strangers.into_iter().max().filter(|_| !asks_a_stranger);
+        standings.extend(stranger.map(|(standing, peer)| (peer, standing)));
+        standings
+    }
+
     /// Logs that are behind what peers announced and that no pull is to bring.
-    fn lacked(&self, now: Now, workspace: WorkspaceId, logs: &LogSet) -> BTreeMap<LogId, Lacked> {
+    fn lacked(&mut self, now: Now, workspace: WorkspaceId) -> BTreeMap<LogId, Lacked> {
+        let standings = self.standings(now, workspace);
+        let mut lacked: BTreeMap<LogId, Lacked> = BTreeMap::new();
+        let Some(holding) = self.holdings.get(&workspace) else { return lacked };
         let asked = self.sessions.values().flat_map(|session| session.pulls.asked());
         let asked = asked.filter(|asked| asked.workspace == workspace);
         let busy: BTreeSet<LogId> = asked.flat_map(|asked| asked.heads.iter().map(|(log, _)| *log)).collect();
-        let mut lacked: BTreeMap<LogId, Lacked> = BTreeMap::new();
-        for (peer, session) in self.sessions.iter().filter(|(_, session)| session.pulls.may_ask()) {
-            let offers = session.copies.get(&workspace).into_iter().flat_map(|copy| copy.offers(now, logs));
+        for (peer, standing) in standings {
+            let copy = self.sessions.get(&peer).and_then(|session| session.copies.get(&workspace));
+            let offers = copy.into_iter().flat_map(|copy| copy.offers(now, &holding.logs));
             for Offered { log, head } in offers.filter(|offered| !busy.contains(&offered.log)) {
-                let best = lacked.entry(log).or_insert(Lacked { head, peers: Vec::new() });
-                if head > best.head {
-                    *best = Lacked { head, peers: Vec::new() };
+                let word = (standing, head);
+                let known = lacked.entry(log).or_insert(Lacked { best: word, peers: Vec::new() });
+                if word > known.best {
+                    *known = Lacked { best: word, peers: Vec::new() };
                 }
-                if head == best.head {
-                    best.peers.push(*peer);
+                if word == known.best {
+                    known.peers.push(peer);
                 }
             }
         }
         lacked
-    }
-
-    /// Whom to ask for what: the longest first, each of the peer with the least to send so far.
-    fn split(&self, lacked: BTreeMap<LogId, Lacked>, logs: &LogSet) -> BTreeMap<DeviceId, Vec<Offered>> {
-        let under_way: usize = self.sessions.values().map(|session| session.pulls.asked().count()).sum();
-        let room = limits::PULLS.saturating_sub(under_way);
-        let ours = |log: LogId| {
-            let chains = logs.chains_of(log).iter().filter_map(|number| logs.chain(*number));
-            chains.map(|chain| chain.end.head.position).max().unwrap_or(0)
-        };
-        let weigh = |(log, lacked): (LogId, Lacked)| {
-            (lacked.head.position.saturating_sub(ours(log)).max(1), log, lacked)
-        };
-        let mut weighed: Vec<_> = lacked.into_iter().map(weigh).collect();
-        weighed.sort_by_key(|(weight, log, _)| (std::cmp::Reverse(*weight), *log));
-        let mut shares: BTreeMap<DeviceId, (u64, Vec<Offered>)> = BTreeMap::new();
-        for (weight, log, Lacked { head, peers }) in weighed {
-            let is_full = shares.len() >= room;
-            let free = peers.into_iter().filter(|peer| !is_full || shares.contains_key(peer));
-            let load = |peer: &DeviceId| shares.get(peer).map_or(0, |(load, _)| *load);
-            let Some(peer) = free.min_by_key(load) else { continue };
-            let (load, share) = shares.entry(peer).or_default();
-            *load = load.saturating_add(weight);
-            share.push(Offered { log, head });
-        }
-        shares.into_iter().map(|(peer, (_, share))| (peer, share)).collect()
     }
 
     /// Asks a peer. What does not fit one message is asked for when that is over.
@@ -132,42 +213,55 @@ impl Replica {
         let Some(workspace) = session.pulls.workspace_of(pull) else { return Ok(()) };
         let takes = |holding: &Holding| self.read_only.is_none() && holding.syncs(now);
         if !self.holdings.get(&workspace).is_some_and(takes) {
-            self.give_up(peer, pull);
+            self.give_up(now, peer, pull, false);
             return Ok(());
         }
-        let ends = self.take_runs(now, peer, workspace, runs, true, logs)?;
+        let received = self.take_runs(now, peer, workspace, runs, true, logs);
         if let Some(session) = self.sessions.get_mut(&peer) {
-            session.pulls.brought(now, pull, &ends);
+            session.pulls.brought(now, pull, &received.news);
             session.say(&Message::Taken(pull));
         }
-        Ok(())
+        received.fault.map_or(Ok(()), Err)
+    }
+
+    /// The peer ended a pull: it has nothing more of what was wanted.
+    pub(super) fn pull_ended(&mut self, now: Now, peer: DeviceId, pull: PullId) {
+        self.pull_over(now, peer, pull, false);
     }
 
     /// Nothing more comes of a pull.
-    pub(super) fn pull_over(&mut self, peer: DeviceId, pull: PullId) {
+    fn pull_over(&mut self, now: Now, peer: DeviceId, pull: PullId, stalled: bool) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let Some(asked) = session.pulls.over(pull) else { return };
-        self.pull_is_due = true;
-        let copy = session.copies.get_mut(&asked.workspace);
-        if let (Some(copy), Some(holding)) = (copy, self.holdings.get(&asked.workspace)) {
+        let (copy, holding) = (session.copies.get_mut(&asked.workspace), self.holdings.get(&asked.workspace));
+        if let (Some(copy), Some(holding)) = (copy, holding) {
+            let is_here = |id: &EntryId| holding.logs.find(*id).is_some();
+            // Somebody else may have brought it meanwhile.
+            if asked.brought || asked.heads.iter().any(|(_, head)| is_here(head)) {
+                self.pulling.defaulters.brought(peer);
+            } else {
+                self.pulling.defaulters.failed(now, peer, stalled);
+            }
             for (log, head) in asked.heads {
                 copy.note_pulled(&holding.logs, log, head);
             }
         }
+        self.look_everywhere();
     }
 
-    fn give_up(&mut self, peer: DeviceId, pull: PullId) {
+    fn give_up(&mut self, now: Now, peer: DeviceId, pull: PullId, stalled: bool) {
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.say(&Message::Stop(pull));
+            session.pulls.give_up(pull);
         }
-        self.pull_over(peer, pull);
+        self.pull_over(now, peer, pull, stalled);
     }
 
     /// Gives up what brings nothing.
     pub(super) fn give_up_stalled(&mut self, now: Now, peer: DeviceId) {
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let Some(session) = self.sessions.get(&peer) else { return };
         for pull in session.pulls.stalled(now) {
-            self.give_up(peer, pull);
+            self.give_up(now, peer, pull, true);
         }
     }
 
@@ -176,7 +270,7 @@ impl Replica {
         let is_served = self.admits(now, peer, want.workspace);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let holding = self.holdings.get(&want.workspace).filter(|holding| is_served && holding.syncs(now));
-        let ended = match holding {
+        let ended = match holding.filter(|_| session.pulls.may_want(now)) {
             Some(holding) => session.pulls.serve(want, &holding.logs),
             None => Some(want.pull),
         };
@@ -228,13 +322,42 @@ impl Replica {
         }
     }
 
-    /// Whether live edits are pushed to a peer. The nonces of the sessions are as good as dice.
-    pub(super) fn gets_live(&self, peer: DeviceId) -> bool {
+    /// Whether live edits of a workspace are pushed to a peer: to all that are served, or to some of them. The
+    /// nonces of the sessions are as good as dice.
+    pub(super) fn gets_live(&self, peer: DeviceId, workspace: WorkspaceId) -> bool {
         if self.sessions.len() <= limits::LIVE_SESSIONS {
             return true;
         }
-        let lot = |session: &Session| session.nonce();
-        let Some(own) = self.sessions.get(&peer).map(lot) else { return false };
-        self.sessions.values().filter(|other| lot(other) < own).count() < limits::LIVE_SESSIONS
+        let lot = |session: &Session| {
+            let copy = session.copies.get(&workspace)?;
+            matches!(copy.admission, Some((_, Admission::Admitted))).then(|| session.nonce())
+        };
+        let Some(own) = self.sessions.get(&peer).and_then(lot) else { return false };
+        let others = self.sessions.values().filter_map(lot);
+        others.filter(|other| *other < own).count() < limits::LIVE_SESSIONS
     }
+}
+
+/// Whom to ask for what: the longest first, each of the peer with the least to send so far.
+fn split(lacked: BTreeMap<LogId, Lacked>, logs: &LogSet, room: usize) -> BTreeMap<DeviceId, Vec<Offered>> {
+    let ours = |log: LogId| {
+        let chains = logs.chains_of(log).iter().filter_map(|number| logs.chain(*number));
+        chains.map(|chain| chain.end.head.position).max().unwrap_or(0)
+    };
+    let weigh = |(log, Lacked { best: (_, head), peers }): (LogId, Lacked)| {
+        (head.position.saturating_sub(ours(log)).max(1), Offered { log, head }, peers)
+    };
+    let mut weighed: Vec<_> = lacked.into_iter().map(weigh).collect();
+    weighed.sort_by_key(|(weight, offered, _)| (Reverse(*weight), offered.log));
+    let mut shares: BTreeMap<DeviceId, (u64, Vec<Offered>)> = BTreeMap::new();
+    for (weight, offered, peers) in weighed {
+        let is_full = shares.len() >= room;
+        let free = peers.into_iter().filter(|peer| !is_full || shares.contains_key(peer));
+        let load = |peer: &DeviceId| shares.get(peer).map_or(0, |(load, _)| *load);
+        let Some(peer) = free.min_by_key(load) else { continue };
+        let (load, share) = shares.entry(peer).or_default();
+        *load = load.saturating_add(weight);
+        share.push(offered);
+    }
+    shares.into_iter().map(|(peer, (_, share))| (peer, share)).collect()
 }

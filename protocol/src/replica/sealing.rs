@@ -16,6 +16,7 @@ use crate::{
         ring::{KeyRing, Rotation, Write},
         wrap::{ReceivingKey, RecipientKey},
     },
+    limits,
     log::{EntryKind, Header, Origin},
     log_set::{EntryReader, Ready, Turn},
     message::{Message, NeedKeys},
@@ -274,10 +275,7 @@ impl Replica {
     /// A peer lacks keys: one who is in gets them, whatever it was given before.
     pub(super) fn keys_asked(&mut self, now: Now, peer: DeviceId, need: &NeedKeys, logs: &dyn Logs) {
         let workspace = need.workspace;
-        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
-        else {
-            return;
-        };
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let may_write = self.read_only.is_none()
             && !holding.state.needs_update()
             && holding.syncs(now)
@@ -287,8 +285,11 @@ impl Replica {
             return;
         }
         let mut drafts = Vec::new();
+        if holding.given.len() >= limits::SHARES_REMEMBERED {
+            holding.given.clear();
+        }
         for epoch in &need.epochs {
-            if holding.ring.holds(*epoch) && session.may_share() {
+            if holding.ring.holds(*epoch) && holding.given.insert((peer, *epoch)) {
                 let shares = holding.ring.share(*epoch, keys.iter().copied(), &mut self.rng);
                 drafts.extend(shares.iter().map(|share| Draft::new(EntryKind::KEY_SHARE, share)));
             }

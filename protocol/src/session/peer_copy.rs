@@ -130,9 +130,11 @@ impl PeerCopy {
         }
     }
 
-    /// The same anew, for a peer that has begun the workspace again. It is told no more often for that.
+    /// The same anew, for a peer that has begun the workspace again. It is told no more often for that, and
+    /// not waited for again.
     pub(super) fn anew(&self, now: Now) -> Self {
-        Self { deny_next: self.deny_next, last_full: self.last_full, ..Self::new(now) }
+        let Self { deny_next, last_full, gathers_until, .. } = *self;
+        Self { deny_next, last_full, gathers_until, ..Self::new(now) }
     }
 
     /// The peer says what lets it in.
@@ -277,6 +279,11 @@ impl PeerCopy {
     /// Whether the peer was met just now, and has still to say what it holds.
     pub fn is_gathering(&self, now: Now) -> bool {
         self.word == Word::None && now.mono_ms < self.gathers_until
+    }
+
+    /// Whether it announced anything that is not here, and was not asked for it in vain since.
+    pub fn may_offer(&self) -> bool {
+        self.unknown.values().any(|unknown| !unknown.barren)
     }
 
     /// What may be pulled from the peer now.

@@ -13,7 +13,7 @@
 //!
 //! What to ask of whom is decided over all peers at once, by the replica.
 
-use super::{Source, reading::Reading};
+use super::{Source, budget::Budget, reading::Reading};
 use crate::{
     id::{EntryId, LogId, WorkspaceId},
     limits,
@@ -34,8 +34,10 @@ pub(crate) struct Pulls {
     next: PullId,
     asked: BTreeMap<PullId, Asked>,
     served: BTreeMap<PullId, Served>,
-    /// The peer is not asked before: it let a pull stall.
-    rests_until: Option<u64>,
+    /// Pulls given up lately, with their workspaces: what of them is still under way is as good as any.
+    given_up: BTreeMap<PullId, WorkspaceId>,
+    /// How often the peer may ask.
+    wants: Budget,
 }
 
 /// A pull that this device asked for.
@@ -46,8 +48,8 @@ pub(crate) struct Asked {
     pub workspace: WorkspaceId,
     /// The logs and what is wanted of them.
     pub heads: Vec<(LogId, EntryId)>,
-    /// How far chains were brought.
-    reached: BTreeMap<ChainNo, u64>,
+    /// Whether it brought anything of what is wanted that was not here.
+    pub brought: bool,
     moved_ms: u64,
 }
 
@@ -71,7 +73,7 @@ impl Pulls {
 
     /// Whether the peer may be asked for one more.
     pub fn may_ask(&self) -> bool {
-        self.rests_until.is_none() && self.asked.len() < limits::PULLS_PER_PEER
+        self.asked.len() < limits::PULLS_PER_PEER
     }
 
     /// What this device has asked for and is still to come.
@@ -83,24 +85,31 @@ impl Pulls {
     pub fn ask(&mut self, now: Now, workspace: WorkspaceId, heads: Vec<(LogId, EntryId)>) -> PullId {
         let pull = self.next;
         self.next = self.next.wrapping_add(1);
-        let asked = Asked { workspace, heads, reached: BTreeMap::new(), moved_ms: now.mono_ms };
+        let asked = Asked { workspace, heads, brought: false, moved_ms: now.mono_ms };
         self.asked.insert(pull, asked);
         pull
     }
 
-    /// Of which workspace a pull is that this device asked for; `None` if it was given up.
+    /// Of which workspace a pull is that this device asked for, also if it was given up lately.
     pub fn workspace_of(&self, pull: PullId) -> Option<WorkspaceId> {
-        self.asked.get(&pull).map(|asked| asked.workspace)
+        self.asked.get(&pull).map(|asked| asked.workspace).or_else(|| self.given_up.get(&pull).copied())
     }
 
-    /// A pull brought entries up to these. Only what goes on counts as progress.
-    pub fn brought(&mut self, now: Now, pull: PullId, ends: &[EntryAt]) {
+    /// A pull brought something new of these logs. Only what is wanted counts as progress.
+    pub fn brought(&mut self, now: Now, pull: PullId, logs: &[LogId]) {
         let Some(asked) = self.asked.get_mut(&pull) else { return };
-        for end in ends {
-            let reached = asked.reached.entry(end.chain).or_insert(0);
-            if end.position > *reached {
-                (*reached, asked.moved_ms) = (end.position, now.mono_ms);
-            }
+        if asked.heads.iter().any(|(log, _)| logs.contains(log)) {
+            (asked.brought, asked.moved_ms) = (true, now.mono_ms);
+        }
+    }
+
+    /// A pull is given up. What of it is under way is taken all the same: on a slow line that may be all
+    /// that ever comes.
+    pub fn give_up(&mut self, pull: PullId) {
+        let Some(asked) = self.asked.get(&pull) else { return };
+        self.given_up.insert(pull, asked.workspace);
+        if self.given_up.len() > limits::PULLS_PER_PEER {
+            self.given_up.pop_first();
         }
     }
 
@@ -109,31 +118,30 @@ impl Pulls {
         self.asked.remove(&pull)
     }
 
-    /// Pulls that bring nothing. Their peer is not asked again for a while.
-    pub fn stalled(&mut self, now: Now) -> Vec<PullId> {
-        self.rests_until = self.rests_until.filter(|until| now.mono_ms < *until);
+    /// Pulls that bring nothing.
+    pub fn stalled(&self, now: Now) -> Vec<PullId> {
         let is_stalled = |asked: &Asked| now.mono_ms >= asked.moved_ms + limits::PULL_STALL_MS;
-        let stalled: Vec<_> =
-            self.asked.iter().filter(|(_, asked)| is_stalled(asked)).map(|(pull, _)| *pull).collect();
-        if !stalled.is_empty() {
-            self.rests_until = Some(now.mono_ms + limits::PULL_STALL_MS);
-        }
-        stalled
+        self.asked.iter().filter(|(_, asked)| is_stalled(asked)).map(|(pull, _)| *pull).collect()
     }
 
     /// When [`Self::stalled`] is to be asked.
     pub fn deadline(&self) -> Option<u64> {
-        let stall = self.asked.values().map(|asked| asked.moved_ms + limits::PULL_STALL_MS).min();
-        [stall, self.rests_until].into_iter().flatten().min()
+        self.asked.values().map(|asked| asked.moved_ms + limits::PULL_STALL_MS).min()
     }
 
     /// Ends what concerns a workspace that is here no more. Gives what to say.
     pub fn part_with(&mut self, workspace: WorkspaceId) -> Vec<Message> {
+        self.given_up.retain(|_, of| *of != workspace);
         let asked = self.asked.extract_if(.., |_, asked| asked.workspace == workspace);
         let mut said: Vec<Message> = asked.map(|(pull, _)| Message::Stop(pull)).collect();
         let served = self.served.extract_if(.., |_, served| served.workspace == workspace);
         said.extend(served.map(|(pull, _)| Message::End(pull)));
         said
+    }
+
+    /// Whether the peer may ask for one more pull now: each costs reading.
+    pub fn may_want(&mut self, now: Now) -> bool {
+        self.wants.take(now, limits::WANT_RATE)
     }
 
     /// The peer asks for a pull. Whoever asks for more at once than may be has given up the oldest, which is

@@ -41,7 +41,8 @@ impl Disk {
             let positions = (chain.base.position + 1..=chain.end.head.position).rev();
             positions.map(move |position| (ChainNo(number as u32), position))
         });
-        entries.any(|(chain, position)| matches!(reader.entry_id(chain, position), Ok(Some(held)) if held == id))
+        entries
+            .any(|(chain, position)| matches!(reader.entry_id(chain, position), Ok(Some(held)) if held == id))
     }
 
     fn back_up(&mut self) {

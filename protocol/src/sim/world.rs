@@ -444,7 +444,8 @@ impl World {
         let lost_a_disk = |device: &usize| self.forgot.contains(device) || self.restored == Some(*device);
         for device in (0..self.devices.len()).filter(lost_a_disk).collect::<Vec<_>>() {
             let acknowledged = std::mem::take(&mut self.devices[device].acknowledged);
-            let is_held = |(log, id): &(LogId, EntryId)| self.devices.iter().any(|on| on.disk.holds(*log, *id));
+            let is_held =
+                |(log, id): &(LogId, EntryId)| self.devices.iter().any(|on| on.disk.holds(*log, *id));
             self.devices[device].acknowledged = acknowledged.into_iter().filter(is_held).collect();
         }
     }

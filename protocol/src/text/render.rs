@@ -124,6 +124,16 @@ impl<'a> Rest<'a> {
         (self.first, self.count, self.text) = (self.first.plus(count), self.count - count, rest);
         taken
     }
+
+    /// Leaves out the ranges that lie before it: a run of thousands of them may be taken apart element by
+    /// element.
+    fn leave_behind(&mut self, erased: &[Erased]) {
+        while self.erased.start < self.erased.end
+            && erased.get(self.erased.start as usize).is_some_and(|(_, range)| range.end <= self.first.offset)
+        {
+            self.erased.start += 1;
+        }
+    }
 }
 
 enum Step<'a> {
@@ -196,6 +206,7 @@ impl<'a> Walk<'a> {
         let before = rest.take(holder.offset - rest.first.offset);
         self.emit(before);
         let held = rest.take(1);
+        rest.leave_behind(&self.erased);
         rest.hanging = Hanging::Children(others_at..end);
         let rest = Some(rest).filter(|rest| rest.count > 0);
         self.push_children(rights_at..others_at, rest);

@@ -316,6 +316,12 @@ impl Wire {
         self.hand_over(device);
     }
 
+    /// The frame that shows so.
+    pub fn proof_of_secret(&mut self, device: &Device, workspace: WorkspaceId) -> Vec<u8> {
+        self.session.offer(device.now(), workspace, &device.records[&workspace].secret);
+        self.session.take_frames().remove(0)
+    }
+
     fn hand_over(&mut self, device: &mut Device) {
         for frame in self.session.take_frames() {
             device.input(Input::Received { peer: self.id, frame });

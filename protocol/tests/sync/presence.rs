@@ -178,7 +178,7 @@ fn what_a_peer_says_too_often_is_let_pass() {
     let [word] = words.as_slice() else { panic!("{} words", words.len()) };
     let mut forged = word.clone();
     *forged.last_mut().unwrap() ^= 1;
-    for _ in 0..limits::PRESENCE_BURST {
+    for _ in 0..limits::PRESENCE_RATE.at_once {
         anna.input(Input::Received { peer: ben.id(), frame: forged.clone() });
     }
     anna.input(Input::Received { peer: ben.id(), frame: word.clone() });

@@ -2,7 +2,7 @@
 
 use crate::device::*;
 use velo_protocol::{
-    id::{DeviceId, EntryId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, WorkspaceId},
     limits,
     log::Head,
     message::{Chunk, Lane, Message, Want},
@@ -166,6 +166,111 @@ fn who_announces_what_it_does_not_have_is_asked_once_an_announcement() {
     liar.announce(&mut anna, workspace, vec![invented], true);
     assert_eq!(wants(&liar.heard(&mut anna)).len(), 1);
     assert_eq!(anna.disconnected(), None);
+}
+
+#[test]
+fn who_let_a_pull_fail_is_asked_after_the_others_however_far_its_heads_are() {
+    let (mut anna, ben, workspace) = pair();
+    let invented = |n: u8| (ben.own_log(workspace), Head { position: u64::MAX, id: EntryId([n; 32]) });
+    let mut liar = Wire::member(53, &mut anna, workspace);
+    liar.announce(&mut anna, workspace, vec![invented(1)], true);
+    anna.pass(limits::GATHER_MS);
+    let want = wants(&liar.heard(&mut anna)).remove(0);
+    liar.say(&mut anna, &Message::End(want.pull));
+    // It comes back at once, and has more to tell.
+    anna.input(Input::PeerDown { peer: liar.id });
+    liar = Wire::member(53, &mut anna, workspace);
+    let honest = Wire::member(50, &mut anna, workspace);
+    let beyond = Head { position: 1_000, id: EntryId([9; 32]) };
+    honest.announce(&mut anna, workspace, vec![(ben.own_log(workspace), beyond)], true);
+    anna.pass(limits::PULL_BARREN_MS);
+    let wires = [liar, honest];
+    wires[0].announce(&mut anna, workspace, vec![invented(2)], true);
+    let (who, want) = asked(&mut anna, &wires);
+    assert_eq!((who, want.heads[0].head), (1, beyond.id));
+}
+
+#[test]
+fn of_those_who_are_not_in_one_is_asked_and_members_before_them() {
+    let (mut anna, ben, workspace) = pair();
+    let mut strangers: Vec<Wire> = (60..66).map(|number| Wire::greet(number, &mut anna)).collect();
+    for (number, stranger) in (0..).zip(&mut strangers) {
+        stranger.prove_secret(&mut anna, workspace);
+        let log = |n: u8| LogId([number * 16 + n; 32]);
+        let head = Head { position: u64::MAX, id: EntryId([number; 32]) };
+        let heads = (0..8).map(|n| (log(n), head)).chain([(ben.own_log(workspace), head)]);
+        stranger.announce(&mut anna, workspace, heads.collect(), true);
+    }
+    anna.pass(limits::GATHER_MS);
+    let asked_at: usize = strangers.iter().map(|wire| wants(&wire.heard(&mut anna)).len()).sum();
+    assert_eq!(asked_at, 1);
+    // The log that is asked of a stranger is asked of a member too, once the stranger let it fail.
+    let member = Wire::member(50, &mut anna, workspace);
+    let beyond = Head { position: 1_000, id: EntryId([9; 32]) };
+    member.announce(&mut anna, workspace, vec![(ben.own_log(workspace), beyond)], true);
+    anna.pass(limits::PULL_STALL_MS + 100);
+    assert_eq!(wants(&member.heard(&mut anna)).len(), 1);
+    assert_eq!(anna.disconnected(), None);
+}
+
+#[test]
+fn what_is_under_way_of_a_pull_that_was_given_up_is_taken_all_the_same() {
+    let (mut anna, ben, workspace, wires, before) = behind();
+    let (first, want) = asked(&mut anna, &wires);
+    anna.pass(limits::PULL_STALL_MS + 100);
+    chunk(&wires[first], &mut anna, want.pull, ben.own_runs(workspace, before));
+    assert!(anna.has(workspace, (ben.own_log(workspace), head_of(&ben, workspace))));
+}
+
+#[test]
+fn what_nobody_asked_for_keeps_no_pull_alive() {
+    let (mut anna, mut ben, workspace) = pair();
+    let invented = Head { position: 1_000, id: EntryId([9; 32]) };
+    let liar = Wire::member(53, &mut anna, workspace);
+    let log = LogId([5; 32]);
+    liar.announce(&mut anna, workspace, vec![(log, invented)], true);
+    let want = wants(&liar.heard(&mut anna)).remove(0);
+    for number in 0..30 {
+        let before = ben.own_end(workspace);
+        ben.edit(workspace, number);
+        chunk(&liar, &mut anna, want.pull, ben.own_runs(workspace, before));
+        anna.pass(1_000);
+    }
+    assert!(liar.heard(&mut anna).contains(&Message::Stop(want.pull)));
+}
+
+#[test]
+fn who_begins_with_a_workspace_again_and_again_has_to_go() {
+    let (mut anna, _, workspace) = pair();
+    let mut wire = Wire::greet(53, &mut anna);
+    let frame = wire.proof_of_secret(&anna, workspace);
+    let mut prove = |anna: &mut Device| {
+        anna.input(Input::Received { peer: wire.id, frame: frame.clone() });
+    };
+    for _ in 0..=limits::BEGIN_AGAIN_RATE.at_once {
+        prove(&mut anna);
+    }
+    assert_eq!(anna.disconnected(), None);
+    prove(&mut anna);
+    assert!(anna.disconnected().is_some_and(|reason| reason.contains("too often")));
+}
+
+#[test]
+fn who_asks_without_end_is_told_that_there_is_no_more() {
+    let (mut anna, _, workspace) = pair();
+    let wire = Wire::member(53, &mut anna, workspace);
+    let head = head_of(&anna, workspace);
+    let at_once = limits::WANT_RATE.at_once as u32;
+    for pull in 0..at_once {
+        wire.want(&mut anna, workspace, pull, &[head], &[]);
+        wire.say(&mut anna, &Message::Stop(pull));
+    }
+    wire.heard(&mut anna);
+    wire.want(&mut anna, workspace, at_once, &[head], &[]);
+    assert_eq!(wire.heard(&mut anna), [Message::End(at_once)]);
+    anna.pass(2 * limits::WANT_RATE.every_ms);
+    wire.want(&mut anna, workspace, at_once + 1, &[head], &[]);
+    assert!(matches!(wire.heard(&mut anna)[..], [Message::Chunk(_), ..]));
 }
 
 #[test]
