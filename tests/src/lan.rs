@@ -10,6 +10,10 @@ pub use crate::netns::unavailable;
 use crate::{netns::Namespace, switch::Port};
 use std::{path::Path, process::Command, sync::Arc};
 
+/// More hosts than so many do not find each other's hardware addresses by asking: one table of the kernel,
+/// of 1,024 places, holds what was found in all namespaces, and those in it that nobody found are not counted.
+const ASKING: u8 = 16;
+
 /// A bridge and the hosts on it.
 pub struct Lan {
     hosts: Vec<Host>,
@@ -41,7 +45,24 @@ impl Lan {
         hub.ip(&["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         hub.ip(&["link", "set", "br0", "up"])?;
         let hosts = (1..=count).map(|number| plug_in(&hub, number)).collect::<Result<_, _>>()?;
-        Ok(Self { hosts })
+        let lan = Self { hosts };
+        if count > ASKING {
+            lan.introduce(count)?;
+        }
+        Ok(lan)
+    }
+
+    /// Tells every host the hardware address of every other one.
+    fn introduce(&self, count: u8) -> anyhow::Result<()> {
+        for (own, host) in (1..).zip(&self.hosts) {
+            let others = (1..=count).filter(|number| *number != own);
+            let lines = others.map(|number| {
+                let (address, hardware) = (address(number), hardware(number));
+                format!("neigh replace {address} lladdr {hardware} dev eth0 nud permanent\n")
+            });
+            host.namespace.ip_batch(&lines.collect::<String>())?;
+        }
+        Ok(())
     }
 
     /// The hosts.
@@ -55,8 +76,18 @@ fn plug_in(hub: &Arc<Namespace>, number: u8) -> anyhow::Result<Host> {
     let port = format!("port{number}");
     connect(hub, &port, &namespace)?;
     hub.ip(&["link", "set", &port, "master", "br0"])?;
-    namespace.bring_up("eth0", &format!("10.77.0.{number}/24"))?;
+    namespace.ip(&["link", "set", "eth0", "address", &hardware(number)])?;
+    namespace.bring_up("eth0", &format!("{}/24", address(number)))?;
     Ok(Host::new(namespace, Cable::Bridge(Arc::clone(hub), port)))
+}
+
+fn address(number: u8) -> String {
+    format!("10.77.0.{number}")
+}
+
+/// Of nobody's make: the second bit says so.
+fn hardware(number: u8) -> String {
+    format!("02:76:65:6c:6f:{number:02x}")
 }
 
 /// A cable from `port` of a hub to `eth0` of a host.

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: real `velo` processes, each with a home of its own, and a laboratory
 //! of networks out of Linux' [network namespaces](netns): [hosts on a bridge](lan), a
-//! [switch] with bad weather, and [homes behind routers](router).
+//! [switch] with bad weather, and [homes behind routers](router). And [long runs](soak) of many peers,
+//! with what they use, drawn.
 
 pub mod control;
 pub mod device;
@@ -9,6 +10,7 @@ pub mod life;
 pub mod netns;
 pub mod router;
 pub mod skip;
+pub mod soak;
 pub mod switch;
 
 use std::path::PathBuf;

@@ -74,21 +74,20 @@ impl Namespace {
         self.ip(&["route", "add", "224.0.0.0/4", "dev", interface])
     }
 
+    /// Runs many commands of `ip` in it, one a line.
+    ///
+    /// # Errors
+    /// If one fails.
+    pub fn ip_batch(&self, lines: &str) -> anyhow::Result<()> {
+        fed(self.command(Path::new("ip")).args(["-batch", "-"]), lines)
+    }
+
     /// Makes a packet filter of these rules.
     ///
     /// # Errors
     /// If `nft` refuses them.
     pub fn filter(&self, rules: &str) -> anyhow::Result<()> {
-        let mut nft = self.command(Path::new("nft"));
-        let mut nft = nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        if let Some(mut input) = nft.stdin.take() {
-            input.write_all(rules.as_bytes())?;
-        }
-        let output = nft.wait_with_output()?;
-        if !output.status.success() {
-            bail!("nft: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(())
+        fed(self.command(Path::new("nft")).args(["-f", "-"]), rules)
     }
 
     /// A command that runs in it.
@@ -103,6 +102,19 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = ip(&["netns", "del", &self.name]);
     }
+}
+
+/// Runs a command that reads `input`.
+fn fed(command: &mut Command, input: &str) -> anyhow::Result<()> {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut standard_input) = child.stdin.take() {
+        standard_input.write_all(input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 fn ip(args: &[&str]) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 //! moves to another network, a link is narrow and long.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
+use anyhow::Context;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime};
 use velo_tests::{
@@ -140,16 +141,16 @@ fn a_device_that_moves_to_another_network_is_found_there() -> anyhow::Result<()>
     Ok(())
 }
 
-#[test]
-fn a_hundred_edits_arrive_within_15_s_over_a_narrow_and_long_link() -> anyhow::Result<()> {
-    if let Some(why) = netns::laboratory_unavailable() {
-        skip::tell(why);
-        return Ok(());
-    }
+/// Two members on a link of 64 kbit/s and 600 ms to and fro.
+fn far_apart(switch: &mut Switch) -> anyhow::Result<([Host; 2], Device, Device)> {
     let far = Weather { delay: Duration::from_millis(300), rate: Some(64_000), ..Weather::default() };
-    let mut switch = Switch::new(64);
     let hosts = [switch.host("10.77.0.1/24", far)?, switch.host("10.77.0.2/24", far)?];
-    let (mut anna, ben) = two_members(&[&hosts[0], &hosts[1]])?;
+    let (anna, ben) = two_members(&[&hosts[0], &hosts[1]])?;
+    Ok((hosts, anna, ben))
+}
+
+/// Has Anna make a hundred edits offline. Returns how long after her return the other has them.
+fn edit_offline(anna: &mut Device, host: &Host, ben: &Device) -> anyhow::Result<Duration> {
     anna.stop()?;
     anna.start(None, &["--offline"])?;
     for n in 0..100 {
@@ -158,9 +159,66 @@ fn a_hundred_edits_arrive_within_15_s_over_a_narrow_and_long_link() -> anyhow::R
     let state = anna.state_hash()?;
     anna.stop()?;
     let start = SystemTime::now();
-    anna.start(Some(&hosts[0]), &[])?;
-    let took = ben.reached(&state, PATIENCE)?.duration_since(start)?;
+    anna.start(Some(host), &[])?;
+    Ok(ben.reached(&state, PATIENCE)?.duration_since(start)?)
+}
+
+#[test]
+fn a_hundred_edits_arrive_within_15_s_over_a_narrow_and_long_link() -> anyhow::Result<()> {
+    if let Some(why) = netns::laboratory_unavailable() {
+        skip::tell(why);
+        return Ok(());
+    }
+    let mut switch = Switch::new(64);
+    let (hosts, mut anna, ben) = far_apart(&mut switch)?;
+    let took = edit_offline(&mut anna, &hosts[0], &ben)?;
     println!("a hundred edits arrived {took:?} after the start");
     assert!(took < Duration::from_secs(15), "{took:?}");
     Ok(())
+}
+
+/// A photo of 5 MB in 20 parts, each of which takes half a minute on a narrow link: attached by one, and
+/// asked for by the other, who has just begun to receive it.
+fn send_photo(anna: &Device, ben: &Device) -> anyhow::Result<()> {
+    let file = anna.data_dir().join("leak.jpg");
+    let mut bytes = vec![0; 5_000_000];
+    fastrand::Rng::with_seed(5).fill(&mut bytes);
+    std::fs::write(&file, bytes)?;
+    add_task(anna, "Look at the leak")?;
+    let added = anna.velo(&["attach", "add", "Look at the leak", &file.to_string_lossy()])?;
+    wait_equal(&[anna, ben], PATIENCE)?;
+    ben.ask(&json!({ "attach": { "fetch": { "attachment": text_at(&added, "/0/short")?, "wait": 60 } } }))?;
+    ben.wait_for("photo", PATIENCE, |ben| Ok(parts_of_photo(ben)?["of"] == 20))
+}
+
+/// How many parts of how many are on a device.
+fn parts_of_photo(device: &Device) -> anyhow::Result<Value> {
+    let list = device.ask(&json!({ "attach": { "list": { "task": "Look at the leak" } } }))?;
+    Ok(list.pointer("/0/content").context("no content")?.clone())
+}
+
+#[test]
+fn a_photo_on_its_way_does_not_hold_up_edits_on_a_narrow_and_long_link() -> anyhow::Result<()> {
+    if let Some(why) = netns::laboratory_unavailable() {
+        skip::tell(why);
+        return Ok(());
+    }
+    let mut switch = Switch::new(65);
+    let (hosts, mut anna, ben) = far_apart(&mut switch)?;
+    send_photo(&anna, &ben)?;
+    for n in 0..5 {
+        add_task(&anna, &format!("Order gasket {n}"))?;
+        let (state, start) = (anna.state_hash()?, SystemTime::now());
+        let took = ben.reached(&state, PATIENCE)?.duration_since(start)?;
+        println!("an edit arrived after {took:?} beside the photo");
+        std::thread::sleep(Duration::from_secs(3));
+    }
+    let took = edit_offline(&mut anna, &hosts[0], &ben)?;
+    let before = parts_of_photo(&ben)?;
+    println!(
+        "a hundred edits arrived {took:?} after the start, beside the photo, of which was here {before}"
+    );
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    // It was being fetched, and goes on.
+    ben.wait_for("more of the photo", PATIENCE, |ben| Ok(parts_of_photo(ben)? != before))
 }
