@@ -439,8 +439,7 @@ impl Courier {
 
     fn sweep(&mut self) {
         for (id, holding) in &self.holdings {
-            let Some(workspace) = self.workspace(*id) else { continue };
-            match usage::sweep(&holding.store, &workspace, SystemTime::now()) {
+            match usage::sweep(&holding.store, || self.workspace(*id), SystemTime::now()) {
                 Ok(Sum { blobs: 0, .. }) => {}
                 Ok(dropped) => {
                     tracing::info!(workspace = %id.short(), ?dropped, "content that was deleted a month ago is dropped");

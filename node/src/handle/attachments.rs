@@ -23,6 +23,7 @@ use velo_protocol::{
     change::Change,
     id::{EntityId, WorkspaceId},
     replica::{Command, Fetching, Refusal, Reply},
+    workspace::Workspace,
 };
 
 /// Bytes on the disk of one workspace.
@@ -158,13 +159,18 @@ impl NodeHandle {
     /// Drops the content that no attachment shows. Not while part of the workspace cannot be read: it may
     /// show some.
     pub fn clean_content(&self, workspace: WorkspaceId) -> Result<Sum, NodeError> {
+        usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace))
+    }
+
+    /// The workspace, if all of it can be read.
+    fn whole_workspace(&self, workspace: WorkspaceId) -> Result<Workspace, NodeError> {
         let state = self.workspace(workspace).ok_or(Refusal::NoWorkspace(workspace))?;
         let is_whole = |damage: &Damage| damage.gaps.is_empty() && !damage.is_fresh;
         let whole = self.damage(workspace).is_some_and(|damage| damage.as_ref().is_ok_and(is_whole));
         if state.locked_entries() > 0 || state.newer_entries() > 0 || !whole {
             return Err(NodeError::Unread);
         }
-        Ok(usage::clean(&self.blobs(workspace)?, &state).map_err(ContentFault::from)?)
+        Ok(state)
     }
 }
 
@@ -184,12 +190,12 @@ impl From<BlobError> for NodeError {
 mod tests {
     use super::*;
     use crate::{
-        blobs::named,
+        blobs::{named, usage},
         handle::{Node, NodeConfig},
     };
     use std::{
         thread,
-        time::{Duration, Instant},
+        time::{Duration, Instant, SystemTime},
     };
     use tempfile::TempDir;
     use velo_protocol::{
@@ -241,9 +247,52 @@ mod tests {
             (id, named::attach(id, self.task, &path, &added), added)
         }
 
+        fn attach(&self, name: &str) -> EntityId {
+            let (id, change, added) = self.keep(name);
+            self.node.attach_blocking(self.workspace, vec![change], vec![added]).unwrap();
+            id
+        }
+
         fn is_whole(&self, id: EntityId) -> bool {
             self.node.presence(self.workspace, id).unwrap().is_some_and(|presence| presence.whole)
         }
+    }
+
+    #[test]
+    fn a_file_that_is_attached_between_two_looks_is_neither_dropped_nor_put_aside() {
+        let home = Home::new();
+        let (store, node) = (home.store(), &home.node);
+        // Its blobs are there when they are listed, and it ends before the workspace is looked at.
+        let (first, change, added) = home.keep("first");
+        let shown = || {
+            node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
+            node.whole_workspace(home.workspace)
+        };
+        assert_eq!(usage::clean(&store, shown).unwrap(), Sum::default());
+        assert!(home.is_whole(first));
+        let (second, change, added) = home.keep("second");
+        let shown = || {
+            node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
+            node.workspace(home.workspace)
+        };
+        usage::sweep(&store, shown, SystemTime::now()).unwrap();
+        assert!(home.is_whole(second));
+        assert!(store.list().unwrap().iter().all(|stored| stored.unshown.is_none()));
+    }
+
+    #[test]
+    fn nothing_is_lost_when_files_are_attached_while_others_are_dropped() {
+        let home = Home::new();
+        let attached = thread::scope(|scope| {
+            let attaching = scope.spawn(|| (0..60).map(|n| home.attach(&n.to_string())).collect::<Vec<_>>());
+            while !attaching.is_finished() {
+                home.node.clean_content(home.workspace).unwrap();
+                let shown = || home.node.workspace(home.workspace);
+                usage::sweep(&home.store(), shown, SystemTime::now()).unwrap();
+            }
+            attaching.join().unwrap()
+        });
+        assert_eq!(attached.iter().filter(|id| !home.is_whole(**id)).count(), 0);
     }
 
     #[test]
