@@ -269,6 +269,9 @@ pub const BLOB_ANSWER: usize = PIECE_MOST as usize + 64;
 /// A peer that does not answer for so long is asked for something else: a piece takes a second, behind
 /// a backlog some more.
 pub const BLOB_PATIENCE_MS: u64 = 60_000;
+/// A peer that was asked for a piece may be silent for so long before another one is asked for the same
+/// blob. Longer than a piece takes on a line of 64 kbit/s.
+pub const BLOB_SILENT_MS: u64 = 5_000;
 /// After this time a peer that had no time for blobs is asked again,
 pub const BLOB_LATER_MS: u64 = 500;
 /// one that did not answer,

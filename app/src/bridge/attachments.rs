@@ -9,7 +9,7 @@ use velo_node::{api::storage, blobs::named, handle::NodeHandle, limits, qr};
 use velo_protocol::{
     id::{EntityId, WorkspaceId},
     model::{EntityKey, Kind, attachment},
-    replica::{Command, Reply},
+    replica::Reply,
     value::Value,
     workspace::Workspace,
 };
@@ -28,12 +28,7 @@ pub fn attach(
     let kept = files.iter().map(keep).collect::<Result<Vec<_>, _>>()?;
     let named = files.iter().zip(&kept);
     let changes = named.map(|(path, added)| named::attach(node.new_entity_id(), task, path, added)).collect();
-    let reply =
-        node.submit_blocking(Command::Edit { workspace, changes }).map_err(|error| error.to_string())?;
-    for added in kept {
-        added.keep();
-    }
-    Ok(reply)
+    node.attach_blocking(workspace, changes, kept).map_err(|error| error.to_string())
 }
 
 /// What of a task's attachments is here. Pictures of a usual size that are not are fetched: somebody

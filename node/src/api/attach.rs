@@ -247,10 +247,7 @@ async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
         changes.push(named::attach(key.id, task, path, added));
         ids.push(key.id);
     }
-    scope.edit(changes).await?;
-    for (_, added) in kept {
-        added.keep();
-    }
+    scope.attach(changes, kept.into_iter().map(|(_, added)| added).collect()).await?;
     let rows = ids.into_iter().map(|id| AttachmentRow::with_content(&scope, id));
     answer(&rows.collect::<Result<Vec<_>, _>>()?)
 }

@@ -4,7 +4,7 @@ use super::{
     ApiError,
     reference::{self, Precision},
 };
-use crate::handle::NodeHandle;
+use crate::{blobs::content::Added, handle::NodeHandle};
 use std::path::Path;
 use velo_protocol::{
     change::Change,
@@ -62,12 +62,23 @@ impl<'a> Scope<'a> {
     /// Has a command done, and takes the state it led to.
     pub async fn submit(&mut self, command: Command) -> Result<Reply, ApiError> {
         let reply = self.node.submit(command).await?;
+        self.note_change();
+        Ok(reply)
+    }
+
+    /// Attaches files whose content is kept; see [`NodeHandle::attach`].
+    pub async fn attach(&mut self, changes: Vec<Change>, kept: Vec<Added>) -> Result<(), ApiError> {
+        self.node.attach(self.id, changes, kept).await?;
+        self.note_change();
+        Ok(())
+    }
+
+    fn note_change(&mut self) {
         // Looking into another workspace does not change where the next change goes.
         if self.named {
             remember_last(self.node.data_dir(), self.id);
         }
         self.refresh();
-        Ok(reply)
     }
 
     /// An entry, for history. One that cannot be read is as if it were not there: the story gets a

@@ -38,8 +38,8 @@ pub enum ContentFault {
     NotHere,
 }
 
-/// Blobs that were written for a file. Until [`Added::keep`] they are deleted when this is dropped; they
-/// are never dropped by anybody else meanwhile.
+/// Blobs that were written for a file. They are deleted when this is dropped, unless an attachment may name
+/// them by then: see [`crate::handle::NodeHandle::attach`]. Nobody else drops them meanwhile.
 #[derive(Debug)]
 pub struct Added {
     /// Where the content is found.
@@ -49,13 +49,19 @@ pub struct Added {
     /// All blobs of it, the manifest last.
     blobs: Vec<BlobId>,
     store: BlobStore,
-    kept: bool,
+    may_be_named: bool,
 }
 
 impl Added {
-    /// An attachment names them now.
-    pub fn keep(mut self) {
-        self.kept = true;
+    /// Whether an attachment may name them from now on. If one may and does not, they go with the sweep.
+    pub(crate) fn set_may_be_named(&mut self, may_be_named: bool) {
+        self.may_be_named = may_be_named;
+    }
+
+    /// An attachment names them.
+    #[cfg(test)]
+    pub(crate) fn keep(mut self) {
+        self.may_be_named = true;
     }
 }
 
@@ -64,7 +70,7 @@ impl Drop for Added {
         for blob in &self.blobs {
             self.store.release(*blob);
             // Their key is new, so nobody else's they are. What cannot be deleted now goes with the sweep.
-            if !self.kept
+            if !self.may_be_named
                 && let Err(error) = self.store.remove(*blob)
             {
                 tracing::warn!(%error, "a part of a file that was not attached is left");
@@ -87,7 +93,7 @@ pub fn add(
     let key = ContentKey::from_bytes(keystore::random().map_err(ContentFault::NoRandomness)?);
     let cipher = ContentCipher::new(&key, size);
     let content = Content { manifest: BlobId([0; 32]), key };
-    let mut added = Added { content, size, blobs: Vec::new(), store: store.clone(), kept: false };
+    let mut added = Added { content, size, blobs: Vec::new(), store: store.clone(), may_be_named: false };
     let mut part = vec![0; PART];
     for number in 0..Manifest::parts(size) as u32 {
         let len = Manifest::part_len(size, number).unwrap_or_default();

@@ -33,9 +33,6 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
-/// How often it is looked whether something can be asked, while something is wanted of somebody who is
-/// there.
-const TICK: Duration = Duration::from_millis(100);
 /// Changes of attachments are gathered for so long before the workspace is looked through.
 const LOOK_DELAY: Duration = Duration::from_millis(300);
 /// How often what nothing shows any more is put aside or dropped.
@@ -105,7 +102,8 @@ struct Courier {
     fetches: Fetches,
     /// The sizes that attachments say they have.
     sizes: BTreeMap<Key, u64>,
-    peers: BTreeSet<DeviceId>,
+    /// Workspaces with attachments for which there may have been no room.
+    left_out: BTreeSet<WorkspaceId>,
     served: BTreeMap<DeviceId, Served>,
     /// The blob served last: a peer asks for all its pieces.
     last_served: Option<(Key, Vec<u8>)>,
@@ -135,7 +133,7 @@ pub(crate) fn start(
             holdings: BTreeMap::new(),
             fetches: Fetches::default(),
             sizes: BTreeMap::new(),
-            peers: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             served: BTreeMap::new(),
             last_served: None,
             stale: BTreeMap::new(),
@@ -173,9 +171,8 @@ impl Courier {
 
     fn next_wake(&self) -> Instant {
         let looks = self.stale.values().min().copied();
-        let is_busy = !self.fetches.is_idle() && !self.peers.is_empty();
-        let tick = is_busy.then(|| Instant::now() + TICK);
-        [looks, tick].into_iter().flatten().fold(self.sweep_at, Instant::min)
+        let asks = self.fetches.next_due(self.now_ms()).map(|at| self.started + Duration::from_millis(at));
+        [looks, asks].into_iter().flatten().fold(self.sweep_at, Instant::min)
     }
 
     fn now_ms(&self) -> u64 {
@@ -208,20 +205,18 @@ impl Courier {
                 self.holdings.remove(&workspace);
                 self.fetches.part_with(workspace);
                 self.sizes.retain(|(of, _), _| *of != workspace);
+                self.left_out.remove(&workspace);
                 self.last_served = None;
             }
             Job::Peer { peer, workspaces } => {
-                if workspaces.is_empty() {
-                    self.peers.remove(&peer);
-                } else {
-                    self.peers.insert(peer);
-                }
                 self.fetches.meet(peer, workspaces);
+                self.fill_room();
             }
             Job::Serve { peer, id, ask } => self.serve(peer, id, &ask),
             Job::Answered { peer, ask, answer: Some(answer) } => {
                 let outcome = self.fetches.answered(now_ms, peer, &ask, answer);
                 self.take_outcome(peer, outcome);
+                self.fill_room();
             }
             Job::Answered { peer, answer: None, .. } => self.fetches.failed(now_ms, peer),
             Job::Want { workspace, manifest, size, asked } => {
@@ -252,10 +247,22 @@ impl Courier {
     }
 
     fn note(&mut self, event: &NodeEvent) {
-        if let NodeEvent::Changed { workspace, entities, .. } = event
-            && entities.iter().any(|key| key.kind == Kind::Attachment)
-        {
-            self.stale.entry(*workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
+        let NodeEvent::Changed { workspace, entities, .. } = event else { return };
+        // With a task its attachments come and go.
+        let may_hide = |kind| kind == Kind::Task && self.fetches.wants_of(*workspace);
+        if entities.iter().any(|key| key.kind == Kind::Attachment || may_hide(key.kind)) {
+            self.look_soon(*workspace);
+        }
+    }
+
+    fn look_soon(&mut self, workspace: WorkspaceId) {
+        self.stale.entry(workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
+    }
+
+    /// Looks for what was left out, once there is room.
+    fn fill_room(&mut self) {
+        if !self.left_out.is_empty() && self.fetches.has_room(self.now_ms()) {
+            std::mem::take(&mut self.left_out).into_iter().for_each(|workspace| self.look_soon(workspace));
         }
     }
 
@@ -268,37 +275,56 @@ impl Courier {
         self.published.read().unwrap_or_else(PoisonError::into_inner).workspaces.get(&id).cloned()
     }
 
-    /// Looks through a workspace for what to fetch in advance, the newest first.
+    /// Looks through a workspace for what to fetch in advance, the newest first, and for what need not be
+    /// fetched any more.
     fn look(&mut self, id: WorkspaceId) {
         let Some(workspace) = self.workspace(id) else { return };
         let Some(fetching) = self.holdings.get(&id).map(|holding| holding.fetching) else { return };
+        let shown: Vec<_> = workspace
+            .shown(Kind::Attachment)
+            .filter_map(|attachment| Some((attachment, workspace.content(attachment)?.manifest)))
+            .collect();
+        self.fetches.keep_only(id, &shown.iter().map(|(_, manifest)| *manifest).collect());
         if fetching == Fetching::Metered {
             return;
         }
-        let mut room = limits::SMALL_ATTACHMENTS;
-        let newest: Vec<_> = workspace.shown(Kind::Attachment).collect();
-        for attachment in newest.into_iter().rev() {
-            let Some(content) = workspace.content(attachment) else { continue };
+        let mut small_bytes = limits::SMALL_ATTACHMENTS;
+        for (attachment, manifest) in shown.into_iter().rev() {
             let size = usage::size(&workspace, attachment);
-            let small = size <= limits::SMALL_ATTACHMENT && size <= room;
+            let small = size <= limits::SMALL_ATTACHMENT && size <= small_bytes;
             let urgency = if small { Urgency::Small } else { Urgency::Background };
             if !small && fetching != Fetching::Always {
                 continue;
             }
-            room = room.saturating_sub(if small { size } else { 0 });
-            self.want((id, content.manifest), size, urgency);
-            if !self.fetches.has_room() {
+            small_bytes = small_bytes.saturating_sub(if small { size } else { 0 });
+            let (key, now_ms) = ((id, manifest), self.now_ms());
+            if self.is_settled(key) {
+                continue;
+            }
+            if !self.fetches.has_room(now_ms) {
+                self.left_out.insert(id);
                 return;
+            }
+            if self.fetches.is_full() && !self.fetches.may_be_had(now_ms, key) {
+                self.left_out.insert(id);
+            } else {
+                self.want(key, size, urgency);
             }
         }
     }
 
+    /// Whether nothing of an attachment is to be fetched.
+    fn is_settled(&self, (workspace, manifest): Key) -> bool {
+        let holding = self.holdings.get(&workspace);
+        holding.is_none_or(|of| of.whole.contains(&manifest) || of.broken.contains(&manifest))
+    }
+
     /// Fetches an attachment, unless it is here.
     fn want(&mut self, key: Key, size: u64, urgency: Urgency) {
-        let Some(holding) = self.holdings.get_mut(&key.0) else { return };
-        if holding.whole.contains(&key.1) || holding.broken.contains(&key.1) {
+        if self.is_settled(key) {
             return;
         }
+        let Some(holding) = self.holdings.get_mut(&key.0) else { return };
         let known = match known(&holding.store, key.1) {
             Ok(known) => known,
             Err(error) => {
@@ -315,7 +341,11 @@ impl Courier {
         if known.as_ref().is_some_and(|known| known.missing.is_empty()) {
             return self.is_whole(key);
         }
-        if self.fetches.want(key, urgency, known) {
+        if self.fetches.is_full() && !self.fetches.is_wanted(key) {
+            // What gives way to it is fetched when there is room again.
+            self.left_out.extend(self.holdings.keys());
+        }
+        if self.fetches.want(self.now_ms(), key, urgency, known) {
             self.sizes.insert(key, size);
             let fetches = &self.fetches;
             self.sizes.retain(|key, _| fetches.is_wanted(*key));
@@ -351,9 +381,6 @@ impl Courier {
         for manifest in self.fetches.stored(workspace, blob) {
             self.sizes.remove(&(workspace, manifest));
             self.is_whole((workspace, manifest));
-        }
-        if self.fetches.has_room() {
-            self.stale.entry(workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
         }
     }
 
@@ -412,8 +439,7 @@ impl Courier {
 
     fn sweep(&mut self) {
         for (id, holding) in &self.holdings {
-            let Some(workspace) = self.workspace(*id) else { continue };
-            match usage::sweep(&holding.store, &workspace, SystemTime::now()) {
+            match usage::sweep(&holding.store, || self.workspace(*id), SystemTime::now()) {
                 Ok(Sum { blobs: 0, .. }) => {}
                 Ok(dropped) => {
                     tracing::info!(workspace = %id.short(), ?dropped, "content that was deleted a month ago is dropped");

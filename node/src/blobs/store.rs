@@ -183,6 +183,16 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Deletes a blob unless somebody holds it. Returns whether it did.
+    pub(super) fn remove_unheld(&self, blob: BlobId) -> Result<bool, BlobError> {
+        // Whoever wants to hold it waits until it is gone, and then writes it.
+        let held = self.held();
+        if held.contains_key(&blob) {
+            return Ok(false);
+        }
+        self.remove(blob).map(|()| true)
+    }
+
     /// Notes that no attachment shows a blob from now on, or that one does again.
     pub fn set_shown(&self, blob: BlobId, shown: bool) -> Result<(), BlobError> {
         let (place, aside) = (self.place(blob), self.unshown_place(blob));

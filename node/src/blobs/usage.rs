@@ -108,20 +108,36 @@ pub fn measure(store: &BlobStore, workspace: &Workspace) -> Result<Usage, BlobEr
     Ok(usage)
 }
 
+/// Looks at what is here that nobody holds, and only then at what the workspace names: `None` if there is
+/// no such workspace.
+///
+/// In this order nothing falls between: who attaches a file holds its blobs until the workspace that others
+/// see names them. The other way round, a file that was attached between the two looks would be neither
+/// named nor held.
+fn look<E: From<BlobError>>(
+    store: &BlobStore,
+    shown: impl FnOnce() -> Result<Option<Workspace>, E>,
+) -> Result<Option<(Vec<Stored>, BTreeSet<BlobId>)>, E> {
+    let stored = store.list()?.into_iter().filter(|one| !store.is_held(one.blob)).collect();
+    let Some(workspace) = shown()? else { return Ok(None) };
+    Ok(Some((stored, Named::of(store, &workspace)?.all)))
+}
+
 /// Puts aside what no attachment shows any more, takes back what one shows again, and drops what was
-/// aside for its time. Returns what was dropped.
-pub fn sweep(store: &BlobStore, workspace: &Workspace, now: SystemTime) -> Result<Sum, BlobError> {
-    let named = Named::of(store, workspace)?.all;
+/// aside for its time. Returns what was dropped. `shown` gives the workspace as it is when it is called.
+pub fn sweep(
+    store: &BlobStore,
+    shown: impl FnOnce() -> Option<Workspace>,
+    now: SystemTime,
+) -> Result<Sum, BlobError> {
     let mut dropped = Sum::default();
-    for one in store.list()?.into_iter().filter(|one| !store.is_held(one.blob)) {
-        let shown = named.contains(&one.blob);
+    let Some((stored, named)) = look(store, || Ok::<_, BlobError>(shown()))? else { return Ok(dropped) };
+    for one in stored {
+        let is_named = named.contains(&one.blob);
         match one.unshown {
-            None if !shown => store.set_shown(one.blob, false)?,
-            Some(_) if shown => store.set_shown(one.blob, true)?,
-            Some(since) if is_over(since, now) => {
-                store.remove(one.blob)?;
-                dropped.add(&one);
-            }
+            None if !is_named => store.set_shown(one.blob, false)?,
+            Some(_) if is_named => store.set_shown(one.blob, true)?,
+            Some(since) if is_over(since, now) && store.remove_unheld(one.blob)? => dropped.add(&one),
             _ => {}
         }
     }
@@ -133,13 +149,16 @@ fn is_over(since: SystemTime, now: SystemTime) -> bool {
     now.duration_since(since).unwrap_or_default() >= Duration::from_millis(limits::UNSHOWN_MS)
 }
 
-/// Drops everything that no attachment shows, now. Returns what was dropped.
-pub fn clean(store: &BlobStore, workspace: &Workspace) -> Result<Sum, BlobError> {
-    let named = Named::of(store, workspace)?.all;
+/// Drops everything that no attachment shows, now. Returns what was dropped. `shown` gives the workspace as
+/// it is when it is called.
+pub fn clean<E: From<BlobError>>(
+    store: &BlobStore,
+    shown: impl FnOnce() -> Result<Workspace, E>,
+) -> Result<Sum, E> {
     let mut dropped = Sum::default();
-    for one in store.list()? {
-        if !named.contains(&one.blob) && !store.is_held(one.blob) {
-            store.remove(one.blob)?;
+    let Some((stored, named)) = look(store, || shown().map(Some))? else { return Ok(dropped) };
+    for one in stored.into_iter().filter(|one| !named.contains(&one.blob)) {
+        if store.remove_unheld(one.blob)? {
             dropped.add(&one);
         }
     }

@@ -20,8 +20,10 @@ use std::{
 };
 use velo_protocol::{
     blob::Content,
+    change::Change,
     id::{EntityId, WorkspaceId},
-    replica::{Command, Fetching, Refusal},
+    replica::{Command, Fetching, Refusal, Reply},
+    workspace::Workspace,
 };
 
 /// Bytes on the disk of one workspace.
@@ -56,6 +58,37 @@ impl NodeHandle {
         }
         let mut file = BufReader::new(File::open(path).map_err(failed)?);
         Ok(content::add(&store, &mut file, meta.len(), told)?)
+    }
+
+    /// Attaches files whose content is kept: `changes` name it. The content lasts as long as an attachment
+    /// may name it, also if nobody waits for the answer any more: the change may be durable all the same,
+    /// and others show the file.
+    pub fn attach(
+        &self,
+        workspace: WorkspaceId,
+        changes: Vec<Change>,
+        mut kept: Vec<Added>,
+    ) -> impl Future<Output = Result<Reply, NodeError>> + Send + 'static {
+        let edited = self.submit(Command::Edit { workspace, changes });
+        let attached = self.runtime().spawn(async move {
+            kept.iter_mut().for_each(|added| added.set_may_be_named(true));
+            let reply = edited.await;
+            if matches!(&reply, Err(error) if changed_nothing(error)) {
+                kept.iter_mut().for_each(|added| added.set_may_be_named(false));
+            }
+            reply
+        });
+        async move { attached.await.unwrap_or(Err(NodeError::Stopped)) }
+    }
+
+    /// As [`Self::attach`], for threads that may wait.
+    pub fn attach_blocking(
+        &self,
+        workspace: WorkspaceId,
+        changes: Vec<Change>,
+        kept: Vec<Added>,
+    ) -> Result<Reply, NodeError> {
+        futures::executor::block_on(self.attach(workspace, changes, kept))
     }
 
     /// How much of an attachment's content is on this device. `None`: it has none, or another workspace.
@@ -126,18 +159,173 @@ impl NodeHandle {
     /// Drops the content that no attachment shows. Not while part of the workspace cannot be read: it may
     /// show some.
     pub fn clean_content(&self, workspace: WorkspaceId) -> Result<Sum, NodeError> {
+        usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace))
+    }
+
+    /// The workspace, if all of it can be read.
+    fn whole_workspace(&self, workspace: WorkspaceId) -> Result<Workspace, NodeError> {
         let state = self.workspace(workspace).ok_or(Refusal::NoWorkspace(workspace))?;
         let is_whole = |damage: &Damage| damage.gaps.is_empty() && !damage.is_fresh;
         let whole = self.damage(workspace).is_some_and(|damage| damage.as_ref().is_ok_and(is_whole));
         if state.locked_entries() > 0 || state.newer_entries() > 0 || !whole {
             return Err(NodeError::Unread);
         }
-        Ok(usage::clean(&self.blobs(workspace)?, &state).map_err(ContentFault::from)?)
+        Ok(state)
     }
+}
+
+/// Whether it is certain. What could not be saved may be on the disk all the same, and so may what nobody
+/// answered to.
+fn changed_nothing(error: &NodeError) -> bool {
+    matches!(error, NodeError::Refused(refusal) if !matches!(refusal, Refusal::ReadOnly(_)))
 }
 
 impl From<BlobError> for NodeError {
     fn from(error: BlobError) -> Self {
         Self::Content(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        blobs::{named, usage},
+        handle::{Node, NodeConfig},
+    };
+    use std::{
+        thread,
+        time::{Duration, Instant, SystemTime},
+    };
+    use tempfile::TempDir;
+    use velo_protocol::{
+        model::{EntityKey, Kind, task},
+        value::Value,
+    };
+
+    /// Nothing here takes longer, even on a busy machine.
+    const PATIENCE: Duration = Duration::from_mins(2);
+
+    struct Home {
+        node: Node,
+        workspace: WorkspaceId,
+        task: EntityId,
+        folder: TempDir,
+    }
+
+    fn config(folder: &TempDir) -> NodeConfig {
+        NodeConfig {
+            state_dir: Some(folder.path().join("state")),
+            ..NodeConfig::offline(folder.path().join("data"))
+        }
+    }
+
+    impl Home {
+        /// A device with a task.
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let node = Node::start(config(&folder)).unwrap();
+            let found = Command::CreateWorkspace { name: "Workshop".into(), person_name: "Anna".into() };
+            let Reply::Workspace(workspace) = node.submit_blocking(found).unwrap() else { panic!("none") };
+            let task = node.new_entity_id();
+            let fields = vec![(task::TITLE.into(), Value::text("Fix the leak"))];
+            let changes = vec![Change::Create { key: EntityKey::new(Kind::Task, task), fields }];
+            node.submit_blocking(Command::Edit { workspace, changes }).unwrap();
+            Self { node, workspace, task, folder }
+        }
+
+        fn store(&self) -> BlobStore {
+            self.node.blobs(self.workspace).unwrap()
+        }
+
+        /// Keeps a file, and makes the change that attaches it.
+        fn keep(&self, name: &str) -> (EntityId, Change, Added) {
+            let path = self.folder.path().join(name);
+            fs::write(&path, name).unwrap();
+            let added = self.node.keep_content(self.workspace, &path, |_| {}).unwrap();
+            let id = self.node.new_entity_id();
+            (id, named::attach(id, self.task, &path, &added), added)
+        }
+
+        fn attach(&self, name: &str) -> EntityId {
+            let (id, change, added) = self.keep(name);
+            self.node.attach_blocking(self.workspace, vec![change], vec![added]).unwrap();
+            id
+        }
+
+        fn is_whole(&self, id: EntityId) -> bool {
+            self.node.presence(self.workspace, id).unwrap().is_some_and(|presence| presence.whole)
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_attached_between_two_looks_is_neither_dropped_nor_put_aside() {
+        let home = Home::new();
+        let (store, node) = (home.store(), &home.node);
+        // Its blobs are there when they are listed, and it ends before the workspace is looked at.
+        let (first, change, added) = home.keep("first");
+        let shown = || {
+            node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
+            node.whole_workspace(home.workspace)
+        };
+        assert_eq!(usage::clean(&store, shown).unwrap(), Sum::default());
+        assert!(home.is_whole(first));
+        let (second, change, added) = home.keep("second");
+        let shown = || {
+            node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
+            node.workspace(home.workspace)
+        };
+        usage::sweep(&store, shown, SystemTime::now()).unwrap();
+        assert!(home.is_whole(second));
+        assert!(store.list().unwrap().iter().all(|stored| stored.unshown.is_none()));
+    }
+
+    #[test]
+    fn nothing_is_lost_when_files_are_attached_while_others_are_dropped() {
+        let home = Home::new();
+        let attached = thread::scope(|scope| {
+            let attaching = scope.spawn(|| (0..60).map(|n| home.attach(&n.to_string())).collect::<Vec<_>>());
+            while !attaching.is_finished() {
+                home.node.clean_content(home.workspace).unwrap();
+                let shown = || home.node.workspace(home.workspace);
+                usage::sweep(&home.store(), shown, SystemTime::now()).unwrap();
+            }
+            attaching.join().unwrap()
+        });
+        assert_eq!(attached.iter().filter(|id| !home.is_whole(**id)).count(), 0);
+    }
+
+    #[test]
+    fn what_is_attached_stays_although_nobody_waits_for_it() {
+        let home = Home::new();
+        let (id, change, added) = home.keep("leak.jpg");
+        drop(home.node.attach(home.workspace, vec![change], vec![added]));
+        let start = Instant::now();
+        let is_shown =
+            || home.node.workspace(home.workspace).unwrap().shown(Kind::Attachment).any(|one| one == id);
+        while !is_shown() {
+            assert!(start.elapsed() < PATIENCE, "it is never attached");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(home.is_whole(id));
+        // Nor does it go when the node ends meanwhile.
+        let (id, change, added) = home.keep("plan.pdf");
+        let attached = home.node.attach(home.workspace, vec![change], vec![added]);
+        let Home { node, workspace, task, folder } = home;
+        node.shutdown().unwrap();
+        let _ = futures::executor::block_on(attached);
+        let home = Home { node: Node::start(config(&folder)).unwrap(), workspace, task, folder };
+        let shown = home.node.workspace(workspace).unwrap().shown(Kind::Attachment).any(|one| one == id);
+        assert!(!shown || home.is_whole(id));
+    }
+
+    #[test]
+    fn what_is_refused_leaves_nothing() {
+        let home = Home::new();
+        let (_, change, added) = home.keep("leak.jpg");
+        let elsewhere = WorkspaceId([9; 32]);
+        let refused = home.node.attach_blocking(elsewhere, vec![change], vec![added]);
+        assert!(matches!(refused, Err(NodeError::Refused(_))), "{refused:?}");
+        assert_eq!(home.store().list().unwrap(), []);
     }
 }

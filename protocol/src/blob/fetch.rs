@@ -5,6 +5,13 @@
 //! blob is under way from each peer. Each blob comes whole from one peer, so one whose hash does not fit
 //! tells who sent it, and that peer is not asked for it again. Different peers fetch different blobs of
 //! one file at the same time.
+//!
+//! No peer keeps a blob from the others: one that has no time, or does not answer, has it no more. What it
+//! sent is kept for when it is asked again. One that was asked and is silent for some seconds may still
+//! answer; a peer with nothing else to do is asked for the same blob meanwhile.
+//!
+//! There is room for a bounded number of attachments. What no peer that is there has gives way to what one
+//! may have, and what was looked at long ago to what is looked at now.
 
 use super::{Answer, Ask, Manifest, pace::Pace};
 use crate::{
@@ -84,6 +91,8 @@ struct Peer {
     workspaces: BTreeSet<WorkspaceId>,
     pace: Pace,
     coming: Option<Coming>,
+    /// What came of a blob when the peer last had no time for the rest, or was silent.
+    begun: Option<Coming>,
     /// Attachments that it does not have, until when it is not asked again.
     lacks: BTreeMap<BlobId, u64>,
     rests_until: u64,
@@ -103,28 +112,45 @@ pub struct Fetches {
 }
 
 impl Fetches {
-    /// Fetches the attachment of this manifest, or what is missing of it. Returns whether there is room;
-    /// if not, it may be asked again later.
-    pub fn want(&mut self, key: Key, urgency: Urgency, known: Option<Known>) -> bool {
-        let is_new = !self.wanted.contains_key(&key);
-        if is_new && self.wanted.len() >= limits::FETCHES && !self.make_room(urgency) {
-            return false;
-        }
+    /// Fetches the attachment of this manifest, or what is missing of it. Returns whether there is room,
+    /// as there always is for what somebody looks at; if not, it may be asked again later.
+    pub fn want(&mut self, now_ms: u64, key: Key, urgency: Urgency, known: Option<Known>) -> bool {
         self.turn += 1;
         let turn = self.turn;
-        let fetch = self.wanted.entry(key).or_insert(Fetch { urgency, turn, known: None });
-        if urgency < fetch.urgency {
-            (fetch.urgency, fetch.turn) = (urgency, turn);
+        if let Some(fetch) = self.wanted.get_mut(&key) {
+            if urgency < fetch.urgency {
+                (fetch.urgency, fetch.turn) = (urgency, turn);
+            }
+            fetch.known = known;
+            return true;
         }
-        fetch.known = known;
+        let fetch = Fetch { urgency, turn, known };
+        if self.is_full() && !self.make_room(now_ms, &key, &fetch) {
+            return false;
+        }
+        self.wanted.insert(key, fetch);
         true
     }
 
-    /// What somebody looks at takes the place of what was to be fetched in advance.
-    fn make_room(&mut self, urgency: Urgency) -> bool {
-        let last = self.wanted.iter().max_by_key(|(_, fetch)| (fetch.urgency, fetch.turn));
-        let last = last.filter(|(_, fetch)| fetch.urgency > urgency).map(|(key, _)| *key);
-        last.is_some_and(|key| self.wanted.remove(&key).is_some())
+    /// What nobody has gives way first, then what somebody waits for least.
+    fn make_room(&mut self, now_ms: u64, key: &Key, new: &Fetch) -> bool {
+        let place = |(key, fetch): &(&Key, &Fetch)| (!self.may_come(now_ms, key, fetch), fetch.place());
+        let Some(last) = self.wanted.iter().max_by_key(place) else { return true };
+        let ((is_idle, (urgency, _)), last) = (place(&last), *last.0);
+        let is_better = is_idle && self.may_come(now_ms, key, new);
+        let gives_way = is_better || urgency > new.urgency || new.urgency == Urgency::Viewed;
+        if gives_way {
+            self.wanted.remove(&last);
+        }
+        gives_way
+    }
+
+    /// Whether a peer that is there may have some of what is missing.
+    fn may_come(&self, now_ms: u64, key: &Key, fetch: &Fetch) -> bool {
+        let mut peers = self.peers.iter();
+        peers.any(|(id, peer)| {
+            peer.may_have(now_ms, key) && fetch.needs(key.1).any(|blob| !self.lies.contains(&(*id, blob)))
+        })
     }
 
     /// No longer fetches it.
@@ -135,6 +161,11 @@ impl Fetches {
     /// No longer fetches anything of a workspace.
     pub fn part_with(&mut self, workspace: WorkspaceId) {
         self.wanted.retain(|(of, _), _| *of != workspace);
+    }
+
+    /// No longer fetches what is not among these, in a workspace.
+    pub fn keep_only(&mut self, workspace: WorkspaceId, shown: &BTreeSet<BlobId>) {
+        self.wanted.retain(|(of, manifest), _| *of != workspace || shown.contains(manifest));
     }
 
     /// No longer fetches what nobody looks at, in a workspace.
@@ -152,9 +183,24 @@ impl Fetches {
         self.wanted.is_empty()
     }
 
-    /// Whether one more attachment may be wanted for now.
-    pub fn has_room(&self) -> bool {
-        self.wanted.len() < limits::FETCHES
+    /// Whether something of a workspace is being fetched.
+    pub fn wants_of(&self, workspace: WorkspaceId) -> bool {
+        self.wanted.keys().any(|(of, _)| *of == workspace)
+    }
+
+    /// Whether something has to give way to what is wanted next.
+    pub fn is_full(&self) -> bool {
+        self.wanted.len() >= limits::FETCHES
+    }
+
+    /// Whether there is room for an attachment that some peer may have.
+    pub fn has_room(&self, now_ms: u64) -> bool {
+        !self.is_full() || self.wanted.iter().any(|(key, fetch)| !self.may_come(now_ms, key, fetch))
+    }
+
+    /// Whether a peer that is there may have an attachment.
+    pub fn may_be_had(&self, now_ms: u64, key: Key) -> bool {
+        self.peers.values().any(|peer| peer.may_have(now_ms, &key))
     }
 
     /// A peer is there, and may be asked for blobs of these workspaces. None of them: it has gone.
@@ -171,19 +217,38 @@ impl Fetches {
         if now_ms < self.halted_until {
             return None;
         }
-        let idle = |peer: &Peer| {
-            now_ms >= peer.rests_until && peer.coming.as_ref().is_none_or(|coming| coming.asked.is_none())
-        };
         let idle: Vec<DeviceId> =
-            self.peers.iter().filter(|(_, peer)| idle(peer)).map(|(id, _)| *id).collect();
+            self.peers.iter().filter(|(_, peer)| peer.is_idle(now_ms)).map(|(id, _)| *id).collect();
         idle.into_iter().find_map(|id| self.ask(now_ms, id).map(|ask| (id, ask)))
+    }
+
+    /// When [`Self::next`] may have something to ask that it has not now, if nothing else happens.
+    pub fn next_due(&self, now_ms: u64) -> Option<u64> {
+        if self.wanted.is_empty() || self.peers.is_empty() {
+            return None;
+        }
+        if now_ms < self.halted_until {
+            return Some(self.halted_until);
+        }
+        let rests = self.peers.values().map(|peer| peer.rests_until);
+        let is_wanted = |peer: &Peer, manifest: &BlobId| {
+            peer.workspaces.iter().any(|workspace| self.wanted.contains_key(&(*workspace, *manifest)))
+        };
+        let lacks = self.peers.values().flat_map(|peer| {
+            peer.lacks.iter().filter(move |(manifest, _)| is_wanted(peer, manifest)).map(|(_, until)| *until)
+        });
+        let silent = self.peers.values().filter_map(Peer::silent_from);
+        rests.chain(lacks).chain(silent).filter(|at| *at > now_ms).min()
     }
 
     fn ask(&mut self, now_ms: u64, id: DeviceId) -> Option<Ask> {
         self.drop_unwanted(id);
+        self.give_way(now_ms, id);
         if self.peers.get(&id)?.coming.is_none() {
             let coming = self.choose(now_ms, id)?;
-            self.peers.get_mut(&id)?.coming = Some(coming);
+            let peer = self.peers.get_mut(&id)?;
+            let begun = peer.begun.take_if(|begun| begun.is_of(&coming));
+            peer.coming = Some(begun.unwrap_or(coming));
         }
         let peer = self.peers.get_mut(&id)?;
         let coming = peer.coming.as_mut()?;
@@ -198,30 +263,40 @@ impl Fetches {
     fn drop_unwanted(&mut self, id: DeviceId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let wanted = &self.wanted;
-        peer.coming = peer.coming.take().filter(|coming| {
-            let fetch = wanted.get(&(coming.workspace, coming.manifest));
-            fetch.is_some_and(|fetch| match &fetch.known {
-                None => coming.blob == coming.manifest,
-                Some(known) => known.missing.contains(&coming.blob),
-            })
-        });
+        peer.coming = peer.coming.take().filter(|coming| coming.is_missing(wanted));
+        peer.begun = peer.begun.take().filter(|begun| begun.is_missing(wanted));
     }
 
+    /// Another peer may have been asked for the same blob while this one was silent.
+    fn give_way(&mut self, now_ms: u64, id: DeviceId) {
+        let is_taken = self.peers.get(&id).and_then(|peer| peer.coming.as_ref()).is_some_and(|coming| {
+            let mut others = self.peers.iter().filter(|(other, _)| **other != id);
+            others.any(|(_, other)| other.is_at(now_ms, coming.blob))
+        });
+        if let Some(peer) = self.peers.get_mut(&id).filter(|_| is_taken) {
+            peer.set_aside();
+        }
+    }
+
+    /// What a peer is asked for: what nobody else is at, else what another peer has begun, else what one is
+    /// silent about.
     fn choose(&self, now_ms: u64, id: DeviceId) -> Option<Coming> {
         let peer = self.peers.get(&id)?;
-        let under_way: BTreeSet<BlobId> =
-            self.peers.values().filter_map(|peer| Some(peer.coming.as_ref()?.blob)).collect();
-        let may_ask = |(key, _): &(&Key, &Fetch)| {
-            peer.workspaces.contains(&key.0) && peer.lacks.get(&key.1).is_none_or(|until| now_ms >= *until)
-        };
-        let mut fetches: Vec<_> = self.wanted.iter().filter(may_ask).collect();
+        let mut fetches: Vec<_> = self.wanted.iter().filter(|(key, _)| peer.may_have(now_ms, key)).collect();
         fetches.sort_by_key(|(_, fetch)| fetch.place());
-        let is_free = |blob: &BlobId| !under_way.contains(blob) && !self.lies.contains(&(id, *blob));
-        fetches.into_iter().find_map(|((workspace, manifest), fetch)| {
-            let blob = fetch.needs(*manifest).find(is_free)?;
-            let (workspace, manifest) = (*workspace, *manifest);
-            Some(Coming { workspace, blob, manifest, bytes: Vec::new(), total: None, asked: None })
-        })
+        let others: Vec<_> =
+            self.peers.iter().filter(|(other, _)| **other != id).map(|(_, peer)| peer).collect();
+        let is_free = |blob: &BlobId| !others.iter().any(|other| other.is_at(now_ms, *blob));
+        let is_new = |blob: &BlobId| !others.iter().any(|other| other.has_begun(*blob));
+        let find = |fits: &dyn Fn(&BlobId) -> bool| {
+            fetches.iter().find_map(|(key, fetch)| {
+                let may_ask = |blob: &BlobId| fits(blob) && !self.lies.contains(&(id, *blob));
+                let blob = fetch.needs(key.1).find(may_ask)?;
+                let (workspace, manifest) = **key;
+                Some(Coming { workspace, blob, manifest, bytes: Vec::new(), total: None, asked: None })
+            })
+        };
+        find(&|blob| is_free(blob) && is_new(blob)).or_else(|| find(&is_free))
     }
 
     /// A peer answered. An answer to what was asked before it went away says nothing.
@@ -231,6 +306,11 @@ impl Fetches {
             return Outcome::Nothing;
         };
         let Some((asked_ms, asked)) = coming.asked.take() else { return Outcome::Nothing };
+        if !coming.is_missing(&self.wanted) {
+            // It came from elsewhere.
+            peer.coming = None;
+            return Outcome::Nothing;
+        }
         let (total, bytes) = match answer {
             Answer::Piece { total, bytes } => (total, bytes),
             Answer::NotHere => {
@@ -240,7 +320,7 @@ impl Fetches {
                 return Outcome::Nothing;
             }
             Answer::Later => {
-                peer.rests_until = now_ms + limits::BLOB_LATER_MS;
+                peer.rest(now_ms + limits::BLOB_LATER_MS);
                 return Outcome::Nothing;
             }
         };
@@ -274,10 +354,7 @@ impl Fetches {
     /// A peer did not answer: it is left alone for a moment.
     pub fn failed(&mut self, now_ms: u64, id: DeviceId) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.rests_until = now_ms + limits::BLOB_FAILED_MS;
-            if let Some(coming) = &mut peer.coming {
-                coming.asked = None;
-            }
+            peer.rest(now_ms + limits::BLOB_FAILED_MS);
         }
     }
 
@@ -302,6 +379,48 @@ impl Fetches {
     }
 }
 
+impl Peer {
+    /// Whether it can be asked for something.
+    fn is_idle(&self, now_ms: u64) -> bool {
+        now_ms >= self.rests_until && self.coming.as_ref().is_none_or(|coming| coming.asked.is_none())
+    }
+
+    /// Whether it has not said that it lacks an attachment.
+    fn may_have(&self, now_ms: u64, (workspace, manifest): &Key) -> bool {
+        let lacks = self.lacks.get(manifest).is_some_and(|until| now_ms < *until);
+        self.workspaces.contains(workspace) && !lacks
+    }
+
+    /// From when on it counts as silent, if it was asked.
+    fn silent_from(&self) -> Option<u64> {
+        let (asked_ms, _) = self.coming.as_ref()?.asked?;
+        Some(asked_ms + limits::BLOB_SILENT_MS)
+    }
+
+    /// Whether a blob is on its way from it, as far as one can tell.
+    fn is_at(&self, now_ms: u64, blob: BlobId) -> bool {
+        let is_silent = self.silent_from().is_some_and(|from| from <= now_ms);
+        !is_silent && self.coming.as_ref().is_some_and(|coming| coming.blob == blob)
+    }
+
+    /// Whether it was asked for a blob.
+    fn has_begun(&self, blob: BlobId) -> bool {
+        [&self.coming, &self.begun].into_iter().flatten().any(|coming| coming.blob == blob)
+    }
+
+    /// Asks it for nothing until then, and others for what it was asked for.
+    fn rest(&mut self, until_ms: u64) {
+        self.rests_until = until_ms;
+        self.set_aside();
+    }
+
+    fn set_aside(&mut self) {
+        if let Some(coming) = self.coming.take() {
+            self.begun = Some(Coming { asked: None, ..coming });
+        }
+    }
+}
+
 impl Fetch {
     fn place(&self) -> (Urgency, i128) {
         let turn = i128::from(self.turn);
@@ -317,6 +436,19 @@ impl Fetch {
 }
 
 impl Coming {
+    fn is_of(&self, other: &Self) -> bool {
+        (self.workspace, self.blob, self.manifest) == (other.workspace, other.blob, other.manifest)
+    }
+
+    /// Whether it is still to be fetched.
+    fn is_missing(&self, wanted: &BTreeMap<Key, Fetch>) -> bool {
+        let fetch = wanted.get(&(self.workspace, self.manifest));
+        fetch.is_some_and(|fetch| match &fetch.known {
+            None => self.blob == self.manifest,
+            Some(known) => known.missing.contains(&self.blob),
+        })
+    }
+
     fn is_asked(&self, ask: &Ask) -> bool {
         (self.workspace, self.blob, self.bytes.len()) == (ask.workspace, ask.blob, ask.offset as usize)
     }

@@ -48,7 +48,7 @@ impl Fetcher {
             let missing = manifest.blobs().iter().filter(|blob| !self.here.contains_key(*blob)).copied();
             Known { missing: missing.collect(), manifest }
         });
-        assert!(self.fetches.want((HOME, self.manifest), Urgency::Viewed, known));
+        assert!(self.fetches.want(self.now_ms, (HOME, self.manifest), Urgency::Viewed, known));
     }
 
     fn take(&mut self, peer: DeviceId, ask: &Ask, answer: Answer) {
@@ -129,28 +129,131 @@ fn somebody_who_looks_goes_before_what_is_fetched_in_advance() {
     let mut fetches = Fetches::default();
     fetches.meet(device(1), [HOME].into());
     for n in 0..limits::FETCHES {
-        assert!(fetches.want((HOME, BlobId::of(&[n as u8])), Urgency::Background, None));
+        assert!(fetches.want(0, (HOME, BlobId::of(&[n as u8])), Urgency::Background, None));
     }
     let late = BlobId::of(b"late");
-    assert!(!fetches.want((HOME, late), Urgency::Background, None), "there is no room");
-    assert!(fetches.want((HOME, late), Urgency::Viewed, None));
+    assert!(!fetches.want(0, (HOME, late), Urgency::Background, None), "there is no room");
+    assert!(fetches.want(0, (HOME, late), Urgency::Viewed, None));
     assert_eq!(fetches.next(0).unwrap().1.blob, late);
 }
 
+/// The peers of whom something is asked now, and what.
+fn asked(fetcher: &mut Fetcher) -> Vec<(DeviceId, Ask)> {
+    std::iter::from_fn(|| fetcher.fetches.next(fetcher.now_ms)).collect()
+}
+
+/// Two peers have the file. One is asked first and does as it likes; the other one is honest.
+fn comes_from_the_other(mut first: impl FnMut(&mut Fetcher, &Ask)) {
+    let (manifest, blobs) = file(4);
+    let mut fetcher = Fetcher::new(manifest);
+    fetcher.meet(1);
+    let (peer, ask) = asked(&mut fetcher)[0];
+    assert_eq!(peer, device(1));
+    first(&mut fetcher, &ask);
+    fetcher.meet(2);
+    for _ in 0..200 {
+        fetcher.now_ms += 1_000;
+        while let Some((peer, ask)) = fetcher.fetches.next(fetcher.now_ms) {
+            if peer == device(1) {
+                first(&mut fetcher, &ask);
+            } else {
+                fetcher.take(peer, &ask, Answer::of(&ask, &blobs[&ask.blob]));
+            }
+        }
+    }
+    assert!(fetcher.here == blobs, "{} of {} blobs are here", fetcher.here.len(), blobs.len());
+}
+
+#[test]
+fn a_peer_that_never_has_time_keeps_nothing_from_the_others() {
+    comes_from_the_other(|fetcher, ask| fetcher.take(device(1), ask, Answer::Later));
+}
+
+#[test]
+fn a_peer_whose_questions_fail_keeps_nothing_from_the_others() {
+    comes_from_the_other(|fetcher, _| fetcher.fetches.failed(fetcher.now_ms, device(1)));
+}
+
+#[test]
+fn a_peer_that_is_silent_keeps_nothing_from_the_others() {
+    comes_from_the_other(|_, _| {});
+}
+
+#[test]
+fn a_peer_that_stops_half_way_keeps_nothing_from_the_others() {
+    let mut given = 0;
+    let (_, blobs) = file(4);
+    comes_from_the_other(|fetcher, ask| {
+        given += 1;
+        let answer = if given <= 2 { Answer::of(ask, &blobs[&ask.blob]) } else { Answer::Later };
+        fetcher.take(device(1), ask, answer);
+    });
+}
+
+#[test]
+fn what_nobody_has_gives_way() {
+    let mut fetches = Fetches::default();
+    fetches.meet(device(1), [HOME].into());
+    fetches.meet(device(2), [HOME].into());
+    for n in 0..limits::FETCHES {
+        assert!(fetches.want(0, (HOME, BlobId::of(&[n as u8])), Urgency::Viewed, None));
+    }
+    let late = BlobId::of(b"late");
+    assert!(!fetches.want(0, (HOME, late), Urgency::Small, None), "all are asked for yet");
+    for _ in 0..limits::FETCHES {
+        let (first, ask) = fetches.next(0).unwrap();
+        fetches.answered(0, first, &ask, Answer::NotHere);
+    }
+    assert!(!fetches.want(0, (HOME, late), Urgency::Small, None), "one of them may have it");
+    while let Some((peer, ask)) = fetches.next(0) {
+        fetches.answered(0, peer, &ask, Answer::NotHere);
+    }
+    assert!(fetches.want(0, (HOME, late), Urgency::Small, None));
+    assert_eq!(fetches.next(0).unwrap().1.blob, late);
+}
+
+#[test]
+fn what_somebody_looks_at_now_takes_the_place_of_what_was_looked_at_first() {
+    let mut fetches = Fetches::default();
+    let name = |n: usize| (HOME, BlobId::of(&[n as u8]));
+    for n in 0..=limits::FETCHES {
+        assert!(fetches.want(0, name(n), Urgency::Viewed, None), "{n}");
+    }
+    assert!(!fetches.is_wanted(name(0)));
+    assert!((1..=limits::FETCHES).all(|n| fetches.is_wanted(name(n))));
+}
+
+/// What was asked and not answered, after everything was asked that can be; nothing more comes before it
+/// is due.
+fn ask_all(fetcher: &mut Fetcher, open: &mut Vec<(DeviceId, Ask)>) {
+    open.extend(asked(fetcher));
+    let peers: BTreeSet<DeviceId> = open.iter().map(|(peer, _)| *peer).collect();
+    assert_eq!(peers.len(), open.len(), "one question for each peer");
+    let due = fetcher.fetches.next_due(fetcher.now_ms);
+    assert!(due.is_none_or(|due| due > fetcher.now_ms));
+    let before = due.map_or(u64::MAX / 2, |due| due - 1);
+    assert_eq!(fetcher.fetches.next(before), None, "before {due:?}");
+}
+
 proptest! {
-    /// Whatever peers do, a whole file comes about once an honest one stays; nothing wrong is kept.
+    /// Whatever peers do, a whole file comes about once an honest one stays; nothing wrong is kept, and
+    /// nothing twice.
     #[test]
-    fn the_file_comes_whole(script in proptest::collection::vec((1u8..4, 0u8..6), 0..200)) {
+    fn the_file_comes_whole(script in proptest::collection::vec((1u8..4, 0u8..7, 0u64..3_000), 0..200)) {
         let (manifest, blobs) = file(4);
         let mut fetcher = Fetcher::new(manifest);
-        for (n, what) in script {
-            fetcher.now_ms += 300;
+        let mut open: Vec<(DeviceId, Ask)> = Vec::new();
+        for (n, what, pause_ms) in script {
+            fetcher.now_ms += pause_ms;
             if what == 0 {
                 fetcher.fetches.meet(device(n), BTreeSet::new());
+                open.retain(|(peer, _)| *peer != device(n));
                 continue;
             }
             fetcher.meet(n);
-            let Some((peer, ask)) = fetcher.fetches.next(fetcher.now_ms) else { continue };
+            ask_all(&mut fetcher, &mut open);
+            let Some(at) = open.iter().position(|(peer, _)| *peer == device(n)) else { continue };
+            let (peer, ask) = open.swap_remove(at);
             let mut answer = Answer::of(&ask, &blobs[&ask.blob]);
             match what {
                 1 => fetcher.fetches.failed(fetcher.now_ms, peer),
@@ -162,14 +265,23 @@ proptest! {
                     }
                     fetcher.take(peer, &ask, answer);
                 }
+                5 => open.push((peer, ask)),
                 _ => fetcher.take(peer, &ask, answer),
             }
         }
+        // The others say nothing more.
         fetcher.meet(9);
         for _ in 0..200 {
-            fetcher.now_ms += 1_000;
-            while let Some((peer, ask)) = fetcher.fetches.next(fetcher.now_ms) {
-                fetcher.take(peer, &ask, Answer::of(&ask, &blobs[&ask.blob]));
+            ask_all(&mut fetcher, &mut open);
+            match open.iter().position(|(peer, _)| *peer == device(9)) {
+                Some(at) => {
+                    let (peer, ask) = open.swap_remove(at);
+                    fetcher.take(peer, &ask, Answer::of(&ask, &blobs[&ask.blob]));
+                }
+                None => match fetcher.fetches.next_due(fetcher.now_ms) {
+                    Some(due) => fetcher.now_ms = due,
+                    None => break,
+                },
             }
         }
         prop_assert!(fetcher.fetches.is_idle());
