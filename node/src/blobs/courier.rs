@@ -59,6 +59,8 @@ pub(crate) enum Job {
     Answered { peer: DeviceId, ask: Ask, answer: Option<Answer> },
     /// Somebody looks at an attachment, or asks for it.
     Want { workspace: WorkspaceId, manifest: BlobId, size: u64, asked: bool },
+    /// Parts of an attachment came by another way, out of a bundle.
+    Brought { workspace: WorkspaceId, manifest: BlobId },
     /// The end.
     Stop,
 }
@@ -198,6 +200,7 @@ impl Courier {
             // Without a driver everything ends.
             let _ = self.turns.send(turn);
         }
+        self.publish_coming();
     }
 
     fn take(&mut self, job: Job) {
@@ -235,6 +238,7 @@ impl Courier {
                     self.want((workspace, manifest), size, Urgency::Viewed);
                 }
             }
+            Job::Brought { workspace, manifest } => self.brought((workspace, manifest)),
             // Taken by `run`.
             Job::Stop => {}
         }
@@ -354,6 +358,25 @@ impl Courier {
         }
         if self.fetches.has_room() {
             self.stale.entry(workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
+        }
+    }
+
+    /// What is being fetched of it is only what is missing still.
+    fn brought(&mut self, key: Key) {
+        if let Some(size) = self.sizes.get(&key).copied() {
+            self.want(key, size, Urgency::Background);
+        }
+        // Nobody may be listening.
+        drop(self.events.send(NodeEvent::ContentArrived { workspace: key.0 }));
+    }
+
+    /// Tells how much of what is fetched is on its way.
+    fn publish_coming(&self) {
+        let coming = self.fetches.coming();
+        let published =
+            |lock: &RwLock<Published>| lock.read().unwrap_or_else(PoisonError::into_inner).coming == coming;
+        if !published(&self.published) {
+            self.published.write().unwrap_or_else(PoisonError::into_inner).coming = coming;
         }
     }
 
