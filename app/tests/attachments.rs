@@ -184,7 +184,7 @@ fn the_storage_of_what_was_removed_is_given_back() {
 }
 
 /// The sample board, on one of whose tasks stands a file that another device attached.
-fn attached_elsewhere(have: u64) -> (Screen, EntityId) {
+fn attached_elsewhere(bytes: u64) -> (Screen, EntityId) {
     let device = Device::new(1);
     let workspace = device.borrow_mut().found("Workshop", "Anna Berg");
     device.borrow_mut().fill(workspace);
@@ -198,7 +198,7 @@ fn attached_elsewhere(have: u64) -> (Screen, EntityId) {
     ];
     let create = Change::Create { key: EntityKey::new(Kind::Attachment, id), fields };
     device.borrow_mut().run(Command::Edit { workspace, changes: vec![create] });
-    device.borrow_mut().found = vec![Found { id, have, of: 20, whole: false, thumbnail: None }];
+    device.borrow_mut().found = vec![Found { id, bytes, whole: false, thumbnail: None }];
     let mut screen = Screen::new(&device, egui::vec2(1440.0, 900.0), Theme::Dark);
     let ctx = screen.harness.ctx.clone();
     screen.harness.state_mut().carry_out(&ctx, AppCommand::Open(task));
@@ -214,7 +214,7 @@ fn what_is_not_here_yet_says_so_and_can_be_fetched() {
     assert!(screen.shows("leak.jpg, 4.8 MB · waiting for a device that has it"));
     assert!(!screen.shows("Fetch leak.jpg"), "it is being done");
     assert!(screen.unnamed().is_empty(), "{:?}", screen.unnamed());
-    screen.device.borrow_mut().found = vec![Found { id, have: 20, of: 20, whole: true, thumbnail: None }];
+    screen.device.borrow_mut().found = vec![Found { id, bytes: 4_800_000, whole: true, thumbnail: None }];
     screen.device.borrow_mut().pass(1_000);
     screen.harness.run_steps(8);
     assert!(screen.shows("leak.jpg, 4.8 MB"));
@@ -223,8 +223,8 @@ fn what_is_not_here_yet_says_so_and_can_be_fetched() {
 
 #[test]
 fn what_is_on_its_way_shows_how_far_it_is() {
-    let (screen, _) = attached_elsewhere(5);
-    assert!(screen.shows("leak.jpg, 4.8 MB · 25 %"));
+    let (screen, _) = attached_elsewhere(1_200_000);
+    assert!(screen.shows("leak.jpg, 1.2 MB of 4.8 MB"));
 }
 
 #[test]

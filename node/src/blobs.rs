@@ -4,11 +4,13 @@
 //! ```text
 //!   attach ─▶ content::add ─▶ BlobStore ◀── Courier ◀─ answers ── driver ◀─ /velo/blob/1 ─▶ peers
 //!   save   ─▶ content::read_out ◀─┘           └────── asks ─────▶ driver
+//!   bundle ─▶ carry ◀─────────────┘
 //! ```
 //!
 //! The driver does no more than ask the replica whether blobs may travel now; everything that touches the
 //! disk happens on the courier's own thread, or on the thread of whoever attaches or saves a file.
 
+pub mod carry;
 pub mod content;
 pub(crate) mod courier;
 pub mod named;

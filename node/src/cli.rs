@@ -147,7 +147,7 @@ enum Command {
             velo comment list HOUS-1"
     )]
     Comment(api::comment::Request),
-    /// Attach files to tasks; list, save and remove them
+    /// Attach files to tasks; list, save, open and remove them
     #[command(
         subcommand,
         after_help = "Examples:\n  \
@@ -303,9 +303,12 @@ fn run(cli: Cli) -> Result<ExitCode, ApiError> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Invite(invite) => invite.run(&settings),
-        Command::Attach(request @ (api::attach::Request::Save(_) | api::attach::Request::Fetch(_))) => {
-            attach::fetch_and_save(request, &settings)
-        }
+        Command::Attach(api::attach::Request::Add(add)) => attach::add(add, &settings),
+        Command::Attach(
+            request @ (api::attach::Request::Save(_)
+            | api::attach::Request::Open(_)
+            | api::attach::Request::Fetch(_)),
+        ) => attach::fetch_and_save(request, &settings),
         Command::Join(join) => ask(Command::Join(join.with_ticket(settings.json)?), &settings),
         command => ask(confirm::confirmed(command, &settings)?, &settings),
     }
@@ -457,10 +460,6 @@ fn request(command: Command) -> Option<(Action, Layout)> {
 /// standard input: a path is made whole, and what comes through a pipe is copied into a file, which
 /// goes when it is dropped.
 fn with_readable_file(mut action: Action) -> Result<(Action, Option<tempfile::NamedTempFile>), ApiError> {
-    if let Action::Attach(api::attach::Request::Add(add)) = &mut action {
-        attach::with_whole_paths(add)?;
-        return Ok((action, None));
-    }
     let Action::Import(import::Import { format: import::Format::Trello(source) }) = &mut action else {
         return Ok((action, None));
     };

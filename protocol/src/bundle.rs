@@ -1,9 +1,13 @@
-//! A workspace's entries in a file: for a stick that is carried between devices which no network connects,
-//! and as a backup that lies anywhere.
+//! A workspace in a file: for a stick that is carried between devices which no network connects, and as a
+//! backup that lies anywhere.
 //!
 //! ```text
 //!   head    magic (16 bytes), salt (32), tag (32)
-//!   part*   length as u32, little endian, then so many bytes of cipher text: runs of entries, in bincode
+//!   part*   length as u32, little endian, then so many bytes of cipher text of a portion
+//!
+//!   portion   0, runs of entries in bincode  ┐ entries first: what is shown decides which
+//!             1, attachment (16), a blob     │ blobs are taken; of each attachment its manifest first
+//!             2                              ┘ the end, once
 //! ```
 //!
 //! Everything is encrypted under a key from the workspace's session secret and the salt, so that whoever finds
@@ -15,9 +19,10 @@
 //! its Nonce-Reuse Misuse-Resistance", 2015): the nonce holds the number of the part and whether it is the
 //! last, so parts can neither be left out, nor moved, nor the end cut off unseen.
 //!
-//! What is inside is no more trusted than what a peer sends: each run has its seal.
+//! What is inside is no more trusted than what a peer sends: each run has its seal, and each blob is named by
+//! its hash.
 
-use crate::{codec, limits, log::Run, ticket::SessionSecret};
+use crate::{codec, id::EntityId, limits, log::Run, ticket::SessionSecret};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -106,19 +111,71 @@ impl PartNo {
     }
 }
 
+/// What stands in a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Portion {
+    /// Entries.
+    Runs(Vec<Run>),
+    /// A blob of an attachment's content: its manifest, or what that names.
+    Blob {
+        /// Whose.
+        attachment: EntityId,
+        /// Its bytes, at most [`limits::BLOB`].
+        bytes: Vec<u8>,
+    },
+    /// Nothing more: who reads this has read everything.
+    End,
+}
+
+const RUNS: u8 = 0;
+const BLOB: u8 = 1;
+const END: u8 = 2;
+
+impl Portion {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Runs(runs) => {
+                let mut plain = vec![RUNS];
+                codec::encode_into(runs, &mut plain);
+                plain
+            }
+            Self::Blob { attachment, bytes } => [&[BLOB][..], &attachment.0, bytes].concat(),
+            Self::End => vec![END],
+        }
+    }
+
+    fn decode(plain: &[u8]) -> Result<Self, BundleError> {
+        match plain.split_first().ok_or(BundleError::Damaged)? {
+            (&RUNS, runs) => codec::decode(runs).map(Self::Runs).map_err(|_| BundleError::Damaged),
+            (&BLOB, rest) => {
+                let (attachment, bytes) = rest.split_first_chunk().ok_or(BundleError::Damaged)?;
+                Ok(Self::Blob { attachment: EntityId(*attachment), bytes: bytes.to_vec() })
+            }
+            (&END, []) => Ok(Self::End),
+            _ => Err(BundleError::Damaged),
+        }
+    }
+}
+
 /// Encrypts a part.
-pub fn seal(secret: &SessionSecret, head: &Head, at: PartNo, runs: &[Run]) -> Result<Vec<u8>, BundleError> {
-    let plain = codec::encode(&runs);
+pub fn seal(
+    secret: &SessionSecret,
+    head: &Head,
+    at: PartNo,
+    portion: &Portion,
+) -> Result<Vec<u8>, BundleError> {
+    let plain = portion.encode();
     head.cipher(secret).encrypt(&at.nonce(), &*plain).map_err(|_| BundleError::Damaged)
 }
 
 /// Decrypts a part.
-pub fn open(secret: &SessionSecret, head: &Head, at: PartNo, part: &[u8]) -> Result<Vec<Run>, BundleError> {
-    if part.len() > limits::FRAME {
+pub fn open(secret: &SessionSecret, head: &Head, at: PartNo, part: &[u8]) -> Result<Portion, BundleError> {
+    if part.len() > limits::BUNDLE_SEALED {
         return Err(BundleError::Damaged);
     }
     let plain = head.cipher(secret).decrypt(&at.nonce(), part).map_err(|_| BundleError::Damaged)?;
-    codec::decode(&plain).map_err(|_| BundleError::Damaged)
+    Portion::decode(&plain)
 }
 
 fn derive(secret: &SessionSecret, context: &str, salt: &[u8; 32]) -> Zeroizing<[u8; 32]> {
@@ -146,9 +203,9 @@ mod tests {
     fn a_part_is_read_only_where_it_was_made_for() -> Result<(), BundleError> {
         let head = Head::from_bytes(&Head::new(&SECRET, [1; 32]).to_bytes())?;
         let at = PartNo { number: 5, last: false };
-        let runs = [run(1), run(2)];
-        let part = seal(&SECRET, &head, at, &runs)?;
-        assert_eq!(open(&SECRET, &head, at, &part)?, runs);
+        let portion = Portion::Runs(vec![run(1), run(2)]);
+        let part = seal(&SECRET, &head, at, &portion)?;
+        assert_eq!(open(&SECRET, &head, at, &part)?, portion);
         let elsewhere = [PartNo { number: 6, ..at }, PartNo { last: true, ..at }];
         for at in elsewhere {
             assert_eq!(open(&SECRET, &head, at, &part), Err(BundleError::Damaged));
@@ -159,6 +216,20 @@ mod tests {
             let mut flipped = part.clone();
             flipped[at_bit / 8] ^= 1 << (at_bit % 8);
             assert_eq!(open(&SECRET, &head, at, &flipped), Err(BundleError::Damaged), "bit {at_bit}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_largest_blob_fits_and_what_is_no_portion_is_damaged() -> Result<(), BundleError> {
+        let (head, at) = (Head::new(&SECRET, [1; 32]), PartNo { number: 5, last: false });
+        let blob = Portion::Blob { attachment: EntityId([3; 16]), bytes: vec![9; limits::BLOB] };
+        let part = seal(&SECRET, &head, at, &blob)?;
+        assert!(part.len() <= limits::BUNDLE_SEALED, "{}", part.len());
+        assert_eq!(open(&SECRET, &head, at, &part)?, blob);
+        assert_eq!(Portion::decode(&Portion::End.encode())?, Portion::End);
+        for wrong in [&[][..], &[0], &[1, 2, 3], &[2, 0], &[3]] {
+            assert_eq!(Portion::decode(wrong), Err(BundleError::Damaged), "{wrong:?}");
         }
         Ok(())
     }

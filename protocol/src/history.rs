@@ -2,14 +2,18 @@
 //!
 //! Nothing is stored for it. [`history`] reads the entries that touched an entity and pairs each
 //! value with those it replaced. Every earlier value can be restored with a
-//! [`Change::Set`](crate::change::Change::Set) of [`Happened::Set::to`]; of long texts only that they were edited
-//! is told.
+//! [`Change::Set`](crate::change::Change::Set) of [`Happened::Set::to`]; of an edit of a long text
+//! it is told what came and went ([`Edit`]), not what the whole text said.
 
 mod deleted;
+mod excerpt;
 mod sentence;
 
 pub use deleted::with_contents;
+pub use excerpt::{Edit, Place};
 pub use sentence::{created, describe};
+
+use excerpt::Edits;
 
 use crate::{
     id::{DeviceId, OpId, PersonId},
@@ -75,12 +79,14 @@ pub enum Happened {
         /// The value.
         to: Value,
     },
-    /// Edited a long text. What it said then is not kept: that would be the whole text for each edit.
+    /// Edited a long text. What all of it said then is not kept: that would be the whole text for each edit.
     Edited {
         /// Which.
         field: Field,
         /// What it said, if it was the first text there.
         first: Option<Value>,
+        /// What came and went.
+        edit: Edit,
     },
     /// Deleted it, as far as its author had seen it.
     Deleted,
@@ -95,12 +101,13 @@ pub enum Happened {
 
 /// Everything that happened to an entity, oldest first.
 pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> Vec<HistoryItem> {
-    let mut story = Story { key, values: BTreeMap::new(), items: Vec::new() };
+    let mut story = Story { key, values: BTreeMap::new(), edits: Edits::default(), items: Vec::new() };
     for at in workspace.touched(key) {
         if let Some(entry) = read(at) {
             story.entry(at, &entry);
         }
     }
+    story.tell_edits();
     // Application is causal, but concurrent entries come in another order on each device.
     story.items.sort_by_key(|item| (item.hlc, item.op));
     story.items
@@ -109,6 +116,7 @@ pub fn history(workspace: &Workspace, key: EntityKey, read: &ReadEntry<'_>) -> V
 struct Story {
     key: EntityKey,
     values: BTreeMap<OpId, Value>,
+    edits: Edits,
     items: Vec<HistoryItem>,
 }
 
@@ -142,11 +150,23 @@ impl Story {
         self.fold_creation(first);
     }
 
+    fn tell_edits(&mut self) {
+        let mut told = std::mem::take(&mut self.edits).tell(self.key);
+        for item in &mut self.items {
+            if let Happened::Edited { edit, .. } = &mut item.happened {
+                *edit = told.remove(&item.op).unwrap_or_default();
+            }
+        }
+    }
+
     fn happened(&mut self, id: OpId, op: &Op) -> Happened {
         let (slot, value, replaces) = match op {
             Op::Delete { .. } => return Happened::Deleted,
-            Op::Edit { field, .. } => {
-                return Happened::Edited { field: *field, first: op.first_value().map(|(_, value)| value) };
+            Op::Edit { field, splices, .. } => {
+                self.edits.push(id, *field, splices);
+                let first = op.first_value().map(|(_, value)| value);
+                // What it did is told once all are known.
+                return Happened::Edited { field: *field, first, edit: Edit::default() };
             }
             Op::Set { slot, value, replaces } => (slot, value, replaces),
         };
@@ -177,7 +197,7 @@ impl Story {
         for item in self.items.split_off(first) {
             match item.happened {
                 Happened::Set { slot, from, to } if from.is_empty() => first_values.push((item.op, slot, to)),
-                Happened::Edited { field, first: Some(text) } => {
+                Happened::Edited { field, first: Some(text), .. } => {
                     first_values.push((item.op, field.into(), text));
                 }
                 _ => self.items.push(item),

@@ -57,6 +57,9 @@ pub const CHANGES_PER_COMMAND: usize = 2_000_000;
 pub const TITLE_CHARS: usize = 500;
 /// Characters of a name (project, column, label, person).
 pub const NAME_CHARS: usize = 200;
+/// Edits of an entity's long texts of which history tells what they changed: the latest. For each the text is
+/// laid out, which takes a millisecond where it is long.
+pub const EXCERPTS: usize = 200;
 /// Bytes of a text of several lines: of one value, and of what somebody makes of a long text. What several
 /// people insert at once may be more.
 pub const LONG_TEXT_BYTES: usize = 24 * 1024;
@@ -206,6 +209,8 @@ pub const RECOVERY_RATE: Rate = Rate { every_ms: 10_000, at_once: 4 };
 /// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
 /// less than a frame.
 pub const BUNDLE_PART: usize = FRAME / 2;
+/// A part of a bundle as it stands in the file: a [`BLOB`], what says whose it is, and the tag.
+pub const BUNDLE_SEALED: usize = BLOB + 64;
 
 /// How long *Sync now* keeps on where automatic sync is off.
 pub const SYNC_NOW_MS: u64 = 30_000;

@@ -45,10 +45,10 @@ mod unlinking;
 mod write;
 
 pub use blobs::Carriage;
-pub use bundle::ExportCursor;
+pub use bundle::{Brought, Carried, ExportCursor};
 pub use io::{
-    BatchId, Brought, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply,
-    RequestId, Way, WorkspaceRecord,
+    BatchId, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId,
+    Way, WorkspaceRecord,
 };
 pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;

@@ -26,6 +26,7 @@ mod splice;
 mod tests;
 
 pub use diff::TextEdit;
+pub(crate) use diff::changed_words;
 pub use splice::{Anchor, ElementId, Side, Splice};
 
 use crate::{

@@ -22,7 +22,7 @@ pub fn attach(
     files: &[PathBuf],
 ) -> Result<Reply, String> {
     let keep = |path: &PathBuf| {
-        let added = node.keep_content(workspace, path, |_| {});
+        let added = node.keep_content(workspace, path);
         added.map_err(|error| format!("{}: {error}", path.display()))
     };
     let kept = files.iter().map(keep).collect::<Result<Vec<_>, _>>()?;
@@ -46,8 +46,7 @@ pub fn look(node: &NodeHandle, of: &Of) -> Result<Vec<Found>, String> {
         }
         let wanted = presence.whole && is_picture && !of.known.contains(&id);
         let thumbnail = wanted.then(|| thumbnail(node, of.workspace, id)).flatten();
-        let (have, of) = (presence.have, presence.of);
-        all.push(Found { id, have, of, whole: presence.whole, thumbnail });
+        all.push(Found { id, bytes: presence.bytes, whole: presence.whole, thumbnail });
     }
     Ok(all)
 }

@@ -4,7 +4,7 @@ use super::{Cx, link_ui};
 use crate::{
     command::{AppCommand, TaskCommand},
     fonts, icons,
-    theme::{measure, radius, size, space, tokens},
+    theme::{Tokens, measure, radius, size, space, tokens},
     view::attachments::{Found, Thumbnail, bytes, typed_path},
     widget::{
         button::{self, Weight},
@@ -27,6 +27,8 @@ use velo_protocol::{
 const ROW: f32 = 56.0;
 /// The side of a picture.
 const PICTURE: f32 = 44.0;
+/// How thick the line is that shows how far a download is.
+const BAR: f32 = 3.0;
 
 /// Paints the attachments of a task, and the way to add one.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, task: EntityId) {
@@ -73,12 +75,16 @@ impl Shown<'_> {
         match &self.found {
             None => size,
             Some(found) if found.whole => size,
-            Some(found) if found.have > 0 => {
-                format!("{size} · {} %", 100 * found.have / found.of.max(1))
-            }
+            Some(found) if found.bytes > 0 => format!("{} of {size}", bytes(found.bytes)),
             Some(_) if self.fetching => format!("{size} · waiting for a device that has it"),
             Some(_) => format!("{size} · not on this device yet"),
         }
+    }
+
+    /// How much of it has come, while it is coming.
+    fn progress(&self) -> Option<f32> {
+        let found = self.found.as_ref().filter(|found| !found.whole && found.bytes > 0)?;
+        Some((found.bytes as f32 / self.size.max(1) as f32).min(1.0))
     }
 
     fn is_here(&self) -> bool {
@@ -113,12 +119,23 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
     let (body, small) = (fonts::regular(size::BODY), fonts::regular(size::SMALL));
     text::line(painter, pos2(left, upper), Align2::LEFT_CENTER, shown.name, body, tokens.text, wide);
     text::line(painter, pos2(left, lower), Align2::LEFT_CENTER, &facts, small, tokens.muted, wide);
+    if let Some(progress) = shown.progress() {
+        let line = Rect::from_min_size(pos2(left, place.bottom() - BAR), vec2(wide, BAR));
+        bar(painter, line, progress, tokens);
+    }
     let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
     let layout = Layout::right_to_left(Align::Center);
     ui.scope_builder(egui::UiBuilder::new().max_rect(at).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = space::XXS;
         actions(ui, cx, &shown);
     });
+}
+
+fn bar(painter: &egui::Painter, line: Rect, progress: f32, tokens: &Tokens) {
+    let round = CornerRadius::same((BAR / 2.0) as u8);
+    painter.rect_filled(line, round, tokens.raised);
+    let done = Rect::from_min_size(line.min, vec2((line.width() * progress).max(BAR), BAR));
+    painter.rect_filled(done, round, tokens.accent);
 }
 
 /// The picture of an attachment, if it has one.

@@ -40,11 +40,9 @@ impl fmt::Debug for Thumbnail {
 pub struct Found {
     /// Which.
     pub id: EntityId,
-    /// Parts that are here.
-    pub have: u64,
-    /// Of how many; 0 as long as that is not known.
-    pub of: u64,
-    /// Whether all of it is.
+    /// Bytes of it that are here, or on their way.
+    pub bytes: u64,
+    /// Whether all of it is here.
     pub whole: bool,
     /// If it is a picture that was not shown before.
     pub thumbnail: Option<Thumbnail>,
@@ -125,7 +123,7 @@ impl Attachments {
     /// Whether something is on its way.
     pub fn is_coming(&self) -> bool {
         let waits = |id: &EntityId| self.found.get(id).is_some_and(|found| !found.whole);
-        self.fetching.iter().any(waits) || self.found.values().any(|found| !found.whole && found.have > 0)
+        self.fetching.iter().any(waits) || self.found.values().any(|found| !found.whole && found.bytes > 0)
     }
 
     /// Takes what was found, unless another task has been opened since.

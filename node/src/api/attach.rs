@@ -35,6 +35,8 @@ pub enum Request {
     List(super::task::Which),
     /// Write the content to a file, after fetching what of it is not on this device
     Save(Save),
+    /// Open the content with the program that the system has for it
+    Open(Open),
     /// Fetch the content from other devices
     Fetch(Fetch),
     /// Take an attachment off its task
@@ -42,6 +44,12 @@ pub enum Request {
     Remove(Which),
     /// Show or choose when content is fetched from other devices
     Fetching(Choose),
+    /// How much of files is kept that are being attached: answered with bytes.
+    #[command(skip)]
+    Adding {
+        /// The files, in the order in which they are attached.
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Attaches files.
@@ -71,6 +79,20 @@ pub struct Save {
     pub attachment: String,
     /// Where to [default: under its name in this folder]
     pub path: Option<PathBuf>,
+    /// Seconds to wait without anything arriving, at most a day
+    #[arg(long, default_value_t = 60)]
+    pub wait: u64,
+}
+
+/// Opens content.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Example:\n  velo attach open k3f7qa2m\n\n\
+    What is opened is a copy for reading, in the folder for temporary files: changes to it stay there. Programs \
+    and other files that could do harm are not opened; `velo attach save` saves them. Exits with 4 if no device \
+    that has the content was reached.")]
+pub struct Open {
+    /// The attachment, as `velo attach list` names it, or its whole id
+    pub attachment: String,
     /// Seconds to wait without anything arriving, at most a day
     #[arg(long, default_value_t = 60)]
     pub wait: u64,
@@ -208,6 +230,7 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
             answer(&rows.await??)
         }
         Request::Save(request) => save(request, &scope).await,
+        Request::Open(_) => Err(ApiError::Invalid("a node opens nothing: that is the command line's".into())),
         Request::Fetch(request) => fetch(&request.attachment, &scope).await,
         Request::Remove(which) => remove(&which, scope).await,
         Request::Fetching(Choose { when }) => {
@@ -216,7 +239,15 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
             }
             answer(&FetchingAnswer { fetching: scope.node.fetching(scope.id).into() })
         }
+        Request::Adding { files } => answer(&adding(&scope, &files)),
     }
+}
+
+/// They are kept one after the other: those before the one under way are done.
+fn adding(scope: &Scope<'_>, files: &[PathBuf]) -> u64 {
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let under_way = files.iter().enumerate().find_map(|(at, path)| Some((at, scope.node.adding(path)?)));
+    under_way.map_or(0, |(at, bytes)| files[..at].iter().map(size).sum::<u64>() + bytes)
 }
 
 fn find(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
@@ -234,7 +265,7 @@ async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
     let files = request.files;
     let kept = scope.apart(move |scope| {
         let keep = |path: PathBuf| {
-            let added = scope.node.keep_content(scope.id, &path, |_| {});
+            let added = scope.node.keep_content(scope.id, &path);
             let added = added.map_err(|error| about(&path, &error))?;
             Ok((path, added))
         };

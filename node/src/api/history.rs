@@ -231,7 +231,11 @@ fn words(workspace: &Workspace, group: &Group) -> String {
     }
     let field = |op: &Op| match op {
         Op::Set { slot, value, .. } => set_words(workspace, group.key.kind, slot, value),
-        Op::Edit { field, .. } => describe::field(group.key.kind, *field),
+        Op::Edit { field, splices, .. } => {
+            let words = history::Edit::alone(splices).words();
+            let space = if words.is_empty() { "" } else { " " };
+            format!("{}{space}{words}", describe::field(group.key.kind, *field))
+        }
         Op::Delete { .. } => String::new(),
     };
     format!("changed {what}: {}", group.ops.iter().map(field).collect::<Vec<_>>().join(", "))

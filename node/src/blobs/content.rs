@@ -129,18 +129,26 @@ pub struct Presence {
     pub have: u64,
     /// Of how many; 0 as long as that is not known.
     pub of: u64,
-    /// Whether all of it is.
+    /// Bytes of the file that are here, or on their way in a part that is not whole yet.
+    pub bytes: u64,
+    /// Whether all of it is here.
     pub whole: bool,
 }
 
 /// How much of it is here, without a look at the bytes.
 pub fn presence(store: &BlobStore, content: &Content) -> Result<Presence, BlobError> {
     let Some(manifest) = store.manifest(content.manifest)? else {
-        return Ok(Presence { have: 0, of: 0, whole: false });
+        return Ok(Presence { have: 0, of: 0, bytes: 0, whole: false });
     };
+    let missing = store.missing(&manifest);
+    let here = (0..).zip(manifest.blobs()).filter(|(_, blob)| !missing.contains(blob));
+    let (mut have, mut bytes) = (0, 0);
+    for (number, _) in here {
+        have += 1;
+        bytes += Manifest::part_len(manifest.size(), number).unwrap_or(0) as u64;
+    }
     let of = manifest.blobs().len() as u64;
-    let have = of - store.missing(&manifest).len() as u64;
-    Ok(Presence { have, of, whole: have == of })
+    Ok(Presence { have, of, bytes, whole: have == of })
 }
 
 /// Writes the content out. [`ContentFault::NotHere`] if a part is missing or damaged; that part can be
@@ -215,7 +223,10 @@ mod tests {
         let mut out = Vec::new();
         assert!(matches!(read_out(&store, &content, &mut out), Err(ContentFault::NotHere)));
         assert_eq!(out, file[..PART], "only what was right");
-        assert_eq!(presence(&store, &content).unwrap(), Presence { have: 1, of: 2, whole: false });
+        assert_eq!(
+            presence(&store, &content).unwrap(),
+            Presence { have: 1, of: 2, bytes: PART as u64, whole: false }
+        );
     }
 
     /// Every write, sync and creation fails once.

@@ -56,6 +56,8 @@ pub(crate) enum Job {
     Answered { peer: DeviceId, ask: Ask, answer: Option<Answer> },
     /// Somebody looks at an attachment, or asks for it.
     Want { workspace: WorkspaceId, manifest: BlobId, size: u64, asked: bool },
+    /// Parts of an attachment came by another way, out of a bundle.
+    Brought { workspace: WorkspaceId, manifest: BlobId },
     /// The end.
     Stop,
 }
@@ -195,6 +197,7 @@ impl Courier {
             // Without a driver everything ends.
             let _ = self.turns.send(turn);
         }
+        self.publish_coming();
     }
 
     fn take(&mut self, job: Job) {
@@ -230,6 +233,7 @@ impl Courier {
                     self.want((workspace, manifest), size, Urgency::Viewed);
                 }
             }
+            Job::Brought { workspace, manifest } => self.brought((workspace, manifest)),
             // Taken by `run`.
             Job::Stop => {}
         }
@@ -381,6 +385,25 @@ impl Courier {
         for manifest in self.fetches.stored(workspace, blob) {
             self.sizes.remove(&(workspace, manifest));
             self.is_whole((workspace, manifest));
+        }
+    }
+
+    /// What is being fetched of it is only what is missing still.
+    fn brought(&mut self, key: Key) {
+        if let Some(size) = self.sizes.get(&key).copied() {
+            self.want(key, size, Urgency::Background);
+        }
+        // Nobody may be listening.
+        drop(self.events.send(NodeEvent::ContentArrived { workspace: key.0 }));
+    }
+
+    /// Tells how much of what is fetched is on its way.
+    fn publish_coming(&self) {
+        let coming = self.fetches.coming();
+        let published =
+            |lock: &RwLock<Published>| lock.read().unwrap_or_else(PoisonError::into_inner).coming == coming;
+        if !published(&self.published) {
+            self.published.write().unwrap_or_else(PoisonError::into_inner).coming = coming;
         }
     }
 

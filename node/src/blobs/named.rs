@@ -39,6 +39,13 @@ const MEDIA_TYPES: &[(&str, &str)] = &[
     ("zip", "application/zip"),
 ];
 
+/// Whether a file of this name can be handed to the system to be opened: one that others attached could be
+/// a program, or a link that starts one.
+pub fn opens_safely(name: &str) -> bool {
+    let safe = safe_name(name).to_lowercase();
+    safe.rsplit_once('.').is_some_and(|(_, ending)| MEDIA_TYPES.iter().any(|(known, _)| *known == ending))
+}
+
 /// Attaches what was kept of the file at `path` to a task.
 pub fn attach(id: EntityId, task: EntityId, path: &Path, added: &Added) -> Change {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
@@ -94,6 +101,16 @@ pub fn free_place(folder: &Path, name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_read_is_opened() {
+        for name in ["leak.jpg", "PLAN.PDF", "../a.txt", "a.exe.csv"] {
+            assert!(opens_safely(name), "{name}");
+        }
+        for name in ["a.exe", "a.desktop", "a.jpg.lnk", "a.sh", "a", "", "jpg", ".jpg", "a.jpg\u{202e}.exe"] {
+            assert!(!opens_safely(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_name_leads_nowhere_else() {

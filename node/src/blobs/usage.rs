@@ -50,7 +50,7 @@ pub struct Usage {
 }
 
 /// Every content that a shown attachment may have: also one that lost against another value.
-fn contents(workspace: &Workspace, id: EntityId) -> impl Iterator<Item = Content> {
+pub(super) fn contents(workspace: &Workspace, id: EntityId) -> impl Iterator<Item = Content> {
     let key = EntityKey::new(Kind::Attachment, id);
     let live = workspace.live(key, &attachment::CONTENT.into()).iter();
     let texts: Vec<Content> =

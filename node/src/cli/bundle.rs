@@ -3,35 +3,34 @@
 //! The file is this process's: the node that answers makes and reads single parts. So it lies where the
 //! person stands, with their rights, and the terminal shows how far it is.
 
+mod import;
+
 use super::{
     Settings,
     client::Client,
-    output::{GOOD, NOTICE, complain, count, say, say_json, styled},
+    output::{self, GOOD, NOTICE, complain, count, say, say_json, styled},
     read,
 };
 use crate::api::{
     Action, ApiError, Request,
-    bundle::{self, Begun, Part, Taken},
+    bundle::{self, Begun, BlobPart, Part},
 };
 use clap::{Args, Subcommand};
 use data_encoding::BASE64;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar};
 use serde_json::json;
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use velo_protocol::{
-    bundle::{Head, PartNo},
-    limits,
-};
+use velo_protocol::{bundle::Head, id::EntityId, replica::ExportCursor};
 
-/// Actions on bundles.
+/// Moves a workspace by files.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Bundle {
-    /// Write the workspace into a file
+    /// Write a workspace into a file
     Export(Export),
     /// Take in what such a file holds
     Import(Import),
@@ -40,15 +39,20 @@ pub(super) enum Bundle {
 /// Writes a bundle.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  velo bundle export workshop.velo\n  \
+    velo bundle export workshop.velo --without-attachments\n  \
     velo bundle export for-ben.velo --since Ben\n\n\
     The file is encrypted: only devices of the workspace can read it. It serves as a backup, and carries what \
-    changed to devices that no network reaches. Attached files are not in it.")]
+    changed to devices that no network reaches. Of attachments it carries what this device holds; with --since \
+    those that the other device is not known to know of.")]
 pub(super) struct Export {
     /// The file to make
     file: PathBuf,
     /// Leave out what this device, or the only device of this person, is known to have
     #[arg(long, value_name = "DEVICE")]
     since: Option<String>,
+    /// Leave out the content of attachments
+    #[arg(long)]
+    without_attachments: bool,
     /// Replace the file if it is there already
     #[arg(long)]
     force: bool,
@@ -57,8 +61,9 @@ pub(super) struct Export {
 /// Reads a bundle.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:\n  velo bundle import workshop.velo\n\n\
-    What is here already is left as it is, so a bundle can be imported again. A device that is not in the \
-    workspace joins first, `velo join TICKET`; nobody has to be reached for that.")]
+    What is here already is left as it is, so a bundle can be imported again: also to go on where an import was \
+    interrupted. Of a damaged one everything is taken that is whole. A device that is not in the workspace joins \
+    first, `velo join TICKET`; nobody has to be reached for that.")]
 pub(super) struct Import {
     /// The file
     file: PathBuf,
@@ -70,7 +75,7 @@ impl Bundle {
         let desk = Desk { client: &client, settings };
         let done = match self {
             Self::Export(export) => desk.export(&export),
-            Self::Import(import) => desk.import(&import),
+            Self::Import(import) => desk.import(&import.file),
         };
         client.close()?;
         done.map(|()| ExitCode::SUCCESS)
@@ -86,168 +91,139 @@ impl Desk<'_> {
     fn ask<T: serde::de::DeserializeOwned>(&self, request: bundle::Request) -> Result<T, ApiError> {
         let workspace = self.settings.workspace.clone();
         let json = self.client.call(Request { workspace, action: Action::Bundle(request) })?;
-        read(&json).map_err(|error| ApiError::Failed(format!("the answer is not understood: {error}")))
+        read(&json).map_err(|error| not_understood(&error))
     }
 
     fn export(&self, export: &Export) -> Result<(), ApiError> {
-        let failed =
-            |error: io::Error| ApiError::Failed(format!("writing {}: {error}", export.file.display()));
         if export.file.exists() && !export.force {
             let told =
                 format!("{} is there already: name another file, or give --force", export.file.display());
             return Err(ApiError::Invalid(told));
         }
-        let begun: Begun = self.ask(bundle::Request::Begin { since: export.since.clone() })?;
-        let (total, mut cursor) = (begun.cursor.remaining(), Some(begun.cursor));
+        let (since, attachments) = (export.since.clone(), !export.without_attachments);
+        let begun: Begun = self.ask(bundle::Request::Begin { since, attachments })?;
+        let loads = begun.attachments.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let sum = Exported {
+            changes: begun.cursor.remaining(),
+            attachments: begun.attachments.len(),
+            missing: begun.missing,
+            bytes: begun.entry_bytes + loads,
+        };
+        if !self.settings.json {
+            say(format!("About {}: {}", HumanBytes(sum.bytes), sum.words()));
+        }
         // In place only once it is whole: an older bundle is not lost to a full stick.
         let folder = export.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-        let bar = self.bar(total, "{pos} of {len} changes");
-        let mut bytes = Head::BYTES as u64;
-        file.write_all(&cursor.as_ref().map_or([0; Head::BYTES], |cursor| cursor.head.to_bytes()))
-            .map_err(failed)?;
-        while let Some(at) = cursor {
-            let made: Part = self.ask(bundle::Request::Export(at))?;
-            let part = BASE64.decode(made.part.as_bytes());
-            let part =
-                part.map_err(|error| ApiError::Failed(format!("the answer is not understood: {error}")))?;
-            file.write_all(&(part.len() as u32).to_le_bytes()).map_err(failed)?;
-            file.write_all(&part).map_err(failed)?;
-            bytes += 4 + part.len() as u64;
-            cursor = made.next;
-            bar.set_position(total - cursor.as_ref().map_or(0, |cursor| cursor.remaining()).min(total));
-        }
+        let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+        let file = file.map_err(|error| failed(&export.file, &error))?;
+        let bar = output::bytes_bar("", sum.bytes, self.settings.json);
+        let writer = Writer { desk: self, to: BufWriter::new(file.as_file()), path: &export.file, bar: &bar };
+        let bytes = writer.write(begun.cursor, begun.entry_bytes, &begun.attachments)?;
         bar.finish_and_clear();
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&export.file).map_err(|error| failed(error.error))?;
-        if self.settings.json {
-            say_json(
-                &json!({ "workspace": begun.workspace, "file": export.file, "changes": total, "bytes": bytes }),
-            );
-        } else {
-            let changes = count(total as usize, "change");
-            let (name, file) = (begun.workspace, export.file.display());
-            say(format!("{} {changes} of {name} are in {file}, {bytes} bytes.", styled(GOOD, "done:")));
-        }
+        file.as_file().sync_all().map_err(|error| failed(&export.file, &error))?;
+        file.persist(&export.file).map_err(|error| failed(&export.file, &error.error))?;
+        self.tell_export(export, &begun.workspace, &Exported { bytes, ..sum });
         Ok(())
     }
 
-    fn import(&self, import: &Import) -> Result<(), ApiError> {
-        let failed =
-            |error: io::Error| ApiError::Failed(format!("reading {}: {error}", import.file.display()));
-        let file = File::open(&import.file).map_err(failed)?;
-        let bar = self.bar(file.metadata().map_err(failed)?.len(), "{bytes} of {total_bytes}");
-        let mut parts = Parts::open(bar.wrap_read(BufReader::new(file)), &import.file)?;
-        let mut sum: Option<Taken> = None;
-        while let Some((at, part)) = parts.next()? {
-            let part = BASE64.encode(&part);
-            let taken: Taken = self.ask(bundle::Request::Import { head: parts.head, at, part })?;
-            sum = Some(match sum {
-                None => taken,
-                Some(before) => added(&before, taken),
-            });
-        }
-        bar.finish_and_clear();
-        let Some(sum) = sum else { return Err(parts.cut_short()) };
-        self.tell(&sum);
-        Ok(())
-    }
-
-    fn tell(&self, Taken { workspace, brought }: &Taken) {
+    fn tell_export(&self, export: &Export, workspace: &str, sum: &Exported) {
         if self.settings.json {
             return say_json(&json!({
                 "workspace": workspace,
-                "changes": brought.entries,
-                "gaps": brought.gaps,
-                "refused": brought.refused,
+                "file": export.file,
+                "changes": sum.changes,
+                "attachments": sum.attachments,
+                "missing": sum.missing,
+                "bytes": sum.bytes,
             }));
         }
-        let name = if workspace.is_empty() { "the workspace" } else { workspace };
-        match brought.entries {
-            0 => say(format!("{} everything in it was here already.", styled(GOOD, "done:"))),
-            some => {
-                let changes = count(some as usize, "change");
-                say(format!("{} {changes} came into {name}.", styled(GOOD, "done:")));
+        let (name, file, size) = (workspace, export.file.display(), HumanBytes(sum.bytes));
+        say(format!("{} {} of {name} are in {file}, {size}.", styled(GOOD, "done:"), sum.words()));
+        if sum.missing > 0 {
+            let of = count(sum.missing, "attachment");
+            let told = format!(
+                "of {of} something is not on this device, and so not in the file: `velo attach fetch` brings it"
+            );
+            complain(format!("{} {told}", styled(NOTICE, "warning:")));
+        }
+    }
+}
+
+/// What goes into a bundle.
+struct Exported {
+    changes: u64,
+    attachments: usize,
+    missing: usize,
+    bytes: u64,
+}
+
+impl Exported {
+    fn words(&self) -> String {
+        let changes = count(self.changes as usize, "change");
+        match self.attachments {
+            0 => changes,
+            some => format!("{changes} and {}", count(some, "attachment")),
+        }
+    }
+}
+
+/// Writes the parts one after the other.
+struct Writer<'a> {
+    desk: &'a Desk<'a>,
+    to: BufWriter<&'a File>,
+    path: &'a Path,
+    bar: &'a ProgressBar,
+}
+
+impl Writer<'_> {
+    /// Returns how many bytes there are.
+    fn write(
+        mut self,
+        begun: Box<ExportCursor>,
+        entry_bytes: u64,
+        attachments: &[(EntityId, u64)],
+    ) -> Result<u64, ApiError> {
+        let (total, mut cursor) = (begun.remaining(), begun);
+        self.to.write_all(&cursor.head.to_bytes()).map_err(|error| failed(self.path, &error))?;
+        let mut bytes = Head::BYTES as u64;
+        while cursor.remaining() > 0 {
+            let made: Part = self.desk.ask(bundle::Request::Export(cursor))?;
+            bytes += self.part(&made)?;
+            cursor = made.next;
+            let done = u128::from(total - cursor.remaining().min(total)) * u128::from(entry_bytes);
+            self.bar.set_position((done / u128::from(total.max(1))) as u64);
+        }
+        for (attachment, _) in attachments {
+            let mut from = 0;
+            loop {
+                let request =
+                    bundle::Request::ExportBlob { cursor: cursor.clone(), attachment: *attachment, from };
+                let Some(made) = self.desk.ask::<Option<BlobPart>>(request)? else { break };
+                let written = self.part(&made.part)?;
+                bytes += written;
+                self.bar.inc(written);
+                (cursor, from) = (made.part.next, made.from);
             }
         }
-        if brought.gaps > 0 {
-            let told = "part of it goes on from changes that are not here: have the bundle made again without \
-                        --since";
-            complain(format!("{} {told}", styled(NOTICE, "warning:")));
-        }
-        if brought.refused > 0 {
-            let told = "some of it was left out: there are more logs of one device than Velo keeps";
-            complain(format!("{} {told}", styled(NOTICE, "warning:")));
-        }
+        let end: Part = self.desk.ask(bundle::Request::End(cursor))?;
+        bytes += self.part(&end)?;
+        self.to.flush().map_err(|error| failed(self.path, &error))?;
+        Ok(bytes)
     }
 
-    fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        let bar = if self.settings.json { ProgressBar::hidden() } else { ProgressBar::new(length) };
-        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:24.green}} {template}")) {
-            bar.set_style(style);
-        }
-        bar
+    fn part(&mut self, made: &Part) -> Result<u64, ApiError> {
+        let part = BASE64.decode(made.part.as_bytes()).map_err(|error| not_understood(&error))?;
+        let length = (part.len() as u32).to_le_bytes();
+        let written = self.to.write_all(&length).and_then(|()| self.to.write_all(&part));
+        written.map_err(|error| failed(self.path, &error))?;
+        Ok((length.len() + part.len()) as u64)
     }
 }
 
-fn added(before: &Taken, mut taken: Taken) -> Taken {
-    taken.brought.entries += before.brought.entries;
-    taken.brought.gaps += before.brought.gaps;
-    taken.brought.refused += before.brought.refused;
-    taken
+fn failed(path: &Path, error: &io::Error) -> ApiError {
+    ApiError::Failed(format!("writing {}: {error}", path.display()))
 }
 
-/// The parts of a file, one after the other.
-struct Parts<'a, R> {
-    file: R,
-    path: &'a Path,
-    head: Head,
-    number: u64,
-    /// The length of the next one. Which is the last shows only at the end of the file.
-    next: Option<u32>,
-}
-
-impl<'a, R: Read> Parts<'a, R> {
-    fn open(mut file: R, path: &'a Path) -> Result<Self, ApiError> {
-        let mut head = [0; Head::BYTES];
-        let told = |error: &dyn std::fmt::Display| ApiError::Invalid(format!("{}: {error}", path.display()));
-        file.read_exact(&mut head).map_err(|_| told(&velo_protocol::bundle::BundleError::NotABundle))?;
-        let head = Head::from_bytes(&head).map_err(|error| told(&error))?;
-        let mut parts = Self { file, path, head, number: 0, next: None };
-        parts.next = parts.length()?;
-        Ok(parts)
-    }
-
-    fn next(&mut self) -> Result<Option<(PartNo, Vec<u8>)>, ApiError> {
-        let Some(length) = self.next.take() else { return Ok(None) };
-        if length as usize > limits::FRAME {
-            let told = format!("{}: {}", self.path.display(), velo_protocol::bundle::BundleError::Damaged);
-            return Err(ApiError::Invalid(told));
-        }
-        let mut part = vec![0; length as usize];
-        self.file.read_exact(&mut part).map_err(|_| self.cut_short())?;
-        self.next = self.length()?;
-        let at = PartNo { number: self.number, last: self.next.is_none() };
-        self.number += 1;
-        Ok(Some((at, part)))
-    }
-
-    /// The length of the part that follows; `None` at the end of the file.
-    fn length(&mut self) -> Result<Option<u32>, ApiError> {
-        let mut bytes = Vec::new();
-        let mut four = (&mut self.file).take(4);
-        four.read_to_end(&mut bytes)
-            .map_err(|error| ApiError::Failed(format!("reading {}: {error}", self.path.display())))?;
-        match (bytes.first_chunk::<4>(), bytes.is_empty()) {
-            (Some(length), _) => Ok(Some(u32::from_le_bytes(*length))),
-            (None, true) => Ok(None),
-            (None, false) => Err(self.cut_short()),
-        }
-    }
-
-    fn cut_short(&self) -> ApiError {
-        let told = "ends early: what was read so far is kept. Copy it again from where it was made, and import it \
-                    again";
-        ApiError::Invalid(format!("{} {told}", self.path.display()))
-    }
+fn not_understood(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Failed(format!("the answer is not understood: {error}"))
 }

@@ -123,6 +123,17 @@ pub fn waiting(what: &'static str, quiet: bool) -> ProgressBar {
     bar
 }
 
+/// How many of so many bytes are done, on a terminal.
+pub fn bytes_bar(what: &str, bytes: u64, quiet: bool) -> ProgressBar {
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
+    let template = "{msg}{bar:24.green} {bytes} of {total_bytes}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let space = if what.is_empty() { "" } else { " " };
+    bar.with_message(format!("{}{space}", plain_lines(what)))
+}
+
 /// Rows under a heading, every column as wide as its widest cell.
 #[derive(Debug)]
 pub struct Table {

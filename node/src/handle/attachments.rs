@@ -5,6 +5,7 @@
 use super::{NodeError, NodeHandle};
 use crate::{
     blobs::{
+        carry::{self, Load, Took},
         content::{self, Added, ContentFault, Presence},
         courier::Job,
         store::{BlobError, BlobStore},
@@ -42,14 +43,9 @@ impl NodeHandle {
         self.shared.blobs(workspace).ok_or(NodeError::Refused(Refusal::NoWorkspace(workspace)))
     }
 
-    /// Keeps the content of a file, durably, for an attachment that is to name it: see [`Added`]. Tells how
-    /// many bytes it has done.
-    pub fn keep_content(
-        &self,
-        workspace: WorkspaceId,
-        path: &Path,
-        told: impl FnMut(u64),
-    ) -> Result<Added, NodeError> {
+    /// Keeps the content of a file, durably, for an attachment that is to name it: see [`Added`]. How far
+    /// it is, [`Self::adding`] tells.
+    pub fn keep_content(&self, workspace: WorkspaceId, path: &Path) -> Result<Added, NodeError> {
         let store = self.blobs(workspace)?;
         let failed = |error: io::Error| ContentFault::Read(error);
         let meta = fs::metadata(path).map_err(failed)?;
@@ -57,7 +53,57 @@ impl NodeHandle {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")).into());
         }
         let mut file = BufReader::new(File::open(path).map_err(failed)?);
-        Ok(content::add(&store, &mut file, meta.len(), told)?)
+        let added = content::add(&store, &mut file, meta.len(), |bytes| {
+            self.shared.note_adding(path, Some(bytes));
+        });
+        self.shared.note_adding(path, None);
+        Ok(added?)
+    }
+
+    /// Bytes that are kept of a file which is being attached. Returns at once.
+    pub fn adding(&self, path: &Path) -> Option<u64> {
+        self.shared.read().adding.get(path).copied()
+    }
+
+    /// What of an attachment a bundle can carry.
+    pub fn load(&self, workspace: WorkspaceId, attachment: EntityId) -> Result<Option<Load>, NodeError> {
+        let Some(content) = self.content(workspace, attachment) else { return Ok(None) };
+        Ok(Some(carry::load(&self.blobs(workspace)?, &content)?))
+    }
+
+    /// The next blob of an attachment that is here, for a bundle, and where to go on behind it.
+    pub fn next_blob(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+        from: usize,
+    ) -> Result<Option<(Vec<u8>, usize)>, NodeError> {
+        let Some(content) = self.content(workspace, attachment) else { return Ok(None) };
+        Ok(carry::next(&self.blobs(workspace)?, &content, from)?)
+    }
+
+    /// Takes a blob of an attachment in, out of a bundle. Durable after [`Self::settle`].
+    pub fn take_blob(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+        bytes: &[u8],
+    ) -> Result<Took, NodeError> {
+        let state = self.workspace(workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+        Ok(carry::take(&self.blobs(workspace)?, &state, attachment, bytes)?)
+    }
+
+    /// Makes durable what was taken in, and tells how much of the attachment is here now.
+    pub fn settle(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+    ) -> Result<Option<Presence>, NodeError> {
+        self.blobs(workspace)?.sync()?;
+        if let Some(Content { manifest, .. }) = self.content(workspace, attachment) {
+            self.shared.courier.tell(Job::Brought { workspace, manifest });
+        }
+        self.presence(workspace, attachment)
     }
 
     /// Attaches files whose content is kept: `changes` name it. The content lasts as long as an attachment
@@ -98,7 +144,10 @@ impl NodeHandle {
         attachment: EntityId,
     ) -> Result<Option<Presence>, NodeError> {
         let Some(content) = self.content(workspace, attachment) else { return Ok(None) };
-        Ok(Some(content::presence(&self.blobs(workspace)?, &content).map_err(ContentFault::from)?))
+        let mut presence = content::presence(&self.blobs(workspace)?, &content)?;
+        let coming = self.shared.read().coming.get(&(workspace, content.manifest)).copied();
+        presence.bytes += coming.unwrap_or(0);
+        Ok(Some(presence))
     }
 
     fn content(&self, workspace: WorkspaceId, attachment: EntityId) -> Option<Content> {
@@ -152,7 +201,7 @@ impl NodeHandle {
         Ok(Space {
             log: data_dir::folder_size(&folder.join("log")),
             state: data_dir::folder_size(&folder.join("state")),
-            attachments: usage::measure(&self.blobs(workspace)?, &state).map_err(ContentFault::from)?,
+            attachments: usage::measure(&self.blobs(workspace)?, &state)?,
         })
     }
 

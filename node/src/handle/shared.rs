@@ -9,13 +9,13 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicUsize},
 };
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use velo_protocol::{
     crypto::SecretKey,
-    id::{DeviceId, PersonId, WorkspaceId},
+    id::{BlobId, DeviceId, PersonId, WorkspaceId},
     replica::{Command, Fetching, Identity, PeerStatus, Present, Reply},
     workspace::Workspace,
 };
@@ -29,6 +29,10 @@ pub(crate) struct Published {
     pub readers: BTreeMap<WorkspaceId, FileReader>,
     pub blobs: BTreeMap<WorkspaceId, BlobStore>,
     pub fetching: BTreeMap<WorkspaceId, Fetching>,
+    /// Bytes of attachments, by manifest, that are on their way and not kept yet.
+    pub coming: BTreeMap<(WorkspaceId, BlobId), u64>,
+    /// Files that are being attached, and how many bytes of them are kept.
+    pub adding: BTreeMap<PathBuf, u64>,
     /// Those that sync only when a person asks.
     pub by_hand: BTreeSet<WorkspaceId>,
     /// Who else is here.
@@ -104,6 +108,15 @@ impl Shared {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
         published.blobs.insert(workspace, store);
         published.fetching.insert(workspace, fetching);
+    }
+
+    /// How much of a file is kept that is being attached; `None`: it no longer is.
+    pub fn note_adding(&self, path: &Path, bytes: Option<u64>) {
+        let adding = &mut self.published.write().unwrap_or_else(PoisonError::into_inner).adding;
+        match bytes {
+            Some(bytes) => _ = adding.insert(path.to_owned(), bytes),
+            None => _ = adding.remove(path),
+        }
     }
 
     /// A workspace is here no more.

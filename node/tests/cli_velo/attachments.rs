@@ -242,3 +242,43 @@ fn what_cannot_be_attached_is_told_and_changes_nothing() {
     assert_eq!(kept(&blobs(&anna)).len(), 0);
     assert_eq!(anna.run(&["attach", "save", "xxxxxxxx"]).code, 3);
 }
+
+/// With a program of the test's own in place of the system's.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_attachment_is_opened_with_the_systems_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Fix the leak"]);
+    let (path, bytes) = file(&anna, "leak.jpg", 300_000);
+    let photo = attach(&anna, &path);
+    let (path, _) = file(&anna, "setup.exe", 10);
+    let program = attach(&anna, &path);
+    let (bin, opened) = (anna.path().join("bin"), anna.path().join("opened"));
+    fs::create_dir(&bin).unwrap();
+    let script =
+        format!("#!/bin/sh\n/bin/cp \"$1\" '{0}.new' && /bin/mv '{0}.new' '{0}'\n", opened.display());
+    for name in ["xdg-open", "wslview"] {
+        fs::write(bin.join(name), &script).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let env =
+        [("PATH", bin.to_str().unwrap()), ("DISPLAY", ":99"), ("TMPDIR", anna.path().to_str().unwrap())];
+    let refused = anna.run_with_env(&["attach", "open", &program], &env);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains(&format!("velo attach save {program}")), "{}", refused.err);
+    let headless = anna.run(&["attach", "open", &photo]);
+    assert_eq!(headless.code, 1);
+    assert!(headless.err.contains("no screen"), "{}", headless.err);
+    assert!(headless.err.contains(&format!("velo attach save {photo}")), "{}", headless.err);
+    assert!(!opened.exists());
+    let empty = [("PATH", "/nowhere"), ("DISPLAY", ":99"), ("TMPDIR", anna.path().to_str().unwrap())];
+    let nothing = anna.run_with_env(&["attach", "open", &photo], &empty);
+    assert!(nothing.code == 1 && nothing.err.contains("velo attach save"), "{}", nothing.err);
+
+    let answer = anna.run_with_env(&["attach", "open", &photo], &env);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.out.contains("Opened leak.jpg"), "{}", answer.out);
+    until("it is opened", || opened.exists());
+    assert!(fs::read(&opened).unwrap() == bytes, "other bytes");
+}

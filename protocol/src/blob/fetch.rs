@@ -183,6 +183,16 @@ impl Fetches {
         self.wanted.is_empty()
     }
 
+    /// Bytes of parts on their way, of which nothing is kept yet, by attachment. Its manifest is no part.
+    pub fn coming(&self) -> BTreeMap<Key, u64> {
+        let mut bytes = BTreeMap::new();
+        let parts = self.peers.values().filter_map(|peer| peer.coming.as_ref());
+        for part in parts.filter(|part| part.blob != part.manifest && !part.bytes.is_empty()) {
+            *bytes.entry((part.workspace, part.manifest)).or_default() += part.bytes.len() as u64;
+        }
+        bytes
+    }
+
     /// Whether something of a workspace is being fetched.
     pub fn wants_of(&self, workspace: WorkspaceId) -> bool {
         self.wanted.keys().any(|(of, _)| *of == workspace)

@@ -22,8 +22,10 @@ pub fn describe(workspace: &Workspace, key: EntityKey, item: &HistoryItem) -> St
         Happened::Deleted => format!("{who} deleted {entity}"),
         Happened::Restored => format!("{who} restored {entity}"),
         Happened::Void { reason } => format!("a change by {who} to {what} has no effect: {reason}"),
-        Happened::Edited { field, .. } => {
-            format!("{who} wrote the {} of {what}", describe::field(key.kind, *field))
+        Happened::Edited { field, edit, .. } => {
+            let (field, words) = (describe::field(key.kind, *field), edit.words());
+            let colon = if words.is_empty() { "" } else { ": " };
+            format!("{who} edited the {field} of {what}{colon}{words}")
         }
         Happened::Set { slot, from, to } => format!("{who} {}", set(workspace, key, slot, from, to)),
     };

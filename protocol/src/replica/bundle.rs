@@ -1,18 +1,19 @@
-//! Entries out of a file and into one: see [`crate::bundle`].
+//! A workspace out of a file and into one: see [`crate::bundle`].
 //!
 //! Both go part by part, so that neither needs more memory for a large workspace, and whoever asks can show
-//! how far it is. What comes in is judged like what a peer sends.
+//! how far it is. Entries that come in are judged like what a peer sends. Blobs are the driver's: here they
+//! are only encrypted and decrypted.
 
 use super::{
     Logs, Replica, RequestId,
     holding::Holding,
-    io::{Brought, Output, Refusal, Reply},
+    io::{Output, Refusal, Reply},
     reader_of,
 };
 use crate::{
-    bundle::{self, BundleError, Head, PartNo},
+    bundle::{self, BundleError, Head, PartNo, Portion},
     causality::Frontier,
-    id::{DeviceId, WorkspaceId},
+    id::{DeviceId, EntityId, WorkspaceId},
     limits,
     log::Run,
     log_set::Rejected,
@@ -28,6 +29,8 @@ pub struct ExportCursor {
     pub head: Head,
     /// The part to be made next.
     number: u64,
+    /// Up to where each chain is not wanted.
+    from: Vec<(ChainNo, u64)>,
     /// Up to where each chain was written or is not wanted.
     done: Vec<(ChainNo, u64)>,
     /// Up to where each chain goes: what comes while the bundle is written is not in it.
@@ -42,6 +45,55 @@ impl ExportCursor {
             |(chain, until): &(ChainNo, u64)| until.saturating_sub(done.get(chain).copied().unwrap_or(0));
         self.until.iter().map(left).sum()
     }
+
+    /// Entries of the workspace, wanted or not.
+    pub fn entries(&self) -> u64 {
+        self.until.iter().map(|(_, until)| until).sum()
+    }
+
+    /// Whether the bundle holds this entry, or will.
+    pub fn holds(&self, at: EntryAt) -> bool {
+        let bound = |bounds: &[(ChainNo, u64)]| bounds.iter().find(|(chain, _)| *chain == at.chain).copied();
+        let after = bound(&self.from).is_none_or(|(_, from)| at.position > from);
+        after && bound(&self.until).is_some_and(|(_, until)| at.position <= until)
+    }
+
+    /// The same once all entries are written: it goes to and fro with each blob.
+    fn without_entries(&mut self) {
+        for bounds in [&mut self.from, &mut self.done, &mut self.until] {
+            bounds.clear();
+        }
+    }
+}
+
+/// What goes into the next part of a bundle. All entries first: they say which blobs are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// The next entries.
+    Entries,
+    /// A blob of an attachment.
+    Blob {
+        /// Whose.
+        attachment: EntityId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// The end.
+    End,
+}
+
+/// What a part of a bundle brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Brought {
+    /// Into which workspace.
+    pub workspace: WorkspaceId,
+    /// Entries that were not here.
+    pub entries: u64,
+    /// Runs that go on from what is not here: the bundle was made for somebody who has more.
+    pub gaps: u64,
+    /// Runs of more logs or branches than are kept.
+    pub refused: u64,
 }
 
 impl Replica {
@@ -57,10 +109,13 @@ impl Replica {
         let known = since.map(|device| self.known_to(device, workspace, holding)).unwrap_or_default();
         let logs = &holding.logs;
         let base = |number| logs.chain(number).and_then(|chain| chain.parent).map_or(0, |at| at.position);
+        let from: Vec<_> =
+            logs.chains().map(|(number, _)| (number, known.get(number).max(base(number)))).collect();
         let cursor = ExportCursor {
             head: Head::new(&holding.record.secret, salt),
             number: 0,
-            done: logs.chains().map(|(number, _)| (number, known.get(number).max(base(number)))).collect(),
+            done: from.clone(),
+            from,
             until: logs.chains().map(|(number, chain)| (number, chain.durable)).collect(),
         };
         let reply = Reply::Exporting(Box::new(cursor));
@@ -93,6 +148,7 @@ impl Replica {
         request: RequestId,
         workspace: WorkspaceId,
         mut cursor: ExportCursor,
+        what: Carried,
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let holding = self.holdings.get(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
@@ -100,14 +156,23 @@ impl Replica {
         if !cursor.head.is_of(secret) {
             return Err(Refusal::Bundle("that bundle was begun for another workspace".to_owned()));
         }
-        let unreadable = |error: StoreError| Refusal::Bundle(error.to_string());
-        let source = holding.source(&self.identity, reader_of(logs, workspace));
-        let runs = next_runs(&mut cursor, &source).map_err(unreadable)?;
-        let at = PartNo { number: cursor.number, last: cursor.remaining() == 0 };
-        let part = bundle::seal(secret, &cursor.head, at, &runs).map_err(told)?;
+        let portion = match what {
+            Carried::Entries => {
+                let unreadable = |error: StoreError| Refusal::Bundle(error.to_string());
+                let source = holding.source(&self.identity, reader_of(logs, workspace));
+                Portion::Runs(next_runs(&mut cursor, &source).map_err(unreadable)?)
+            }
+            Carried::Blob { attachment, bytes } => Portion::Blob { attachment, bytes },
+            Carried::End => Portion::End,
+        };
+        if cursor.remaining() == 0 {
+            cursor.without_entries();
+        }
+        let at = PartNo { number: cursor.number, last: portion == Portion::End };
+        let part = bundle::seal(secret, &cursor.head, at, &portion).map_err(told)?;
         cursor.number += 1;
-        let next = (!at.last).then(|| Box::new(cursor));
-        self.outputs.push_back(Output::Reply { request, result: Ok(Reply::Exported { part, next }) });
+        let reply = Reply::Exported { part, next: Box::new(cursor) };
+        self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
         Ok(())
     }
 
@@ -126,7 +191,14 @@ impl Replica {
                          (`velo join TICKET`), also if nobody can be reached now, then import the bundle again";
             return Err(Refusal::Bundle(words.to_owned()));
         };
-        let runs = bundle::open(&holding.record.secret, head, at, part).map_err(told)?;
+        let runs = match bundle::open(&holding.record.secret, head, at, part).map_err(told)? {
+            Portion::Runs(runs) => runs,
+            portion => {
+                let reply = Reply::Opened { workspace, portion };
+                self.outputs.push_back(Output::Reply { request, result: Ok(reply) });
+                return Ok(());
+            }
+        };
         let reader = reader_of(logs, workspace);
         let mut brought = Brought { workspace, entries: 0, gaps: 0, refused: 0 };
         let mut fresh = Vec::new();
@@ -150,7 +222,10 @@ impl Replica {
 }
 
 fn told(error: BundleError) -> Refusal {
-    Refusal::Bundle(error.to_string())
+    match error {
+        BundleError::Damaged => Refusal::DamagedPart,
+        BundleError::NotABundle => Refusal::Bundle(error.to_string()),
+    }
 }
 
 /// The runs of the next part, in the order of their stamps: so those who read them seldom have to wait for

@@ -67,7 +67,9 @@ impl Replica {
             Command::LetGo { workspace } => self.post_again(now, request, workspace, false, logs),
             Command::Forget { workspace, unsent } => self.forget(now, request, (workspace, unsent), logs),
             Command::BeginExport { workspace, since } => self.begin_export(request, workspace, since),
-            Command::Export { workspace, cursor } => self.export(request, workspace, *cursor, logs),
+            Command::Export { workspace, cursor, what } => {
+                self.export(request, workspace, *cursor, what, logs)
+            }
             Command::Import { head, at, part } => self.import(request, &head, at, &part, logs),
             Command::SyncNow => {
                 for workspace in self.workspaces() {

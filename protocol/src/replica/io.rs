@@ -1,9 +1,9 @@
 //! What goes in and out of the replica.
 
-use super::ExportCursor;
+use super::bundle::{Brought, Carried, ExportCursor};
 use crate::{
     access::Role,
-    bundle::{Head, PartNo},
+    bundle::{BundleError, Head, PartNo, Portion},
     change::Change,
     control::Introduction,
     crypto::{LinkCert, SecretKey},
@@ -272,6 +272,8 @@ pub enum Command {
         workspace: WorkspaceId,
         /// How far it is.
         cursor: Box<ExportCursor>,
+        /// What goes into it.
+        what: Carried,
     },
     /// Takes in a part of a bundle.
     Import {
@@ -333,26 +335,20 @@ pub enum Reply {
     Exported {
         /// Its cipher text.
         part: Vec<u8>,
-        /// How to go on; `None` if it was the last.
-        next: Option<Box<ExportCursor>>,
+        /// How to go on.
+        next: Box<ExportCursor>,
     },
     /// A part of a bundle was taken in, durably.
     Imported(Brought),
+    /// A part of a bundle was opened, which holds no entries: the rest is the driver's.
+    Opened {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// What is in it.
+        portion: Portion,
+    },
     /// Done.
     Done,
-}
-
-/// What a part of a bundle brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Brought {
-    /// Into which workspace.
-    pub workspace: WorkspaceId,
-    /// Entries that were not here.
-    pub entries: u64,
-    /// Runs that go on from what is not here: the bundle was made for somebody who has more.
-    pub gaps: u64,
-    /// Runs of more logs or branches than are kept.
-    pub refused: u64,
 }
 
 /// Why a command was refused. Nothing was changed. Each says what to do.
@@ -377,6 +373,9 @@ pub enum Refusal {
     /// The bundle cannot be read or written.
     #[error("{0}")]
     Bundle(String),
+    /// A part of a bundle is not as it was made: what follows it may be.
+    #[error("{}", BundleError::Damaged)]
+    DamagedPart,
     /// The access rule does not allow it. Says why, and who can.
     #[error("{0}")]
     Role(String),

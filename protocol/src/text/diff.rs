@@ -156,6 +156,66 @@ impl<'a> Places<'a> {
     }
 }
 
+/// The whole words in which two texts differ: of each place what went and what came.
+pub(crate) fn changed_words(old: &str, new: &str) -> Vec<(String, String)> {
+    let (old_chars, new_chars): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
+    let mut places: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    let (mut came, mut went) = (0, 0);
+    for Replaced { from, to, new } in replaced(old, new) {
+        let start = from + came - went;
+        let length = new.chars().count();
+        (came, went) = (came + length, went + to - from);
+        let place = whole_words((&old_chars, from..to), (&new_chars, start..start + length));
+        let place = without_same((&old_chars, place.0), (&new_chars, place.1));
+        match places.last_mut().filter(|last| place.0.start <= last.0.end) {
+            Some(last) => (last.0.end, last.1.end) = (place.0.end, place.1.end),
+            None => places.push(place),
+        }
+    }
+    let text = |chars: &[char], range: Range<usize>| chars[range].iter().collect();
+    places.into_iter().map(|(old, new)| (text(&old_chars, old), text(&new_chars, new))).collect()
+}
+
+/// Leaves out the words with which both begin or end: a letter that another word shares had hidden them.
+fn without_same(
+    (old, mut gone): (&[char], Range<usize>),
+    (new, mut come): (&[char], Range<usize>),
+) -> (Range<usize>, Range<usize>) {
+    let is_word = |chars: &[char], at: usize| chars.get(at).is_some_and(|char| char.is_alphanumeric());
+    let is_border = |chars: &[char], at: usize| at == 0 || !(is_word(chars, at - 1) && is_word(chars, at));
+    let most = gone.len().min(come.len());
+    let same = (1..=most).take_while(|count| old[gone.start + count - 1] == new[come.start + count - 1]);
+    let first = same.filter(|count| is_border(old, gone.start + count) && is_border(new, come.start + count));
+    let first = first.last().unwrap_or(0);
+    (gone.start, come.start) = (gone.start + first, come.start + first);
+    let same = (1..=most - first).take_while(|count| old[gone.end - count] == new[come.end - count]);
+    let last = same.filter(|count| is_border(old, gone.end - count) && is_border(new, come.end - count));
+    let last = last.last().unwrap_or(0);
+    (gone.end, come.end) = (gone.end - last, come.end - last);
+    (gone, come)
+}
+
+/// Widens a difference to the words in which it begins and ends: those letters are in both texts.
+fn whole_words(
+    (old, mut gone): (&[char], Range<usize>),
+    (new, mut come): (&[char], Range<usize>),
+) -> (Range<usize>, Range<usize>) {
+    let is_word = |chars: &[char], at: Option<usize>| {
+        at.and_then(|at| chars.get(at)).is_some_and(|char| char.is_alphanumeric())
+    };
+    let cuts = |at: &dyn Fn(&Range<usize>) -> usize, gone: &Range<usize>, come: &Range<usize>| {
+        let within = |chars, range: &Range<usize>| !range.is_empty() && is_word(chars, Some(at(range)));
+        within(old, gone) || within(new, come)
+    };
+    while is_word(old, gone.start.checked_sub(1)) && cuts(&|range| range.start, &gone, &come) {
+        (gone.start, come.start) = (gone.start - 1, come.start - 1);
+    }
+    while is_word(old, Some(gone.end)) && cuts(&|range| range.end - 1, &gone, &come) {
+        (gone.end, come.end) = (gone.end + 1, come.end + 1);
+    }
+    (gone, come)
+}
+
 /// The parts in which two texts differ.
 fn replaced<'a>(old: &str, new: &'a str) -> Vec<Replaced<'a>> {
     let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b);

@@ -1,7 +1,7 @@
 //! The operations of an undo or redo.
 
 use super::{
-    Journal, Step,
+    Journal, Span, Step,
     versions::{Cursor, Versions},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     model::{self, ALIVE, EntityKey, Field, FieldType, Slot},
     op::{DataBody, Group, Op},
     register::{Live, Lives},
-    store::ChainNo,
+    store::{ChainNo, EntryAt},
     text::{Splice, TextEdit},
     value::Value,
     workspace::{Workspace, entity::Entity},
@@ -39,6 +39,8 @@ struct Work<'a> {
     lists: Option<BTreeSet<OpId>>,
     /// Whether it created or restored the entity.
     shows: bool,
+    /// Whether it created it: nothing of it is older.
+    creates: bool,
     /// Its fields, by register: each operation with what it replaced.
     sets: BTreeMap<&'a Slot, Vec<(OpId, &'a [OpId])>>,
     /// Its edits of long texts, by field.
@@ -52,6 +54,7 @@ struct Reverter<'a> {
     redo: bool,
     /// Whose transaction it is.
     device: Option<DeviceId>,
+    spans: &'a [Span],
     work: &'a BTreeMap<EntityKey, Work<'a>>,
     /// What should be hidden, but is not.
     staying: BTreeSet<EntityKey>,
@@ -81,6 +84,7 @@ impl Journal {
                 .first()
                 .and_then(|span| workspace.author(span.chain))
                 .map(|origin| origin.device),
+            spans: &step.spans,
             work: &work,
             staying: BTreeSet::new(),
             sentences: 0,
@@ -108,7 +112,10 @@ fn by_entity(entries: &[(u64, DataBody)]) -> (Vec<EntityKey>, BTreeMap<EntityKey
             let id = OpId { entry: *prefix, index };
             match op {
                 Op::Delete { lists } => work.lists.get_or_insert_default().extend(lists),
-                Op::Set { slot, .. } if slot.field == ALIVE.field => work.shows = true,
+                Op::Set { slot, replaces, .. } if slot.field == ALIVE.field => {
+                    work.shows = true;
+                    work.creates |= replaces.is_empty();
+                }
                 Op::Set { slot, replaces, .. } => work.sets.entry(slot).or_default().push((id, replaces)),
                 Op::Edit { field, splices, .. } => work.edits.entry(*field).or_default().push((id, splices)),
             }
@@ -214,11 +221,13 @@ impl<'a> Reverter<'a> {
             return Vec::new();
         }
         let what = || describe::entity(self.workspace, key);
-        let reason = if let Some(chain) = self.touched_since(key) {
-            format!("{} stays: {} changed it since", what(), self.author(chain))
-        } else if let Some(child) = self.workspace.children(key).into_iter().find(|child| self.holds(*child))
-        {
-            format!("{} stays: {} stands in it", what(), describe::entity(self.workspace, child))
+        let is_new = self.work.get(&key).is_some_and(|work| work.creates);
+        let mut children = self.workspace.children(key).into_iter();
+        let reason = if let Some(chain) = self.touched_since(key).or_else(|| self.worked_on_since(key)) {
+            format!("{} stays: {} changed it since; delete it instead", what(), self.author(chain))
+        } else if let Some(child) = children.find(|child| self.holds(*child, is_new)) {
+            let child = describe::entity(self.workspace, child);
+            format!("{} stays: {child} stands in it; delete it instead", what())
         } else {
             let names = self.workspace.live_ops(key);
             let lists = names.chunks(limits::NAMES_PER_OP);
@@ -236,11 +245,32 @@ impl<'a> Reverter<'a> {
         live.find(|value| !value.listed && !self.is_own(value.chain)).map(|value| value.chain)
     }
 
+    /// Who else worked on it after the transaction, also where that is no longer to be seen in a value:
+    /// words of theirs stand in a text that oneself edited after them, and a value of theirs that oneself
+    /// replaced was given back in one's own name.
+    fn worked_on_since(&self, key: EntityKey) -> Option<ChainNo> {
+        let is_transaction = |at: &EntryAt| {
+            let holds =
+                |span: &Span| span.chain == at.chain && (span.first..=span.last).contains(&at.position);
+            self.spans.iter().any(holds)
+        };
+        let touched = self.workspace.touched(key);
+        let last = touched.iter().rposition(is_transaction)?;
+        touched[last..].iter().find(|at| !self.is_own(at.chain)).map(|at| at.chain)
+    }
+
+    /// Whether anybody else ever worked on it.
+    fn is_shared(&self, key: EntityKey) -> bool {
+        self.workspace.touched(key).iter().any(|at| !self.is_own(at.chain))
+    }
+
     /// Whether something that stands in a container keeps it from being hidden: what the same revert
     /// neither hides nor moves out, and somebody else worked on. What is only one's own stood there
-    /// before, when the container was hidden too.
-    fn holds(&self, key: EntityKey) -> bool {
-        let Some(work) = self.work.get(&key) else { return self.touched_since(key).is_some() };
+    /// before, when the container was hidden too. `is_new`: the container was made by the transaction, so
+    /// nobody worked on what stands in it before.
+    fn holds(&self, key: EntityKey, is_new: bool) -> bool {
+        let is_others = || self.touched_since(key).is_some() || is_new && self.is_shared(key);
+        let Some(work) = self.work.get(&key) else { return is_others() };
         let moves = |slot: &Slot| {
             let live = self.workspace.live(key, slot);
             key.kind.containment(slot.field).is_some() && live.iter().all(|value| self.is_own(value.chain))
@@ -248,7 +278,7 @@ impl<'a> Reverter<'a> {
         if work.shows {
             return self.staying.contains(&key);
         }
-        !work.sets.keys().any(|slot| moves(slot)) && self.touched_since(key).is_some()
+        !work.sets.keys().any(|slot| moves(slot)) && is_others()
     }
 
     /// Gives a register back what it held before the transaction.

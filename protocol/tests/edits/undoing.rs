@@ -150,11 +150,60 @@ fn a_created_task_that_somebody_worked_on_stays() {
     assert_eq!(
         kept,
         [
-            "task \"Task 21\" stays: comment \"Look\" stands in it",
-            "task \"Ben's\" stays: Ben changed it since",
+            "task \"Task 21\" stays: comment \"Look\" stands in it; delete it instead",
+            "task \"Ben's\" stays: Ben changed it since; delete it instead",
         ]
     );
     assert!(!anna.workspace.is_shown(task_key(id(22))));
+}
+
+/// Ben's words stood in nothing but a text that Anna had edited after him, and went with her task.
+#[test]
+fn a_created_task_stays_for_words_that_its_author_edited_over() {
+    let words = |peer: &Peer| peer.workspace.text(task_key(id(20)), task::DESCRIPTION).to_owned();
+    let describe = |text: &str| set(Kind::Task, 20, task::DESCRIPTION, Value::text(text));
+    let (mut anna, mut ben) = two();
+    anna.must(new_task(20, 2));
+    ben.receive(&anna);
+    ben.must(describe("The valve is stuck"));
+    anna.receive(&ben);
+    anna.must(describe("The valve is stuck again"));
+    assert_eq!(anna.undo(), Some(vec![]));
+    let kept = anna.undo().unwrap();
+    assert_eq!(kept, ["task \"Task 20\" stays: Ben changed it since; delete it instead"]);
+    assert_eq!(words(&anna), "The valve is stuck");
+    ben.receive(&anna);
+    assert_eq!(words(&ben), "The valve is stuck");
+    // The next undo is that of what Anna did before, and her own work still goes.
+    anna.must(new_task(21, 2));
+    anna.must(set(Kind::Task, 21, task::DESCRIPTION, Value::text("Mine")));
+    anna.undo().unwrap();
+    assert_eq!(anna.undo(), Some(vec![]));
+    assert!(!anna.workspace.is_shown(task_key(id(21))));
+}
+
+/// The same with a value that she gave back in her own name, and with a comment under her task.
+#[test]
+fn a_created_task_stays_for_values_and_comments_that_its_author_edited_over() {
+    let (mut anna, mut ben) = two();
+    anna.edit(&[new_task(20, 2), new_task(21, 2)]).unwrap();
+    ben.receive(&anna);
+    ben.must(rename(20, "Ben's"));
+    let said = [(comment::TASK, Value::Entity(id(21))), (comment::TEXT, Value::text("Look"))];
+    ben.must(create(Kind::Comment, 30, &said));
+    anna.receive(&ben);
+    anna.must(rename(20, "Anna's"));
+    anna.must(set(Kind::Comment, 30, comment::TEXT, Value::text("Look here")));
+    for _ in 0..2 {
+        assert_eq!(anna.undo(), Some(vec![]));
+    }
+    assert_eq!(anna.undo().unwrap().len(), 2);
+    ben.receive(&anna);
+    for peer in [&anna, &ben] {
+        assert_eq!(peer.title(id(20)), "Ben's");
+        assert_eq!(peer.workspace.comments(id(21)), [id(30)]);
+        assert!(peer.workspace.is_shown(task_key(id(21))));
+    }
 }
 
 #[test]
@@ -195,7 +244,10 @@ fn undoing_a_deletion_ends_its_conflict_with_an_edit() {
         assert_eq!((peer.workspace.conflicts(), peer.title(id(10))), (vec![], "Ben's".to_owned()));
     }
     // Ben's title is seen by now: the deletion is not made again over it.
-    assert_eq!(anna.redo(), Some(vec!["task \"Ben's\" stays: Ben changed it since".to_owned()]));
+    assert_eq!(
+        anna.redo(),
+        Some(vec!["task \"Ben's\" stays: Ben changed it since; delete it instead".to_owned()])
+    );
     assert_eq!(anna.workspace.conflict_count(), 0);
 }
 

@@ -5,10 +5,10 @@ use crate::{
     device::{Device, meet},
 };
 use velo_protocol::{
-    bundle::{Head, PartNo},
-    id::{DeviceId, WorkspaceId},
+    bundle::{Head, PartNo, Portion},
+    id::{DeviceId, EntityId, WorkspaceId},
     limits,
-    replica::{Brought, Command, Refusal, Reply},
+    replica::{Brought, Carried, Command, ExportCursor, Refusal, Reply},
 };
 
 /// The head and the parts of a bundle.
@@ -18,17 +18,29 @@ fn export(device: &mut Device, workspace: WorkspaceId, since: Option<DeviceId>) 
     let Ok(Reply::Exporting(begun)) = device.command(Command::BeginExport { workspace, since }) else {
         panic!("not begun")
     };
-    let (head, mut cursor, mut parts) = (begun.head, Some(begun), Vec::new());
-    while let Some(at) = cursor {
-        match device.command(Command::Export { workspace, cursor: at }) {
-            Ok(Reply::Exported { part, next }) => {
-                parts.push(part);
-                cursor = next;
-            }
-            other => panic!("{other:?}"),
-        }
+    let (head, mut cursor, mut parts) = (begun.head, begun, Vec::new());
+    while cursor.remaining() > 0 {
+        cursor = carry(device, workspace, cursor, Carried::Entries, &mut parts);
     }
+    carry(device, workspace, cursor, Carried::End, &mut parts);
     (head, parts)
+}
+
+/// Makes one part.
+fn carry(
+    device: &mut Device,
+    workspace: WorkspaceId,
+    cursor: Box<ExportCursor>,
+    what: Carried,
+    parts: &mut Vec<Vec<u8>>,
+) -> Box<ExportCursor> {
+    match device.command(Command::Export { workspace, cursor, what }) {
+        Ok(Reply::Exported { part, next }) => {
+            parts.push(part);
+            next
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn import_part(device: &mut Device, (head, parts): &Bundle, number: usize) -> Result<Brought, Refusal> {
@@ -36,6 +48,10 @@ fn import_part(device: &mut Device, (head, parts): &Bundle, number: usize) -> Re
     let part = parts[number].clone();
     match device.command(Command::Import { head: *head, at, part })? {
         Reply::Imported(brought) => Ok(brought),
+        Reply::Opened { workspace, portion: Portion::End } => {
+            assert_eq!(number + 1, parts.len());
+            Ok(Brought { workspace, entries: 0, gaps: 0, refused: 0 })
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -106,7 +122,7 @@ fn a_large_workspace_goes_in_parts_and_leaves_out_what_somebody_has() {
     assert!(whole.1.len() > 2);
     assert!(whole.1.iter().all(|part| part.len() <= limits::FRAME));
     let rest = export(&mut anna, workspace, Some(ben.id()));
-    assert_eq!(rest.1.len(), 1);
+    assert_eq!(rest.1.len(), 2, "entries and the end");
     assert!(rest.1[0].len() < 4_096, "{}", rest.1[0].len());
     let (entries, gaps) = import(&mut ben, &rest).unwrap();
     assert_eq!((entries, gaps), (1, 0));
@@ -141,7 +157,7 @@ fn strangers_learn_nothing_and_damage_is_noticed() {
     let (head, parts) = &bundle;
     let damaged = |ben: &mut Device, parts: Vec<Vec<u8>>, number| {
         let told = import_part(ben, &(*head, parts), number);
-        assert!(matches!(&told, Err(Refusal::Bundle(words)) if words.contains("damaged")), "{told:?}");
+        assert_eq!(told, Err(Refusal::DamagedPart));
     };
     let mut swapped = parts.clone();
     swapped.swap(0, 1);
@@ -153,4 +169,33 @@ fn strangers_learn_nothing_and_damage_is_noticed() {
     damaged(&mut ben, parts[..1].to_vec(), 0);
     import(&mut ben, &bundle).unwrap();
     assert_eq!(members(&ben, workspace), 2);
+}
+
+#[test]
+fn blobs_are_carried_for_those_in_the_workspace_and_told_apart_from_entries() {
+    let (mut anna, mut ben) = (Device::new(1), Device::new(2));
+    let workspace = anna.found();
+    ben.join(&anna.invite(workspace)).unwrap();
+    meet(&mut anna, &mut ben);
+    let Ok(Reply::Exporting(begun)) = anna.command(Command::BeginExport { workspace, since: None }) else {
+        panic!("not begun")
+    };
+    let (head, attachment, bytes) = (begun.head, EntityId([3; 16]), vec![9; limits::BLOB]);
+    let mut parts = Vec::new();
+    let what = Carried::Blob { attachment, bytes: bytes.clone() };
+    let next = carry(&mut anna, workspace, begun, what, &mut parts);
+    carry(&mut anna, workspace, next, Carried::End, &mut parts);
+    let import = |device: &mut Device, number, last| {
+        let at = PartNo { number, last };
+        device.command(Command::Import { head, at, part: parts[number as usize].clone() })
+    };
+    let portion = Portion::Blob { attachment, bytes };
+    assert_eq!(import(&mut ben, 0, false), Ok(Reply::Opened { workspace, portion }));
+    // Neither is the end missed, nor can something else pass for it.
+    assert_eq!(import(&mut ben, 0, true), Err(Refusal::DamagedPart));
+    assert_eq!(import(&mut ben, 1, false), Err(Refusal::DamagedPart));
+    assert_eq!(import(&mut ben, 1, true), Ok(Reply::Opened { workspace, portion: Portion::End }));
+    let mut eve = Device::new(3);
+    eve.found();
+    assert!(matches!(import(&mut eve, 0, false), Err(Refusal::Bundle(_))));
 }

@@ -288,3 +288,25 @@ proptest! {
         prop_assert_eq!(fetcher.here, blobs);
     }
 }
+
+#[test]
+fn what_is_on_its_way_is_counted_until_it_is_kept() {
+    let (manifest, blobs) = file(2);
+    let mut fetcher = Fetcher::new(manifest);
+    fetcher.meet(1);
+    let (mut last, mut seen) = (0, 0);
+    while let Some((peer, ask)) = fetcher.fetches.next(fetcher.now_ms) {
+        fetcher.now_ms += 100;
+        let before = fetcher.here.len();
+        fetcher.take(peer, &ask, Answer::of(&ask, &blobs[&ask.blob]));
+        let coming = fetcher.fetches.coming().get(&(HOME, manifest)).copied().unwrap_or(0);
+        if fetcher.here.len() > before || ask.blob == manifest {
+            assert_eq!(coming, 0, "a whole part is no longer on its way, a manifest is none");
+        } else {
+            assert!(coming > last, "{coming} after {last}");
+            seen += 1;
+        }
+        last = coming;
+    }
+    assert!(seen > 0 && fetcher.here.len() == 3);
+}
