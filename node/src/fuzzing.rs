@@ -6,6 +6,8 @@ pub use crate::{
     net::{
         address::{is_dialable, path, plain, split_peer},
         book::{AddressBook, parse as address_book},
+        identity::peer_id,
+        mdns::packet::{self as mdns_packet, Packet as MdnsPacket},
         session::frame::{FrameError, frames},
     },
     store::state::sled_state::pack,

@@ -66,6 +66,19 @@ fn messages_bodies_and_tickets() {
     assert_seed("run", "three-entries", &Author::new(1).write(ChainNo(0), 3, 9).run.bytes);
 }
 
+#[cfg(feature = "fuzzing")]
+#[test]
+fn announcements() {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+    use velo_node::fuzzing::{mdns_packet, peer_id};
+    use velo_protocol::id::DeviceId;
+    let peer = peer_id(&DeviceId(SecretKey::from_seed(&[1; 32]).public())).unwrap();
+    let addresses = [4001, 4002].map(|port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), port));
+    let minute = std::time::Duration::from_mins(1);
+    assert_seed("announcement", "a-device", &mdns_packet::announce(&peer, "somebody", &addresses, minute));
+    assert_seed("announcement", "a-query", &mdns_packet::query());
+}
+
 /// A part of an input to target `log_files`.
 fn part(which: u8, bytes: &[u8]) -> Vec<u8> {
     [&[which][..], &(bytes.len() as u16).to_le_bytes(), bytes].concat()

@@ -9,9 +9,9 @@ use super::{
     crowd, session,
 };
 use libp2p::{
-    PeerId, Swarm, SwarmBuilder, allow_block_list, connection_limits, dcutr, identify,
+    Swarm, SwarmBuilder, allow_block_list, connection_limits, dcutr, identify,
     identity::Keypair,
-    mdns, noise, ping, relay,
+    noise, ping, relay,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
@@ -36,10 +36,6 @@ const STREAMS: usize = 64;
 const PING: Duration = Duration::from_secs(5);
 /// A connection without streams is closed after this time.
 const IDLE: Duration = Duration::from_mins(1);
-/// libp2p's default is five minutes, too slow for a person who waits for a colleague to appear.
-const MDNS_QUERY: Duration = Duration::from_secs(10);
-/// Announcements are forgotten after this time without being renewed.
-const MDNS_TTL: Duration = Duration::from_mins(1);
 /// How long a relay keeps a place for a device, and a circuit between two: a working day. libp2p's two
 /// minutes would cut every session that cannot be made direct.
 const RELAY_TIME: Duration = Duration::from_hours(12);
@@ -59,8 +55,6 @@ pub struct Behaviour {
     pub blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     crowd: crowd::Behaviour,
     limits: connection_limits::Behaviour,
-    /// Off until there is an address to announce: the first answer would be empty.
-    pub mdns: Toggle<mdns::tokio::Behaviour>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     /// Carries circuits between others: on a relay only.
@@ -92,12 +86,6 @@ pub fn swarm(keypair: Keypair, own: DeviceId, is_relay: bool) -> Result<Swarm<Be
         .build())
 }
 
-/// Discovery on the LAN. IPv4 only: with IPv6 libp2p leaves IPv4 out and picks wrong interfaces.
-pub fn mdns(own: PeerId) -> std::io::Result<mdns::tokio::Behaviour> {
-    let config = mdns::Config { ttl: MDNS_TTL, query_interval: MDNS_QUERY, enable_ipv6: false };
-    mdns::tokio::Behaviour::new(config, own)
-}
-
 fn yamux_config() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(STREAMS);
@@ -117,7 +105,6 @@ fn behaviour(keypair: &Keypair, own: DeviceId, client: Option<relay::client::Beh
         blocked: allow_block_list::Behaviour::default(),
         crowd: crowd::Behaviour::new(PENDING as usize / 2, incoming(connections) as usize / 2),
         limits: connection_limits::Behaviour::new(limits(connections)),
-        mdns: None.into(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING)),
         relay: client.is_none().then(|| relay::Behaviour::new(peer_id, relay_config())).into(),

@@ -22,6 +22,7 @@ use super::{Path, address};
 use libp2p::Multiaddr;
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 use velo_protocol::id::DeviceId;
@@ -47,6 +48,8 @@ const STABLE: Duration = Duration::from_mins(1);
 const DIALS: usize = 16;
 /// Of these, to strangers: whoever announces devices that nobody answers for must not hold up the rest.
 const STRANGERS: usize = DIALS / 2;
+/// And of those, to strangers at one IP address, where somebody may take calls and say nothing.
+const STRANGERS_OF_ONE: usize = 2;
 /// Peers and addresses kept. Anybody on the LAN can announce as many as they like.
 const TARGETS: usize = 512;
 /// Addresses kept for one peer: several interfaces, and some history.
@@ -83,6 +86,8 @@ pub struct Dial {
     known: Vec<Multiaddr>,
     /// Where it is announced, and nothing of `known`; the latest first.
     hints: Vec<Multiaddr>,
+    /// From where it was announced last.
+    source: Option<IpAddr>,
     /// Whether the next dial leaves the hints out. Of all addresses dialled at once the first that
     /// answers is taken, and a false hint can be quicker than the truth: it must not be so always.
     without_hints: bool,
@@ -127,6 +132,7 @@ impl Dialer {
     pub fn discovered(&mut self, peer: DeviceId, addresses: &[Multiaddr], now: Instant) {
         let at = now + self.courtesy(peer);
         let Some(dial) = self.target(Target::Peer(peer), false) else { return };
+        dial.source = addresses.first().and_then(address::ip);
         for address in addresses {
             dial.add_hint(address);
         }
@@ -146,20 +152,6 @@ impl Dialer {
         let target = Target::Peer(peer);
         if let Some(dial) = self.targets.get_mut(&target) {
             dial.hints.retain(|address| !addresses.contains(address));
-            self.settle(&target);
-        }
-    }
-
-    /// Discovery starts anew: what was announced until now will be again, or does not count.
-    pub fn forget_announced(&mut self) {
-        let announced = self.targets.iter_mut().filter(|(_, dial)| !dial.hints.is_empty());
-        let announced: Vec<Target> = announced
-            .map(|(target, dial)| {
-                dial.hints.clear();
-                target.clone()
-            })
-            .collect();
-        for target in announced {
             self.settle(&target);
         }
     }
@@ -358,9 +350,13 @@ impl Dialer {
     /// What may be dialled when its time comes.
     fn waiting(&self) -> impl Iterator<Item = (Instant, &Target)> {
         let dialled = self.targets.values().filter(|dial| !dial.kept && dial.stage == Stage::Dialling);
-        let more_strangers = dialled.count() < STRANGERS;
+        let sources: Vec<_> = dialled.map(|dial| dial.source).collect();
+        let may_be_dialled = move |dial: &Dial| {
+            let of_one = sources.iter().filter(|source| source.is_some() && **source == dial.source);
+            dial.kept || sources.len() < STRANGERS && of_one.count() < STRANGERS_OF_ONE
+        };
         self.targets.iter().filter_map(move |(target, dial)| match (dial.stage, dial.better) {
-            (Stage::Waiting(at), _) if dial.kept || more_strangers => Some((at, target)),
+            (Stage::Waiting(at), _) if may_be_dialled(dial) => Some((at, target)),
             (Stage::Connected(_), Some(better)) => {
                 dial.direct_addresses().next().map(|_| (better.at, target))
             }
@@ -411,6 +407,7 @@ impl Dial {
         Self {
             known: Vec::new(),
             hints: Vec::new(),
+            source: None,
             without_hints: false,
             stage: Stage::Idle,
             failures: 0,

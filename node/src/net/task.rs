@@ -12,6 +12,7 @@ use super::{
     blob::Questions,
     dialer::{Dialer, Target},
     identity,
+    mdns::{Change, Mdns},
     relays::Relays,
     session,
     vigil::Vigil,
@@ -38,9 +39,9 @@ use velo_protocol::{
 /// Events kept for a driver that does not read. Above it the swarm is not polled, and so the whole
 /// network waits. Frames never come near: each connection has its own window.
 const OUTBOX: usize = 1024;
-/// How long announcements are gathered before they are shown: anybody on the LAN can make thousands a
-/// second, and each time every target is looked at.
-const GATHERED: Duration = Duration::from_millis(100);
+/// The least time between two pictures of the status: each looks at every target, and dials that fail
+/// can be hundreds a second.
+const SHOWN: Duration = Duration::from_millis(100);
 /// How long a shutdown waits for goodbyes to be written.
 const FAREWELL: Duration = Duration::from_millis(800);
 
@@ -90,6 +91,8 @@ enum Step {
     Delivered(Option<Credit>),
     Swarm(Box<SwarmEvent<BehaviourEvent>>),
     Command(Command),
+    /// On the LAN. `None`: discovery has ended.
+    Neighbour(Option<Change>),
     SaveFailed(io::Error),
     Time,
     Deserted,
@@ -121,6 +124,7 @@ pub struct Network {
     vigil: Vigil,
     blocked: VecDeque<(Instant, PeerId)>,
     discovery_wanted: bool,
+    discovery: Option<Mdns>,
     remember_port: bool,
     /// About blobs.
     pub(super) questions: Questions,
@@ -134,8 +138,8 @@ pub struct Network {
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<(Instant, NetStatus)>,
     status_changed: bool,
-    /// When what was announced since is shown.
-    status_due: Option<Instant>,
+    /// Not before then is it shown.
+    status_from: Instant,
 }
 
 impl Network {
@@ -163,6 +167,7 @@ impl Network {
             vigil: Vigil::new(Instant::now(), SystemTime::now()),
             blocked: VecDeque::new(),
             discovery_wanted: config.mdns,
+            discovery: None,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
             questions: Questions::default(),
             book,
@@ -173,7 +178,7 @@ impl Network {
             commands,
             status,
             status_changed: true,
-            status_due: None,
+            status_from: Instant::now(),
         };
         network.listen(&config.listen)?;
         network.announce_external();
@@ -193,6 +198,7 @@ impl Network {
                 Step::Swarm(event) => self.on_swarm(*event),
                 Step::Command(Command::Shutdown(done)) => break Some(done),
                 Step::Command(command) => self.on_command(command),
+                Step::Neighbour(change) => self.on_neighbour(change),
                 Step::SaveFailed(error) => self.on_save_failed(&error),
                 Step::Deserted => break None,
             }
@@ -210,12 +216,13 @@ impl Network {
     async fn step(&mut self) -> Step {
         let unblock = self.blocked.front().map(|(at, _)| *at);
         let wake =
-            [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due];
+            [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due()];
         let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => deliver(permit, self.outbox.pop_front()),
             permit = self.pulled.reserve(), if !self.pulls.is_empty() => deliver(permit, self.pulls.pop_front()),
             event = self.swarm.select_next_some(), if self.outbox.len() < OUTBOX => Step::Swarm(Box::new(event)),
+            change = discovery::changed(&mut self.discovery), if self.outbox.len() < OUTBOX => Step::Neighbour(change),
             command = self.commands.recv() => command.map_or(Step::Deserted, Step::Command),
             failure = self.book.saved() => failure.map_or(Step::Time, Step::SaveFailed),
             () = tokio::time::sleep_until(wake.into()) => Step::Time,
@@ -237,11 +244,21 @@ impl Network {
             self.dial(target, addresses);
         }
         self.book.save_if_due(now);
-        if self.status_due.take_if(|due| *due <= now).is_some() || self.status_changed {
-            (self.status_changed, self.status_due) = (false, None);
+        if self.status_due().is_some_and(|due| due <= now) {
+            (self.status_changed, self.status_from) = (false, now + SHOWN);
             let status = self.current_status(now);
             self.status.send_replace((now, status));
         }
+    }
+
+    /// What rarely changes is shown at once, to whoever asks because of it.
+    fn show_now(&mut self) {
+        (self.status_changed, self.status_from) = (true, Instant::now());
+    }
+
+    /// When what has changed is to be shown: at once, unless it was a moment ago.
+    fn status_due(&self) -> Option<Instant> {
+        self.status_changed.then_some(self.status_from)
     }
 
     fn on_save_failed(&mut self, error: &io::Error) {
@@ -254,7 +271,9 @@ impl Network {
 
     fn on_command(&mut self, command: Command) {
         let now = Instant::now();
-        self.status_changed |= !matches!(command, Command::AskBlob { .. } | Command::AnswerBlob { .. });
+        if !matches!(command, Command::AskBlob { .. } | Command::AnswerBlob { .. }) {
+            self.show_now();
+        }
         match command {
             Command::Dial { wish, address, peer } => {
                 self.use_relay_of(&address);
@@ -280,7 +299,6 @@ impl Network {
                 self.swarm.behaviour_mut().session.heard(&ping.peer, ping.connection);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Blobs(event)) => self.on_blob(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::NewListenAddr { address, listener_id } => self.on_listening(&address, listener_id),
             SwarmEvent::ExpiredListenAddr { address, .. } => self.on_expired(&address),
@@ -334,7 +352,7 @@ impl Network {
         self.dialer.connected(peer, path, now);
         let session = Session { path, address: address.clone(), dialled, since: now, trusted: false };
         self.sessions.insert(peer, session);
-        self.status_changed = true;
+        self.show_now();
         self.relays.connected(&peer, now);
         self.dialer.relay_up(peer, now);
         self.meet_carrier(peer);
@@ -359,7 +377,7 @@ impl Network {
         self.sessions.remove(&peer);
         self.relays.disconnected(&peer);
         self.dialer.disconnected(peer, &reason, Instant::now());
-        self.status_changed = true;
+        self.show_now();
         self.tell(NetEvent::PeerDown { peer, reason });
     }
 

@@ -22,7 +22,8 @@ fn attacker() {
     println!("begun");
     runtime.block_on(async {
         match which.as_str() {
-            "announce" => announcements::attack().await,
+            "announce" => announcements::attack(false).await,
+            "announce from many" => announcements::attack(true).await,
             "lie" => frames::attack(address.unwrap()).await,
             "silent" => slow::attack_silently(address.unwrap()).await,
             "slow" => slow::attack_slowly(address.unwrap()).await,
@@ -44,13 +45,23 @@ impl Attacker {
         command.args(["--exact", "attacker::attacker", "--nocapture"]);
         command.env(ATTACK, which).env(ADDRESS, address).stdout(Stdio::piped());
         let mut process = command.spawn()?;
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut attacker = Self { process, stdout };
+        attacker.wait_for("begun")?;
+        Ok(attacker)
+    }
+
+    /// Returns when it has said this.
+    pub fn wait_for(&mut self, what: &str) -> anyhow::Result<()> {
         let mut line = String::new();
-        while !line.contains("begun") {
+        while !line.contains(what) {
             line.clear();
-            anyhow::ensure!(stdout.read_line(&mut line)? > 0, "the attacker ended at once");
+            anyhow::ensure!(
+                self.stdout.read_line(&mut line)? > 0,
+                "the attacker ended before it said: {what}"
+            );
         }
-        Ok(Self { process, stdout })
+        Ok(())
     }
 
     /// Ends it. Returns what it said.

@@ -29,6 +29,8 @@ pub struct Scene<'a> {
     ben_host: &'a Host,
     args: &'static [&'static str],
     added: usize,
+    /// Whether they know where the other one is.
+    has_addresses: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -42,7 +44,12 @@ impl<'a> Scene<'a> {
         ben.start(Some(ben_host), args)?;
         ben.velo(&["join", text_at(&anna.velo(&["invite"])?, "/ticket")?])?;
         ben.stop()?;
-        Ok(Self { anna, ben, ben_host, args, added: 0 })
+        Ok(Self { anna, ben, ben_host, args, added: 0, has_addresses: true })
+    }
+
+    /// The same where Ben comes without knowing where Anna is, at another port each time.
+    pub fn without_addresses(self) -> Self {
+        Self { has_addresses: false, ..self }
     }
 
     /// Where Anna's node listens.
@@ -56,6 +63,9 @@ impl<'a> Scene<'a> {
         for _ in 0..ROUNDS {
             self.added += 1;
             self.anna.control()?.add_task(&format!("Task {}", self.added), None)?;
+            if !self.has_addresses {
+                self.ben.forget_addresses()?;
+            }
             let (state, start) = (self.anna.state_hash()?, Instant::now());
             self.ben.start(Some(self.ben_host), self.args)?;
             self.ben.reached(&state, PATIENCE)?;

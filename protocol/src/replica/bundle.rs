@@ -201,7 +201,7 @@ impl Replica {
         };
         let reader = reader_of(logs, workspace);
         let mut brought = Brought { workspace, entries: 0, gaps: 0, refused: 0 };
-        let mut fresh = Vec::new();
+        let (mut fresh, mut fault) = (Vec::new(), None);
         for run in runs {
             match holding.receive(run, reader) {
                 Ok((Some(taken), _)) => {
@@ -212,12 +212,15 @@ impl Replica {
                 Err(Rejected::Gap) => brought.gaps += 1,
                 Err(Rejected::Bound) => brought.refused += 1,
                 Err(rejected @ (Rejected::Fault(_) | Rejected::Introduction)) => {
-                    return Err(Refusal::Bundle(format!("the bundle holds what is not valid: {rejected}")));
+                    fault = Some(Refusal::Bundle(format!("the bundle holds what is not valid: {rejected}")));
+                    break;
                 }
             }
         }
-        self.keep(workspace, &fresh, Some((request, Reply::Imported(brought))), true);
-        Ok(())
+        // What came before a fault is good, and is in the log: it has to be kept.
+        let reply = fault.is_none().then_some((request, Reply::Imported(brought)));
+        self.keep(workspace, &fresh, reply, true);
+        fault.map_or(Ok(()), Err)
     }
 }
 
@@ -228,8 +231,8 @@ fn told(error: BundleError) -> Refusal {
     }
 }
 
-/// The runs of the next part, in the order of their stamps: so those who read them seldom have to wait for
-/// another log.
+/// The runs of the next part, in the order of their stamps, as far as the first chains of those that are
+/// left go: so those who read them seldom have to wait for another log.
 fn next_runs(cursor: &mut ExportCursor, source: &Source<'_>) -> Result<Vec<Run>, StoreError> {
     let until: BTreeMap<ChainNo, u64> = cursor.until.iter().copied().collect();
     let mut ahead: BTreeMap<ChainNo, Ahead> = BTreeMap::new();
@@ -239,6 +242,10 @@ fn next_runs(cursor: &mut ExportCursor, source: &Source<'_>) -> Result<Vec<Run>,
             let end = until.get(number).copied().unwrap_or(0);
             if *done >= end || ahead.contains_key(number) {
                 continue;
+            }
+            // So many runs of memory and no more, as for a pull.
+            if ahead.len() >= limits::READ_AHEAD {
+                break;
             }
             match read_next(*number, *done, source)? {
                 Some(next) => _ = ahead.insert(*number, next),

@@ -12,6 +12,11 @@ fn wan() -> Multiaddr {
     "/ip4/93.184.216.34/tcp/4001".parse().unwrap()
 }
 
+/// At an address of its own.
+fn neighbour(n: usize) -> Multiaddr {
+    format!("/ip4/192.168.{}.{}/tcp/4001", 1 + n / 200, 1 + n % 200).parse().unwrap()
+}
+
 /// A dialer in virtual time. The device is number 5.
 struct Bench {
     dialer: Dialer,
@@ -170,7 +175,7 @@ fn stranger(n: usize) -> DeviceId {
 fn what_strangers_announce_is_bounded_and_gives_way() {
     let mut bench = Bench::new();
     for n in 0..TARGETS + 10 {
-        bench.dialer.discovered(stranger(n), &[lan(1)], bench.now);
+        bench.dialer.discovered(stranger(n), &[neighbour(n)], bench.now);
     }
     assert_eq!(bench.dialer.targets().count(), TARGETS);
     bench.dialer.wanted(Some(device(9)), &lan(1), bench.now);
@@ -282,21 +287,6 @@ fn an_announced_address_that_proves_right_is_known_from_then_on() {
     assert_eq!(dial.addresses().cloned().collect::<Vec<_>>(), vec![lan(4), lan(1), lan(5)]);
 }
 
-#[test]
-fn when_discovery_starts_anew_only_what_was_announced_is_forgotten() {
-    let mut bench = Bench::new();
-    for peer in [7, 8, 9] {
-        bench.dialer.discovered(device(peer), &[lan(1)], bench.now);
-    }
-    bench.dialer.connected(device(7), Path::Lan, bench.now);
-    bench.dialer.remembered(device(9), &[lan(2)], bench.now);
-    bench.dialer.forget_announced();
-    assert!(bench.knows(&Target::Peer(device(7))) && !bench.knows(&Target::Peer(device(8))));
-    assert_eq!(bench.next().2, vec![lan(2)]);
-    bench.dialer.disconnected(device(7), "cut", bench.now);
-    assert!(!bench.knows(&Target::Peer(device(7))), "nothing says where it is");
-}
-
 fn through_a_relay() -> Multiaddr {
     let relay = libp2p::PeerId::random();
     format!("/ip4/93.184.216.34/tcp/4001/p2p/{relay}/p2p-circuit").parse().unwrap()
@@ -348,7 +338,7 @@ fn who_is_reached_through_a_relay_is_dialled_when_it_is_there() {
 fn announced_strangers_leave_dials_for_those_who_are_kept() {
     let mut bench = Bench::new();
     for n in 6..=100 {
-        bench.dialer.discovered(device(n), &[lan(1)], bench.now);
+        bench.dialer.discovered(device(n), &[neighbour(usize::from(n))], bench.now);
     }
     bench.pass(Duration::from_secs(1));
     let dialled = std::iter::from_fn(|| bench.dialer.poll(bench.now)).count();
@@ -360,4 +350,20 @@ fn announced_strangers_leave_dials_for_those_who_are_kept() {
     bench.fail(device(6));
     bench.pass(COURTESY * 2);
     assert!(bench.dialer.poll(bench.now).is_some(), "the next stranger");
+}
+
+#[test]
+fn strangers_at_one_address_leave_dials_for_those_at_others() {
+    let mut bench = Bench::new();
+    for n in 6..=100 {
+        bench.dialer.discovered(device(n), &[lan(u16::from(n))], bench.now);
+    }
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(std::iter::from_fn(|| bench.dialer.poll(bench.now)).count(), STRANGERS_OF_ONE);
+    assert_eq!(bench.dialer.next_wake(), None, "nobody takes the call");
+    bench.dialer.discovered(device(200), &[neighbour(1)], bench.now);
+    bench.pass(COURTESY * 2);
+    assert_eq!(bench.dialer.poll(bench.now).unwrap().0, Target::Peer(device(200)));
+    bench.fail(device(6));
+    assert!(bench.dialer.poll(bench.now).is_some(), "the next at the one address");
 }

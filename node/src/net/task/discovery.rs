@@ -1,28 +1,21 @@
 //! Where this device listens, and what others say about where they do.
 
 use super::{
-    super::{BookError, NetError, NetEvent, address, behaviour, identity, reason::root_cause},
+    super::{
+        BookError, NetError, NetEvent, address, behaviour, identity,
+        mdns::{Change, Mdns},
+        reason::root_cause,
+    },
     Network, wall_ms,
 };
-use libp2p::{
-    Multiaddr, PeerId,
-    core::transport::ListenerId,
-    identify, mdns,
-    multiaddr::Protocol,
-    relay,
-    swarm::{FromSwarm, NetworkBehaviour, NewListenAddr},
-};
+use libp2p::{Multiaddr, core::transport::ListenerId, identify, multiaddr::Protocol, relay};
 use std::{
-    collections::BTreeMap,
-    net::TcpListener,
+    net::{IpAddr, SocketAddrV4, TcpListener},
     time::{Duration, Instant},
 };
 use velo_protocol::id::DeviceId;
 
-/// Records that libp2p's discovery may hold. It has no bound of its own, and anybody on the LAN can
-/// announce what they like, so above this it starts anew.
-const RECORDS: usize = 2048;
-/// Addresses taken from one announcement.
+/// Addresses taken of those at which a peer says that it listens.
 const ANNOUNCED: usize = 8;
 /// How long a libp2p program that is not Velo is left alone.
 const FOREIGN: Duration = Duration::from_mins(10);
@@ -75,7 +68,7 @@ impl Network {
 
     pub(super) fn on_listening(&mut self, address: &Multiaddr, listener: ListenerId) {
         let own = *self.swarm.local_peer_id();
-        self.status_changed = true;
+        self.show_now();
         self.tell(NetEvent::Listening(address::with_peer(address, own)));
         if address::is_relayed(address) {
             return self.relays.held(listener);
@@ -87,18 +80,15 @@ impl Network {
         self.offer_to_carry(address);
         self.use_relays(Instant::now());
         self.network_changed();
-        let announceable = matches!(address::ip(address), Some(ip) if ip.is_ipv4() && !ip.is_loopback());
-        if announceable && self.discovery_wanted {
-            self.discovery_wanted = false;
-            self.discover(listener);
-        }
+        self.announce();
     }
 
     pub(super) fn on_expired(&mut self, address: &Multiaddr) {
-        self.status_changed = true;
+        self.show_now();
         self.swarm.remove_external_address(address);
         if !address::is_relayed(address) {
             self.network_changed();
+            self.announce();
         }
     }
 
@@ -109,40 +99,30 @@ impl Network {
         self.swarm.behaviour_mut().session.doubt();
     }
 
-    /// Starts discovery, and tells it the addresses it has missed.
-    fn discover(&mut self, listener: ListenerId) {
-        let mut mdns = match behaviour::mdns(*self.swarm.local_peer_id()) {
-            Ok(mdns) => mdns,
-            Err(error) => return self.tell(NetEvent::DiscoveryFailed { reason: error.to_string() }),
-        };
-        for addr in self.swarm.listeners() {
-            let missed = NewListenAddr { listener_id: listener, addr };
-            mdns.on_swarm_event(FromSwarm::NewListenAddr(missed));
+    /// Announces this device where it listens. Discovery starts with the first such address.
+    fn announce(&mut self) {
+        let listening: Vec<_> = self.swarm.listeners().filter_map(announceable).collect();
+        if let Some(discovery) = &self.discovery {
+            discovery.listen(listening);
+        } else if self.discovery_wanted && !listening.is_empty() {
+            self.discovery_wanted = false;
+            match Mdns::start(*self.swarm.local_peer_id(), listening) {
+                Ok(discovery) => self.discovery = Some(discovery),
+                Err(error) => self.tell(NetEvent::DiscoveryFailed { reason: error.to_string() }),
+            }
         }
-        self.swarm.behaviour_mut().mdns = Some(mdns).into();
     }
 
-    pub(super) fn on_mdns(&mut self, event: mdns::Event) {
+    pub(super) fn on_neighbour(&mut self, change: Option<Change>) {
         let now = Instant::now();
-        self.status_due.get_or_insert(now + super::GATHERED);
-        match event {
-            mdns::Event::Discovered(records) => {
-                for (peer, addresses) in by_device(records) {
-                    self.dialer.discovered(peer, &addresses, now);
-                    self.tell(NetEvent::Discovered { peer, addresses });
-                }
+        self.status_changed = true;
+        match change {
+            Some(Change::Announced(peer, addresses)) => {
+                self.dialer.discovered(peer, &addresses, now);
+                self.tell(NetEvent::Discovered { peer, addresses });
             }
-            mdns::Event::Expired(records) => {
-                for (peer, addresses) in by_device(records) {
-                    self.dialer.expired(peer, &addresses);
-                }
-            }
-        }
-        let records = self.swarm.behaviour().mdns.as_ref().map_or(0, |mdns| mdns.discovered_nodes().len());
-        if records > RECORDS {
-            // The end of what it has announced is not told any more.
-            self.dialer.forget_announced();
-            self.discover(ListenerId::next());
+            Some(Change::Expired(peer, addresses)) => self.dialer.expired(peer, &addresses),
+            None => self.discovery = None,
         }
     }
 
@@ -199,19 +179,20 @@ fn at_port(address: &Multiaddr, port: u16) -> Option<Multiaddr> {
     Some(Multiaddr::from(ip).with(Protocol::Tcp(port)))
 }
 
-/// Announcements by device: those with usable addresses, so many each.
-fn by_device(records: Vec<(PeerId, Multiaddr)>) -> BTreeMap<DeviceId, Vec<Multiaddr>> {
-    let mut devices = BTreeMap::<DeviceId, Vec<Multiaddr>>::new();
-    for (peer, address) in records {
-        let Some(peer) = identity::device_id(&peer) else { continue };
-        let Ok((address, _)) = address::split_peer(address) else { continue };
-        let addresses = devices.entry(peer).or_default();
-        // Who is on the LAN needs no relay.
-        let is_useful = address::is_dialable(&address) && !address::is_relayed(&address);
-        if is_useful && addresses.len() < ANNOUNCED {
-            addresses.push(address);
+/// An address for the LAN.
+fn announceable(address: &Multiaddr) -> Option<SocketAddrV4> {
+    match (address::ip(address)?, address::tcp_port(address)?) {
+        (IpAddr::V4(ip), port) if !ip.is_loopback() && !address::is_relayed(address) => {
+            Some(SocketAddrV4::new(ip, port))
         }
+        _ => None,
     }
-    devices.retain(|_, addresses| !addresses.is_empty());
-    devices
+}
+
+/// The next change on the LAN, for ever none without discovery. Safe to cancel.
+pub async fn changed(discovery: &mut Option<Mdns>) -> Option<Change> {
+    match discovery {
+        Some(discovery) => discovery.changed().await,
+        None => std::future::pending().await,
+    }
 }

@@ -163,7 +163,7 @@ impl Network {
                 .list()
                 .map(|(peer, address, reserved)| RelayStatus { peer, address: address.clone(), reserved })
                 .collect(),
-            discovering: self.swarm.behaviour().mdns.is_enabled(),
+            discovering: self.discovery.is_some(),
             targets: self
                 .dialer
                 .targets()
