@@ -2,10 +2,10 @@
 
 use crate::{
     admission::members,
-    device::{Device, meet},
+    device::{Device, meet, pair},
 };
 use velo_protocol::{
-    bundle::{Head, PartNo, Portion},
+    bundle::{Head, PartNo, Portion, seal},
     id::{DeviceId, EntityId, WorkspaceId},
     limits,
     replica::{Brought, Carried, Command, ExportCursor, Refusal, Reply},
@@ -169,6 +169,32 @@ fn strangers_learn_nothing_and_damage_is_noticed() {
     damaged(&mut ben, parts[..1].to_vec(), 0);
     import(&mut ben, &bundle).unwrap();
     assert_eq!(members(&ben, workspace), 2);
+}
+
+#[test]
+fn what_comes_before_a_fault_is_kept() {
+    let (mut anna, mut ben, workspace) = pair();
+    let before = anna.own_end(workspace);
+    for number in 0..40 {
+        anna.add(workspace, number, 10_000);
+    }
+    let mut runs = anna.own_runs(workspace, before);
+    assert!(runs.len() > 2);
+    // Somebody who has the secret makes a part that breaks off.
+    runs.truncate(2);
+    *runs[1].bytes.last_mut().unwrap() ^= 1;
+    let secret = &ben.records[&workspace].secret;
+    let head = Head::new(secret, [7; 32]);
+    let part = seal(secret, &head, PartNo { number: 0, last: false }, &Portion::Runs(runs)).unwrap();
+    let told = import_part(&mut ben, &(head, vec![part, Vec::new()]), 0);
+    assert!(matches!(&told, Err(Refusal::Bundle(words)) if words.contains("not valid")), "{told:?}");
+    meet(&mut anna, &mut ben);
+    assert_eq!(heads(&ben, workspace), heads(&anna, workspace));
+    ben.edit(workspace, 100);
+    meet(&mut anna, &mut ben);
+    assert_eq!(shown(&ben, workspace), shown(&anna, workspace));
+    ben.restart(false);
+    assert_eq!(heads(&ben, workspace), heads(&anna, workspace));
 }
 
 #[test]
