@@ -247,7 +247,8 @@ impl Dialer {
             self.settle(target);
             return None;
         }
-        let delay = dial.backoff(jitter) + courtesy;
+        let aside = dial.aside_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let delay = (dial.backoff(jitter) + courtesy).max(aside);
         dial.stage = Stage::Waiting(now + delay);
         Some(delay)
     }
@@ -255,6 +256,7 @@ impl Dialer {
     /// The peer is of no use for some time: it is not Velo, or broke the rules.
     pub fn set_aside(&mut self, peer: DeviceId, time: Duration, now: Instant) {
         if let Some(dial) = self.targets.get_mut(&Target::Peer(peer)) {
+            dial.better = None;
             dial.stage = Stage::Waiting(now + time);
             dial.aside_until = Some(now + time);
         }
@@ -319,7 +321,7 @@ impl Dialer {
         }
         let target = target.clone();
         let dial = self.targets.get_mut(&target)?;
-        if let Some(better) = &mut dial.better {
+        if let (Stage::Connected(_), Some(better)) = (dial.stage, &mut dial.better) {
             *better = Better { at: now + better.delay, delay: (2 * better.delay).min(BETTER_CAP) };
             let direct = dial.direct_addresses().cloned().collect();
             return Some((target, direct));

@@ -278,14 +278,12 @@ impl Replica {
             body.continues = continues;
         }
         let mut written = holding.write(now, &identity, rest.iter().map(draft).collect(), rng, reader);
+        let is_whole = begun.ids.len() == 1 && written.ids.len() == rest.len();
         written.runs.splice(0..0, begun.runs);
         written.changed.extend(begun.changed);
         written.changed.sort_unstable();
         written.changed.dedup();
-        let reply = reply(&written);
-        let Written { runs, changed: entities, .. } = written;
-        self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));
-        self.persist(workspace, runs, Some((request, reply)));
+        self.tell_written(workspace, written, is_whole, request, reply);
     }
 
     /// Compares with every connected peer now.

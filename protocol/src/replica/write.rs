@@ -254,7 +254,21 @@ impl Replica {
     ) {
         let asked = drafts.len();
         let Some(written) = self.append(now, workspace, drafts, logs) else { return };
-        let reply = (written.ids.len() == asked).then(|| reply(&written));
+        let is_whole = written.ids.len() == asked;
+        self.tell_written(workspace, written, is_whole, request, reply);
+    }
+
+    /// Tells the people at once of what a command wrote, and answers when it is durable. `is_whole`: all that
+    /// was asked for was written.
+    pub(super) fn tell_written(
+        &mut self,
+        workspace: WorkspaceId,
+        written: Written,
+        is_whole: bool,
+        request: RequestId,
+        reply: impl FnOnce(&Written) -> Reply,
+    ) {
+        let reply = is_whole.then(|| reply(&written));
         let Written { runs, changed: entities, .. } = written;
         self.note_for_private(workspace, &entities);
         self.outputs.push_back(Output::Event(Event::Changed { workspace, entities, own: true }));

@@ -1,10 +1,10 @@
 //! What turns one text into another: found by words, so that what two people rewrite stays readable.
 
-use super::{Anchor, Edits, ElementId, Run, Side, Splice, render::Span};
+use super::{Anchor, Edits, ElementId, Side, Splice, render::Span};
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use similar::{Algorithm, DiffOp};
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 /// What somebody changed in a text that they had before them. It fits any later state of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,27 +72,31 @@ impl Edits {
         }
         let rendered = self.rendered();
         let mut places = Places::new(&rendered.spans);
-        let mut splices = Vec::new();
+        let mut parts = Vec::new();
         for Replaced { from, to, new } in replaced(rendered.str(), new) {
             let (before, next) = places.around(from as u32);
+            let mut erased = Vec::new();
+            places.erase(from as u32, to as u32, &mut erased);
+            parts.push((before, next, new, erased));
+        }
+        let held = self.held(parts.iter().map(|(before, ..)| *before).collect());
+        let mut splices = Vec::new();
+        for (before, next, new, erased) in parts {
             if !new.is_empty() {
-                splices.push(Splice::Insert { anchor: self.anchor(before, next), text: new.into() });
+                let is_held = held.contains(&before) || self.goes_on(before);
+                splices.push(Splice::Insert { anchor: anchor(is_held, before, next), text: new.into() });
             }
-            places.erase(from as u32, to as u32, &mut splices);
+            splices.extend(erased);
         }
         TextEdit { splices }
     }
 
-    /// Where to hang what stands right behind `before`. `next`: what stands there now, shown or not.
-    fn anchor(&self, before: Option<ElementId>, next: Option<ElementId>) -> Anchor {
-        let behind = Anchor { element: before, side: Side::Right };
-        // The start has one side, whatever somebody forges.
-        let hangs = |run: &Run| run.anchor == behind || before.is_none() && run.anchor.element.is_none();
-        let is_held = self.counted().any(|(_, run)| hangs(run)) || self.goes_on(before);
-        match next.filter(|_| is_held) {
-            Some(next) => Anchor { element: Some(next), side: Side::Left },
-            None => behind,
-        }
+    /// Of these elements, or the start, those on whose right side something hangs. The start has one side,
+    /// whatever somebody forges.
+    fn held(&self, of: BTreeSet<Option<ElementId>>) -> BTreeSet<Option<ElementId>> {
+        let anchors = self.counted().map(|(_, run)| run.anchor);
+        let right = anchors.filter(|anchor| anchor.side == Side::Right || anchor.element.is_none());
+        right.map(|anchor| anchor.element).filter(|element| of.contains(element)).collect()
     }
 
     /// Whether an element is not the last of its run.
@@ -101,6 +105,15 @@ impl Edits {
         let run = self.runs.get_prev(&element).filter(|(first, _)| first.op == element.op);
         let count = run.and_then(|(first, runs)| Some((first, runs.first()?.text.chars().count() as u32)));
         count.is_some_and(|(first, count)| element.plus(1) < first.plus(count))
+    }
+}
+
+/// Where to hang what stands right behind `before`. `is_held`: something hangs or goes on there; `next`: what
+/// stands there now, shown or not.
+fn anchor(is_held: bool, before: Option<ElementId>, next: Option<ElementId>) -> Anchor {
+    match next.filter(|_| is_held) {
+        Some(next) => Anchor { element: Some(next), side: Side::Left },
+        None => Anchor { element: before, side: Side::Right },
     }
 }
 
