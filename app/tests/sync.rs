@@ -148,11 +148,11 @@ fn whoever_wishes_not_to_be_seen_is_not() {
 #[test]
 fn the_doctor_shows_every_step_and_what_to_do() {
     let (mut screen, _, _) = two();
-    let step = |name, verdict, told: &str, advice: Option<&str>| Step {
+    let step = |name, verdict, told: &str, advice: Option<&'static str>| Step {
         name,
         verdict,
         told: told.to_owned(),
-        advice: advice.map(str::to_owned),
+        advice,
     };
     screen.device.borrow_mut().checkups = vec![Checkup {
         whom: "Ben Moss (1a2b3c4d)".into(),
