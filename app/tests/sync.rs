@@ -167,7 +167,7 @@ fn the_doctor_shows_every_step_and_what_to_do() {
     screen.click("Doctor");
     assert!(screen.shows("Ben Moss (1a2b3c4d)"));
     assert!(screen.shows("Step listening: good") && screen.shows("Step dialled: fails"));
-    assert!(screen.shows_part("Connection refused") && screen.shows_part("look whether Velo runs there"));
+    assert!(screen.shows_part("Connection refused") && screen.shows_part("Look whether Velo runs there"));
     screen.device.borrow_mut().checkups.clear();
     screen.click("Look again");
     assert!(screen.shows_part("No other device is known yet"));
