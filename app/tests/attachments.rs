@@ -91,6 +91,10 @@ impl Desk {
     #[track_caller]
     fn click(&mut self, name: &str) {
         self.wait_to_see(|window| window.query_by_label(name).is_some());
+        // A dialog that has grown is in its place, in the middle, only in the next frames.
+        for _ in 0..3 {
+            self.window.step();
+        }
         self.window.get_by_label(name).click();
         self.window.step();
     }

@@ -19,18 +19,21 @@ use velo_app::{
         Bridge,
         door::{Closed, Door},
     },
+    command::AppCommand,
     start::Start,
     view::{
+        doctor::{Bundle, Checkup, Step, Verdict},
         keys::{Keeping, Place},
         phrase::Words,
         secret::Secret,
+        storage::Space,
     },
 };
-use velo_node::qr;
+use velo_node::{api::checkup::Advice, qr};
 use velo_protocol::{
     limits::TICKET_ADDRESSES,
     link_code::LinkCode,
-    replica::{Command, Reply},
+    replica::{Command, Fetching, Reply},
     root::Root,
     ticket::Ticket,
 };
@@ -275,6 +278,132 @@ fn the_24_words() {
         at_rest(&mut screen);
         screen
     });
+}
+
+/// What the doctor finds: one device that is well, one whose node does not run, one that is not found.
+fn examined() -> Vec<Checkup> {
+    let step = |name, verdict, told: &str, advice: Option<Advice>| Step {
+        name,
+        verdict,
+        told: told.to_owned(),
+        advice: advice.map(Advice::in_the_app),
+    };
+    let (good, bad) = (Verdict::Good, Verdict::Bad);
+    let here = "/ip4/192.168.1.7/tcp/40123, /ip4/192.168.1.7/udp/40123/quic-v1";
+    let well = vec![
+        step("listening", good, here, None),
+        step("found", good, "/ip4/192.168.1.8/tcp/40001", None),
+        step("dialled", good, "lan", None),
+        step("authenticated", good, "its key is its device's, and both speak one version", None),
+        step("admitted", good, "\"Workshop\"", None),
+        step("equal", Verdict::Notice, "on their way: it lacks 0, this device lacks 12", None),
+    ];
+    let refused = "Connection refused (os error 111); next try in 8 s";
+    let off = vec![
+        step("listening", good, here, None),
+        step("found", good, "/ip4/192.168.1.9/tcp/40001", None),
+        step("dialled", bad, refused, Some(Advice::LookWhetherItRuns)),
+    ];
+    let unknown = "it is not announced in this network, and no address of it is known";
+    let lost =
+        vec![step("listening", good, here, None), step("found", bad, unknown, Some(Advice::NameAddress))];
+    let of = |whom: &str, steps| Checkup { whom: whom.to_owned(), well: false, steps };
+    vec![
+        of("Ben Moss (f5eacab7)", well),
+        of("Dario Rossi (91c0ad2e)", off),
+        of("Emine Yildiz (0be4412f)", lost),
+    ]
+}
+
+#[test]
+fn the_doctor() {
+    let mut album = Album::new();
+    album.add("doctor", |theme| {
+        let mut screen = workshop(theme);
+        screen.device.borrow_mut().checkups = examined();
+        screen.click("Peers");
+        screen.click("Doctor");
+        at_rest(&mut screen);
+        screen
+    });
+    album.add("doctor_alone", |theme| {
+        let mut screen = workshop(theme);
+        screen.click("Peers");
+        screen.click("Doctor");
+        at_rest(&mut screen);
+        screen
+    });
+}
+
+#[test]
+fn the_diagnostics_file() {
+    let mut album = Album::new();
+    let told = |theme| {
+        let mut screen = workshop(theme);
+        screen.click("Peers");
+        screen.click("Diagnostics…");
+        at_rest(&mut screen);
+        screen
+    };
+    album.add("diagnostics", told);
+    album.add("diagnostics_written", |theme| {
+        let mut screen = told(theme);
+        let part = |name: &str, what: &str| (name.to_owned(), what.to_owned());
+        let parts = vec![
+            part("about.json", "versions and the system"),
+            part("status.json", "how this device and its peers stand"),
+            part("doctor.json", "what the doctor says"),
+            part("storage.json", "counts and sizes"),
+            part("velo.log", "the end of the log"),
+        ];
+        let path = "/home/anna/Downloads/velo-diagnostics-2026-11-22.zip".into();
+        screen.device.borrow_mut().bundle = Ok(Bundle { path, parts });
+        screen.click("Write the file");
+        at_rest(&mut screen);
+        screen
+    });
+}
+
+#[test]
+fn storage() {
+    let mut album = Album::new();
+    let shown = |theme, space| {
+        let mut screen = workshop(theme);
+        screen.device.borrow_mut().space = Some(space);
+        let ctx = screen.harness.ctx.clone();
+        screen.harness.state_mut().carry_out(&ctx, AppCommand::ShowStorage);
+        screen.harness.run();
+        at_rest(&mut screen);
+        screen
+    };
+    let large = |name: &str, bytes| (name.to_owned(), bytes);
+    let full = Space {
+        changes: 12_400_000,
+        index: 5_300_000,
+        attachments: 482_000_000,
+        pending: 31_000_000,
+        deleted: 64_000_000,
+        largest: vec![
+            large(
+                "walk-through of the new workshop, second floor, with the lift and the paint room.mp4",
+                310_000_000,
+            ),
+            large("plan.pdf", 96_000_000),
+            large("crack-left.jpg", 5_100_000),
+        ],
+        free: Some(12_000_000_000),
+        fetching: Fetching::Viewed,
+    };
+    let few = Space {
+        pending: 0,
+        deleted: 0,
+        largest: Vec::new(),
+        attachments: 0,
+        fetching: Fetching::Metered,
+        ..full.clone()
+    };
+    album.add("storage", |theme| shown(theme, full.clone()));
+    album.add("storage_without_attachments", |theme| shown(theme, few.clone()));
 }
 
 /// What a reader finds in what is shown.

@@ -11,12 +11,15 @@ mod world;
 use album::{SIZE, in_both_themes};
 use egui::{Key, Theme, Vec2};
 use screen::Screen;
-use velo_app::command::AppCommand;
+use velo_app::{
+    command::AppCommand,
+    view::attachments::{Found, Thumbnail},
+};
 use velo_protocol::{
     access::Role,
     change::Change,
     id::EntityId,
-    model::{EntityKey, Kind, comment, task},
+    model::{EntityKey, Kind, attachment, comment, task},
     replica::Command,
     value::Value,
     workspace::Workspace,
@@ -120,6 +123,70 @@ fn detail() {
         screen.press(Key::Enter);
         screen
     });
+}
+
+/// A task with a picture that is here, one that is waited for, a film that is coming, and a file.
+#[test]
+fn detail_attachments() {
+    in_both_themes("detail_attachments", |theme| {
+        let (screen, _, id) = workshop(theme);
+        let workspace = screen.device.borrow().workspace(id);
+        let bare = |task: &EntityId| {
+            workspace.checklist(*task).is_empty() && workspace.attachments(*task).is_empty()
+        };
+        let open = workspace.shown(Kind::Task).find(bare).unwrap();
+        let add = |name: &str, media: &str, size| {
+            let attachment = screen.device.borrow_mut().id();
+            let fields = vec![
+                (attachment::TASK.into(), Value::Entity(open)),
+                (attachment::NAME.into(), Value::text(name)),
+                (attachment::SIZE.into(), Value::Int(size)),
+                (attachment::MEDIA_TYPE.into(), Value::text(media)),
+            ];
+            let key = EntityKey::new(Kind::Attachment, attachment);
+            screen.device.borrow_mut().edit(id, vec![Change::Create { key, fields }]);
+            attachment
+        };
+        let (here, coming) =
+            (add("leak.jpg", "image/jpeg", 4_800_000), add("walk.mp4", "video/mp4", 96_000_000));
+        let (wanted, waiting) = (
+            add(
+                "plan of the second floor, with all pipes and the valves in colour.pdf",
+                "application/pdf",
+                2_300_000,
+            ),
+            add("valve.jpg", "image/jpeg", 3_100_000),
+        );
+        let description = Value::text("The old one slipped once more. Take the long screws.");
+        let key = EntityKey::new(Kind::Task, open);
+        let change = Change::Set { key, slot: task::DESCRIPTION.into(), value: description };
+        screen.device.borrow_mut().edit(id, vec![change]);
+        let found = |id, bytes, whole| Found { id, bytes, whole, thumbnail: None };
+        let thumbnail = Some(Thumbnail { size: [96, 72], rgba: shades(96, 72).into() });
+        screen.device.borrow_mut().found = vec![
+            Found { thumbnail, ..found(here, 4_800_000, true) },
+            found(coming, 61_000_000, false),
+            found(wanted, 0, false),
+            found(waiting, 0, false),
+        ];
+        let mut screen = screen;
+        let ctx = screen.harness.ctx.clone();
+        screen.harness.state_mut().carry_out(&ctx, AppCommand::Open(open));
+        screen.harness.run_steps(8);
+        screen.click_waiting("Fetch valve.jpg");
+        screen.harness.remove_cursor();
+        screen.harness.run_steps(8);
+        screen
+    });
+}
+
+/// A picture of so many points, from one corner to the other.
+fn shades(width: usize, height: usize) -> Vec<u8> {
+    let point = |at: usize| {
+        let (x, y) = (255 * (at % width) / width, 255 * (at / width) / height);
+        [60 + (x / 3) as u8, 90 + (y / 3) as u8, 200 - (x / 2) as u8, 255]
+    };
+    (0..width * height).flat_map(point).collect()
 }
 
 #[test]

@@ -148,11 +148,11 @@ fn whoever_wishes_not_to_be_seen_is_not() {
 #[test]
 fn the_doctor_shows_every_step_and_what_to_do() {
     let (mut screen, _, _) = two();
-    let step = |name, verdict, told: &str, advice: Option<&str>| Step {
+    let step = |name, verdict, told: &str, advice: Option<&'static str>| Step {
         name,
         verdict,
         told: told.to_owned(),
-        advice: advice.map(str::to_owned),
+        advice,
     };
     screen.device.borrow_mut().checkups = vec![Checkup {
         whom: "Ben Moss (1a2b3c4d)".into(),
@@ -167,7 +167,7 @@ fn the_doctor_shows_every_step_and_what_to_do() {
     screen.click("Doctor");
     assert!(screen.shows("Ben Moss (1a2b3c4d)"));
     assert!(screen.shows("Step listening: good") && screen.shows("Step dialled: fails"));
-    assert!(screen.shows_part("Connection refused") && screen.shows_part("look whether Velo runs there"));
+    assert!(screen.shows_part("Connection refused") && screen.shows_part("Look whether Velo runs there"));
     screen.device.borrow_mut().checkups.clear();
     screen.click("Look again");
     assert!(screen.shows_part("No other device is known yet"));

@@ -18,7 +18,7 @@ fn shown(found: checkup::Checkup) -> Checkup {
             checkup::Verdict::Bad => Verdict::Bad,
         },
         told: step.told,
-        advice: step.advice,
+        advice: step.advice.map(checkup::Advice::in_the_app),
     };
     Checkup { whom: found.whom, well, steps: found.steps.into_iter().map(step).collect() }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use egui::{
     Align, Align2, Color32, ColorImage, CornerRadius, Frame, Key, Layout, Margin, Rect, RichText, Sense,
-    Stroke, TextureHandle, TextureOptions, Ui, WidgetInfo, WidgetType, pos2, vec2,
+    Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, WidgetInfo, WidgetType, pos2, vec2,
 };
 use velo_protocol::{
     change::Change,
@@ -133,7 +133,7 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, id: EntityId) {
 
 fn bar(painter: &egui::Painter, line: Rect, progress: f32, tokens: &Tokens) {
     let round = CornerRadius::same((BAR / 2.0) as u8);
-    painter.rect_filled(line, round, tokens.raised);
+    painter.rect_filled(line, round, tokens.border);
     let done = Rect::from_min_size(line.min, vec2((line.width() * progress).max(BAR), BAR));
     painter.rect_filled(done, round, tokens.accent);
 }
@@ -151,7 +151,8 @@ fn texture(ui: &Ui, cx: &mut Cx<'_>, id: EntityId) -> Option<TextureHandle> {
 
 fn picture(ui: &Ui, cx: &mut Cx<'_>, shown: &Shown<'_>, place: Rect) {
     let tokens = tokens(ui.ctx());
-    ui.painter().rect_filled(place, CornerRadius::same(radius::M), tokens.raised);
+    let (round, line) = (CornerRadius::same(radius::M), Stroke::new(1.0, tokens.border));
+    ui.painter().rect(place, round, tokens.raised, line, StrokeKind::Inside);
     if let Some(texture) = texture(ui, cx, shown.id) {
         let size = texture.size_vec2();
         let scale = (place.width() / size.x).min(place.height() / size.y);

@@ -54,12 +54,12 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, workspace: &Workspace, task: EntityId)
 }
 
 fn happened(ui: &mut Ui, sentence: &str, when: &str, tokens: &Tokens) {
-    ui.horizontal(|ui| {
+    ui.horizontal_top(|ui| {
         ui.add_space(4.0);
         mark::icon_ui(ui, icons::CLOCK, 13.0, tokens.muted);
         ui.add_space(4.0);
         let words = RichText::new(format!("{sentence} · {when}"));
-        ui.add(Label::new(words.font(fonts::regular(size::SMALL)).color(tokens.muted)).truncate());
+        ui.add(Label::new(words.font(fonts::regular(size::SMALL)).color(tokens.muted)).wrap());
     });
 }
 

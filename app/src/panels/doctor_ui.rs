@@ -30,7 +30,8 @@ pub fn doctor(ctx: &Context, cx: &mut Cx<'_>, doctor: &Doctor) -> bool {
                 );
             }
             Doctor::Found(found) => {
-                ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
+                let room = (ctx.content_rect().height() - 280.0).clamp(160.0, 560.0);
+                ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
                     for checkup in found {
                         one(ui, checkup);
                     }
@@ -74,8 +75,9 @@ fn one_step(ui: &mut Ui, step: &Step, tokens: &Tokens) {
             let told = format!("{}: {}", capital(step.name), step.told);
             let told = RichText::new(told).font(fonts::regular(size::BODY)).color(tokens.secondary);
             ui.add(egui::Label::new(told).wrap());
-            if let Some(advice) = &step.advice {
-                let advice = RichText::new(advice).font(fonts::regular(size::SMALL)).color(tokens.text);
+            if let Some(advice) = step.advice {
+                let advice =
+                    RichText::new(capital(advice)).font(fonts::regular(size::SMALL)).color(tokens.text);
                 ui.add(egui::Label::new(advice).wrap());
             }
         });

@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.set_max_width(ui.available_width().min(720.0));
             ui.horizontal(|ui| actions(ui, cx));
             ui.add_space(space::S);
-            ui.horizontal(|ui| switches(ui, cx));
+            ui.horizontal_wrapped(|ui| switches(ui, cx));
             ui.add_space(space::M);
             let rows = &cx.model.peers;
             for row in rows {
@@ -46,7 +46,7 @@ fn begin(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.horizontal(|ui| actions(ui, cx));
     });
     ui.allocate_ui(vec2(width, 34.0), |ui| {
-        ui.horizontal(|ui| switches(ui, cx));
+        ui.horizontal_wrapped(|ui| switches(ui, cx));
     });
     ui.allocate_ui(vec2(width, 0.0), |ui| ui.vertical(|ui| here(ui, cx)));
 }
@@ -66,14 +66,14 @@ fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// What is chosen once, and what helps when something is wrong.
 fn switches(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let mut auto_sync = cx.model.auto_sync;
-    if ui.checkbox(&mut auto_sync, "Automatic sync").changed() {
-        cx.say(AppCommand::SetAutoSync(auto_sync));
+    let auto_sync = cx.model.auto_sync;
+    if button::check(ui, auto_sync, "Automatic sync").clicked() {
+        cx.say(AppCommand::SetAutoSync(!auto_sync));
     }
-    let mut seen = !cx.view.preferences.hidden;
+    let seen = !cx.view.preferences.hidden;
     let hint = "Whether the others see that you are here, and which task you look at. It is stored nowhere.";
-    if ui.checkbox(&mut seen, "Show that I am here").on_hover_text(hint).changed() {
-        cx.say(AppCommand::HidePresence(!seen));
+    if button::check(ui, seen, "Show that I am here").on_hover_text(hint).clicked() {
+        cx.say(AppCommand::HidePresence(seen));
     }
     for (words, command) in [
         ("Doctor", AppCommand::Doctor),

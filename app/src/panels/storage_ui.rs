@@ -39,6 +39,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>, dialog: &mut StorageDialog) -> bool 
 }
 
 fn figures(ui: &mut Ui, cx: &mut Cx<'_>, of: &Space) {
+    let between = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
     line(ui, "Changes", of.changes);
     line(ui, "Index", of.index);
     line(ui, "Attachments", of.attachments);
@@ -58,6 +59,7 @@ fn figures(ui: &mut Ui, cx: &mut Cx<'_>, of: &Space) {
             line(ui, name, *bytes);
         }
     }
+    ui.spacing_mut().item_spacing.y = between;
     ui.add_space(space::S);
     field::heading(ui, "What is fetched from other devices");
     ui.horizontal_wrapped(|ui| {
@@ -87,11 +89,9 @@ fn line(ui: &mut Ui, name: &str, amount: u64) {
 fn foot(ui: &mut Ui, cx: &mut Cx<'_>, dialog: &StorageDialog) -> bool {
     let deleted = dialog.space.as_ref().map_or(0, |space| space.deleted);
     let (clean, done) = foot_row(ui, |ui| {
-        let ready = deleted > 0 && !dialog.working;
-        let clean = ui.add_enabled_ui(ready, |ui| {
-            button::words(ui, Weight::Plain, "", "Drop deleted attachments").clicked()
-        });
-        (clean.inner, button::words(ui, Weight::Quiet, "", "Done").clicked())
+        let done = button::words(ui, Weight::Primary, "", "Done").clicked();
+        let drop = |ui: &mut Ui| button::words(ui, Weight::Plain, "", "Drop deleted attachments").clicked();
+        (deleted > 0 && ui.add_enabled_ui(!dialog.working, drop).inner, done)
     });
     if clean {
         cx.say(AppCommand::CleanStorage);

@@ -35,7 +35,7 @@ pub struct Step {
     /// What was found.
     pub told: String,
     /// What to do.
-    pub advice: Option<String>,
+    pub advice: Option<&'static str>,
 }
 
 /// How a step went.

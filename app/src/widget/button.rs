@@ -3,7 +3,7 @@
 use super::{focus_ring, mark, text};
 use crate::{
     command::Keys,
-    fonts,
+    fonts, icons,
     theme::{measure, radius, size, tokens},
 };
 use egui::{
@@ -95,6 +95,24 @@ pub fn words(ui: &mut Ui, weight: Weight, sign: &str, name: &str) -> Response {
     response.on_hover_cursor(if enabled { CursorIcon::PointingHand } else { CursorIcon::Default })
 }
 
+/// Something that is on or off, as high as [`words`].
+pub fn check(ui: &mut Ui, on: bool, name: &str) -> Response {
+    let tokens = tokens(ui.ctx());
+    let galley = text::galley(ui.painter(), name, fonts::regular(size::BODY), tokens.text, f32::INFINITY, 1);
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 30.0, 30.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, ui.is_enabled(), on, name));
+    if response.hovered() {
+        ui.painter().rect_filled(rect, CornerRadius::same(radius::M), tokens.hover);
+    }
+    let (sign, color) =
+        if on { (icons::SQUARE_CHECK, tokens.accent) } else { (icons::SQUARE, tokens.secondary) };
+    mark::icon(ui.painter(), pos2(rect.left() + 10.0, rect.center().y), sign, 15.0, color);
+    let at = pos2(rect.left() + 24.0, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, tokens.text);
+    focus_ring(ui, &response, rect, radius::M);
+    response.on_hover_cursor(CursorIcon::PointingHand)
+}
+
 /// What a row of a list of choices shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -141,8 +159,9 @@ pub fn tab(ui: &mut Ui, sign: &str, name: &str, selected: bool, keys: Option<Key
     let tokens = tokens(ui.ctx());
     let ink = if selected { tokens.text } else { tokens.secondary };
     let galley = text::galley(ui.painter(), name, fonts::medium(size::BODY), ink, f32::INFINITY, 1);
+    let lead = if sign.is_empty() { 0.0 } else { 18.0 };
     let (rect, response) =
-        ui.allocate_exact_size(vec2(galley.size().x + 38.0, measure::TARGET), Sense::click());
+        ui.allocate_exact_size(vec2(galley.size().x + lead + 20.0, measure::TARGET), Sense::click());
     response.widget_info(|| WidgetInfo::selected(WidgetType::Button, true, selected, name));
     let corner = CornerRadius::same(radius::M);
     if selected {
@@ -152,7 +171,8 @@ pub fn tab(ui: &mut Ui, sign: &str, name: &str, selected: bool, keys: Option<Key
         ui.painter().rect_filled(rect, corner, tokens.hover);
     }
     mark::icon(ui.painter(), pos2(rect.left() + 17.0, rect.center().y), sign, 14.0, ink);
-    ui.painter().galley(pos2(rect.left() + 29.0, rect.center().y - galley.size().y / 2.0), galley, ink);
+    let at = pos2(rect.left() + lead + 11.0, rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, ink);
     focus_ring(ui, &response, rect, radius::M);
     tip(response.on_hover_cursor(CursorIcon::PointingHand), name, keys)
 }

@@ -248,7 +248,8 @@ impl Device {
         let run = reader.read_run(at.chain, at.position.checked_sub(1)?).ok()??;
         let entries = velo_protocol::log::parse_entries(run.after, &run.bytes).ok()?;
         let entry = entries.first()?;
-        let body = entry.body(&run.bytes).to_vec();
+        let ciphers = self.replica.workspace(workspace)?.ciphers();
+        let body = ciphers.open(run.log, run.after.id, entry, &run.bytes).plain()?.to_vec();
         Some(LoggedEntry { prefix: entry.id.prefix(), origin, header: entry.header.clone(), body })
     }
 

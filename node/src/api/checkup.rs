@@ -3,6 +3,10 @@
 //! Each step rests on the one before: who listens nowhere is not found, who is not found cannot be dialled,
 //! and so on. The first that fails says why, and what to do.
 
+mod advice;
+
+pub use advice::Advice;
+
 use super::{
     ApiError, Json, answer,
     network::{self, PeerRow},
@@ -55,7 +59,7 @@ pub struct Step {
     /// What was found.
     pub told: String,
     /// What to do, if something has to be done.
-    pub advice: Option<String>,
+    pub advice: Option<Advice>,
 }
 
 /// The steps, in order.
@@ -107,8 +111,8 @@ impl Step {
         Self { name, verdict: Verdict::Good, told: told.into(), advice: None }
     }
 
-    fn bad(name: StepName, told: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Bad, told: told.into(), advice: Some(advice.into()) }
+    fn bad(name: StepName, told: impl Into<String>, advice: Advice) -> Self {
+        Self { name, verdict: Verdict::Bad, told: told.into(), advice: Some(advice) }
     }
 
     fn going_on(name: StepName, told: impl Into<String>) -> Self {
@@ -153,16 +157,14 @@ impl Case<'_> {
     fn listening(&self) -> Step {
         let name = StepName::Listening;
         match (self.network, self.listening) {
-            (None, _) => Step::bad(
-                name,
-                "no node runs on this device, so nobody is reached",
-                "start `velo node` or the app, and ask again",
-            ),
+            (None, _) => {
+                Step::bad(name, "no node runs on this device, so nobody is reached", Advice::StartNode)
+            }
             // Who has called somebody is not in need of being called.
             (Some(_), []) if !self.is_connected() => Step::bad(
                 name,
                 "this device listens nowhere: the port may be taken, or there is no network",
-                "see the log file in `logs`, or start `velo node --listen /ip4/0.0.0.0/tcp/0`",
+                Advice::Listen,
             ),
             (Some(_), addresses) => Step::good(name, addresses.join(", ")),
         }
@@ -178,10 +180,7 @@ impl Case<'_> {
                 } else {
                     "no address of it is known, and this device does not look for others in its network"
                 };
-                let advice = "is Velo running there, in the same network? Guest networks and containers keep \
-                              devices from finding each other: then `velo peers add ADDRESS` with one that \
-                              `velo status` prints there";
-                Step::bad(name, told, advice)
+                Step::bad(name, told, Advice::NameAddress)
             }
             (_, addresses) => {
                 let addresses: Vec<_> = addresses.iter().map(|known| known.address.to_string()).collect();
@@ -220,11 +219,11 @@ impl Case<'_> {
         let failure = self.target.and_then(|target| target.last_failure.clone());
         let Some(reason) = failure else { return Step::going_on(name, "it is about to introduce itself") };
         let advice = if reason.contains("version") {
-            "bring both devices to the same version of Velo"
+            Advice::Update
         } else if reason.contains("no workspace") {
-            "let one of both join: `velo invite` there, and `velo join TICKET` here"
+            Advice::Join
         } else {
-            "nothing, if it went offline: it is dialled again by itself. Otherwise look whether Velo runs there"
+            Advice::WaitOrLook
         };
         Step::bad(name, reason, advice)
     }
@@ -232,11 +231,7 @@ impl Case<'_> {
     fn admitted(&self) -> Step {
         let name = StepName::Admitted;
         let Some(row) = self.row.filter(|row| row.shares) else {
-            return Step::bad(
-                name,
-                "it has shown no workspace that is here",
-                "let one of both join: `velo invite` there, and `velo join TICKET` here",
-            );
+            return Step::bad(name, "it has shown no workspace that is here", Advice::Join);
         };
         let denied = row
             .workspaces
@@ -246,11 +241,7 @@ impl Case<'_> {
             let names: Vec<_> = row.workspaces.iter().map(|one| quoted(&one.name)).collect();
             return Step::good(name, names.join(", "));
         };
-        let advice = if stall == Stall::Refused {
-            "make a new ticket: `velo invite`"
-        } else {
-            "look at both devices who is in: `velo member list`, and at `velo status` there"
-        };
+        let advice = if stall == Stall::Refused { Advice::NewTicket } else { Advice::CompareMembers };
         Step::bad(name, format!("{}: {}", quoted(&one.name), stall.words()), advice)
     }
 
@@ -259,9 +250,9 @@ impl Case<'_> {
         let Some(row) = self.row else { return Step::going_on(name, "nothing was compared yet") };
         if let Some(reason) = row.stalls.first().filter(|_| !row.synced) {
             let advice = if row.workspaces.iter().any(|one| one.stall == Some(Stall::SyncOff)) {
-                "`velo sync`, or `velo workspace auto-sync on`"
+                Advice::SyncOn
             } else {
-                "`velo doctor` without a name tells of this device itself"
+                Advice::LookAtThisDevice
             };
             return Step::bad(name, reason, advice);
         }
@@ -292,16 +283,16 @@ fn next_try(stage: &TargetStage) -> String {
 }
 
 /// What to do about a dial that failed. The reasons are the system's words, or those of `net::reason`.
-fn advice(reason: &str) -> &'static str {
+fn advice(reason: &str) -> Advice {
     let reason = reason.to_lowercase();
     if reason.contains("refused") {
-        "Velo does not run there, or listens at another port: `velo status` there prints its addresses"
+        Advice::LookWhetherItRuns
     } else if reason.contains("another device answers") {
-        "its address is somebody else's now: `velo peers add ADDRESS` with one that `velo status` prints there"
+        Advice::NameNewAddress
     } else if reason.contains("timed out") || reason.contains("timeout") || reason.contains("unreachable") {
-        "it is off, in another network, or a firewall lies between: try from there, too"
+        Advice::TryFromThere
     } else {
-        "look whether Velo runs there, and whether both devices are in one network"
+        Advice::LookAtBoth
     }
 }
 

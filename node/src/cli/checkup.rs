@@ -91,7 +91,7 @@ pub(super) fn run(whom: &str, wait: u64, settings: &Settings) -> Result<ExitCode
 fn whole(checkup: &Checkup) -> String {
     let steps = checkup.steps.iter().map(|step| {
         let line = format!("  {} {:<14} {}", mark(step.verdict), step.name.words(), step.told);
-        step.advice.as_ref().map_or_else(|| line.clone(), |advice| format!("{line}\n    → {advice}"))
+        step.advice.map_or_else(|| line.clone(), |advice| format!("{line}\n    → {}", advice.in_commands()))
     });
     format!("{}\n{}", styled(output::HEADING, &checkup.whom), lines(steps))
 }
@@ -99,7 +99,7 @@ fn whole(checkup: &Checkup) -> String {
 /// The first step that is not good, with what to do; nothing where all is well.
 pub(super) fn short(checkup: &Checkup) -> Option<(Verdict, String)> {
     let step = checkup.steps.last().filter(|_| !checkup.is_well())?;
-    let advice = step.advice.as_ref().map_or_else(String::new, |advice| format!(" → {advice}"));
+    let advice = step.advice.map_or_else(String::new, |advice| format!(" → {}", advice.in_commands()));
     // Somebody's device that is off does not make this one sick.
     Some((Verdict::Notice, format!("{}: not {}: {}{advice}", checkup.whom, step.name.words(), step.told)))
 }

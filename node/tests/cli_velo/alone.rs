@@ -368,3 +368,20 @@ fn tables_are_plain_text_where_no_terminal_is() {
     assert!(table.contains("HOUS-1  Order the paint  House    To do\n"), "{table}");
     assert!(!table.contains('\u{1b}'), "{table:?}");
 }
+
+#[test]
+fn history_tells_what_an_edit_of_a_description_changed() {
+    let anna = Device::with_project();
+    anna.ok(&["task", "add", "Paint", "--description", "Order the paint for the hall"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--description", "Order the blue paint for the \u{202e}hall"]);
+    anna.ok(&["task", "edit", "HOUS-1", "--description", "Order the red paint"]);
+    let rows = anna.json(&["history", "HOUS-1"]);
+    let told: Vec<&str> =
+        rows.as_array().unwrap().iter().map(|row| row["what"][0].as_str().unwrap()).collect();
+    let words = "Anna edited the description of \"Paint\"";
+    assert_eq!(told[0], "Anna created task \"Paint\"");
+    assert_eq!(told[1], format!("{words}: +\"blue\""), "what turns the line round is left out");
+    assert_eq!(told[2], format!("{words}: \"blue\" → \"red\", −\"for the hall\""));
+    let all = anna.ok(&["history"]);
+    assert!(all.contains("description +\"red\""), "{all}");
+}
