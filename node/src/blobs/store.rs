@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -86,6 +86,8 @@ struct Inner {
     folder: PathBuf,
     disk: Box<dyn Disk>,
     next_name: AtomicU64,
+    /// Whether the folder's own name is known to be durable.
+    is_named: AtomicBool,
     /// Blobs of files that are being attached, and how many of these hold them: no attachment names
     /// them yet.
     held: Mutex<BTreeMap<BlobId, usize>>,
@@ -106,7 +108,8 @@ impl BlobStore {
     pub fn on(folder: PathBuf, disk: impl Disk + 'static) -> Self {
         clear_unfinished(&folder);
         let disk = Box::new(disk);
-        Self(Arc::new(Inner { folder, disk, next_name: AtomicU64::new(0), held: Mutex::default() }))
+        let (next_name, is_named) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Inner { folder, disk, next_name, is_named, held: Mutex::default() }))
     }
 
     fn place(&self, blob: BlobId) -> PathBuf {
@@ -207,7 +210,17 @@ impl BlobStore {
         if !self.0.folder.exists() {
             return Ok(());
         }
-        self.0.disk.sync_dir(&self.0.folder).map_err(BlobError::of("syncing", &self.0.folder))
+        self.sync_folder(&self.0.folder)?;
+        // Once is enough, but whoever made the folder may not have come so far.
+        if !self.0.is_named.load(Ordering::Acquire) {
+            self.0.folder.parent().map_or(Ok(()), |around| self.sync_folder(around))?;
+            self.0.is_named.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<(), BlobError> {
+        self.0.disk.sync_dir(folder).map_err(BlobError::of("syncing", folder))
     }
 
     /// Deletes a blob, if it is here.
@@ -369,6 +382,49 @@ mod tests {
         assert!(store.is_damaged(blob));
         assert_eq!(store.read(blob).unwrap().as_deref(), Some(&b"photo"[..]));
         assert!(store.has(blob) && !store.is_damaged(blob));
+    }
+
+    /// Notes which folders' names were made durable.
+    #[derive(Debug, Clone, Default)]
+    struct NotingDisk(Arc<Mutex<Vec<PathBuf>>>);
+
+    impl Disk for NotingDisk {
+        fn create(&self, path: &Path) -> io::Result<fs::File> {
+            OsDisk.create(path)
+        }
+
+        fn write(&self, file: &fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            OsDisk.write(file, offset, bytes)
+        }
+
+        fn sync(&self, file: &fs::File) -> io::Result<()> {
+            OsDisk.sync(file)
+        }
+
+        fn sync_dir(&self, path: &Path) -> io::Result<()> {
+            self.0.lock().unwrap().push(path.to_owned());
+            OsDisk.sync_dir(path)
+        }
+
+        fn cut(&self, file: &fs::File, len: u64) -> io::Result<()> {
+            OsDisk.cut(file, len)
+        }
+    }
+
+    #[test]
+    fn the_folder_itself_is_durable_with_the_first_blob() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, disk) = (home.path().join("blobs"), NotingDisk::default());
+        // It may be there already, made by a process that came no further.
+        for is_made in [false, true] {
+            let store = BlobStore::on(folder.clone(), disk.clone());
+            for bytes in [b"one", b"two"] {
+                store.write(bytes).unwrap();
+                store.sync().unwrap();
+            }
+            let synced = std::mem::take(&mut *disk.0.lock().unwrap());
+            assert_eq!(synced, [&folder, home.path(), &folder], "{is_made}");
+        }
     }
 
     #[test]
