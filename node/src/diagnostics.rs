@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -71,18 +71,12 @@ pub enum DiagnosticsError {
 pub fn write(node: &NodeHandle, path: &Path) -> Result<Bundle, DiagnosticsError> {
     let failed = |source| DiagnosticsError::Write { path: path.to_owned(), source };
     let texts = collect(node);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(failed)?;
-    pack(file, &texts).map_err(failed)?;
+    let bytes = write_texts(path, &texts).map_err(failed)?;
     let part = |text: &Text| Part {
         name: text.name.clone(),
         what: text.what.to_owned(),
         bytes: text.content.len() as u64,
     };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
     Ok(Bundle { path: path.to_owned(), bytes, parts: texts.iter().map(part).collect() })
 }
 
@@ -112,7 +106,17 @@ impl Text {
     }
 }
 
-fn pack(file: File, texts: &[Text]) -> io::Result<()> {
+/// Nothing stands in the file's place before it is whole, and nothing that stood there is lost. Only its owner
+/// may read it. Returns how large it is.
+fn write_texts(path: &Path, texts: &[Text]) -> io::Result<u64> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    pack(file.as_file(), texts)?;
+    let file = file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(file.metadata()?.len())
+}
+
+fn pack(file: &File, texts: &[Text]) -> io::Result<()> {
     let mut zip = ZipWriter::new(file);
     // Small, and readable by every tool.
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -263,10 +267,10 @@ struct Size {
     bytes: u64,
 }
 
-/// The folders of the data directory, two levels of them, which all have names of ours.
+/// The folders of the data directory, which all have names of ours. Each counts with what is within it.
 fn sizes(data_dir: &Path) -> Vec<Size> {
     let mut sizes = vec![size(".".to_owned(), data_dir, false)];
-    for part in ["logs", "workspaces", "attachments"] {
+    for part in ["logs", "workspaces"] {
         sizes.push(size(part.to_owned(), &data_dir.join(part), true));
     }
     let workspaces = fs::read_dir(data_dir.join("workspaces")).into_iter().flatten().flatten();
@@ -275,7 +279,7 @@ fn sizes(data_dir: &Path) -> Vec<Size> {
         else {
             continue;
         };
-        for part in ["log", "state", "quarantine"] {
+        for part in ["log", "log/quarantine", "state", "blobs"] {
             sizes.push(size(format!("{}/{part}", id.short()), &workspace.path().join(part), true));
         }
     }
@@ -377,6 +381,40 @@ mod tests {
         let scrub = Scrub { names };
         let told = scrub.text("Anna Berg wrote /home/anna/data/x and /home/anna/y, says Anna");
         assert_eq!(told, "… wrote …/x and …/y, says …");
+    }
+
+    #[test]
+    fn every_folder_of_a_workspace_is_measured() {
+        let home = tempfile::tempdir().unwrap();
+        let id = WorkspaceId([7; 32]);
+        let folder = crate::data_dir::workspace_folder(home.path(), id);
+        for (part, bytes) in [("log", 10), ("log/quarantine", 20), ("state", 30), ("blobs", 40)] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+            fs::write(folder.join(part).join("planted"), vec![0; bytes]).unwrap();
+        }
+        let sizes = sizes(home.path());
+        let bytes = |part: &str| {
+            let name = format!("{}/{part}", id.short());
+            sizes.iter().find(|size| size.part == name).map(|size| size.bytes)
+        };
+        assert_eq!(
+            [bytes("log"), bytes("log/quarantine"), bytes("state"), bytes("blobs")],
+            [Some(30), Some(20), Some(30), Some(40)]
+        );
+    }
+
+    #[test]
+    fn half_a_file_is_not_left() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("to send.zip");
+        let text = || Text { name: "same".into(), what: "twice", content: "text".repeat(1000) };
+        write_texts(&path, &[text(), text()]).unwrap_err();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        write_texts(&path, &[text()]).unwrap();
+        let before = fs::read(&path).unwrap();
+        write_texts(&path, &[text()]).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), before, "what is there stays");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 
     #[test]

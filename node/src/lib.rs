@@ -18,6 +18,7 @@ pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+mod plain;
 pub mod qr;
 pub mod short_id;
 pub mod store;

@@ -7,7 +7,13 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+/// A file to attach: one that is there wherever the tests are.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/life.rs");
 
 /// A device that is never harmed, with a workspace that the others join, one after the other: whoever
 /// leaves has every ticket withdrawn that they have seen.
@@ -40,6 +46,8 @@ impl Peer {
 pub struct Promised {
     /// Of each workspace, its tasks.
     pub workspaces: BTreeMap<&'static str, BTreeSet<String>>,
+    /// A file on the first task of the workshop.
+    pub attached: bool,
     /// A workspace that is gone for good.
     pub forgotten: bool,
     /// Everything that was to be done was done.
@@ -74,6 +82,9 @@ impl Promised {
             &json!({ "project": { "add": { "name": "House", "columns": ["To do"] } } }),
         )?;
         self.add_task(control, "Workshop", "Fix pump")?;
+        let attach = json!({ "attach": { "add": { "task": "Fix pump", "files": [FILE] } } });
+        control.ask_in("Workshop", &attach)?;
+        self.attached = true;
         self.add_task(control, "Workshop", "Order a gasket")?;
         let joined = control.ask(&json!({ "join": { "ticket": peer.ticket()?, "wait": 30 } }))?;
         ensure!(joined.get("arrived") == Some(&json!(true)), "nobody was met: {joined}");
@@ -121,6 +132,25 @@ impl Promised {
             ensure!(names.contains(workspace), "{what}: {workspace} is lost, there is {names:?}");
             let found = control.titles_in(workspace)?;
             ensure!(tasks.is_subset(&found), "{what}: of {tasks:?} there is {found:?}");
+            if found.contains("Fix pump") {
+                self.look_at_file(&mut control, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the file is there. Its content was durable before anybody could see it, acknowledged or not.
+    fn look_at_file(&self, control: &mut Control, what: &str) -> anyhow::Result<()> {
+        let list = json!({ "attach": { "list": { "task": "Fix pump" } } });
+        let rows = control.ask_in("Workshop", &list)?;
+        let rows = rows.as_array().context("no list")?;
+        ensure!(!self.attached || !rows.is_empty(), "{what}: the attachment is lost");
+        for row in rows {
+            let folder = tempfile::tempdir()?;
+            let saved = folder.path().join("saved");
+            let save = json!({ "attachment": text_at(row, "/short")?, "path": saved, "wait": 0 });
+            control.ask_in("Workshop", &json!({ "attach": { "save": save } })).context(what.to_owned())?;
+            ensure!(fs::read(&saved)? == fs::read(FILE)?, "{what}: the attachment holds something else");
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     handle::{NodeHandle, NodeStatus},
+    limits,
     net::{NetStatus, TargetStage, TargetStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,6 @@ use velo_protocol::{id::DeviceId, replica::Stall};
 
 /// How often it is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(100);
-/// Longest wait of one request, in seconds.
-const LONGEST_WAIT_S: u64 = 60;
 
 /// Asks what is between this device and others.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,7 +31,7 @@ pub struct Request {
     /// Whom: a device by the start of its id, a person by name, or an address, which is dialled and
     /// remembered. Everybody without it.
     pub whom: Option<String>,
-    /// How many seconds to wait for all to be well; only with `whom`.
+    /// How many seconds to wait for all to be well, at most a day; only with `whom`.
     pub wait: u64,
 }
 
@@ -314,7 +313,7 @@ pub(super) async fn execute(request: &Request, node: &NodeHandle) -> Result<Json
     if node.status().network.is_some() {
         node.sync_now().await?;
     }
-    let until = Instant::now() + Duration::from_secs(request.wait.min(LONGEST_WAIT_S));
+    let until = Instant::now() + Duration::from_secs(request.wait.min(limits::LONGEST_WAIT_S));
     loop {
         let found = one(&whom, node);
         if found.is_well() || Instant::now() >= until {

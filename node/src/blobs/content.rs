@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_full_disk_says_what_to_do_and_leaves_nothing() {
         let file = bytes(2 * PART);
-        for good in 0..10 {
+        for good in 0..11 {
             let home = tempfile::tempdir().unwrap();
             let disk = crate::store::disk::FailingDisk::new(good, io::ErrorKind::StorageFull);
             let store = BlobStore::on(home.path().join("blobs"), disk.clone());

@@ -16,7 +16,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
@@ -48,8 +48,8 @@ pub(crate) enum Job {
     Open { workspace: WorkspaceId, store: BlobStore, fetching: Fetching },
     /// It is forgotten.
     Close(WorkspaceId),
-    /// A peer is there, or gone: it may have blobs of these workspaces.
-    Peer { peer: DeviceId, workspaces: BTreeSet<WorkspaceId> },
+    /// Peers are there, or gone: see [`CourierHandle::tell_peer`].
+    Peers,
     /// A peer that may have it asks for a piece.
     Serve { peer: DeviceId, id: AskId, ask: Ask },
     /// A peer was asked for a piece. No answer: none came.
@@ -65,15 +65,33 @@ pub(crate) enum Job {
 /// A question for the driver to put to a peer, if it may.
 pub(crate) type Turn = (DeviceId, Ask);
 
-/// The way to the courier. Unbounded: peers have one question under way each, and so has the courier of
-/// each of them.
+/// Peers of which something is to be told, and the workspaces of which each may have blobs; none if it has
+/// gone.
+type PeerNews = Arc<Mutex<BTreeMap<DeviceId, BTreeSet<WorkspaceId>>>>;
+
+/// The way to the courier. Its channel is unbounded, and there is little in it: peers have one question under
+/// way each, the courier has one of each of them, and of each peer only the latest is told.
 #[derive(Debug, Clone)]
-pub(crate) struct CourierHandle(mpsc::UnboundedSender<Job>);
+pub(crate) struct CourierHandle {
+    jobs: mpsc::UnboundedSender<Job>,
+    peers: PeerNews,
+}
 
 impl CourierHandle {
     /// Tells it something. After its end nobody has a use for it.
     pub fn tell(&self, job: Job) {
-        drop(self.0.send(job));
+        drop(self.jobs.send(job));
+    }
+
+    /// Tells it that a peer may have blobs of these workspaces. However often that changes while the courier
+    /// waits for the disk, it is told once.
+    pub fn tell_peer(&self, peer: DeviceId, workspaces: BTreeSet<WorkspaceId>) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = !peers.is_empty();
+        peers.insert(peer, workspaces);
+        if !is_told {
+            self.tell(Job::Peers);
+        }
     }
 }
 
@@ -98,6 +116,7 @@ struct Courier {
     published: Arc<RwLock<Published>>,
     events: broadcast::Sender<NodeEvent>,
     turns: mpsc::UnboundedSender<Turn>,
+    peer_news: PeerNews,
     net: Option<NetHandle>,
     started: Instant,
     holdings: BTreeMap<WorkspaceId, Holding>,
@@ -124,12 +143,15 @@ pub(crate) fn start(
     let (turns, asked) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let changes = events.subscribe();
+    let peers = PeerNews::default();
+    let handle = CourierHandle { jobs, peers: peers.clone() };
     let courier = move || {
         let now = Instant::now();
         Courier {
             published,
             events,
             turns,
+            peer_news: peers,
             net,
             started: now,
             holdings: BTreeMap::new(),
@@ -144,7 +166,7 @@ pub(crate) fn start(
     };
     let thread = thread::Builder::new().name("velo-blobs".into());
     let thread = thread.spawn(move || runtime.block_on(async { courier().run(taken, changes).await }))?;
-    Ok((CourierHandle(jobs), asked, thread))
+    Ok((handle, asked, thread))
 }
 
 impl Courier {
@@ -211,8 +233,12 @@ impl Courier {
                 self.left_out.remove(&workspace);
                 self.last_served = None;
             }
-            Job::Peer { peer, workspaces } => {
-                self.fetches.meet(peer, workspaces);
+            Job::Peers => {
+                let news =
+                    std::mem::take(&mut *self.peer_news.lock().unwrap_or_else(PoisonError::into_inner));
+                for (peer, workspaces) in news {
+                    self.fetches.meet(peer, workspaces);
+                }
                 self.fill_room();
             }
             Job::Serve { peer, id, ask } => self.serve(peer, id, &ask),
@@ -266,7 +292,9 @@ impl Courier {
     /// Looks for what was left out, once there is room.
     fn fill_room(&mut self) {
         if !self.left_out.is_empty() && self.fetches.has_room(self.now_ms()) {
-            std::mem::take(&mut self.left_out).into_iter().for_each(|workspace| self.look_soon(workspace));
+            for workspace in std::mem::take(&mut self.left_out) {
+                self.look_soon(workspace);
+            }
         }
     }
 
@@ -477,4 +505,29 @@ impl Courier {
 fn known(store: &BlobStore, manifest: BlobId) -> Result<Option<Known>, super::store::BlobError> {
     let manifest = store.manifest(manifest)?;
     Ok(manifest.map(|manifest| Known { missing: store.missing(&manifest), manifest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_peer_only_the_latest_is_told() {
+        let (jobs, mut taken) = mpsc::unbounded_channel();
+        let handle = CourierHandle { jobs, peers: PeerNews::default() };
+        let (peer, other) = (DeviceId([1; 32]), DeviceId([2; 32]));
+        let shared: BTreeSet<_> = [WorkspaceId([3; 32])].into();
+        // The courier waits for the disk, and somebody comes and goes.
+        for _ in 0..1000 {
+            handle.tell_peer(peer, BTreeSet::new());
+            handle.tell_peer(peer, shared.clone());
+        }
+        handle.tell_peer(other, BTreeSet::new());
+        assert!(matches!(taken.try_recv(), Ok(Job::Peers)));
+        assert!(taken.try_recv().is_err(), "one job for all");
+        let news = std::mem::take(&mut *handle.peers.lock().unwrap());
+        assert_eq!(news, [(peer, shared), (other, BTreeSet::new())].into());
+        handle.tell_peer(peer, BTreeSet::new());
+        assert!(matches!(taken.try_recv(), Ok(Job::Peers)), "and one for what comes later");
+    }
 }

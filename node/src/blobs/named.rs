@@ -1,6 +1,7 @@
 //! The attachment that names what was kept of a file.
 
 use super::content::Added;
+use crate::plain::is_obeyed;
 use std::path::{Path, PathBuf};
 use velo_protocol::{
     change::Change,
@@ -64,15 +65,15 @@ pub fn attach(id: EntityId, task: EntityId, path: &Path, added: &Added) -> Chang
 /// The file's name as a title: one line of a bounded length.
 fn file_name(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let line: String = name.chars().filter(|c| !c.is_control()).take(limits::TITLE_CHARS).collect();
+    let line: String = name.chars().filter(|c| !is_obeyed(*c)).take(limits::TITLE_CHARS).collect();
     if line.trim().is_empty() { "file".to_owned() } else { line }
 }
 
 /// A name under which an attachment can be saved in any folder. Others wrote it: it must not lead
-/// elsewhere, hide, or be what the system takes for something else.
+/// elsewhere, hide, be what the system takes for something else, or look like another one.
 pub fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let fits = |c: &char| !c.is_control() && !r#"<>:"|?*"#.contains(*c);
+    let fits = |c: &char| !is_obeyed(*c) && !r#"<>:"|?*"#.contains(*c);
     let plain: String = last.chars().filter(fits).collect();
     let plain = plain.trim_start_matches(['.', '-', ' ']).trim_end_matches(['.', ' ']);
     // What file systems take at most is 255 bytes.
@@ -124,6 +125,8 @@ mod tests {
             ("", "attachment"),
             ("a\u{0}b\nc?.txt", "abc.txt"),
             ("Übersicht 東京.pdf", "Übersicht 東京.pdf"),
+            ("photo\u{202e}gpj.exe", "photogpj.exe"),
+            ("\u{2066}\u{200f}.bashrc\u{2069}", "bashrc"),
         ] {
             assert_eq!(safe_name(name), safe, "{name:?}");
         }

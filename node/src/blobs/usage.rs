@@ -5,8 +5,11 @@
 //! device noticed, so that a deletion can be taken back without anybody's help; a person may drop it
 //! earlier. The time is that of this device's own clock: nobody can make others drop content early by
 //! claiming that it was deleted long ago.
+//!
+//! As long as the list of a shown attachment's parts is damaged, nobody knows which parts are its, and
+//! nothing is dropped at all.
 
-use super::store::{BlobError, BlobStore, Stored};
+use super::store::{BlobError, BlobStore, State, Stored};
 use std::{
     collections::BTreeSet,
     time::{Duration, SystemTime},
@@ -59,21 +62,25 @@ pub(super) fn contents(workspace: &Workspace, id: EntityId) -> impl Iterator<Ite
 }
 
 /// What a workspace names.
+#[derive(Default)]
 struct Named {
     all: BTreeSet<BlobId>,
     /// Of attachments of which something is missing.
     pending: BTreeSet<BlobId>,
     /// By attachment.
     each: Vec<(EntityId, BTreeSet<BlobId>)>,
+    /// Whether a manifest is damaged, so that there may be more.
+    is_partial: bool,
 }
 
 impl Named {
     fn of(store: &BlobStore, workspace: &Workspace) -> Result<Self, BlobError> {
-        let mut named = Self { all: BTreeSet::new(), pending: BTreeSet::new(), each: Vec::new() };
+        let mut named = Self::default();
         for id in workspace.shown(Kind::Attachment) {
             let mut of_this = BTreeSet::new();
             for content in contents(workspace, id) {
                 let manifest = store.manifest(content.manifest)?;
+                named.is_partial |= manifest.is_none() && store.is_damaged(content.manifest);
                 let blobs: Vec<BlobId> = manifest.iter().flat_map(Manifest::blobs).copied().collect();
                 if manifest.is_none() || blobs.iter().any(|blob| !store.has(*blob)) {
                     named.pending.extend(blobs.iter().copied().chain([content.manifest]));
@@ -108,8 +115,16 @@ pub fn measure(store: &BlobStore, workspace: &Workspace) -> Result<Usage, BlobEr
     Ok(usage)
 }
 
+/// What may be put aside or dropped, unless it is named.
+struct Candidates {
+    /// What is here that nobody holds.
+    unheld: Vec<Stored>,
+    /// What the workspace names.
+    named: BTreeSet<BlobId>,
+}
+
 /// Looks at what is here that nobody holds, and only then at what the workspace names: `None` if there is
-/// no such workspace.
+/// no such workspace. [`BlobError::ListDamaged`] if not all that it names is known.
 ///
 /// In this order nothing falls between: who attaches a file holds its blobs until the workspace that others
 /// see names them. The other way round, a file that was attached between the two looks would be neither
@@ -117,10 +132,14 @@ pub fn measure(store: &BlobStore, workspace: &Workspace) -> Result<Usage, BlobEr
 fn look<E: From<BlobError>>(
     store: &BlobStore,
     shown: impl FnOnce() -> Result<Option<Workspace>, E>,
-) -> Result<Option<(Vec<Stored>, BTreeSet<BlobId>)>, E> {
-    let stored = store.list()?.into_iter().filter(|one| !store.is_held(one.blob)).collect();
+) -> Result<Option<Candidates>, E> {
+    let unheld = store.list()?.into_iter().filter(|one| !store.is_held(one.blob)).collect();
     let Some(workspace) = shown()? else { return Ok(None) };
-    Ok(Some((stored, Named::of(store, &workspace)?.all)))
+    let named = Named::of(store, &workspace)?;
+    if named.is_partial {
+        return Err(BlobError::ListDamaged.into());
+    }
+    Ok(Some(Candidates { unheld, named: named.all }))
 }
 
 /// Puts aside what no attachment shows any more, takes back what one shows again, and drops what was
@@ -131,13 +150,17 @@ pub fn sweep(
     now: SystemTime,
 ) -> Result<Sum, BlobError> {
     let mut dropped = Sum::default();
-    let Some((stored, named)) = look(store, || Ok::<_, BlobError>(shown()))? else { return Ok(dropped) };
-    for one in stored {
-        let is_named = named.contains(&one.blob);
-        match one.unshown {
-            None if !is_named => store.set_shown(one.blob, false)?,
-            Some(_) if is_named => store.set_shown(one.blob, true)?,
-            Some(since) if is_over(since, now) && store.remove_unheld(one.blob)? => dropped.add(&one),
+    let Some(found) = look(store, || Ok::<_, BlobError>(shown()))? else { return Ok(dropped) };
+    for one in found.unheld {
+        let is_named = found.named.contains(&one.blob);
+        match one.state {
+            State::Shown if !is_named => store.set_shown(one.blob, false)?,
+            State::Unshown(_) if is_named => store.set_shown(one.blob, true)?,
+            State::Unshown(since) | State::Damaged(since)
+                if !is_named && is_over(since, now) && store.remove_unheld(one.blob)? =>
+            {
+                dropped.add(&one);
+            }
             _ => {}
         }
     }
@@ -156,8 +179,8 @@ pub fn clean<E: From<BlobError>>(
     shown: impl FnOnce() -> Result<Workspace, E>,
 ) -> Result<Sum, E> {
     let mut dropped = Sum::default();
-    let Some((stored, named)) = look(store, || shown().map(Some))? else { return Ok(dropped) };
-    for one in stored.into_iter().filter(|one| !named.contains(&one.blob)) {
+    let Some(found) = look(store, || shown().map(Some))? else { return Ok(dropped) };
+    for one in found.unheld.into_iter().filter(|one| !found.named.contains(&one.blob)) {
         if store.remove_unheld(one.blob)? {
             dropped.add(&one);
         }

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 pub(super) struct Doctor {
     /// What keeps this device and one other apart: by name, by the start of the device's id, or by address
     whom: Option<String>,
-    /// Seconds to wait until that other one is reached and both hold the same
+    /// Seconds to wait until that other one is reached and both hold the same, at most a day
     #[arg(long, default_value_t = 5, requires = "whom")]
     wait: u64,
     /// Read every entry of every log from the disk and check it

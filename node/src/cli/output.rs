@@ -5,6 +5,7 @@
 //! round. Therefore every text of an answer is made plain ([`plain_answer`], [`plain_lines`]) before
 //! it is laid out, in one place that no layout can forget.
 
+use crate::plain::is_obeyed;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value as Json;
@@ -32,14 +33,6 @@ const LINE_END: &str = " ⏎ ";
 /// `text` in a style. Whoever prints takes the style away again where no terminal is.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// Whether a terminal obeys this character rather than showing it: control characters, line and
-/// paragraph separators, and those that turn the reading direction.
-fn is_obeyed(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// A text of one line in which what a terminal would obey is shown as its number, such as `<001B>`.

@@ -42,6 +42,6 @@ impl Driver {
 
     /// Something about a peer changed: perhaps what it may be asked for.
     pub(super) fn tell_courier_of(&self, peer: DeviceId) {
-        self.courier.tell(Job::Peer { peer, workspaces: self.replica.shared_with(peer) });
+        self.courier.tell_peer(peer, self.replica.shared_with(peer));
     }
 }

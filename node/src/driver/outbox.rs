@@ -114,6 +114,9 @@ impl Outbox {
                 published.peers = peers;
             }
             published.present.extend(here);
+            for (gone, _) in states.iter().filter(|(_, state)| state.is_none()) {
+                published.present.remove(gone);
+            }
             if self.read_only.is_some() {
                 published.read_only.clone_from(&self.read_only);
             }

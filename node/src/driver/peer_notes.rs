@@ -5,14 +5,15 @@
 //! the last seconds are missing.
 
 use crate::{
-    data_dir::{DataDirError, write_durably},
+    data_dir::{DataDirError, failed, write_durably},
     limits,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::task::JoinHandle;
 use velo_protocol::replica::{PeerNote, Replica};
@@ -28,7 +29,8 @@ struct Content {
 /// See the module.
 pub(super) struct PeerNotes {
     path: PathBuf,
-    saved: Vec<PeerNote>,
+    /// What the file says, as far as it could be written.
+    saved: Arc<Mutex<Vec<PeerNote>>>,
     /// When to write what changed.
     due_ms: Option<u64>,
     saving: Option<JoinHandle<()>>,
@@ -42,7 +44,7 @@ impl PeerNotes {
             Vec::new()
         });
         replica.recall(saved.clone());
-        Self { path, saved, due_ms: None, saving: None }
+        Self { path, saved: Arc::new(Mutex::new(saved)), due_ms: None, saving: None }
     }
 
     /// Something about a peer changed: it is written soon.
@@ -81,17 +83,17 @@ impl PeerNotes {
         }
     }
 
-    fn take_news(&mut self, replica: &Replica) -> Option<impl FnOnce() + Send + 'static> {
+    fn take_news(&self, replica: &Replica) -> Option<impl FnOnce() + Send + 'static> {
         let notes = replica.peer_notes();
-        if notes == self.saved {
+        // One writes at a time, and nobody panics while holding the lock.
+        if notes == *self.saved.lock().unwrap_or_else(PoisonError::into_inner) {
             return None;
         }
-        self.saved.clone_from(&notes);
-        let path = self.path.clone();
-        Some(move || {
-            if let Err(error) = write(&path, notes) {
-                tracing::warn!(%error, "what is known of peers was not noted");
-            }
+        let (path, saved) = (self.path.clone(), self.saved.clone());
+        Some(move || match write(&path, &notes) {
+            Ok(()) => *saved.lock().unwrap_or_else(PoisonError::into_inner) = notes,
+            // It is tried again with the next change, and at the end.
+            Err(error) => tracing::warn!(%error, "what is known of peers was not noted"),
         })
     }
 }
@@ -111,7 +113,31 @@ fn read(path: &PathBuf) -> io::Result<Vec<PeerNote>> {
     Ok(content.peers)
 }
 
-fn write(path: &std::path::Path, peers: Vec<PeerNote>) -> Result<(), DataDirError> {
-    let text = serde_json::to_vec(&Content { version: VERSION, peers }).unwrap_or_default();
+fn write(path: &Path, peers: &[PeerNote]) -> Result<(), DataDirError> {
+    let text = serde_json::to_vec(&Content { version: VERSION, peers: peers.into() });
+    let text = text.map_err(|error| failed("writing", path)(error.into()))?;
     write_durably(path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use velo_protocol::{id::DeviceId, replica::Identity};
+
+    #[test]
+    fn what_could_not_be_written_is_written_later() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("later");
+        let mut replica = Replica::new(Identity::from_seeds([1; 32], &[2; 32]), [3; 32]);
+        let notes = PeerNotes::load(folder.join("peers.json"), &mut replica);
+        assert!(notes.take_news(&replica).is_none(), "there is nothing to write");
+        let met = PeerNote { peer: DeviceId([4; 32]), last_seen_ms: 5, workspaces: Vec::new() };
+        replica.recall(vec![met.clone()]);
+        // Nothing can be written there.
+        notes.take_news(&replica).unwrap()();
+        std::fs::create_dir(&folder).unwrap();
+        notes.take_news(&replica).unwrap()();
+        assert_eq!(read(&folder.join("peers.json")).unwrap(), [met]);
+        assert!(notes.take_news(&replica).is_none(), "it is written");
+    }
 }

@@ -117,10 +117,10 @@ impl NodeHandle {
     ) -> impl Future<Output = Result<Reply, NodeError>> + Send + 'static {
         let edited = self.submit(Command::Edit { workspace, changes });
         let attached = self.runtime().spawn(async move {
-            kept.iter_mut().for_each(|added| added.set_may_be_named(true));
+            set_may_be_named(&mut kept, true);
             let reply = edited.await;
             if matches!(&reply, Err(error) if changed_nothing(error)) {
-                kept.iter_mut().for_each(|added| added.set_may_be_named(false));
+                set_may_be_named(&mut kept, false);
             }
             reply
         });
@@ -223,6 +223,12 @@ impl NodeHandle {
     }
 }
 
+fn set_may_be_named(kept: &mut [Added], may_be_named: bool) {
+    for added in kept {
+        added.set_may_be_named(may_be_named);
+    }
+}
+
 /// Whether it is certain. What could not be saved may be on the disk all the same, and so may what nobody
 /// answered to.
 fn changed_nothing(error: &NodeError) -> bool {
@@ -239,7 +245,7 @@ impl From<BlobError> for NodeError {
 mod tests {
     use super::*;
     use crate::{
-        blobs::{named, usage},
+        blobs::{named, store::State, usage},
         handle::{Node, NodeConfig},
     };
     use std::{
@@ -326,7 +332,7 @@ mod tests {
         };
         usage::sweep(&store, shown, SystemTime::now()).unwrap();
         assert!(home.is_whole(second));
-        assert!(store.list().unwrap().iter().all(|stored| stored.unshown.is_none()));
+        assert!(store.list().unwrap().iter().all(|stored| stored.state == State::Shown));
     }
 
     #[test]
@@ -342,6 +348,25 @@ mod tests {
             attaching.join().unwrap()
         });
         assert_eq!(attached.iter().filter(|id| !home.is_whole(**id)).count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_dropped_while_a_list_of_parts_is_damaged() {
+        let home = Home::new();
+        let (store, id) = (home.store(), home.attach("leak.jpg"));
+        let manifest = home.node.content(home.workspace, id).unwrap().manifest;
+        let bytes = store.read(manifest).unwrap().unwrap();
+        let folder = data_dir::workspace_folder(home.node.data_dir(), home.workspace).join("blobs");
+        fs::write(folder.join(manifest.to_string()), b"damaged").unwrap();
+        let refused = home.node.clean_content(home.workspace);
+        assert!(matches!(refused, Err(NodeError::Content(ContentFault::Blob(BlobError::ListDamaged)))));
+        let shown = || home.node.workspace(home.workspace);
+        let later = SystemTime::now() + Duration::from_hours(24 * 365);
+        assert!(matches!(usage::sweep(&store, shown, later), Err(BlobError::ListDamaged)));
+        // A peer brings the list again: nothing of the file is lost.
+        store.write(&bytes).unwrap();
+        assert!(home.is_whole(id));
+        assert_eq!(home.node.clean_content(home.workspace).unwrap(), Sum::default());
     }
 
     #[test]

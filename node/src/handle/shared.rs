@@ -39,6 +39,18 @@ pub(crate) struct Published {
     pub present: BTreeMap<WorkspaceId, Vec<Present>>,
 }
 
+impl Published {
+    /// A workspace is here no more. Its state goes when the event that says so is told.
+    fn remove(&mut self, workspace: WorkspaceId) {
+        let Self { workspaces: _, peers: _, read_only: _, readers, blobs, fetching, by_hand, present } = self;
+        readers.remove(&workspace);
+        blobs.remove(&workspace);
+        fetching.remove(&workspace);
+        by_hand.remove(&workspace);
+        present.remove(&workspace);
+    }
+}
+
 /// What the driver is asked for.
 pub(crate) struct Request {
     pub command: Command,
@@ -121,11 +133,7 @@ impl Shared {
 
     /// A workspace is here no more.
     pub fn remove(&self, workspace: WorkspaceId) {
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        published.readers.remove(&workspace);
-        published.blobs.remove(&workspace);
-        published.fetching.remove(&workspace);
-        published.by_hand.remove(&workspace);
+        self.published.write().unwrap_or_else(PoisonError::into_inner).remove(workspace);
     }
 
     /// Notes whether a workspace syncs by itself.
@@ -141,5 +149,28 @@ impl Shared {
     pub fn addresses(&self) -> Vec<String> {
         let addresses = self.net.iter().flat_map(NetHandle::addresses);
         addresses.map(|address| address.to_string()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_workspace_that_is_forgotten() {
+        let (gone, other) = (WorkspaceId([1; 32]), WorkspaceId([2; 32]));
+        let mut published = Published::default();
+        for workspace in [gone, other] {
+            let folder = PathBuf::from("nowhere");
+            published.blobs.insert(workspace, BlobStore::open(folder));
+            published.fetching.insert(workspace, Fetching::default());
+            published.by_hand.insert(workspace);
+            published.present.insert(workspace, Vec::new());
+        }
+        published.remove(gone);
+        assert_eq!(published.blobs.keys().collect::<Vec<_>>(), [&other]);
+        assert_eq!(published.fetching.keys().collect::<Vec<_>>(), [&other]);
+        assert_eq!(published.by_hand, [other].into());
+        assert_eq!(published.present.keys().collect::<Vec<_>>(), [&other]);
     }
 }
