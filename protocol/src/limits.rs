@@ -146,6 +146,9 @@ pub const PULLS: usize = 4;
 /// A pull that brings nothing new for this long is given up, and its peer not asked again for as long.
 /// A run of full size takes 8 s at 64 kbit/s.
 pub const PULL_STALL_MS: u64 = 20_000;
+/// How many times that rest doubles while nothing comes of a peer's pulls: up to 21 minutes. Meanwhile it
+/// takes no place from others, whatever it announces.
+pub const PULL_REST_DOUBLINGS: u32 = 6;
 /// Chains that one pull asks for, of 64 bytes and more each; more follow in further ones.
 pub const WANT_HEADS: usize = 1_000;
 /// Entries that one pull names of what is here already: 64 KiB.
@@ -247,6 +250,8 @@ pub const BLOB_PATIENCE_MS: u64 = 60_000;
 pub const BLOB_LATER_MS: u64 = 500;
 /// one that did not answer,
 pub const BLOB_FAILED_MS: u64 = 5_000;
+/// (after a time that doubles so many times while it goes on so: up to 5 minutes)
+pub const BLOB_FAILED_DOUBLINGS: u32 = 6;
 /// and one that did not have a blob, which it may fetch itself meanwhile.
 pub const BLOB_LACKED_MS: u64 = 15_000;
 /// Blobs wait until a peer that announced entries has sent none for so long: they may never come.

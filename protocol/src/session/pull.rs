@@ -36,6 +36,8 @@ pub(crate) struct Pulls {
     served: BTreeMap<PullId, Served>,
     /// The peer is not asked before: it let a pull stall.
     rests_until: Option<u64>,
+    /// How often that happened since a pull brought something.
+    stalls: u32,
 }
 
 /// A pull that this device asked for.
@@ -100,6 +102,7 @@ impl Pulls {
             let reached = asked.reached.entry(end.chain).or_insert(0);
             if end.position > *reached {
                 (*reached, asked.moved_ms) = (end.position, now.mono_ms);
+                self.stalls = 0;
             }
         }
     }
@@ -109,14 +112,16 @@ impl Pulls {
         self.asked.remove(&pull)
     }
 
-    /// Pulls that bring nothing. Their peer is not asked again for a while.
+    /// Pulls that bring nothing. Their peer is not asked again for a while, and for longer each time.
     pub fn stalled(&mut self, now: Now) -> Vec<PullId> {
         self.rests_until = self.rests_until.filter(|until| now.mono_ms < *until);
         let is_stalled = |asked: &Asked| now.mono_ms >= asked.moved_ms + limits::PULL_STALL_MS;
         let stalled: Vec<_> =
             self.asked.iter().filter(|(_, asked)| is_stalled(asked)).map(|(pull, _)| *pull).collect();
         if !stalled.is_empty() {
-            self.rests_until = Some(now.mono_ms + limits::PULL_STALL_MS);
+            let rest = limits::PULL_STALL_MS << self.stalls.min(limits::PULL_REST_DOUBLINGS);
+            self.stalls = self.stalls.saturating_add(1);
+            self.rests_until = Some(now.mono_ms + rest);
         }
         stalled
     }
