@@ -145,6 +145,11 @@ pub enum NodeError {
     /// The node was started without a network.
     #[error("this node is offline: start it without --offline")]
     Offline,
+    /// There is nothing to remove.
+    #[error(
+        "\"{0}\" is no address and no start of one device's id that is remembered: see `velo peers list`"
+    )]
+    NotRemembered(String),
     /// Not a libp2p multiaddress.
     #[error("\"{address}\" cannot be used as an address, such as /ip4/192.168.1.7/tcp/4001: {reason}")]
     Address {
@@ -382,6 +387,27 @@ impl NodeHandle {
         let net = self.shared.net.as_ref().ok_or(NodeError::Offline)?;
         let wrong = |reason: String| NodeError::Address { address: address.to_owned(), reason };
         net.dial(Self::check_address(address)?).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Dials an address or a device no more, and uses no relay there: `what` is a multiaddress, or the start of
+    /// a device's id. Whoever shares a workspace is remembered again when it is met again.
+    pub async fn remove_peer(&self, what: &str) -> Result<(), NodeError> {
+        let net = self.shared.net.as_ref().ok_or(NodeError::Offline)?;
+        let what = what.trim();
+        let was_known = if what.starts_with('/') {
+            net.forget_address(&Self::check_address(what)?).await
+        } else {
+            let status = net.status();
+            let known = status.targets.iter().filter_map(|target| target.peer);
+            let known = known.chain(status.relays.iter().map(|relay| relay.peer));
+            let named = known.filter(|device| !what.is_empty() && device.to_string().starts_with(what));
+            let named: Vec<_> = named.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+            match named.as_slice() {
+                [device] => net.forget_device(*device).await,
+                _ => false,
+            }
+        };
+        if was_known { Ok(()) } else { Err(NodeError::NotRemembered(what.to_owned())) }
     }
 
     /// Reads an address that a device can be dialled at, with or without the device's id at its end.

@@ -53,7 +53,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use task::{Command, Delivery, Network};
+use task::{Command, Delivery, Forgotten, Network};
 use tokio::sync::{mpsc, oneshot, watch};
 use velo_protocol::{
     blob::{Answer, Ask},
@@ -324,6 +324,23 @@ impl NetHandle {
         }
         self.command(Command::Dial { wish, address, peer });
         Ok(())
+    }
+
+    /// Dials an address no more, and uses no relay there. Returns whether it was known.
+    pub async fn forget_address(&self, address: &Multiaddr) -> bool {
+        self.forget(Forgotten::Address(address::plain(address))).await
+    }
+
+    /// The same of a device. A session with it goes on, unless it is a relay.
+    pub async fn forget_device(&self, device: DeviceId) -> bool {
+        self.forget(Forgotten::Device(device)).await
+    }
+
+    async fn forget(&self, forgotten: Forgotten) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Forget(forgotten, answer));
+        // An error says that the task has ended.
+        answered.await.unwrap_or(false)
     }
 
     /// Tells that a peer has shown that it shares a workspace: it is found again after every

@@ -281,6 +281,8 @@ pub const BLOB_SILENT_MS: u64 = 5_000;
 pub const BLOB_LATER_MS: u64 = 500;
 /// one that did not answer,
 pub const BLOB_FAILED_MS: u64 = 5_000;
+/// (after a time that doubles so many times while it goes on so: up to 5 minutes)
+pub const BLOB_FAILED_DOUBLINGS: u32 = 6;
 /// and one that did not have a blob, which it may fetch itself meanwhile.
 pub const BLOB_LACKED_MS: u64 = 15_000;
 /// Blobs wait until a peer that announced entries has sent none for so long: they may never come.

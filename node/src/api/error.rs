@@ -106,9 +106,9 @@ impl From<crate::handle::NodeError> for ApiError {
         use velo_protocol::replica::Refusal;
         let message = error.to_string();
         match error {
-            NodeError::Refused(Refusal::Change(_) | Refusal::Ticket(_)) | NodeError::Address { .. } => {
-                Self::Invalid(message)
-            }
+            NodeError::Refused(Refusal::Change(_) | Refusal::Ticket(_))
+            | NodeError::Address { .. }
+            | NodeError::NotRemembered(_) => Self::Invalid(message),
             NodeError::Refused(_) | NodeError::Unread => Self::Refused(message),
             NodeError::Offline | NodeError::Content(ContentFault::NotHere) => Self::NotYet(message),
             NodeError::Busy | NodeError::DataDir(DataDirError::Held { .. }) => Self::Busy(message),

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     handle::{NodeHandle, PeerInfo},
     limits,
+    net::{NetStatus, RelayStatus},
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub enum Request {
     List,
     /// Connect to a device at an address, or use a relay there
     Add(Add),
+    /// Dial an address or a device no more, or use a relay no more
+    Remove(Remove),
     /// Compare with every peer now, and wait until all are equal
     #[command(skip)]
     Sync(Sync),
@@ -43,6 +46,54 @@ pub enum Request {
 pub struct Add {
     /// A libp2p multiaddress
     pub address: String,
+}
+
+/// Removes an address or a device from what is remembered.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(
+    after_help = "Examples:\n  velo peers remove /ip4/192.168.1.7/tcp/4001\n  velo peers remove 3f9a\n\n\
+    Who shares a workspace is remembered again when it is met again. To put a person out, see \
+    `velo member remove`; to put a device out, `velo device unlink`."
+)]
+pub struct Remove {
+    /// An address as it was added, or the start of a device's id
+    pub what: String,
+}
+
+/// A relay that this device uses.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RelayRow {
+    /// Which device it is.
+    pub device: DeviceId,
+    /// Where it is.
+    pub address: String,
+    /// Whether others reach this device through it at the moment.
+    pub reserved: bool,
+    /// Why not, if so.
+    pub trouble: Option<String>,
+}
+
+impl RelayRow {
+    /// What is known of it, in a line.
+    pub fn told(&self) -> String {
+        let Self { address, trouble, .. } = self;
+        match trouble {
+            None => format!("{address}: others reach this device through it"),
+            Some(trouble) => format!("{address}: {trouble}"),
+        }
+    }
+}
+
+/// Every relay in use.
+pub(super) fn relays(network: Option<&NetStatus>) -> Vec<RelayRow> {
+    let relays = network.map(|network| network.relays.as_slice()).unwrap_or_default();
+    let row = |relay: &RelayStatus| RelayRow {
+        device: relay.peer,
+        address: relay.address.to_string(),
+        reserved: relay.reserved,
+        trouble: relay.trouble.clone(),
+    };
+    relays.iter().map(row).collect()
 }
 
 /// Compares with every peer.
@@ -228,6 +279,10 @@ pub(super) async fn execute(
         Request::List => answer(&rows(node, None)),
         Request::Add(add) => {
             node.add_peer(&add.address)?;
+            answer(&rows(node, None))
+        }
+        Request::Remove(remove) => {
+            node.remove_peer(&remove.what).await?;
             answer(&rows(node, None))
         }
         Request::Sync(sync) => {

@@ -3,7 +3,7 @@
 use super::{
     ApiError, Json, answer,
     member::MemberRow,
-    network::{self, PeerRow},
+    network::{self, PeerRow, RelayRow},
     scope::Scope,
     workspace::{Introduction, WorkspaceRow, state_hash},
 };
@@ -40,6 +40,9 @@ pub struct Status {
     pub process: u32,
     /// Where peers reach it; empty when offline.
     pub addresses: Vec<String>,
+    /// Relays that this device uses.
+    #[serde(default)]
+    pub relays: Vec<RelayRow>,
     /// Why nothing can be changed, if so.
     pub read_only: Option<String>,
     /// Every workspace.
@@ -150,6 +153,7 @@ pub(super) fn status(wanted: Option<&str>, node: &NodeHandle) -> Result<Json, Ap
         device: status.device,
         process: std::process::id(),
         addresses: status.addresses,
+        relays: network::relays(status.network.as_ref()),
         read_only: status.read_only,
         workspaces: workspaces.map(|workspace| WorkspaceRow::of(node, &workspace)).collect(),
         unopened: status.unopened,

@@ -29,9 +29,9 @@ pub(crate) struct Own {
 
 /// Whether an action is worth nothing without peers.
 pub(super) fn needs_network(action: &Action) -> bool {
-    use network::Request::{Add, Sync};
+    use network::Request::{Add, Remove, Sync};
     match action {
-        Action::Join(_) | Action::Network(Add(_) | Sync(_)) => true,
+        Action::Join(_) | Action::Network(Add(_) | Remove(_) | Sync(_)) => true,
         Action::Checkup(request) => request.whom.is_some(),
         _ => false,
     }

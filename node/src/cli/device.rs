@@ -10,7 +10,7 @@ use crate::{
     api::{
         history::{HistoryRow, Undone},
         import::Report,
-        network::{self, PeerRow, SyncAnswer},
+        network::{self, PeerRow, RelayRow, SyncAnswer},
         status::Status,
         workspace::{self, Forgotten, WorkspaceDetail, WorkspaceRow},
     },
@@ -122,6 +122,10 @@ pub(super) fn network_layout(request: &network::Request) -> Layout {
             read::<Vec<PeerRow>>(json)?;
             Ok("Noted. It is tried now and after every interruption; see `velo peers list`.\n".to_owned())
         },
+        network::Request::Remove(_) => |json| {
+            read::<Vec<PeerRow>>(json)?;
+            Ok("Removed: it is not dialled any more.\n".to_owned())
+        },
         network::Request::Sync(_) => synced,
     }
 }
@@ -220,6 +224,7 @@ pub(super) fn status(json: &Json) -> Result<String, Error> {
         ("Device", status.device.to_string()),
         ("Data", status.data_dir.display().to_string()),
         ("Reachable at", status.addresses.join("\n              ")),
+        ("Relays", status.relays.iter().map(RelayRow::told).collect::<Vec<_>>().join("\n              ")),
         ("Read-only", status.read_only.unwrap_or_default()),
         ("Phrase", status.keys.map(phrase_words).unwrap_or_default()),
         ("Not opened", status.unopened.join("\n              ")),

@@ -274,11 +274,18 @@ fn of_status(status: &Status) -> Vec<Step> {
         ([], false) => (Verdict::Notice, out.join("; ")),
         (reasons, _) => (Verdict::Bad, reasons.join("; ")),
     };
-    vec![
+    let relays = status.relays.iter().map(|relay| {
+        let verdict = if relay.reserved { Verdict::Good } else { Verdict::Notice };
+        step("relay", verdict, relay.told())
+    });
+    let mut steps = vec![
         step("disk", disk, told),
         step("workspaces", workspaces.0, workspaces.1),
         step("listening", listening.0, listening.1),
         step("peers", peers.0, peers.1),
         step("conflicts", open.0, open.1),
-    ]
+    ];
+    // With what it says of listening.
+    steps.splice(3..3, relays);
+    steps
 }

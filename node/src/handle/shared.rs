@@ -42,10 +42,12 @@ pub(crate) struct Published {
 impl Published {
     /// A workspace is here no more. Its state goes when the event that says so is told.
     fn remove(&mut self, workspace: WorkspaceId) {
-        let Self { workspaces: _, peers: _, read_only: _, readers, blobs, fetching, by_hand, present } = self;
+        let Self { workspaces: _, peers: _, read_only: _, adding: _,
+            readers, blobs, fetching, coming, by_hand, present } = self;
         readers.remove(&workspace);
         blobs.remove(&workspace);
         fetching.remove(&workspace);
+        coming.retain(|(of, _), _| *of != workspace);
         by_hand.remove(&workspace);
         present.remove(&workspace);
     }

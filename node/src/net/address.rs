@@ -81,6 +81,24 @@ pub fn circuit(relay: PeerId, relay_address: &Multiaddr) -> Multiaddr {
     with_peer(relay_address, relay).with(Protocol::P2pCircuit)
 }
 
+/// Which of some addresses gives way when there are too many, the most promising first: the last, but not the
+/// only one through a relay, by which a device is reached from elsewhere.
+pub fn least<'a>(addresses: impl Iterator<Item = &'a Multiaddr>) -> usize {
+    let relayed: Vec<bool> = addresses.map(is_relayed).collect();
+    let is_only_one = relayed.iter().filter(|is_relayed| **is_relayed).count() == 1;
+    relayed.iter().rposition(|is_relayed| !(is_only_one && *is_relayed)).unwrap_or(0)
+}
+
+/// Of the addresses at which a device says that it listens, in whatever order, up to `most`: half of the
+/// places are for ways through relays, if there are any.
+pub fn choose(addresses: impl Iterator<Item = Multiaddr>, most: usize) -> Vec<Multiaddr> {
+    let (relayed, direct): (Vec<_>, Vec<_>) = addresses.filter(is_dialable).partition(is_relayed);
+    let others = most - relayed.len().min(most / 2);
+    let direct: Vec<_> = direct.into_iter().take(others).collect();
+    let room = most - direct.len();
+    direct.into_iter().chain(relayed.into_iter().take(room)).collect()
+}
+
 /// The IP address in front.
 pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
@@ -178,6 +196,34 @@ mod tests {
         ] {
             assert!(!is_dialable(&address(bad)), "{bad}");
         }
+    }
+
+    fn both_ways() -> (Vec<Multiaddr>, Vec<Multiaddr>) {
+        let relay = PeerId::random();
+        let direct = (1..=20).map(|n| address(&format!("/ip4/10.0.0.{n}/tcp/1"))).collect();
+        let relayed = (1..=20).map(|n| circuit(relay, &address(&format!("/ip4/10.0.1.{n}/tcp/1")))).collect();
+        (direct, relayed)
+    }
+
+    /// libp2p tells a device's addresses in random order, so the only one that worked was lost at times.
+    #[test]
+    fn ways_through_relays_are_among_those_chosen() {
+        let (direct, relayed) = both_ways();
+        let chosen = choose(direct.iter().chain(&relayed[..1]).cloned(), 8);
+        assert_eq!(chosen, [&direct[..7], &relayed[..1]].concat());
+        let chosen = choose(relayed.iter().chain(&direct).cloned(), 8);
+        assert_eq!(chosen, [&direct[..4], &relayed[..4]].concat());
+        assert_eq!(choose(relayed.iter().cloned(), 8), relayed[..8]);
+        assert_eq!(choose(direct[..3].iter().chain(&relayed[..3]).cloned(), 8).len(), 6);
+    }
+
+    #[test]
+    fn the_only_way_through_a_relay_does_not_give_way() {
+        let (direct, relayed) = both_ways();
+        assert_eq!(least(direct.iter()), 19);
+        assert_eq!(least([&direct[0], &direct[1], &relayed[0]].into_iter()), 1);
+        assert_eq!(least([&relayed[0], &direct[1], &relayed[1]].into_iter()), 2);
+        assert_eq!(least([&relayed[0]].into_iter()), 0);
     }
 
     #[test]

@@ -197,6 +197,33 @@ impl AddressBook {
         self.wanted.retain(|wanted| wanted != address);
     }
 
+    /// Nothing is remembered of an address, whoever is there. False when nothing was.
+    pub fn forget_address(&mut self, address: &Multiaddr) -> bool {
+        let before = self.count();
+        self.wanted.retain(|wanted| address::plain(wanted) != *address);
+        self.relays.retain(|known| known.address != *address);
+        for known in self.peers.values_mut() {
+            known.addresses.retain(|entry| entry.address != *address);
+        }
+        self.count() < before
+    }
+
+    /// Nothing is remembered of a device. False when nothing was.
+    pub fn forget_device(&mut self, device: &DeviceId) -> bool {
+        let before = self.count();
+        let names = |wish: &Multiaddr| {
+            address::split_peer(wish.clone()).is_ok_and(|(_, named)| named.as_ref() == Some(device))
+        };
+        self.wanted.retain(|wish| !names(wish));
+        self.relays.retain(|known| known.relay != *device);
+        self.peers.remove(device).is_some() || self.count() < before
+    }
+
+    fn count(&self) -> usize {
+        let addresses = self.peers.values().map(|known| known.addresses.len()).sum::<usize>();
+        self.wanted.len() + self.relays.len() + addresses
+    }
+
     /// A relay that others are reached through, or that is to be used: it is put in front.
     pub fn use_relay(&mut self, relay: DeviceId, address: &Multiaddr) {
         self.relays.retain(|known| known.relay != relay);
@@ -256,7 +283,9 @@ impl Known {
             Some(at) => self.addresses.remove(at),
             None => KnownAddress { address: address.clone(), successes: 0, failures: 0 },
         };
-        self.addresses.truncate(ADDRESSES - 1);
+        if self.addresses.len() >= ADDRESSES {
+            self.addresses.remove(address::least(self.addresses.iter().map(|entry| &entry.address)));
+        }
         self.addresses.insert(0, entry);
         &mut self.addresses[0]
     }
@@ -398,6 +427,30 @@ mod tests {
         }
         assert_eq!(book.relays().count(), RELAYS);
         assert_eq!(book.relays().next(), Some((device(19), &address(19))));
+    }
+
+    #[test]
+    fn what_a_person_removes_is_not_remembered() {
+        use crate::net::identity;
+        use velo_protocol::crypto::SecretKey;
+        let [one, other] = [1, 2].map(|seed| DeviceId(SecretKey::from_seed(&[seed; 32]).public()));
+        let named = |n, device| address::with_peer(&address(n), identity::peer_id(device).unwrap());
+        let mut book = AddressBook::default();
+        book.session(one, Some(&address(1)), 5);
+        book.session(one, Some(&address(2)), 5);
+        book.use_relay(other, &address(3));
+        book.want(&named(4, &one));
+        assert!(!book.forget_address(&address(9)) && !book.forget_device(&device(9)));
+        for n in [1, 3, 4] {
+            assert!(book.forget_address(&address(n)), "{n}");
+            assert!(!book.forget_address(&address(n)), "{n} is gone");
+        }
+        assert_eq!(order(&book, one), [address(2)]);
+        assert!(book.relays().next().is_none() && book.wanted().is_empty());
+        book.use_relay(other, &address(3));
+        book.want(&named(4, &other));
+        assert!(book.forget_device(&one) && book.forget_device(&other));
+        assert_eq!(book, AddressBook::default());
     }
 
     #[test]

@@ -264,11 +264,12 @@ impl Dialer {
 
     /// A colleague with whom a session is open says that it listens here.
     pub fn learned(&mut self, peer: DeviceId, address: &Multiaddr) {
-        if let Some(dial) = self.targets.get_mut(&Target::Peer(peer))
-            && dial.known.len() < ADDRESSES
-            && !dial.known.contains(address)
-        {
+        let Some(dial) = self.targets.get_mut(&Target::Peer(peer)) else { return };
+        // A way through a relay is worth more than one more of the others.
+        let is_first_relayed = address::is_relayed(address) && !dial.known.iter().any(address::is_relayed);
+        if !dial.known.contains(address) && (dial.known.len() < ADDRESSES || is_first_relayed) {
             dial.hints.retain(|hint| hint != address);
+            dial.known.truncate(ADDRESSES - 1);
             dial.known.push(address.clone());
         }
     }
@@ -279,6 +280,33 @@ impl Dialer {
             dial.known.retain(|known| known != address);
             dial.hints.retain(|hint| hint != address);
         }
+    }
+
+    /// A person wants this address to be dialled no more, whoever is there. False when nobody would.
+    pub fn forget_address(&mut self, address: &Multiaddr) -> bool {
+        let mut was_known = self.targets.remove(&Target::Address(address.clone())).is_some();
+        let holds = |dial: &Dial| dial.addresses().any(|known| known == address);
+        let holders = self.targets.iter().filter(|(_, dial)| holds(dial)).map(|(target, _)| target.clone());
+        for target in holders.collect::<Vec<_>>() {
+            was_known = true;
+            if let Some(dial) = self.targets.get_mut(&target) {
+                dial.known.retain(|known| known != address);
+                dial.hints.retain(|hint| hint != address);
+            }
+            self.settle(&target);
+        }
+        was_known
+    }
+
+    /// The same of a device. A session with it goes on.
+    pub fn forget_device(&mut self, device: DeviceId) -> bool {
+        let target = Target::Peer(device);
+        let Some(dial) = self.targets.get_mut(&target) else { return false };
+        dial.known.clear();
+        dial.hints.clear();
+        dial.kept = false;
+        self.settle(&target);
+        true
     }
 
     /// A target is of no use: it is ourselves.
@@ -458,7 +486,9 @@ impl Dial {
         self.hints.retain(|hint| hint != address);
         self.known.retain(|known| known != address);
         self.known.insert(0, address.clone());
-        self.known.truncate(ADDRESSES);
+        if self.known.len() > ADDRESSES {
+            self.known.remove(1 + address::least(self.known[1..].iter()));
+        }
     }
 
     /// Puts an announced address in front of those announced before.

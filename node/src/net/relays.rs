@@ -37,6 +37,8 @@ struct Relay {
     address: Multiaddr,
     place: Place,
     refusals: u32,
+    /// Why it gave no place the last time.
+    refusal: Option<String>,
 }
 
 /// See the module. Bounded as the address book's relays are, from which it is filled.
@@ -52,8 +54,8 @@ impl Relays {
         let mut old = std::mem::take(&mut self.relays);
         for (relay, address) in wanted {
             let old = old.remove(&relay);
-            let (place, refusals) = old.map_or((Place::Away, 0), |old| (old.place, old.refusals));
-            self.relays.insert(relay, Relay { address, place, refusals });
+            let old = old.unwrap_or(Relay::new(address.clone()));
+            self.relays.insert(relay, Relay { address, ..old });
         }
     }
 
@@ -115,7 +117,7 @@ impl Relays {
     pub fn held(&mut self, listener: ListenerId) {
         if let Some((_, relay)) = self.of(listener) {
             relay.place = Place::Held(listener);
-            relay.refusals = 0;
+            (relay.refusals, relay.refusal) = (0, None);
         }
     }
 
@@ -138,9 +140,16 @@ impl Relays {
         Some(peer)
     }
 
-    /// Every relay, where it is, and whether there is a place at it.
-    pub fn list(&self) -> impl Iterator<Item = (DeviceId, &Multiaddr, bool)> {
-        self.relays.iter().map(|(peer, relay)| (*peer, &relay.address, matches!(relay.place, Place::Held(_))))
+    /// Why a relay gave no place, or took it back: for people.
+    pub fn note_refusal(&mut self, peer: &DeviceId, reason: String) {
+        if let Some(relay) = self.relays.get_mut(peer) {
+            relay.refusal = Some(reason);
+        }
+    }
+
+    /// Every relay, where it is, and why there is no place at it, if so.
+    pub fn list(&self) -> impl Iterator<Item = (DeviceId, &Multiaddr, Option<String>)> {
+        self.relays.iter().map(|(peer, relay)| (*peer, &relay.address, relay.trouble()))
     }
 
     fn of(&mut self, listener: ListenerId) -> Option<(DeviceId, &mut Relay)> {
@@ -151,6 +160,21 @@ impl Relays {
 }
 
 impl Relay {
+    fn new(address: Multiaddr) -> Self {
+        Self { address, place: Place::Away, refusals: 0, refusal: None }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        match (self.place, &self.refusal) {
+            (Place::Held(_), _) => None,
+            (Place::Away, _) => Some("it is not connected".to_owned()),
+            (Place::Waiting(_), Some(reason)) => {
+                Some(format!("it gave no place: {reason}; it is asked again by itself"))
+            }
+            (Place::Waiting(_) | Place::Asked(_), _) => Some("it is being asked for a place".to_owned()),
+        }
+    }
+
     fn wait(&mut self, now: Instant) {
         self.refusals = self.refusals.saturating_add(1);
         let doublings = self.refusals.saturating_sub(1).min(16);
@@ -184,7 +208,7 @@ mod tests {
         relays.asked(&RELAY, listener);
         assert_eq!(relays.poll(now), None);
         relays.held(listener);
-        assert!(relays.list().all(|(_, _, held)| held));
+        assert!(relays.list().all(|(_, _, trouble)| trouble.is_none()));
         assert_eq!(relays.closed(ListenerId::next(), now, |_| true), None, "another listener");
         assert_eq!(relays.closed(listener, now, |_| true), Some(RELAY));
         assert_eq!(relays.poll(now), Some((RELAY, address())));
@@ -204,6 +228,24 @@ mod tests {
             assert_eq!(relays.poll(now), Some((RELAY, address())));
         }
         assert_eq!(delays, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+
+    #[test]
+    fn why_there_is_no_place_is_told() {
+        let (mut relays, now) = connected();
+        let told = |relays: &Relays| relays.list().next().unwrap().2.unwrap_or_default();
+        assert!(told(&relays).contains("being asked"));
+        let listener = ListenerId::next();
+        relays.asked(&RELAY, listener);
+        assert_eq!(relays.closed(listener, now, |_| true), Some(RELAY));
+        relays.note_refusal(&RELAY, "no room".into());
+        assert!(told(&relays).contains("no room"));
+        let listener = ListenerId::next();
+        relays.asked(&RELAY, listener);
+        relays.held(listener);
+        assert_eq!(told(&relays), "");
+        relays.closed(listener, now, |_| false);
+        assert!(told(&relays).contains("not connected"));
     }
 
     #[test]

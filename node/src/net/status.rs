@@ -28,6 +28,8 @@ pub struct RelayStatus {
     pub address: Multiaddr,
     /// Whether others reach this device through it at the moment.
     pub reserved: bool,
+    /// Why not, if so.
+    pub trouble: Option<String>,
 }
 
 /// One peer, or one address at which nobody has answered yet.

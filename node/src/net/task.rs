@@ -70,7 +70,17 @@ pub enum Command {
         answer: Answer,
     },
     Redial,
+    /// Answers whether it was known.
+    Forget(Forgotten, oneshot::Sender<bool>),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What is not to be dialled any more.
+#[derive(Debug)]
+pub enum Forgotten {
+    /// Without a device's id at its end.
+    Address(Multiaddr),
+    Device(DeviceId),
 }
 
 /// An event on its way to the driver.
@@ -287,6 +297,10 @@ impl Network {
             Command::AskBlob { peer, ask } => self.ask_blob(peer, ask),
             Command::AnswerBlob { id, answer } => self.answer_blob(id, answer),
             Command::Redial => self.dialer.redial(now),
+            Command::Forget(forgotten, answer) => {
+                // Whoever asked may have stopped waiting.
+                answer.send(self.forget(&forgotten)).ok();
+            }
             // Taken by `run`.
             Command::Shutdown(_) => {}
         }

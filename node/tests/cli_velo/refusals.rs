@@ -206,6 +206,17 @@ fn a_bad_ticket_or_file_is_explained() {
     refused(&anna, &["import", "trello", &other], 2, &["not a Trello board"]);
     refused(&anna, &["import", "trello", "/nowhere/board.json"], 1, &["/nowhere/board.json"]);
     refused(&anna, &["peers", "add", "192.168.1.7:4001"], 2, &["/ip4/192.168.1.7/tcp/4001"]);
+    refused(&anna, &["peers", "remove", "192.168.1.7:4001"], 2, &["velo peers list"]);
+}
+
+#[test]
+fn an_address_that_was_removed_is_not_remembered() {
+    let anna = Device::with_project();
+    let nobody = "/ip4/127.0.0.1/tcp/9";
+    refused(&anna, &["peers", "remove", nobody], 2, &[nobody, "velo peers list"]);
+    anna.ok(&["peers", "add", nobody]);
+    anna.ok(&["peers", "remove", nobody]);
+    refused(&anna, &["peers", "remove", nobody], 2, &[nobody, "velo peers list"]);
 }
 
 #[test]

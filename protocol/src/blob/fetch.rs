@@ -96,6 +96,8 @@ struct Peer {
     /// Attachments that it does not have, until when it is not asked again.
     lacks: BTreeMap<BlobId, u64>,
     rests_until: u64,
+    /// How often it has not answered since it brought something.
+    failures: u32,
 }
 
 type Key = (WorkspaceId, BlobId);
@@ -338,6 +340,7 @@ impl Fetches {
         if !coming.take(total, asked, &bytes) {
             return self.lied(id);
         }
+        peer.failures = 0;
         if coming.bytes.len() < total as usize {
             return Outcome::Nothing;
         }
@@ -361,10 +364,13 @@ impl Fetches {
         Outcome::Lied { blob: coming.blob }
     }
 
-    /// A peer did not answer: it is left alone for a moment.
+    /// A peer did not answer: it is left alone for a moment, and for longer each time. What it was asked
+    /// for is asked of others then.
     pub fn failed(&mut self, now_ms: u64, id: DeviceId) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.rest(now_ms + limits::BLOB_FAILED_MS);
+            let rest = limits::BLOB_FAILED_MS << peer.failures.min(limits::BLOB_FAILED_DOUBLINGS);
+            peer.failures = peer.failures.saturating_add(1);
+            peer.rest(now_ms + rest);
         }
     }
 

@@ -168,6 +168,54 @@ fn who_announces_what_it_does_not_have_is_asked_once_an_announcement() {
     assert_eq!(anna.disconnected(), None);
 }
 
+/// Whoever announces what it does not send would hold a pull half of the time otherwise.
+#[test]
+fn who_lets_pulls_stall_is_asked_more_and_more_seldom_until_it_brings_something() {
+    let (mut anna, mut ben, workspace) = pair();
+    let before = ben.own_end(workspace);
+    ben.add(workspace, 1, 1_000);
+    let wire = Wire::member(50, &mut anna, workspace);
+    let announce = |anna: &mut Device| wire.announce(anna, workspace, ben.heads(workspace), true);
+    let step = 5_000;
+    // How long it rests after a stall, in steps, announcing all the while.
+    let rest = |anna: &mut Device| {
+        anna.pass(limits::PULL_STALL_MS + step);
+        let said = wire.heard(anna);
+        assert!(said.iter().any(|message| matches!(message, Message::Stop(_))), "{said:?}");
+        let mut steps = 0;
+        loop {
+            announce(anna);
+            if let Some(want) = wants(&wire.heard(anna)).first() {
+                return (steps, want.pull);
+            }
+            anna.pass(step);
+            steps += 1;
+        }
+    };
+    announce(&mut anna);
+    assert_eq!(wants(&wire.heard(&mut anna)).len(), 1);
+    let most = limits::PULL_STALL_MS << limits::STALL_DOUBLINGS;
+    let mut expected = limits::PULL_STALL_MS;
+    let mut last = 0;
+    for _ in 0..=limits::STALL_DOUBLINGS + 1 {
+        let (steps, pull) = rest(&mut anna);
+        let around = expected / step - 2..=expected / step + 2;
+        assert!(around.contains(&steps), "{steps} steps instead of {expected} ms");
+        (expected, last) = ((2 * expected).min(most), pull);
+    }
+    chunk(&wire, &mut anna, last, ben.own_runs(workspace, before));
+    wire.say(&mut anna, &Message::End(last));
+    ben.add(workspace, 2, 1_000);
+    let announce = |anna: &mut Device| wire.announce(anna, workspace, ben.heads(workspace), true);
+    announce(&mut anna);
+    assert_eq!(wants(&wire.heard(&mut anna)).len(), 1);
+    anna.pass(limits::PULL_STALL_MS + step);
+    wire.heard(&mut anna);
+    anna.pass(limits::PULL_STALL_MS + step);
+    announce(&mut anna);
+    assert_eq!(wants(&wire.heard(&mut anna)).len(), 1, "as after the first time");
+}
+
 #[test]
 fn who_let_a_pull_fail_is_asked_after_the_others_however_far_its_heads_are() {
     let (mut anna, ben, workspace) = pair();

@@ -367,3 +367,22 @@ fn strangers_at_one_address_leave_dials_for_those_at_others() {
     bench.fail(device(6));
     assert!(bench.dialer.poll(bench.now).is_some(), "the next at the one address");
 }
+
+#[test]
+fn what_a_person_removes_is_dialled_no_more() {
+    let mut bench = Bench::new();
+    bench.dialer.wanted(None, &lan(1), bench.now);
+    bench.dialer.remembered(device(8), &[lan(1), lan(2)], bench.now);
+    bench.dialer.remembered(device(9), &[lan(3)], bench.now);
+    assert!(!bench.dialer.forget_address(&lan(4)) && !bench.dialer.forget_device(device(7)));
+    assert!(bench.dialer.forget_address(&lan(1)));
+    assert!(!bench.dialer.forget_address(&lan(1)));
+    assert!(bench.dialer.forget_device(device(9)));
+    assert!(!bench.knows(&Target::Peer(device(9))) && !bench.knows(&Target::Address(lan(1))));
+    assert_eq!(bench.next().2, vec![lan(2)]);
+    bench.dialer.connected(device(8), Path::Lan, bench.now);
+    assert!(bench.dialer.forget_device(device(8)));
+    assert!(bench.knows(&Target::Peer(device(8))), "the session goes on");
+    assert_eq!(bench.dialer.disconnected(device(8), "cut", bench.now), None);
+    assert_eq!(bench.dialer.targets().count(), 0);
+}

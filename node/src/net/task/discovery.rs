@@ -136,8 +136,8 @@ impl Network {
             self.seen_at(&info.observed_addr);
         }
         let addresses = info.listen_addrs.into_iter().filter_map(|address| address::split_peer(address).ok());
-        let addresses = addresses.map(|(address, _)| address).filter(address::is_dialable).take(ANNOUNCED);
-        self.announced.insert(peer, addresses.collect());
+        let addresses = address::choose(addresses.map(|(address, _)| address), ANNOUNCED);
+        self.announced.insert(peer, addresses);
         self.learn_addresses(peer);
         if info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
             self.carriers.insert(peer);

@@ -161,7 +161,7 @@ impl Network {
             relays: self
                 .relays
                 .list()
-                .map(|(peer, address, reserved)| RelayStatus { peer, address: address.clone(), reserved })
+                .map(|(peer, address, trouble)| self.relay_status(peer, address, trouble))
                 .collect(),
             discovering: self.discovery.is_some(),
             targets: self
@@ -170,6 +170,19 @@ impl Network {
                 .map(|(target, dial)| self.target_status(target, dial, now))
                 .collect(),
         }
+    }
+
+    fn relay_status(&self, peer: DeviceId, address: &Multiaddr, trouble: Option<String>) -> RelayStatus {
+        let is_away = !self.sessions.contains_key(&peer);
+        let mut targets = self.dialer.targets();
+        let dial = targets.find(|(target, _)| **target == Target::Peer(peer)).map(|(_, dial)| dial);
+        let failure = dial.filter(|_| is_away).and_then(|dial| dial.last_failure.as_ref());
+        let reserved = trouble.is_none();
+        let trouble = trouble.map(|told| match failure {
+            Some(failure) => format!("{told}: {failure}"),
+            None => told,
+        });
+        RelayStatus { peer, address: address.clone(), reserved, trouble }
     }
 
     fn target_status(&self, target: &Target, dial: &Dial, now: Instant) -> TargetStatus {

@@ -1,7 +1,7 @@
 //! Relays: those that this device uses, and being one.
 
 use super::{
-    super::{NetEvent, address, identity},
+    super::{Forgotten, NetEvent, address, identity, reason::root_cause},
     Network,
 };
 use libp2p::{
@@ -83,6 +83,29 @@ impl Network {
         }
     }
 
+    /// A person wants an address or a device to be dialled no more, and not to be used as a relay. Returns
+    /// whether it was known. Whoever shares a workspace is remembered again when it is met again.
+    pub(super) fn forget(&mut self, forgotten: &Forgotten) -> bool {
+        let was_known = match forgotten {
+            Forgotten::Address(address) => {
+                self.book.edit().forget_address(address) | self.dialer.forget_address(address)
+            }
+            Forgotten::Device(device) => {
+                self.book.edit().forget_device(device) | self.dialer.forget_device(*device)
+            }
+        };
+        let used: Vec<_> = self.relays.list().map(|(relay, ..)| relay).collect();
+        let relays = self.book.get().relays().map(|(relay, address)| (relay, address.clone()));
+        self.relays.set(relays);
+        for relay in used.into_iter().filter(|relay| !self.relays.contains(relay)) {
+            // Its place ends with the connection. An error says that there is none.
+            if let Some(peer_id) = identity::peer_id(&relay) {
+                self.swarm.disconnect_peer_id(peer_id).ok();
+            }
+        }
+        was_known
+    }
+
     /// A connected peer offers to carry circuits. It is used if a person or a ticket named it.
     pub(super) fn meet_carrier(&mut self, peer: DeviceId) {
         if self.role.is_relay || !self.carriers.contains(&peer) {
@@ -115,13 +138,18 @@ impl Network {
         }
     }
 
-    pub(super) fn on_listener_closed<E: Error>(&mut self, listener: ListenerId, reason: Result<(), E>) {
+    pub(super) fn on_listener_closed<E: Error + 'static>(
+        &mut self,
+        listener: ListenerId,
+        reason: Result<(), E>,
+    ) {
         self.status_changed = true;
         let sessions = &self.sessions;
         let relay = self.relays.closed(listener, Instant::now(), |relay| sessions.contains_key(relay));
         match (relay, reason) {
             (Some(relay), Err(error)) => {
                 tracing::info!(relay = %relay.short(), %error, "the relay gives no place");
+                self.relays.note_refusal(&relay, root_cause(&error));
             }
             (None, Err(error)) => self.tell(NetEvent::ListenFailed { reason: error.to_string() }),
             (_, Ok(())) => {}
