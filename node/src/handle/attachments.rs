@@ -159,7 +159,9 @@ impl NodeHandle {
     /// Drops the content that no attachment shows. Not while part of the workspace cannot be read: it may
     /// show some.
     pub fn clean_content(&self, workspace: WorkspaceId) -> Result<Sum, NodeError> {
-        usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace))
+        let dropped = usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace));
+        self.shared.courier.tell(Job::Dropped(workspace));
+        dropped
     }
 
     /// The workspace, if all of it can be read.
