@@ -54,6 +54,8 @@ pub(crate) enum Job {
     Serve { peer: DeviceId, id: AskId, ask: Ask },
     /// A peer was asked for a piece. No answer: none came.
     Answered { peer: DeviceId, ask: Ask, answer: Option<Answer> },
+    /// Content of a workspace was dropped: what was whole may not be any more.
+    Dropped(WorkspaceId),
     /// Somebody looks at an attachment, or asks for it.
     Want { workspace: WorkspaceId, manifest: BlobId, size: u64, asked: bool },
     /// Parts of an attachment came by another way, out of a bundle.
@@ -260,8 +262,16 @@ impl Courier {
                 }
             }
             Job::Brought { workspace, manifest } => self.brought((workspace, manifest)),
+            Job::Dropped(workspace) => self.forget_whole(workspace),
             // Taken by `run`.
             Job::Stop => {}
+        }
+    }
+
+    /// What is deleted and dropped may be shown again, and is fetched then.
+    fn forget_whole(&mut self, workspace: WorkspaceId) {
+        if let Some(holding) = self.holdings.get_mut(&workspace) {
+            holding.whole.clear();
         }
     }
 
@@ -489,11 +499,13 @@ impl Courier {
     }
 
     fn sweep(&mut self) {
-        for (id, holding) in &self.holdings {
-            match usage::sweep(&holding.store, || self.workspace(*id), SystemTime::now()) {
+        let stores: Vec<_> = self.holdings.iter().map(|(id, holding)| (*id, holding.store.clone())).collect();
+        for (id, store) in stores {
+            match usage::sweep(&store, || self.workspace(id), SystemTime::now()) {
                 Ok(Sum { blobs: 0, .. }) => {}
                 Ok(dropped) => {
                     tracing::info!(workspace = %id.short(), ?dropped, "content that was deleted a month ago is dropped");
+                    self.forget_whole(id);
                 }
                 Err(error) => tracing::warn!(%error, "deleted content could not be dropped"),
             }

@@ -11,7 +11,7 @@
 //! not being here: a peer brings it again. A disk that only misread it has it still: whoever reads it finds
 //! it there.
 
-use crate::store::disk::{Disk, OsDisk};
+use crate::store::disk::{self, Disk, OsDisk};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
@@ -39,7 +39,7 @@ pub enum BlobError {
     )]
     ListDamaged,
     /// The disk or its permissions.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {}", path.display(), disk::trouble(source))]
     Io {
         /// What was tried, as in "writing".
         doing: &'static str,

@@ -208,7 +208,9 @@ impl NodeHandle {
     /// Drops the content that no attachment shows. Not while part of the workspace cannot be read: it may
     /// show some.
     pub fn clean_content(&self, workspace: WorkspaceId) -> Result<Sum, NodeError> {
-        usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace))
+        let dropped = usage::clean(&self.blobs(workspace)?, || self.whole_workspace(workspace));
+        self.shared.courier.tell(Job::Dropped(workspace));
+        dropped
     }
 
     /// The workspace, if all of it can be read.
@@ -297,7 +299,7 @@ mod tests {
         fn keep(&self, name: &str) -> (EntityId, Change, Added) {
             let path = self.folder.path().join(name);
             fs::write(&path, name).unwrap();
-            let added = self.node.keep_content(self.workspace, &path, |_| {}).unwrap();
+            let added = self.node.keep_content(self.workspace, &path).unwrap();
             let id = self.node.new_entity_id();
             (id, named::attach(id, self.task, &path, &added), added)
         }
@@ -317,18 +319,20 @@ mod tests {
     fn a_file_that_is_attached_between_two_looks_is_neither_dropped_nor_put_aside() {
         let home = Home::new();
         let (store, node) = (home.store(), &home.node);
-        // Its blobs are there when they are listed, and it ends before the workspace is looked at.
+        // The worst moment: the workspace that is looked at does not name it yet, and then nobody holds it.
         let (first, change, added) = home.keep("first");
         let shown = || {
+            let before = node.whole_workspace(home.workspace);
             node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
-            node.whole_workspace(home.workspace)
+            before
         };
         assert_eq!(usage::clean(&store, shown).unwrap(), Sum::default());
         assert!(home.is_whole(first));
         let (second, change, added) = home.keep("second");
         let shown = || {
+            let before = node.workspace(home.workspace);
             node.attach_blocking(home.workspace, vec![change], vec![added]).unwrap();
-            node.workspace(home.workspace)
+            before
         };
         usage::sweep(&store, shown, SystemTime::now()).unwrap();
         assert!(home.is_whole(second));

@@ -42,8 +42,18 @@ pub(crate) struct Published {
 impl Published {
     /// A workspace is here no more. Its state goes when the event that says so is told.
     fn remove(&mut self, workspace: WorkspaceId) {
-        let Self { workspaces: _, peers: _, read_only: _, adding: _,
-            readers, blobs, fetching, coming, by_hand, present } = self;
+        let Self {
+            workspaces: _,
+            peers: _,
+            read_only: _,
+            adding: _,
+            readers,
+            blobs,
+            fetching,
+            coming,
+            by_hand,
+            present,
+        } = self;
         readers.remove(&workspace);
         blobs.remove(&workspace);
         fetching.remove(&workspace);

@@ -133,6 +133,24 @@ fn storage_says_what_takes_space_and_gives_back_what_is_deleted() {
     assert!(after["attachments"]["bytes"].as_u64().unwrap() > 300_000, "what is shown stays: {after}");
 }
 
+#[test]
+fn what_was_dropped_and_is_shown_again_is_fetched_again() {
+    let (anna, ben, annas, bens) = connected();
+    let (path, _) = file(&anna, "note.txt", 3_000);
+    let note = attach(&anna, &path);
+    comes(&ben, &note);
+    let is_here = || ben.json(&["attach", "list", "HOUS-1"])[0]["content"]["whole"] == true;
+    until("it comes by itself", is_here);
+    anna.ok(&["attach", "remove", &note]);
+    let is_gone = || ben.json(&["attach", "list", "HOUS-1"]) == json!([]);
+    until("it is removed there too", is_gone);
+    assert!(ben.json(&["storage", "clean"])["dropped"]["bytes"].as_u64().unwrap() > 3_000);
+    anna.ok(&["undo"]);
+    comes(&ben, &note);
+    until("it comes again by itself", is_here);
+    assert!(annas.stop().success() && bens.stop().success());
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_transfer_goes_on_where_it_stopped() {
