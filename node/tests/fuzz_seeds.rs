@@ -2,8 +2,17 @@
 //! them, so it does not have to guess what a log file or a key file looks like.
 //!
 //! `VELO_NEW_SEEDS=1 cargo test -p velo-node --test fuzz_seeds` writes them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test may fail by panicking, in its helpers too"
+)]
 
+#[path = "../../fuzz/fuzz_targets/shared/anna.rs"]
+mod anna;
+
+use anna::Anna;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 use velo_node::{
     data_dir::{DataDir, Records},
@@ -14,12 +23,14 @@ use velo_node::{
     },
 };
 use velo_protocol::{
-    codec,
-    crypto::SecretKey,
-    id::{LogId, WorkspaceId},
+    bundle, codec,
+    crypto::{SecretKey, Sig},
+    id::{DeviceId, EntryId, LogId, WorkspaceId},
     keys::wrap::ReceivingKey,
-    message::Message,
-    replica::Identity,
+    log::{Head, Run},
+    message::{Chunk, Heads, Message, Ops, Want, Wanted},
+    presence::{Presence, SEALED},
+    replica::{Command, Identity, Reply},
     root::Root,
     store::{
         ChainNo, LogStore,
@@ -49,7 +60,25 @@ fn golden(name: &str) -> Vec<u8> {
 #[test]
 fn messages_bodies_and_tickets() {
     let mut stream = vec![5];
-    for name in ["hello", "auth", "digest", "heads", "ops", "bye"] {
+    let names = [
+        "hello",
+        "auth",
+        "digest",
+        "heads",
+        "ops",
+        "bye",
+        "presence",
+        "claim-invite",
+        "claim-certificates",
+        "withdrawn",
+        "need-keys",
+        "link-offer",
+        "link-accept",
+        "link-done",
+        "recover",
+        "recovered",
+    ];
+    for name in names {
         let frame = golden(name);
         assert!(Message::decode(&frame).is_ok(), "{name}");
         assert_seed("message", name, &frame);
@@ -77,6 +106,99 @@ fn announcements() {
     let minute = std::time::Duration::from_mins(1);
     assert_seed("announcement", "a-device", &mdns_packet::announce(&peer, "somebody", &addresses, minute));
     assert_seed("announcement", "a-query", &mdns_packet::query());
+}
+
+/// Three entries of a stranger's log.
+fn run() -> Run {
+    Author::new(1).write(ChainNo(0), 3, 9).run
+}
+
+/// A pull of a head, and an answer to one.
+fn pull(workspace: WorkspaceId, head: EntryId) -> [(&'static str, Message); 5] {
+    let wanted = Wanted { head, after: vec![EntryId([8; 32])] };
+    [
+        ("want", Message::Want(Want { pull: 1, workspace, heads: vec![wanted] })),
+        ("chunk", Message::Chunk(Chunk { pull: 1, runs: vec![run()] })),
+        ("taken", Message::Taken(1)),
+        ("end", Message::End(1)),
+        ("stop", Message::Stop(1)),
+    ]
+}
+
+/// An input to a target that takes several things, one after the other.
+fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+    parts.iter().flat_map(|part| [&(part.len() as u16).to_le_bytes()[..], part].concat()).collect()
+}
+
+#[test]
+fn pulls() {
+    for (name, message) in pull(WORKSPACE, EntryId([7; 32])) {
+        assert_seed("message", name, &message.encode());
+    }
+}
+
+#[test]
+fn what_a_member_says() {
+    let mut anna = Anna::with_member();
+    let (workspace, later) = (anna.workspace(), Vec::new());
+    let (log, head) = anna.heads()[0];
+    let [want, chunk, taken, end, stop] = pull(workspace, head.id).map(|(_, message)| message.encode());
+    anna.hear(want.clone());
+    let chunks = anna.said.iter().filter(|said| matches!(Message::decode(said), Ok(Message::Chunk(_))));
+    assert_eq!(chunks.count(), 1, "the target would not get far");
+    assert_seed("member", "it-pulls", &sequence(&[want.clone(), later.clone(), taken, want, stop]));
+    let unknown = Head { position: head.position + 3, id: EntryId([7; 32]) };
+    let heads = Heads { workspace, more: false, full: true, heads: vec![(log, unknown)] };
+    let heads = Message::Heads(heads).encode();
+    let answered = [heads, later.clone(), later.clone(), chunk, end];
+    assert_seed("member", "it-is-asked", &sequence(&answered));
+    let presence = Presence {
+        workspace,
+        device: DeviceId([6; 32]),
+        counter: 1_767_225_600_000,
+        epoch: head.id,
+        nonce: [4; 24],
+        state: vec![3; SEALED],
+        by_device: Sig([7; 64]),
+    };
+    let said = [Message::Presence(presence).encode(), later];
+    assert_seed("member", "it-is-here", &sequence(&said));
+    let ops = Message::Ops(Ops { workspace, runs: vec![run()] }).encode();
+    assert_seed("member", "it-pushes", &sequence(&[ops, Message::Bye.encode()]));
+}
+
+#[test]
+fn attachments() {
+    for (name, which, vector) in [
+        ("ask", 0, "blob-ask"),
+        ("piece", 1, "blob-piece"),
+        ("not-here", 1, "blob-not-here"),
+        ("later", 1, "blob-later"),
+        ("manifest", 2, "manifest"),
+    ] {
+        assert_seed("blob", name, &[vec![which], golden(vector)].concat());
+    }
+    assert_seed("blob", "a-fetch", &[3, 6, 7, 10, 0, 0, 5, 18, 0]);
+}
+
+#[test]
+fn bundles() {
+    let mut anna = Anna::alone();
+    let workspace = anna.workspace();
+    let begin = Command::BeginExport { workspace, since: None };
+    let Ok(Reply::Exporting(cursor)) = anna.command(begin) else { panic!("a bundle is begun") };
+    let text = serde_json::to_vec(&cursor).unwrap();
+    let secret = anna.secret();
+    let Ok(Reply::Exported { part, next: None }) =
+        anna.command(Command::Export { workspace, cursor: cursor.clone() })
+    else {
+        panic!("one part")
+    };
+    let own = bundle::open(&secret, &cursor.head, bundle::PartNo { number: 0, last: true }, &part).unwrap();
+    let [own, strange] = [own, vec![run()]].map(|runs| codec::encode(&runs));
+    assert_seed("bundle", "parts", &[vec![0], sequence(&[own, strange])].concat());
+    assert_seed("bundle", "a-cursor", &[vec![2], text].concat());
+    assert_seed("bundle", "a-head", &[vec![3], cursor.head.to_bytes().to_vec()].concat());
 }
 
 /// A part of an input to target `log_files`.

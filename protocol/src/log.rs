@@ -321,7 +321,8 @@ pub fn survey(bytes: &[u8]) -> Result<(u64, Hlc), LogError> {
 
 /// Reads consecutive entries that follow `after`. Checks form and chain, no signature.
 pub fn parse_entries(after: Head, bytes: &[u8]) -> Result<Vec<Entry>, LogError> {
-    let mut entries = Vec::new();
+    // A live edit comes alone, and is kept in memory for a while: without room for three more.
+    let mut entries = Vec::with_capacity(1);
     let (mut at, mut head) = (0, after);
     while at < bytes.len() {
         let position = head.position.saturating_add(1);

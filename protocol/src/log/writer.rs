@@ -25,7 +25,7 @@ impl RunWriter {
     pub fn new(log: LogId, origin: Origin, end: ChainEnd) -> Self {
         let origin = (end.head.position == 0).then_some(origin);
         let run = Run { origin, log, after: end.head, bytes: Vec::new(), seal: Sig([0; 64]) };
-        Self { run, entries: Vec::new(), end }
+        Self { run, entries: Vec::with_capacity(1), end }
     }
 
     /// The last entry.

@@ -94,9 +94,11 @@ pub(super) struct Recent {
     bytes: usize,
 }
 
-/// Bytes that a run takes in memory: small entries take more than on the wire.
+/// Bytes that a run takes in memory: one of a single small entry takes several times those on the wire.
 fn memory_of(run: &ReadRun) -> usize {
-    run.run().bytes.len() + size_of_val(run.entries())
+    let named = run.entries().iter().map(|entry| size_of_val(&*entry.header.deps)).sum::<usize>();
+    let places = 2 * size_of::<(ChainNo, u64)>() + size_of::<Arc<ReadRun>>();
+    size_of::<ReadRun>() + places + run.run().bytes.len() + size_of_val(run.entries()) + named
 }
 
 impl Recent {

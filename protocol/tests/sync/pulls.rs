@@ -292,7 +292,7 @@ fn who_begins_with_a_workspace_again_and_again_has_to_go() {
     let (mut anna, _, workspace) = pair();
     let mut wire = Wire::greet(53, &mut anna);
     let frame = wire.proof_of_secret(&anna, workspace);
-    let mut prove = |anna: &mut Device| {
+    let prove = |anna: &mut Device| {
         anna.input(Input::Received { peer: wire.id, frame: frame.clone() });
     };
     for _ in 0..=limits::BEGIN_AGAIN_RATE.at_once {
