@@ -10,10 +10,10 @@ use anna::{Anna, parts};
 use libfuzzer_sys::fuzz_target;
 use std::cell::LazyCell;
 use velo_protocol::{
-    bundle::{Head, PartNo, seal},
+    bundle::{Head, PartNo, Portion, seal},
     codec,
     log::Run,
-    replica::{Command, ExportCursor, Reply},
+    replica::{Carried, Command, ExportCursor, Reply},
 };
 
 thread_local! {
@@ -43,7 +43,7 @@ fn sealed(mut anna: Anna, bytes: &[u8]) {
     for (number, part) in (0..).zip(parts(bytes)) {
         let Ok(runs) = codec::decode::<Vec<Run>>(part) else { continue };
         let at = PartNo { number, last: false };
-        let part = seal(&anna.secret(), &head, at, &runs).expect("a part");
+        let part = seal(&anna.secret(), &head, at, &Portion::Runs(runs)).expect("a part");
         // Refused or not, she goes on.
         let _ = anna.command(Command::Import { head, at, part });
     }
@@ -64,7 +64,7 @@ fn import(mut anna: Anna, bytes: &[u8]) {
 
 fn export(mut anna: Anna, bytes: &[u8]) {
     let Ok(cursor) = serde_json::from_slice::<Box<ExportCursor>>(bytes) else { return };
-    let command = Command::Export { workspace: anna.workspace(), cursor };
+    let command = Command::Export { workspace: anna.workspace(), cursor, what: Carried::Entries };
     if let Ok(Reply::Exported { part, .. }) = anna.command(command) {
         assert!(!part.is_empty());
     }

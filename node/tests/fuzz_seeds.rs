@@ -30,7 +30,7 @@ use velo_protocol::{
     log::{Head, Run},
     message::{Chunk, Heads, Message, Ops, Want, Wanted},
     presence::{Presence, SEALED},
-    replica::{Command, Identity, Reply},
+    replica::{Carried, Command, Identity, Reply},
     root::Root,
     store::{
         ChainNo, LogStore,
@@ -189,12 +189,10 @@ fn bundles() {
     let Ok(Reply::Exporting(cursor)) = anna.command(begin) else { panic!("a bundle is begun") };
     let text = serde_json::to_vec(&cursor).unwrap();
     let secret = anna.secret();
-    let Ok(Reply::Exported { part, next: None }) =
-        anna.command(Command::Export { workspace, cursor: cursor.clone() })
-    else {
-        panic!("one part")
-    };
-    let own = bundle::open(&secret, &cursor.head, bundle::PartNo { number: 0, last: true }, &part).unwrap();
+    let export = Command::Export { workspace, cursor: cursor.clone(), what: Carried::Entries };
+    let Ok(Reply::Exported { part, .. }) = anna.command(export) else { panic!("a part") };
+    let opened = bundle::open(&secret, &cursor.head, bundle::PartNo { number: 0, last: false }, &part);
+    let Ok(bundle::Portion::Runs(own)) = opened else { panic!("entries") };
     let [own, strange] = [own, vec![run()]].map(|runs| codec::encode(&runs));
     assert_seed("bundle", "parts", &[vec![0], sequence(&[own, strange])].concat());
     assert_seed("bundle", "a-cursor", &[vec![2], text].concat());
