@@ -147,7 +147,9 @@ impl Anna {
     }
 
     fn hear_all(&mut self, frames: Vec<Vec<u8>>) {
-        frames.into_iter().for_each(|frame| self.hear(frame));
+        for frame in frames {
+            self.hear(frame);
+        }
     }
 
     pub fn pass(&mut self, ms: u64) {

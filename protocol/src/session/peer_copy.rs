@@ -133,8 +133,8 @@ impl PeerCopy {
     /// The same anew, for a peer that has begun the workspace again. It is told no more often for that, and
     /// not waited for again.
     pub(super) fn anew(&self, now: Now) -> Self {
-        let Self { deny_next, last_full, gathers_until, .. } = *self;
-        Self { deny_next, last_full, gathers_until, ..Self::new(now) }
+        let Self { deny_next, gathers_until, last_full, .. } = *self;
+        Self { deny_next, gathers_until, last_full, ..Self::new(now) }
     }
 
     /// The peer says what lets it in.

@@ -79,7 +79,7 @@ impl Edits {
             places.erase(from as u32, to as u32, &mut erased);
             parts.push((before, next, new, erased));
         }
-        let held = self.held(parts.iter().map(|(before, ..)| *before).collect());
+        let held = self.held(&parts.iter().map(|(before, ..)| *before).collect());
         let mut splices = Vec::new();
         for (before, next, new, erased) in parts {
             if !new.is_empty() {
@@ -93,7 +93,7 @@ impl Edits {
 
     /// Of these elements, or the start, those on whose right side something hangs. The start has one side,
     /// whatever somebody forges.
-    fn held(&self, of: BTreeSet<Option<ElementId>>) -> BTreeSet<Option<ElementId>> {
+    fn held(&self, of: &BTreeSet<Option<ElementId>>) -> BTreeSet<Option<ElementId>> {
         let anchors = self.counted().map(|(_, run)| run.anchor);
         let right = anchors.filter(|anchor| anchor.side == Side::Right || anchor.element.is_none());
         right.map(|anchor| anchor.element).filter(|element| of.contains(element)).collect()

@@ -23,9 +23,10 @@ impl Defaulters {
     /// A peer let a pull stall, or ended it without what was wanted.
     pub fn failed(&mut self, now: Now, peer: DeviceId, stalled: bool) {
         let times = self.times(peer);
-        let rest = match stalled {
-            true => limits::PULL_STALL_MS << times.min(limits::STALL_DOUBLINGS),
-            false => limits::PULL_BARREN_MS << times.min(limits::BARREN_DOUBLINGS),
+        let rest = if stalled {
+            limits::PULL_STALL_MS << times.min(limits::STALL_DOUBLINGS)
+        } else {
+            limits::PULL_BARREN_MS << times.min(limits::BARREN_DOUBLINGS)
         };
         let rests_until = now.mono_ms.saturating_add(rest);
         self.of.insert(peer, Defaulter { times: times.saturating_add(1), rests_until });
