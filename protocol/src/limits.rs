@@ -217,6 +217,8 @@ pub const SYNC_NOW_MS: u64 = 30_000;
 
 /// Epochs whose keys one message asks for: each leads to the older ones.
 pub const EPOCHS_ASKED: usize = 16;
+/// Entries that put somebody out, of which is kept that they are why a workspace was taken off their list.
+pub const OUT_BY: usize = 16;
 /// Keys of which is remembered that they were shared with a device that asked: 64 bytes each. Then it is
 /// forgotten.
 pub const SHARES_REMEMBERED: usize = 65_536;

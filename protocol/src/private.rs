@@ -13,7 +13,8 @@ use crate::{
     codec,
     control::{CONTROL_VERSION, Genesis, Introduction},
     founding::Founding,
-    id::{DeviceId, EntityId, Incarnation, PersonId, WorkspaceId},
+    id::{DeviceId, EntityId, EntryId, Incarnation, PersonId, WorkspaceId},
+    limits,
     log::{self, ChainEnd, EntryKind, Header, Origin, Run, RunWriter},
     model::{self, EntityKey, Field, Kind, Slot, personal},
     root::Root,
@@ -153,15 +154,30 @@ impl KnownWorkspace {
         ])
     }
 
+    /// What put the person out of a workspace, when it was taken off the list for that. Empty if it was taken
+    /// off for another reason.
+    pub fn out_by(private: &Workspace, id: WorkspaceId) -> Vec<EntryId> {
+        let lines = private.text(About::workspace(id).key(), personal::OUT_BY).lines();
+        let id = |line: &str| {
+            let bytes = data_encoding::HEXLOWER.decode(line.as_bytes()).ok()?;
+            Some(EntryId(bytes.try_into().ok()?))
+        };
+        lines.filter_map(id).collect()
+    }
+
     /// Whether it was ever on the list, also if it was taken off.
     pub fn was_listed(private: &Workspace, id: WorkspaceId) -> bool {
         let key = About::workspace(id).key();
         !private.live(key, &personal::SECRET.into()).is_empty()
     }
 
-    /// The change that takes it off the list. What else is kept about it stays.
-    pub fn forget(&self) -> Change {
-        About::workspace(self.id).keep([(personal::SECRET, Value::Unset)])
+    /// The change that takes it off the list, and says what put the person out of it if that is why. What else
+    /// is kept about it stays.
+    pub fn forget(&self, out_by: &[EntryId]) -> Change {
+        let ids: Vec<_> =
+            out_by.iter().take(limits::OUT_BY).map(|id| data_encoding::HEXLOWER.encode(&id.0)).collect();
+        let out_by = if ids.is_empty() { Value::Unset } else { Value::text(ids.join("\n")) };
+        About::workspace(self.id).keep([(personal::SECRET, Value::Unset), (personal::OUT_BY, out_by)])
     }
 
     fn read(private: &Workspace, about: About) -> Option<Self> {

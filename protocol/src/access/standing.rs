@@ -81,6 +81,13 @@ impl Access {
         carried.role.is_none().then(|| self.why_lowered(carried))
     }
 
+    /// What leaves nothing of what lets a person in: removals, and their own leaving.
+    pub fn out_by(&self, person: PersonId) -> BTreeSet<EntryAt> {
+        let grants = self.effective_grants(person);
+        let caps = grants.flat_map(|grant| self.caps_on(grant, true)).filter(|cap| cap.to.is_none());
+        caps.map(|cap| self.acts[cap.by].act.at).collect()
+    }
+
     /// The removals by others that put somebody out: of those that leave nothing of what lets them in, the
     /// ones that take the most of it. None if they are out by their own leaving, or in.
     pub fn removed_by(&self, person: PersonId) -> Vec<EntryAt> {

@@ -23,6 +23,9 @@ pub const READ_TO: Field = Field(7);
 pub const DRAFT: Field = Field(8);
 /// Of a task: its comments that were read. Not up to when: what was written offline comes late.
 pub const READ: Field = Field(10);
+/// Of a workspace that was taken off the list because the person is out: the entries that put them out, an id
+/// a line in hexadecimal.
+pub const OUT_BY: Field = Field(11);
 /// Of a project: the name of the view it was last looked at in.
 pub const VIEW: Field = Field(9);
 
@@ -37,4 +40,5 @@ pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::one(8, "draft", FieldType::LongText),
     FieldSpec::one(9, "view", FieldType::Line { max: limits::NAME_CHARS, required: false }),
     FieldSpec::set(10, "read", Elements::Elsewhere),
+    FieldSpec::one(11, "out_by", FieldType::Lines),
 ];

@@ -5,7 +5,7 @@ use super::{Command, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord, io:
 use crate::{
     access::Role,
     change::{self, Change},
-    id::WorkspaceId,
+    id::{EntryId, WorkspaceId},
     keys::wrap::ReceivingKey,
     limits,
     log::EntryKind,
@@ -101,7 +101,7 @@ impl Replica {
         // A device that may not write to it does not take in what is listed either.
         let Some(listed) = listed.filter(|_| holding.may(Role::Member).is_ok()) else { return Ok(()) };
         self.writable(id)?;
-        self.write_private(now, id, &[listed.forget()], logs);
+        self.write_private(now, id, &[listed.forget(&[])], logs);
         Ok(())
     }
 
@@ -132,8 +132,9 @@ impl Replica {
     }
 
     /// What the list of workspaces lacks, or still has of those that the person is out of. What was taken
-    /// off is listed again only by a device that saw the person come back, or has them come in with a
-    /// ticket: one that has not heard of their going would list it against the one that has, without end.
+    /// off is listed again only by a device that knows what put the person out and that they are in all the
+    /// same, that saw them come back, or has them come in with a ticket: one that has not heard of their going
+    /// would list it against the one that has, without end.
     fn list_changes(&mut self, private: &Workspace, known: &[KnownWorkspace]) -> Vec<Change> {
         let (person, id) = (self.identity.person, self.private_id());
         let mut changes = Vec::new();
@@ -143,10 +144,18 @@ impl Replica {
             if access.role_of(person).is_none() {
                 let is_out = access.why_out(person).is_some();
                 holding.was_out |= is_out || holding.record.way.invited().is_some();
-                changes.extend(listed.filter(|_| is_out).map(KnownWorkspace::forget));
+                let out_by = access.out_by(person).into_iter().filter_map(|at| holding.logs.id_at(at));
+                let out_by: Vec<EntryId> = out_by.collect();
+                changes.extend(listed.filter(|_| is_out).map(|listed| listed.forget(&out_by)));
                 continue;
             }
-            let is_new = !KnownWorkspace::was_listed(private, *id) || std::mem::take(&mut holding.was_out);
+            let out_by = KnownWorkspace::out_by(private, *id);
+            let is_known =
+                |id: &EntryId| holding.logs.find(*id).is_some_and(|at| holding.logs.is_applied(at));
+            let came_back = !out_by.is_empty() && out_by.iter().all(is_known);
+            let is_new = !KnownWorkspace::was_listed(private, *id)
+                || came_back
+                || std::mem::take(&mut holding.was_out);
             if listed.is_none() && is_new {
                 let invited = holding.record.way.invited();
                 let addresses = invited.map_or_else(Vec::new, |invited| invited.ticket.addresses.clone());

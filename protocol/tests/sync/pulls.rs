@@ -206,7 +206,10 @@ fn who_lets_pulls_stall_is_asked_more_and_more_seldom_until_it_brings_something(
     chunk(&wire, &mut anna, last, ben.own_runs(workspace, before));
     wire.say(&mut anna, &Message::End(last));
     ben.add(workspace, 2, 1_000);
-    let announce = |anna: &mut Device| wire.announce(anna, workspace, ben.heads(workspace), true);
+    let announce = |anna: &mut Device| {
+        wire.announce(anna, workspace, ben.heads(workspace), true);
+        anna.pass(2 * limits::LOOK_RATE.every_ms);
+    };
     announce(&mut anna);
     assert_eq!(wants(&wire.heard(&mut anna)).len(), 1);
     anna.pass(limits::PULL_STALL_MS + step);
