@@ -548,10 +548,7 @@ impl Driver {
         if self.courier_thread.join().is_err() {
             tracing::error!("the thread for attachments ended by a panic");
         }
-        drop(self.saver);
-        if self.saver_thread.join().is_err() {
-            tracing::error!("the saving thread ended by a panic");
-        }
+        self.saver.finish(self.saver_thread);
         tracing::info!("node stopped");
     }
 }

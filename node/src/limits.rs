@@ -99,3 +99,6 @@ pub const LONGEST_WAIT_S: u64 = 86_400;
 pub const FETCH_POLL_MS: u64 = 200;
 /// How often content that is found damaged is fetched again before the disk is given up.
 pub const SAVE_TRIES: usize = 8;
+/// How long the end of a node, or of a workspace on it, waits for its state to be saved: many times what the
+/// largest takes. It can be made again from the log.
+pub const SAVE_WAIT_MS: u64 = 20_000;

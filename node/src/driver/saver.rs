@@ -1,13 +1,19 @@
 //! Writes the visible state to its cache, on a thread of its own: edits wait for the log only.
+//!
+//! Nor does anything wait for it without end: after some write errors sled waits for ever for something
+//! that no longer comes. What is not saved then is read from the log again.
 
-use crate::store::state::{SledState, StateError, StateStore};
+use crate::{
+    limits,
+    store::state::{SledState, StateError, StateStore},
+};
 use std::{
     collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use velo_protocol::{id::WorkspaceId, snapshot::Pages};
@@ -22,9 +28,10 @@ enum Job {
     Open { workspace: WorkspaceId, state: SledState },
     Save { workspace: WorkspaceId, pages: Pages, log_index: Vec<u8> },
     Close { workspace: WorkspaceId, done: Sender<()> },
+    End { done: Sender<()> },
 }
 
-/// The way to the saver's thread. It ends when every clone is dropped and all is written.
+/// The way to the saver's thread. It ends when it is told to, and all that was given before is written.
 #[derive(Clone)]
 pub(super) struct Saver {
     jobs: Sender<Job>,
@@ -50,14 +57,30 @@ impl Saver {
 
     /// Closes the cache of a workspace, after what was given before, and waits for it.
     pub fn close(&self, workspace: WorkspaceId) {
-        let (done, closed) = mpsc::channel();
-        self.give(Job::Close { workspace, done });
-        // If the thread has ended, everything is closed.
-        let _ = closed.recv();
+        self.wait_for(|done| Job::Close { workspace, done });
+    }
+
+    /// Has the thread end, after what was given before, and waits for it.
+    pub fn finish(&self, thread: JoinHandle<()>) {
+        if self.wait_for(|done| Job::End { done }) && thread.join().is_err() {
+            tracing::error!("the saving thread ended by a panic");
+        }
+    }
+
+    /// Returns whether it was done in time. A thread that has ended has nothing left to do.
+    fn wait_for(&self, job: impl FnOnce(Sender<()>) -> Job) -> bool {
+        let (done, waited) = mpsc::channel();
+        self.give(job(done));
+        let patience = Duration::from_millis(limits::SAVE_WAIT_MS);
+        let in_time = waited.recv_timeout(patience) != Err(RecvTimeoutError::Timeout);
+        if !in_time {
+            tracing::warn!("saving the state does not come to an end; it will be rebuilt from the log");
+        }
+        in_time
     }
 
     fn give(&self, job: Job) {
-        // Its thread ends only when this is dropped.
+        // A thread that has ended saves nothing more.
         let _ = self.jobs.send(job);
     }
 }
@@ -74,8 +97,13 @@ fn run(jobs: &Receiver<Job>, done: &UnboundedSender<Saved>) {
             }
             Job::Close { workspace, done } => {
                 guarded(|| drop(open.remove(&workspace)));
-                // The driver waits for it.
+                // The driver may have waited long enough.
                 let _ = done.send(());
+            }
+            Job::End { done } => {
+                guarded(|| open.clear());
+                let _ = done.send(());
+                return;
             }
         }
     }
