@@ -162,8 +162,7 @@ pub const BARREN_DOUBLINGS: u32 = 5;
 /// Devices of which is remembered that they let pulls fail; the first to be forgotten is the one that has
 /// rested longest.
 pub const DEFAULTERS: usize = 1_024;
-/// How often it is looked for what to pull: that goes through all that peers announced, 10 ms for ten
-/// thousand heads.
+/// How often it is looked for what to pull: that goes through all that peers announced.
 pub const LOOK_RATE: Rate = Rate { every_ms: 20, at_once: 16 };
 /// How often a peer may ask for a pull: with every announcement, and twice that.
 pub const WANT_RATE: Rate = Rate { every_ms: 1_000 / 40, at_once: 40 };
