@@ -435,6 +435,7 @@ mod tests {
             auto_sync: true,
             fetching: velo_protocol::replica::Fetching::default(),
             way: velo_protocol::replica::Way::Founded,
+            keys: Vec::new(),
         }
     }
 

@@ -130,7 +130,13 @@ impl KeyRing {
         self.secrets.push(receiving);
     }
 
-    /// Receives nothing under this key any more. What was learned with it stays.
+    /// Whether this is one of the keys that it receives under.
+    pub fn receives_under(&self, receiving: RecipientKey) -> bool {
+        self.secrets.iter().any(|own| own.public() == receiving)
+    }
+
+    /// Receives nothing under this key any more. What was learned with it stays, see
+    /// [`Self::not_given`].
     pub fn forget(&mut self, receiving: RecipientKey) {
         self.secrets.retain(|own| own.public() != receiving);
     }
@@ -183,8 +189,8 @@ impl KeyRing {
         self.leaks = leaks;
     }
 
-    /// Takes in a key: one made by [`Self::rotate`], or from the own store, which spares unwrapping
-    /// it again. Returns the epochs whose bodies can be read from now on.
+    /// Takes in a key: one made by [`Self::rotate`], or from the own store, see [`Self::not_given`].
+    /// Returns the epochs whose bodies can be read from now on.
     pub fn learn(&mut self, key: EpochKey) -> Vec<EntryId> {
         self.learn_all(vec![key])
     }
@@ -289,6 +295,27 @@ impl KeyRing {
         wraps.chain(older).collect()
     }
 
+    /// The held keys that nothing here leads to from a receiving key of now, for the own store: a ring
+    /// made anew would lack them.
+    pub fn not_given(&self) -> Vec<EpochKey> {
+        let is_given = |(id, epoch): &(&EntryId, &Epoch)| {
+            self.all_given_for(**id).any(|(_, given)| self.unwrap(epoch.commitment, given).is_some())
+        };
+        let mut open: Vec<Commitment> =
+            self.epochs.iter().filter(is_given).map(|(_, epoch)| epoch.commitment).collect();
+        let mut given = BTreeSet::new();
+        while let Some(commitment) = open.pop() {
+            if !given.insert(commitment) {
+                continue;
+            }
+            let epochs = self.by_commitment.get(&commitment).into_iter().flatten();
+            let opened = epochs.filter_map(|id| self.epochs.get(id)).flat_map(|epoch| &epoch.opened);
+            open.extend(opened.filter_map(|id| self.epochs.get(id)).map(|epoch| epoch.commitment));
+        }
+        let others = self.keys.iter().filter(|(commitment, _)| !given.contains(*commitment));
+        others.map(|(_, held)| held.key.clone()).collect()
+    }
+
     fn held(&self, epoch: EntryId) -> Option<&Held> {
         self.keys.get(&self.epochs.get(&epoch)?.commitment)
     }
@@ -335,6 +362,10 @@ impl KeyRing {
         if self.keys.contains_key(&commitment) {
             return None;
         }
+        self.unwrap(commitment, given)
+    }
+
+    fn unwrap(&self, commitment: Commitment, given: &Given) -> Option<EpochKey> {
         given.own.iter().find_map(|(to, wrap)| {
             let secret = self.secrets.iter().find(|secret| secret.public() == *to)?;
             secret.unwrap(self.workspace, commitment, wrap).ok()

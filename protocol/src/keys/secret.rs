@@ -8,7 +8,8 @@ use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The 32 secret bytes of an epoch. Zeroised when dropped, and never printed.
-#[derive(Clone, Zeroize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
+#[serde(transparent)]
 #[zeroize(drop)]
 pub struct EpochKey([u8; 32]);
 

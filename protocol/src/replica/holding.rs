@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, again::VoidWork, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, linking::Recovery, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -103,6 +103,8 @@ pub(super) struct Holding {
     /// Whether this device's person was out when that was looked at last, or had yet to come in with a
     /// ticket of this device: see `private`.
     pub was_out: bool,
+    /// The key of the person's phrase.
+    pub recovery: Recovery,
     /// Whether the roster shown is older than `members`.
     roster_is_old: bool,
     /// Own transactions, for undo.
@@ -131,7 +133,7 @@ pub(super) struct Holding {
 impl Holding {
     /// A workspace without entries.
     pub fn new(record: WorkspaceRecord, identity: &Identity) -> Self {
-        let ring = KeyRing::new(record.id, sealing::receiving_keys(identity, &record));
+        let ring = sealing::new_ring(identity, &record);
         let (logs, state) = (LogSet::new(record.id), Workspace::new(record.id));
         let members = Members::new(record.id);
         Self {
@@ -148,6 +150,7 @@ impl Holding {
             refused: None,
             standing: 0,
             was_out: false,
+            recovery: Recovery { key: identity.recovery.key, is_dropped: false },
             roster_is_old: false,
             journal: Journal::default(),
             void: VoidWork::default(),
@@ -323,6 +326,7 @@ impl Holding {
             (self.roster_is_old, self.writing) = (true, None);
             self.standing += 1;
             self.void.look_again();
+            self.drop_recovery_if_taken();
         }
         if judged.is_news || judged.is_newer {
             self.state.set_needs_update(self.members.needs_update());

@@ -8,7 +8,7 @@ use crate::{
     control::Introduction,
     crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
-    keys::wrap::ReceivingKey,
+    keys::{secret::EpochKey, wrap::ReceivingKey},
     link_code::LinkCode,
     log::Origin,
     model::EntityKey,
@@ -81,12 +81,14 @@ pub struct WorkspaceRecord {
     pub fetching: Fetching,
     /// How this device came in.
     pub way: Way,
+    /// Keys that came under receiving keys which are gone, and by no other way.
+    pub keys: Vec<EpochKey>,
 }
 
 impl WorkspaceRecord {
     /// Of a workspace that is new here: it syncs by itself, and fetches what is small.
     pub fn new(id: WorkspaceId, secret: SessionSecret, origin: Origin, way: Way) -> Self {
-        Self { id, secret, origin, auto_sync: true, fetching: Fetching::default(), way }
+        Self { id, secret, origin, auto_sync: true, fetching: Fetching::default(), way, keys: Vec::new() }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     id::{DeviceId, PersonId, WorkspaceId},
     keys::{
         secret::EpochKey,
-        wrap::{self, ReceivingKey},
+        wrap::{self, ReceivingKey, RecipientKey},
     },
     limits,
     link_code::{LinkCode, LinkSecret},
@@ -326,18 +326,50 @@ impl Replica {
     pub(super) fn forget_recovery(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
         let is_kept = matches!(holding.record.way, Way::Linked { recovery: Some(_) });
-        if !is_kept || holding.state.locked_entries() > 0 {
+        if !is_kept || holding.state.locked_entries() > 0 || holding.may(Role::Viewer).is_err() {
             return;
         }
         if holding.is_given_keys(self.identity.receiving.public()) {
-            holding.ring.forget(self.identity.recovery.key);
-            holding.record.way = Way::Linked { recovery: None };
-            self.outputs.push_back(Output::Remember(holding.record.clone()));
-        } else if self.read_only.is_none()
-            && !holding.state.needs_update()
-            && holding.may(Role::Viewer).is_ok()
-        {
+            holding.drop_recovery();
+            self.remember_recovery(workspace);
+        } else if self.read_only.is_none() && !holding.state.needs_update() {
             self.write_unasked(now, workspace, Vec::new(), logs);
+        }
+    }
+
+    /// Has the key of the phrase deleted once a workspace dropped it.
+    pub(super) fn remember_recovery(&mut self, workspace: WorkspaceId) {
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        if std::mem::take(&mut holding.recovery.is_dropped) {
+            self.outputs.push_back(Output::Remember(holding.record.clone()));
+        }
+    }
+}
+
+/// The key that a person's phrase leads to, in one workspace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recovery {
+    pub key: RecipientKey,
+    /// Whether the record lost it, and nobody was told.
+    pub is_dropped: bool,
+}
+
+impl super::Holding {
+    /// Reads nothing more with the key of the phrase.
+    fn drop_recovery(&mut self) {
+        self.recovery.is_dropped = true;
+        self.ring.forget(self.recovery.key);
+        if let Way::Linked { recovery } = &mut self.record.way {
+            *recovery = None;
+        }
+        self.record.keys = self.ring.not_given();
+    }
+
+    /// A device that was taken from its person needs the key of their phrase no more, and keys that came
+    /// after that are not for it.
+    pub(super) fn drop_recovery_if_taken(&mut self) {
+        if self.ring.receives_under(self.recovery.key) && self.is_taken() {
+            self.drop_recovery();
         }
     }
 }

@@ -40,6 +40,12 @@ impl Holding {
         }
     }
 
+    /// Whether this device was taken from its person, who is in.
+    pub fn is_taken(&self) -> bool {
+        let is_in = self.members.access().role_of(self.record.origin.person).is_some();
+        is_in && !self.is_joining() && self.may(Role::Viewer).is_err()
+    }
+
     fn why_not(&self, need: Role) -> Refusal {
         if self.is_joining() || self.has_new_ticket() {
             return self.refused.map_or(Refusal::Joining, |how| Refusal::Ticket(how.words().to_owned()));

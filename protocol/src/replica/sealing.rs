@@ -37,6 +37,15 @@ pub(super) fn receiving_keys(identity: &Identity, record: &super::WorkspaceRecor
     std::iter::once(identity.receiving.clone()).chain(others).collect()
 }
 
+/// A ring that holds what is remembered of keys.
+pub(super) fn new_ring(identity: &Identity, record: &super::WorkspaceRecord) -> KeyRing {
+    let mut ring = KeyRing::new(record.id, receiving_keys(identity, record));
+    record.keys.iter().for_each(|key| {
+        ring.learn(key.clone());
+    });
+    ring
+}
+
 impl Holding {
     /// Takes in a `KeyEpoch` or `KeyShare`, whether it counts or not. Returns whether something can be
     /// read that could not be.
@@ -67,7 +76,7 @@ impl Holding {
     }
 
     /// Makes the key ring anew, under the receiving keys of now: the old one kept of each entry only
-    /// what it could use.
+    /// what it could use. What the old one held is held on to.
     pub fn renew_ring(&mut self, identity: &Identity, reader: &dyn LogReader) -> Result<(), StoreError> {
         let entries = EntryReader::new(&self.logs, reader);
         let mut read = Vec::with_capacity(self.key_entries.len());
@@ -75,8 +84,12 @@ impl Holding {
             let ready = entries.try_read(*at)?;
             read.extend(self.logs.chain(at.chain).map(|chain| (ready, chain.origin)));
         }
-        self.ring = KeyRing::new(self.record.id, receiving_keys(identity, &self.record));
+        let before = std::mem::replace(&mut self.ring, new_ring(identity, &self.record));
         self.note_all_keys(&read);
+        before.keys().for_each(|key| {
+            self.ring.learn(key.clone());
+        });
+        self.record.keys = self.ring.not_given();
         self.unlock(reader);
         Ok(())
     }

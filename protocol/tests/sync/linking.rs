@@ -216,6 +216,33 @@ fn the_words_take_away_any_device() {
 }
 
 #[test]
+fn what_is_taken_away_reads_nothing_more_with_the_key_of_the_phrase() {
+    let (mut anna, mut ben, workspace) = pair();
+    anna.edit(workspace, 1);
+    meet(&mut anna, &mut ben);
+    let root = Root::from_seed([1; 32]);
+    let mut new = Device::new(31);
+    new.command(Command::Recover { root: root.clone() }).unwrap();
+    become_linked(&mut new);
+    meet(&mut new, &mut ben);
+    assert_eq!(shown(&new, workspace), (1, 0));
+    let way = |device: &Device| format!("{:?}", device.records[&workspace].way);
+    assert!(way(&new).contains("recovery: Some"), "it has no key of its own yet: {}", way(&new));
+    meet(&mut anna, &mut ben);
+    anna.command(Command::Unlink { device: new.id(), root: Some(root) }).unwrap();
+    meet(&mut anna, &mut ben);
+    meet(&mut new, &mut ben);
+    assert!(way(&new).contains("recovery: None"), "{}", way(&new));
+    ben.edit(workspace, 2);
+    meet(&mut new, &mut ben);
+    let (projects, locked) = shown(&new, workspace);
+    assert!(projects == 1 && locked > 0, "{projects} projects, {locked} entries locked");
+    // What it read with that key it can still read.
+    new.restart(false);
+    assert_eq!(shown(&new, workspace), (1, locked));
+}
+
+#[test]
 fn a_viewer_links_a_device_that_reads() {
     let (mut anna, mut ben, workspace) = pair();
     let person = ben.identity.person;

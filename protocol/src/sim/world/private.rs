@@ -3,8 +3,8 @@
 
 use super::{Happening, World};
 use crate::{
-    id::{PersonId, WorkspaceId},
-    private,
+    id::{EntryId, PersonId, WorkspaceId},
+    private::{self, KnownWorkspace},
     replica::{Command, Identity, Reply, WorkspaceRecord},
     root::Root,
     sim::device::Device,
@@ -154,7 +154,8 @@ impl World {
         standing.is_some_and(|standing| standing.devices.contains(&self.devices[other].id()))
     }
 
-    /// A workspace in which the person is, by what their device knows, is on the list for the others.
+    /// A workspace in which the person is, by what their device knows, is on the list for the others, unless
+    /// one of those has heard of what put them out, and this one has not.
     fn check_listed(&self, device: usize) -> Result<(), String> {
         let of = &self.devices[device];
         let (Some(replica), Some(id), Some(shared)) = (&of.replica, of.private_id(), self.workspace) else {
@@ -165,7 +166,12 @@ impl World {
         };
         let is_listed = private::workspaces(private).iter().any(|known| known.id == shared);
         let is_in = state.roster().role_of(of.identity.person).is_some();
-        if is_in && !is_listed {
+        let has_heard = |id: &EntryId| {
+            let logs = replica.logs(shared);
+            logs.is_some_and(|logs| logs.find(*id).is_some_and(|at| logs.is_applied(at)))
+        };
+        let knows_all = KnownWorkspace::out_by(private, shared).iter().all(has_heard);
+        if is_in && !is_listed && knows_all {
             return Err(format!("device {device} is in the workspace and does not list it"));
         }
         Ok(())
