@@ -58,12 +58,28 @@ pub struct Chain {
     /// The last position at which any branch leaves, 0 if none.
     left: u64,
     ids: Vec<EntryId>,
+    /// How long each entry is: one of [`limits::HEADER`] and [`limits::BODY`] fits.
+    sizes: Vec<u16>,
 }
 
 impl Chain {
     /// Whether an applied entry of another device names any of it.
     fn is_named(&self) -> bool {
         self.named.max(self.passed) > 0
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        self.ids.push(entry.id);
+        self.sizes.push((entry.at[2] - entry.at[0]).try_into().unwrap_or(u16::MAX));
+    }
+
+    /// How many bytes the durable entries of this chain have that lie behind `position` and that nobody else
+    /// names, themselves or through what follows.
+    pub fn unnamed_bytes(&self, position: u64) -> u64 {
+        let from = position.max(self.named).max(self.passed);
+        let [from, to] = [from, self.durable].map(|end| end.saturating_sub(self.base.position) as usize);
+        let sizes = self.sizes.get(from..to);
+        sizes.unwrap_or_default().iter().map(|size| u64::from(*size)).sum()
     }
 
     /// The id at `position` on this chain above its base.
@@ -261,6 +277,7 @@ impl LogSet {
             passed: 0,
             left: 0,
             ids: Vec::new(),
+            sizes: Vec::new(),
         });
         if let Some(left) = parent.and_then(|at| Some((at, self.chains.get_mut(at.chain.0 as usize)?))) {
             left.1.left = left.1.left.max(left.0.position);
@@ -275,7 +292,9 @@ impl LogSet {
     fn extend(&mut self, number: ChainNo, run: &VerifiedRun) {
         let Some(chain) = self.chains.get_mut(number.0 as usize) else { return };
         chain.end = run.end();
-        chain.ids.extend(run.entries().iter().map(|entry| entry.id));
+        for entry in run.entries() {
+            chain.note(entry);
+        }
         for entry in run.entries() {
             self.index(entry.id, EntryAt { chain: number, position: entry.position });
         }

@@ -359,6 +359,11 @@ impl Members {
         self.people_of(device).next().is_some()
     }
 
+    /// Whether a device is one of somebody who is in.
+    pub fn is_in(&self, device: DeviceId) -> bool {
+        self.people_of(device).any(|owner| self.access.best_auth(owner, device, Role::Viewer).is_some())
+    }
+
     fn people_of(&self, device: DeviceId) -> impl Iterator<Item = PersonId> + '_ {
         let owners = self.owners.get(&device).into_iter().flatten().copied();
         let let_in = owners.filter(|person| self.access.was_in(*person));

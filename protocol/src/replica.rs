@@ -34,6 +34,7 @@ mod forgetting;
 mod holding;
 mod io;
 mod linking;
+mod outside;
 mod peers;
 mod people;
 mod presence;
@@ -387,6 +388,7 @@ impl Replica {
         if !runs.is_empty() {
             self.is_served(peer, workspace);
         }
+        let may_bring = self.may_bring(now, peer, workspace);
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {
@@ -401,6 +403,9 @@ impl Replica {
         let reader = reader_of(logs, workspace);
         for run in runs {
             let (log, after) = (run.log, run.after);
+            if !may_bring && !holding.takes_more_of(log, run.origin.as_ref()) {
+                continue;
+            }
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);

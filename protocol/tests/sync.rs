@@ -22,6 +22,8 @@ mod linking;
 mod newer;
 #[path = "sync/opening.rs"]
 mod opening;
+#[path = "sync/outside.rs"]
+mod outside;
 #[path = "sync/peers.rs"]
 mod peers;
 #[path = "sync/presence.rs"]

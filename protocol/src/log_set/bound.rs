@@ -126,14 +126,19 @@ impl LogSet {
     /// Whether a log of another device waits, itself or through others, for an entry that is not
     /// here: then it may be any, and nothing of `device` is refused.
     pub(super) fn is_missed(&self, device: DeviceId) -> bool {
+        self.waits_in_vain(|chain| chain.origin.device != device)
+    }
+
+    /// Whether one of these chains waits, itself or through any others, for an entry that is not here.
+    pub fn waits_in_vain(&self, is_one: impl Fn(&Chain) -> bool) -> bool {
         let mut waits: BTreeMap<ChainNo, Vec<EntryId>> = BTreeMap::new();
         for (id, chains) in &self.waiting {
             for chain in chains {
                 waits.entry(*chain).or_default().push(*id);
             }
         }
-        let of_others = |number: &ChainNo| self.chain(*number).is_some_and(|of| of.origin.device != device);
-        let mut open: Vec<ChainNo> = waits.keys().copied().filter(of_others).collect();
+        let is_one = |number: &ChainNo| self.chain(*number).is_some_and(&is_one);
+        let mut open: Vec<ChainNo> = waits.keys().copied().filter(is_one).collect();
         let mut seen: BTreeSet<ChainNo> = open.iter().copied().collect();
         while let Some(number) = open.pop() {
             for id in waits.get(&number).into_iter().flatten() {

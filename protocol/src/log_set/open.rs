@@ -102,7 +102,7 @@ impl LogSet {
             last = entry.position;
             self.index(entry.id, at);
             let Some(chain) = self.chains.get_mut(number.0 as usize) else { break };
-            chain.ids.push(entry.id);
+            chain.note(&entry);
             if entry.position <= applied {
                 chain.applied = entry.position;
                 chain.applied_hlc = entry.header.hlc;

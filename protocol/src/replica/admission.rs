@@ -40,7 +40,7 @@ impl Holding {
     /// Whether a claim lets a peer in. `said`: what the ticket's key signs in this session. A ticket whose time
     /// is over, by this device's clock, lets nobody in: who used it in time is a member, and shows that with
     /// what they send.
-    fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
+    pub(super) fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
         match claim {
             ClaimBy::Invite { invite, by_invite } => {
                 let invite = self.open_invite(*invite).filter(|invite| now.wall_ms <= invite.expires_ms);

@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, again::VoidWork, linking::Recovery, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, linking::Recovery, outside::Added, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -122,6 +122,8 @@ pub(super) struct Holding {
     pub damaged: BTreeSet<Option<ChainNo>>,
     /// [`LogSet::digest`], until something becomes durable.
     digest: Option<[u8; 32]>,
+    /// What those added who are out, until that may have changed.
+    pub(super) added: Option<Added>,
     /// The last signature over own entries.
     last_signed: Cell<Option<(EntryId, Sig)>>,
     /// Who is here.
@@ -160,6 +162,7 @@ impl Holding {
             lag: Lag::default(),
             damaged: BTreeSet::new(),
             digest: None,
+            added: None,
             last_signed: Cell::new(None),
             presence: Table::default(),
             sync_until: 0,
@@ -287,7 +290,7 @@ impl Holding {
         ends: &[EntryAt],
         reader: &dyn LogReader,
     ) -> (Vec<EntityKey>, Option<StoreError>) {
-        self.digest = None;
+        (self.digest, self.added) = (None, None);
         // The chain noted last is tried first, and causes come first in a batch.
         for end in ends.iter().rev() {
             self.logs.persisted(end.chain, end.position);
@@ -315,7 +318,7 @@ impl Holding {
         let Some(chain) = self.logs.chain(ready.at.chain) else { return Vec::new() };
         let origin: Origin = chain.origin;
         // It may name what the digest leaves out otherwise.
-        self.digest = None;
+        (self.digest, self.added) = (None, None);
         if origin.device == self.record.origin.device {
             self.note_transaction(ready);
         }

@@ -157,15 +157,21 @@ impl Replica {
     /// Logs that are behind what peers announced and that no pull is to bring.
     fn lacked(&mut self, now: Now, workspace: WorkspaceId) -> BTreeMap<LogId, Lacked> {
         let standings = self.standings(now, workspace);
+        let bring_all: BTreeSet<DeviceId> =
+            standings.keys().copied().filter(|peer| self.may_bring(now, *peer, workspace)).collect();
         let mut lacked: BTreeMap<LogId, Lacked> = BTreeMap::new();
-        let Some(holding) = self.holdings.get(&workspace) else { return lacked };
+        let Some(holding) = self.holdings.get_mut(&workspace) else { return lacked };
         let asked = self.sessions.values().flat_map(|session| session.pulls.asked());
         let asked = asked.filter(|asked| asked.workspace == workspace);
         let busy: BTreeSet<LogId> = asked.flat_map(|asked| asked.heads.iter().map(|(log, _)| *log)).collect();
         for (peer, standing) in standings {
             let copy = self.sessions.get(&peer).and_then(|session| session.copies.get(&workspace));
             let offers = copy.into_iter().flat_map(|copy| copy.offers(now, &holding.logs));
-            for Offered { log, head } in offers.filter(|offered| !busy.contains(&offered.log)) {
+            let offers: Vec<Offered> = offers.filter(|offered| !busy.contains(&offered.log)).collect();
+            for Offered { log, head } in offers {
+                if !bring_all.contains(&peer) && !holding.takes_more_of(log, None) {
+                    continue;
+                }
                 let word = (standing, head);
                 let known = lacked.entry(log).or_insert(Lacked { best: word, peers: Vec::new() });
                 if word > known.best {
