@@ -198,7 +198,7 @@ impl Replica {
             }
             Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
             Input::PeerUp { peer } => self.peer_up(now, peer, logs),
-            Input::PeerDown { peer } => self.peer_down(peer),
+            Input::PeerDown { peer } => self.peer_down(now, peer),
             Input::Sent { peer, bytes } => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.sent(bytes);
@@ -297,9 +297,10 @@ impl Replica {
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
-    fn peer_down(&mut self, peer: DeviceId) {
+    fn peer_down(&mut self, now: Now, peer: DeviceId) {
         if self.sessions.contains_key(&peer) {
             self.note_parting(peer);
+            self.pulls_broken(now, peer);
             self.sessions.remove(&peer);
             self.look_everywhere();
         }
@@ -313,14 +314,12 @@ impl Replica {
         let secrets = self.holdings.iter().map(|(id, holding)| (*id, &holding.record.secret));
         let request = session.receive(now, frame, secrets);
         if let Err(fault) = request.and_then(|request| self.answer(now, peer, request, logs)) {
-            self.end_session(peer, fault.to_string());
+            self.end_session(now, peer, fault.to_string());
         }
     }
 
-    fn end_session(&mut self, peer: DeviceId, reason: String) {
-        self.note_parting(peer);
-        self.sessions.remove(&peer);
-        self.look_everywhere();
+    fn end_session(&mut self, now: Now, peer: DeviceId, reason: String) {
+        self.peer_down(now, peer);
         self.outputs.push_back(Output::Disconnect { peer, reason });
     }
 
@@ -358,7 +357,7 @@ impl Replica {
             Request::Recover(person) => self.recovery_asked(peer, person, logs),
             Request::Recovered(recovered) => self.recovered(now, &recovered),
             Request::Presence(said) => self.presence_said(now, peer, &said),
-            Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
+            Request::Bye => self.end_session(now, peer, "said good-bye".to_owned()),
         }
         Ok(())
     }
@@ -474,7 +473,7 @@ impl Replica {
         let jitter = self.rng.next_u64();
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if let Err(fault) = session.check_patience(now) {
-            return self.end_session(peer, fault.to_string());
+            return self.end_session(now, peer, fault.to_string());
         }
         self.look_everywhere();
         self.give_up_stalled(now, peer);
