@@ -60,6 +60,12 @@ impl Pulling {
         self.due.insert(workspace);
     }
 
+    /// A workspace is here no more. Should it come again, those who have it are waited for anew.
+    pub fn part_with(&mut self, workspace: WorkspaceId) {
+        self.due.remove(&workspace);
+        self.lacking.remove(&workspace);
+    }
+
     /// When to look for what is lacking, as far as that hangs on nothing else.
     pub fn deadline<'a>(&self, now: Now, peers: impl Iterator<Item = &'a DeviceId>) -> Option<u64> {
         let next = (!self.due.is_empty()).then_some(now.mono_ms + limits::LOOK_RATE.every_ms);
