@@ -176,12 +176,14 @@ mod tests {
             let folder = PathBuf::from("nowhere");
             published.blobs.insert(workspace, BlobStore::open(folder));
             published.fetching.insert(workspace, Fetching::default());
+            published.coming.insert((workspace, BlobId([3; 32])), 7);
             published.by_hand.insert(workspace);
             published.present.insert(workspace, Vec::new());
         }
         published.remove(gone);
         assert_eq!(published.blobs.keys().collect::<Vec<_>>(), [&other]);
         assert_eq!(published.fetching.keys().collect::<Vec<_>>(), [&other]);
+        assert_eq!(published.coming, [((other, BlobId([3; 32])), 7)].into());
         assert_eq!(published.by_hand, [other].into());
         assert_eq!(published.present.keys().collect::<Vec<_>>(), [&other]);
     }
