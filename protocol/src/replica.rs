@@ -10,7 +10,7 @@
 
 use crate::{
     id::{DeviceId, EntityId, LogId, WorkspaceId},
-    log::Run,
+    log::{Head, Run, parse_entries},
     log_set::{Rejected, Taken},
     presence::Doing,
     session::{Fault, Request, Session},
@@ -400,6 +400,12 @@ impl Replica {
         let reader = reader_of(logs, workspace);
         for run in runs {
             let (log, after) = (run.log, run.after);
+            // What follows an entry that is not here cannot be taken, and tells what its sender holds all the
+            // same: all of it, since the sender does not announce what it has pushed.
+            let is_over_a_gap = after.position > 0 && holding.logs.find(after.id).is_none();
+            let beyond = is_over_a_gap.then(|| parse_entries(after, &run.bytes).ok()).flatten();
+            let last = beyond.as_ref().and_then(|entries| entries.last());
+            let beyond = last.map_or(after, |last| Head { position: last.position, id: last.id });
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);
@@ -408,7 +414,7 @@ impl Replica {
                 }
                 // The other runs may well be of other logs.
                 Err(Rejected::Gap) => {
-                    copy.note_gap(log, after);
+                    copy.note_gap(log, beyond);
                     self.pulling.look_in(workspace);
                 }
                 // The sender may have met other branches first: see `log_set::bound`.
