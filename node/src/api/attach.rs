@@ -178,6 +178,9 @@ pub struct AttachmentRow {
     pub added: Option<Stamp>,
     /// How much of the content is on this device; `None` for a link, and where nobody looked.
     pub content: Option<Presence>,
+    /// Why nothing of it can be kept at the moment, if something is missing and that is so.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 impl AttachmentRow {
@@ -197,13 +200,16 @@ impl AttachmentRow {
             url: text(attachment::URL),
             added: workspace.created(key).map(|(hlc, person)| Stamp::of(workspace, hlc, person)),
             content: None,
+            trouble: None,
         }
     }
 
     /// The same with what of the content is here.
     fn with_content(scope: &Scope<'_>, id: EntityId) -> Result<Self, ApiError> {
         let content = scope.node.presence(scope.id, id)?;
-        Ok(Self { content, ..Self::of(scope, id) })
+        let is_missing = content.is_some_and(|content| !content.whole);
+        let trouble = scope.node.fetch_trouble().filter(|_| is_missing);
+        Ok(Self { content, trouble, ..Self::of(scope, id) })
     }
 
     /// Whether all of the content is here.
@@ -296,7 +302,7 @@ async fn fetch(attachment: &str, scope: &Scope<'_>) -> Result<Json, ApiError> {
         return Err(ApiError::Refused(format!("\"{}\" is a link: it lives at {there}", row.name)));
     }
     if !row.is_here() {
-        scope.node.fetch_content(scope.id, id, true);
+        scope.node.fetch_content(scope.id, id, true)?;
     }
     answer(&row)
 }

@@ -155,13 +155,24 @@ impl NodeHandle {
     }
 
     /// Has the content fetched from peers, unless it is here. `asked`: somebody asked for it, rather than
-    /// looked at where it is shown. Returns at once.
-    pub fn fetch_content(&self, workspace: WorkspaceId, attachment: EntityId, asked: bool) {
-        let Some(state) = self.workspace(workspace) else { return };
-        if let Some(Content { manifest, .. }) = state.content(attachment) {
-            let size = usage::size(&state, attachment);
-            self.shared.courier.tell(Job::Want { workspace, manifest, size, asked });
-        }
+    /// looked at where it is shown. Returns at once; an error says that it is to be asked for again later.
+    pub fn fetch_content(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+        asked: bool,
+    ) -> Result<(), NodeError> {
+        let Some(state) = self.workspace(workspace) else { return Ok(()) };
+        let Some(Content { manifest, .. }) = state.content(attachment) else { return Ok(()) };
+        let size = usage::size(&state, attachment);
+        let is_taken = self.shared.courier.ask(Job::Want { workspace, manifest, size, asked });
+        if is_taken { Ok(()) } else { Err(NodeError::Busy) }
+    }
+
+    /// Why nothing that is fetched can be kept at the moment, if so: the disk is full, for instance. It is tried
+    /// again before long, and when somebody asks. Returns at once.
+    pub fn fetch_trouble(&self) -> Option<String> {
+        self.shared.read().fetch_trouble.clone()
     }
 
     /// Writes the content out. [`ContentFault::NotHere`] if part of it is missing, which is fetched then.
@@ -174,7 +185,8 @@ impl NodeHandle {
         let content = self.content(workspace, attachment).ok_or(ContentFault::NotHere)?;
         let read = content::read_out(&self.blobs(workspace)?, &content, out);
         if matches!(read, Err(ContentFault::NotHere)) {
-            self.fetch_content(workspace, attachment, true);
+            // If there is no room for that, whoever tries again asks again.
+            self.fetch_content(workspace, attachment, true).ok();
         }
         Ok(read?)
     }

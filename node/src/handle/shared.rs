@@ -31,6 +31,8 @@ pub(crate) struct Published {
     pub fetching: BTreeMap<WorkspaceId, Fetching>,
     /// Bytes of attachments, by manifest, that are on their way and not kept yet.
     pub coming: BTreeMap<(WorkspaceId, BlobId), u64>,
+    /// Why nothing of attachments can be kept at the moment, if so.
+    pub fetch_trouble: Option<String>,
     /// Files that are being attached, and how many bytes of them are kept.
     pub adding: BTreeMap<PathBuf, u64>,
     /// Those that sync only when a person asks.
@@ -47,6 +49,7 @@ impl Published {
             peers: _,
             read_only: _,
             adding: _,
+            fetch_trouble: _,
             readers,
             blobs,
             fetching,
