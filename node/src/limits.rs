@@ -92,7 +92,7 @@ pub const ARGON2_PASSES_MOST: u32 = 16;
 pub const ARGON2_LANES_MOST: u32 = 8;
 /// What is read of a phrase that somebody types or pipes in: 24 words, and room for numbering.
 pub const PHRASE_TEXT: usize = 4 * 1024;
-/// A picture in which a ticket is looked for. The cameras of phones make up to 20 MiB,
+/// A picture in which a ticket is looked for, or that is shown in small. The cameras of phones make up to 20 MiB,
 pub const PICTURE_BYTES: u64 = 32 * 1024 * 1024;
 /// of up to 50 million pixels. A small file may claim many more: each takes up to eight bytes.
 pub const PICTURE_PIXELS: u64 = 50_000_000;
