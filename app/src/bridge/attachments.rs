@@ -26,14 +26,9 @@ pub fn attach(
     task: EntityId,
     files: &[PathBuf],
 ) -> Result<Reply, String> {
-    let keep = |path: &PathBuf| {
-        let added = node.keep_content(workspace, path);
-        added.map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let kept = files.iter().map(keep).collect::<Result<Vec<_>, _>>()?;
-    let named = files.iter().zip(&kept);
-    let changes = named.map(|(path, added)| named::attach(node.new_entity_id(), task, path, added)).collect();
-    node.attach_blocking(workspace, changes, kept).map_err(|error| error.to_string())
+    let kept = node.keep_files(workspace, task, files);
+    let attached = kept.and_then(|kept| node.attach_blocking(workspace, kept.changes, kept.contents));
+    attached.map_err(|error| error.to_string())
 }
 
 /// What of a task's attachments is here. Pictures of a usual size that are not are fetched: somebody
@@ -107,15 +102,7 @@ pub fn save_in(
     name: &str,
 ) -> Result<String, String> {
     let path = named::free_place(folder, name);
-    let failed = |error: std::io::Error| format!("writing {}: {error}", path.display());
-    let mut file = std::fs::File::create_new(&path).map_err(failed)?;
-    let written = node.read_content(workspace, id, &mut file).map_err(|error| error.to_string());
-    let written = written.and_then(|_| file.sync_all().map_err(failed));
-    if let Err(error) = written {
-        // Half a file is of no use.
-        let _ = std::fs::remove_file(&path);
-        return Err(error);
-    }
+    node.save_content(workspace, id, &path).map_err(|error| error.to_string())?;
     Ok(path.display().to_string())
 }
 
