@@ -59,6 +59,8 @@ pub struct VeloApp {
     /// What the others were told of the person.
     told: Told,
     installed: bool,
+    /// Since when the window is to close, and waits for what is being saved.
+    closing: Option<u64>,
 }
 
 impl VeloApp {
@@ -80,6 +82,7 @@ impl VeloApp {
             noted: None,
             told: Told::default(),
             installed: false,
+            closing: None,
         }
     }
 
@@ -116,6 +119,7 @@ impl VeloApp {
         let asked = self.next_request;
         self.take_answers();
         self.renew();
+        self.close_when_saved(&ctx);
         self.take_dropped(&ctx);
         self.read_keys(&ctx);
         let mut out = Vec::new();

@@ -23,12 +23,12 @@ use velo_app::{
 };
 use velo_node::{
     handle::{Node, NodeConfig},
-    qr,
+    limits, qr,
 };
 use velo_protocol::{
     change::Change,
     id::EntityId,
-    model::{EntityKey, Kind, attachment},
+    model::{EntityKey, Kind, attachment, task},
     replica::{Command, Fetching},
     value::Value,
 };
@@ -158,6 +158,56 @@ fn a_file_is_attached_by_its_path_and_by_dropping_it() {
 }
 
 #[test]
+fn what_only_says_that_it_is_a_picture_is_read_once() {
+    let mut desk = Desk::new();
+    let path = desk.home.path().join("leak.png");
+    fs::write(&path, "no picture").unwrap();
+    desk.drop_files(&[path]);
+    desk.wait(is_here);
+    let found = |desk: &Desk| {
+        let view = desk.window.state().view();
+        let one = view.attachments.found.values().next().unwrap();
+        (one.tried, one.thumbnail.is_some(), view.attachments.thumbnails.len())
+    };
+    assert_eq!(found(&desk), (true, false, 0));
+    let title = "Fix the leak at once";
+    let change = Change::Set {
+        key: EntityKey::new(Kind::Task, desk.task),
+        slot: task::TITLE.into(),
+        value: Value::text(title),
+    };
+    let workspace = desk.node.workspaces()[0];
+    desk.node.submit_blocking(Command::Edit { workspace, changes: vec![change] }).unwrap();
+    desk.wait(|app| !app.view().attachments.found.values().next().unwrap().tried);
+    assert_eq!(found(&desk), (false, false, 0));
+}
+
+#[test]
+fn what_is_larger_than_it_says_is_not_read() {
+    let mut desk = Desk::new();
+    let path = desk.home.path().join("leak.png");
+    // It takes no place: a file may have holes.
+    let size = limits::PICTURE_BYTES + 1;
+    fs::File::create(&path).unwrap().set_len(size).unwrap();
+    let workspace = desk.node.workspaces()[0];
+    attachments::attach(&desk.node, workspace, desk.task, &[path]).unwrap();
+    desk.wait(is_here);
+    // Whoever reads it finds the damage, and asks for what is lacking.
+    let blobs = desk.home.path().join("data/workspaces").join(workspace.to_string()).join("blobs");
+    let parts = fs::read_dir(blobs).unwrap().map(|part| part.unwrap().path());
+    let part = parts.max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&part).unwrap();
+    bytes[99] ^= 4;
+    fs::write(&part, bytes).unwrap();
+    let id = desk.node.workspace(workspace).unwrap().attachments(desk.task)[0];
+    let key = EntityKey::new(Kind::Attachment, id);
+    let change = Change::Set { key, slot: attachment::SIZE.into(), value: Value::Int(1_000) };
+    desk.node.submit_blocking(Command::Edit { workspace, changes: vec![change] }).unwrap();
+    desk.wait(|app| app.view().attachments.found.values().next().is_some_and(|found| found.tried));
+    assert!(is_here(desk.window.state()));
+}
+
+#[test]
 fn what_cannot_be_attached_is_told_where_it_was_typed() {
     let mut desk = Desk::new();
     let nowhere = desk.home.path().join("nowhere.jpg");
@@ -202,7 +252,7 @@ fn attached_elsewhere(bytes: u64) -> (Screen, EntityId) {
     ];
     let create = Change::Create { key: EntityKey::new(Kind::Attachment, id), fields };
     device.borrow_mut().run(Command::Edit { workspace, changes: vec![create] });
-    device.borrow_mut().found = vec![Found { id, bytes, whole: false, thumbnail: None }];
+    device.borrow_mut().found = vec![Found { id, bytes, whole: false, thumbnail: None, tried: false }];
     let mut screen = Screen::new(&device, egui::vec2(1440.0, 900.0), Theme::Dark);
     let ctx = screen.harness.ctx.clone();
     screen.harness.state_mut().carry_out(&ctx, AppCommand::Open(task));
@@ -218,7 +268,8 @@ fn what_is_not_here_yet_says_so_and_can_be_fetched() {
     assert!(screen.shows("leak.jpg, 4.8 MB · waiting for a device that has it"));
     assert!(!screen.shows("Fetch leak.jpg"), "it is being done");
     assert!(screen.unnamed().is_empty(), "{:?}", screen.unnamed());
-    screen.device.borrow_mut().found = vec![Found { id, bytes: 4_800_000, whole: true, thumbnail: None }];
+    screen.device.borrow_mut().found =
+        vec![Found { id, bytes: 4_800_000, whole: true, thumbnail: None, tried: false }];
     screen.device.borrow_mut().pass(1_000);
     screen.harness.run_steps(8);
     assert!(screen.shows("leak.jpg, 4.8 MB"));

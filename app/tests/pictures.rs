@@ -161,7 +161,7 @@ fn detail_attachments() {
         let key = EntityKey::new(Kind::Task, open);
         let change = Change::Set { key, slot: task::DESCRIPTION.into(), value: description };
         screen.device.borrow_mut().edit(id, vec![change]);
-        let found = |id, bytes, whole| Found { id, bytes, whole, thumbnail: None };
+        let found = |id, bytes, whole| Found { id, bytes, whole, thumbnail: None, tried: false };
         let thumbnail = Some(Thumbnail { size: [96, 72], rgba: shades(96, 72).into() });
         screen.device.borrow_mut().found = vec![
             Found { thumbnail, ..found(here, 4_800_000, true) },

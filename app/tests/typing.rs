@@ -83,6 +83,46 @@ fn a_text_is_saved_when_the_window_closes() {
 }
 
 #[test]
+fn the_end_does_not_wait_for_what_is_only_read() {
+    let (mut screen, _) = open_task();
+    screen.harness.run_steps(8);
+    screen.device.borrow_mut().slow = usize::MAX;
+    let ctx = screen.harness.ctx.clone();
+    screen.harness.state_mut().carry_out(&ctx, AppCommand::ShowStorage);
+    close_window(&mut screen);
+    assert_eq!(screen.device.borrow().pauses.get(), 0);
+}
+
+/// Closes the window as a person does. Returns whether it stays open, and whether it closes by itself.
+fn ask_to_close(screen: &mut Screen) -> (bool, bool) {
+    let viewport = screen.harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    viewport.events.push(egui::ViewportEvent::Close);
+    closes(screen)
+}
+
+fn closes(screen: &mut Screen) -> (bool, bool) {
+    screen.harness.step();
+    let output = &screen.harness.output().viewport_output[&egui::ViewportId::ROOT];
+    let has = |command| output.commands.contains(&command);
+    (has(egui::ViewportCommand::CancelClose), has(egui::ViewportCommand::Close))
+}
+
+#[test]
+fn the_window_says_that_it_waits_and_closes_when_all_is_saved() {
+    let (mut screen, id) = open_task();
+    screen.harness.run_steps(8);
+    assert_eq!(ask_to_close(&mut screen), (false, false), "nothing is saved");
+    screen.fill_in("Description", "It leaks.");
+    screen.device.borrow_mut().slow = usize::MAX;
+    assert_eq!(ask_to_close(&mut screen), (true, false));
+    assert_eq!(closes(&mut screen), (false, false));
+    assert!(screen.shows("Saving. The window closes when that is done; close it once more to leave now."));
+    screen.device.borrow_mut().slow = 0;
+    assert_eq!(closes(&mut screen), (false, true));
+    assert_eq!(description(&screen, id), "It leaks.");
+}
+
+#[test]
 fn the_end_does_not_wait_for_ever() {
     let (mut screen, _) = open_task();
     screen.fill_in("Description", "It leaks.");

@@ -370,6 +370,7 @@ fn what_was_asked(action: &Action) -> fn(&Json) -> bool {
 fn waits_for_peers(action: &Action) -> Option<&'static str> {
     match action {
         Action::Network(network::Request::Sync(_)) => Some("Comparing with every peer"),
+        Action::Network(network::Request::Add(_)) => Some("Trying that address"),
         Action::Join(_) => Some("Waiting for a device of the workspace"),
         _ => None,
     }

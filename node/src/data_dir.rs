@@ -404,7 +404,7 @@ fn remove_all(folder: &Path) -> Result<(), DataDirError> {
 }
 
 /// Makes the names in a folder durable. Windows has no such call and needs none.
-fn sync_dir(path: &Path) -> Result<(), DataDirError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), DataDirError> {
     if cfg!(windows) {
         return Ok(());
     }

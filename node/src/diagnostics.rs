@@ -13,6 +13,7 @@ use crate::{
         network::{self, PeerRow},
         workspace::Introduction,
     },
+    blobs::named,
     handle::{NodeHandle, NodeStatus},
     limits,
 };
@@ -82,9 +83,8 @@ pub fn write(node: &NodeHandle, path: &Path) -> Result<Bundle, DiagnosticsError>
 
 /// Where people look for files: their folder of downloads, or else their home, or the data directory.
 pub fn folder(data_dir: &Path) -> PathBuf {
-    let dirs = directories::UserDirs::new();
-    let found = dirs.as_ref().map(|dirs| dirs.download_dir().unwrap_or(dirs.home_dir()));
-    found.filter(|folder| folder.is_dir()).unwrap_or(data_dir).to_owned()
+    let found = named::download_folder().filter(|folder| folder.is_dir());
+    found.unwrap_or_else(|| data_dir.to_owned())
 }
 
 /// A name for it that says when it was made, and is not taken yet.

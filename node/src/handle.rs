@@ -134,6 +134,25 @@ pub enum NodeError {
     /// The content of an attachment.
     #[error(transparent)]
     Content(#[from] ContentFault),
+    /// A file that is to be attached.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: Box<NodeError>,
+    },
+    /// Something stands where a file is to be saved.
+    #[error("{} is there already: choose another name", .0.display())]
+    PlaceTaken(PathBuf),
+    /// A file cannot be saved.
+    #[error("writing {}: {source}", path.display())]
+    Place {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Part of the workspace cannot be read, so nobody knows what it shows.
     #[error(
         "part of the workspace cannot be read here yet, and may show what would be dropped: see `velo doctor`"

@@ -10,6 +10,9 @@ pub const CONTROL_LINE: usize = 1024 * 1024;
 pub const CONTROL_CLIENTS: usize = 32;
 /// Commands waiting for the driver. A person makes one at a time and a script waits for its answer.
 pub const COMMAND_QUEUE: usize = 256;
+/// What peers and screens want of attachments, while their thread waits for the disk. Peers have a few questions under
+/// way each. Above it a peer is told to ask later, and a person to try again.
+pub const COURIER_QUEUE: usize = 1024;
 /// Events kept for a subscriber that does not read. Above it the subscriber is told that it missed
 /// some and reads the state anew.
 pub const EVENT_QUEUE: usize = 1024;
@@ -89,12 +92,23 @@ pub const ARGON2_PASSES_MOST: u32 = 16;
 pub const ARGON2_LANES_MOST: u32 = 8;
 /// What is read of a phrase that somebody types or pipes in: 24 words, and room for numbering.
 pub const PHRASE_TEXT: usize = 4 * 1024;
-/// A picture in which a ticket is looked for. The cameras of phones make up to 20 MiB,
+/// A picture in which a ticket is looked for, or that is shown in small. The cameras of phones make up to 20 MiB,
 pub const PICTURE_BYTES: u64 = 32 * 1024 * 1024;
 /// of up to 50 million pixels. A small file may claim many more: each takes up to eight bytes.
 pub const PICTURE_PIXELS: u64 = 50_000_000;
 /// Longest wait for something, in seconds: a day. A greater number is taken for this.
 pub const LONGEST_WAIT_S: u64 = 86_400;
+/// How long a trouble of the disk that is known when an attachment is asked for may be an old one: it is tried again
+/// by then.
+pub const FETCH_TROUBLE_MS: u64 = 1_000;
+/// After this time discovery is tried again that could not be started, or ended by a fault of the system,
+pub const DISCOVERY_AGAIN_MS: u64 = 5_000;
+/// and ever more seldom: as this often it doubles, to five minutes.
+pub const DISCOVERY_DOUBLINGS: u32 = 6;
+/// How long `velo peers add` waits for the first answer at an address. Behind routers it takes a second or two.
+pub const ADD_PEER_MS: u64 = 5_000;
+/// And at least so long for a new dial where one has failed before.
+pub const ADD_PEER_LEAST_MS: u64 = 500;
 /// How often it is looked for what has come of an attachment.
 pub const FETCH_POLL_MS: u64 = 200;
 /// How often content that is found damaged is fetched again before the disk is given up.

@@ -207,7 +207,7 @@ async fn a_peer_that_sends_wrong_content_is_not_asked_for_it_again() {
         .await;
     // Also not when he asks for it, and the other is not mistrusted in everything.
     for id in [false_list, false_part] {
-        ben.fetch_content(workspace, id, true);
+        ben.fetch_content(workspace, id, true).unwrap();
     }
     let (second, ..) = liar.attach(b"and this one as well");
     liar.run_until(|_| is_here(second)).await;

@@ -197,6 +197,9 @@ pub const PRESENCE_MS: u64 = 25_000;
 pub const PRESENCE_RENEW_MS: u64 = 10_000;
 /// Devices of one workspace of which is known whether they are here: 400 bytes each.
 pub const PRESENCES: usize = 1024;
+/// Of these, of one person: so many devices are seldom on at once, and nobody fills the places of the others with
+/// devices that they make up and link.
+pub const PRESENCES_PER_PERSON: usize = 32;
 /// So many peers are told what another device said of itself. Each time others: where devices know few
 /// others that reaches everybody, and where they know many hardly anybody is missed twice in a row.
 pub const PRESENCE_FANOUT: usize = 4;

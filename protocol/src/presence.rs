@@ -172,11 +172,22 @@ impl Table {
         self.known.get(&said.device).is_none_or(|known| known.counter < said.counter)
     }
 
-    /// Takes what is news. `doing`: `None` if it cannot be read here: it is passed on all the same. Returns
-    /// whether people see something else now; `Err` if there is no room.
-    pub fn take(&mut self, now: Now, said: &Presence, doing: Option<Doing>) -> Result<bool, Full> {
-        if !self.known.contains_key(&said.device) && self.known.len() >= limits::PRESENCES {
-            self.make_room()?;
+    /// Takes what is news. `doing`: `None` if it cannot be read here: it is passed on all the same. `kin`: the
+    /// devices of the same person. Returns whether people see something else now; `Err` if there is no room.
+    pub fn take(
+        &mut self,
+        now: Now,
+        said: &Presence,
+        doing: Option<Doing>,
+        kin: &[DeviceId],
+    ) -> Result<bool, Full> {
+        if !self.known.contains_key(&said.device) {
+            let known = kin.iter().filter(|device| self.known.contains_key(device));
+            if known.count() >= limits::PRESENCES_PER_PERSON {
+                self.make_room(|device| kin.contains(device))?;
+            } else if self.known.len() >= limits::PRESENCES {
+                self.make_room(|_| true)?;
+            }
         }
         let before = self.known.get(&said.device).map(|known| known.doing);
         let doing = doing.unwrap_or(Doing::Gone);
@@ -186,9 +197,9 @@ impl Table {
         Ok(before.unwrap_or(Doing::Gone) != doing)
     }
 
-    /// Forgets the device that has been away longest.
-    fn make_room(&mut self) -> Result<(), Full> {
-        let away = self.known.iter().filter(|(_, known)| known.said.is_none());
+    /// Forgets the device that has been away longest, of these.
+    fn make_room(&mut self, of: impl Fn(&DeviceId) -> bool) -> Result<(), Full> {
+        let away = self.known.iter().filter(|(device, known)| known.said.is_none() && of(device));
         let oldest = away.min_by_key(|(_, known)| known.until_ms).map(|(device, _)| *device);
         oldest.and_then(|device| self.known.remove(&device)).map(drop).ok_or(Full)
     }
@@ -287,9 +298,13 @@ mod tests {
         let mut table = Table::default();
         let old = said(1, 5);
         assert!(table.is_news(&old));
-        assert_eq!(table.take(at(0), &old, Some(Doing::Here)), Ok(true));
+        assert_eq!(table.take(at(0), &old, Some(Doing::Here), &[]), Ok(true));
         assert!(!table.is_news(&old) && !table.is_news(&said(1, 4)) && table.is_news(&said(1, 6)));
-        assert_eq!(table.take(at(10), &said(1, 6), Some(Doing::Here)), Ok(false), "nothing else is seen");
+        assert_eq!(
+            table.take(at(10), &said(1, 6), Some(Doing::Here), &[]),
+            Ok(false),
+            "nothing else is seen"
+        );
         assert!(!table.expire(at(limits::PRESENCE_MS)));
         assert_eq!(table.shown().collect::<Vec<_>>(), [(device(1), Doing::Here)]);
         assert!(table.expire(at(10 + limits::PRESENCE_MS)));
@@ -300,7 +315,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_passed_on_and_not_shown() {
         let mut table = Table::default();
-        assert_eq!(table.take(at(0), &said(1, 5), None), Ok(false));
+        assert_eq!(table.take(at(0), &said(1, 5), None, &[]), Ok(false));
         assert_eq!((table.shown().count(), table.all().count()), (0, 1));
     }
 
@@ -308,12 +323,30 @@ mod tests {
     fn the_devices_known_are_bounded_and_those_away_longest_give_way() {
         let mut table = Table::default();
         for number in 0..limits::PRESENCES as u16 {
-            table.take(at(u64::from(number)), &said(number, 1), Some(Doing::Here)).unwrap();
+            table.take(at(u64::from(number)), &said(number, 1), Some(Doing::Here), &[]).unwrap();
         }
         let one_more = said(u16::MAX, 1);
-        assert_eq!(table.take(at(5_000), &one_more, Some(Doing::Here)), Err(Full));
+        assert_eq!(table.take(at(5_000), &one_more, Some(Doing::Here), &[]), Err(Full));
         table.expire(at(limits::PRESENCE_MS + 1));
-        assert_eq!(table.take(at(30_000), &one_more, Some(Doing::Here)), Ok(true));
+        assert_eq!(table.take(at(30_000), &one_more, Some(Doing::Here), &[]), Ok(true));
         assert!(table.is_news(&said(0, 1)) && !table.is_news(&said(1, 1)));
+    }
+
+    #[test]
+    fn a_person_fills_no_more_than_their_own_places() {
+        let (mut table, kin): (_, Vec<DeviceId>) = (Table::default(), (0..2_000).map(device).collect());
+        let most = limits::PRESENCES_PER_PERSON as u16;
+        let mut take = |ms, number, kin: &[DeviceId]| {
+            table.expire(at(ms));
+            table.take(at(ms), &said(number, 1), Some(Doing::Here), kin)
+        };
+        let taken = (0..2_000).filter(|number| take(0, *number, &kin).is_ok()).count();
+        assert_eq!(taken, usize::from(most));
+        assert_eq!(take(0, 3_000, &[device(3_000)]), Ok(true), "there is room for the others");
+        // One that has been away longest gives way to another one of theirs, not to that of others.
+        let later = limits::PRESENCE_MS + 1;
+        assert_eq!(take(later, most, &kin), Ok(true));
+        assert!(table.is_news(&said(0, 1)) && !table.is_news(&said(3_000, 1)));
+        assert_eq!(table.shown().count(), 1);
     }
 }

@@ -10,8 +10,8 @@
 
 use crate::{
     id::{DeviceId, EntityId, LogId, WorkspaceId},
-    log::Run,
-    log_set::{Rejected, Taken},
+    log::{Head, Run, parse_entries},
+    log_set::{LogSet, Rejected, Taken},
     presence::Doing,
     session::{Fault, Request, Session},
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -199,7 +199,7 @@ impl Replica {
             }
             Input::Received { peer, frame } => self.received(now, peer, &frame, logs),
             Input::PeerUp { peer } => self.peer_up(now, peer, logs),
-            Input::PeerDown { peer } => self.peer_down(peer),
+            Input::PeerDown { peer } => self.peer_down(now, peer),
             Input::Sent { peer, bytes } => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.sent(bytes);
@@ -232,7 +232,7 @@ impl Replica {
     }
 
     /// The logs of a workspace: what is stored and applied.
-    pub fn logs(&self, id: WorkspaceId) -> Option<&crate::log_set::LogSet> {
+    pub fn logs(&self, id: WorkspaceId) -> Option<&LogSet> {
         self.holdings.get(&id).map(|holding| &holding.logs)
     }
 
@@ -298,9 +298,10 @@ impl Replica {
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
     }
 
-    fn peer_down(&mut self, peer: DeviceId) {
+    fn peer_down(&mut self, now: Now, peer: DeviceId) {
         if self.sessions.contains_key(&peer) {
             self.note_parting(peer);
+            self.pulls_broken(now, peer);
             self.sessions.remove(&peer);
             self.look_everywhere();
         }
@@ -314,14 +315,12 @@ impl Replica {
         let secrets = self.holdings.iter().map(|(id, holding)| (*id, &holding.record.secret));
         let request = session.receive(now, frame, secrets);
         if let Err(fault) = request.and_then(|request| self.answer(now, peer, request, logs)) {
-            self.end_session(peer, fault.to_string());
+            self.end_session(now, peer, fault.to_string());
         }
     }
 
-    fn end_session(&mut self, peer: DeviceId, reason: String) {
-        self.note_parting(peer);
-        self.sessions.remove(&peer);
-        self.look_everywhere();
+    fn end_session(&mut self, now: Now, peer: DeviceId, reason: String) {
+        self.peer_down(now, peer);
         self.outputs.push_back(Output::Disconnect { peer, reason });
     }
 
@@ -359,7 +358,7 @@ impl Replica {
             Request::Recover(person) => self.recovery_asked(peer, person, logs),
             Request::Recovered(recovered) => self.recovered(now, &recovered),
             Request::Presence(said) => self.presence_said(now, peer, &said),
-            Request::Bye => self.end_session(peer, "said good-bye".to_owned()),
+            Request::Bye => self.end_session(now, peer, "said good-bye".to_owned()),
         }
         Ok(())
     }
@@ -402,10 +401,11 @@ impl Replica {
         }
         let reader = reader_of(logs, workspace);
         for run in runs {
-            let (log, after) = (run.log, run.after);
+            let log = run.log;
             if !may_bring && !holding.takes_more_of(log, run.origin.as_ref()) {
                 continue;
             }
+            let beyond = named_over_gap(&holding.logs, &run);
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);
@@ -414,7 +414,7 @@ impl Replica {
                 }
                 // The other runs may well be of other logs.
                 Err(Rejected::Gap) => {
-                    copy.note_gap(log, after);
+                    copy.note_gap(log, beyond);
                     self.pulling.look_in(workspace);
                 }
                 // The sender may have met other branches first: see `log_set::bound`.
@@ -479,7 +479,7 @@ impl Replica {
         let jitter = self.rng.next_u64();
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if let Err(fault) = session.check_patience(now) {
-            return self.end_session(peer, fault.to_string());
+            return self.end_session(now, peer, fault.to_string());
         }
         self.look_everywhere();
         self.give_up_stalled(now, peer);
@@ -512,4 +512,13 @@ impl Replica {
             self.outputs.push_back(Output::WakeAt(due));
         }
     }
+}
+
+/// What a run that follows an entry which is not here tells of what its sender holds: all of it, since nobody
+/// announces what they have pushed.
+fn named_over_gap(logs: &LogSet, run: &Run) -> Head {
+    let is_over_gap = run.after.position > 0 && logs.find(run.after.id).is_none();
+    let entries = is_over_gap.then(|| parse_entries(run.after, &run.bytes).ok()).flatten();
+    let last = entries.as_ref().and_then(|entries| entries.last());
+    last.map_or(run.after, |last| Head { position: last.position, id: last.id })
 }

@@ -40,6 +40,7 @@ mod reading;
 pub(crate) use budget::Budget;
 pub use budget::Rate;
 pub use peer_copy::{Admission, Offered, PeerCopy, Source};
+pub(crate) use pull::Asked;
 pub use pull::Window;
 pub(crate) use reading::{Ahead, read_next};
 

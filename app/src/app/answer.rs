@@ -102,6 +102,44 @@ pub(super) enum Source {
     Line(Of, Line, String),
 }
 
+impl Pending {
+    /// Whether something is lost if the app ends before the answer.
+    pub fn saves(&self) -> bool {
+        match self {
+            Self::Found { .. }
+            | Self::Joined { .. }
+            | Self::Filled
+            | Self::Edited { .. }
+            | Self::Saved(..)
+            | Self::Kept
+            | Self::Draft(..)
+            | Self::Undone { .. }
+            | Self::PostedAgain { .. }
+            | Self::Managed(_)
+            | Self::Forgotten(_)
+            | Self::Confirmed
+            | Self::Passphrase(_)
+            | Self::Switched { .. }
+            | Self::Diagnosed
+            | Self::Attached(_)
+            | Self::SavedContent => true,
+            Self::Invited
+            | Self::Linked { .. }
+            | Self::Code
+            | Self::Recovering
+            | Self::Phrase
+            | Self::Picture(_)
+            | Self::Dialled { .. }
+            | Self::Compared
+            | Self::Shown
+            | Self::Doctor
+            | Self::Told(_)
+            | Self::Attachments(_)
+            | Self::Storage => false,
+        }
+    }
+}
+
 impl VeloApp {
     pub(super) fn take_answers(&mut self) {
         for answer in self.bridge.answers() {

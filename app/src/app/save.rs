@@ -1,20 +1,26 @@
 //! Saving what has been typed: when a field or a task is left, and when the window closes.
 
 use super::{Pending, VeloApp};
-use crate::{bridge::Request, view::detail::Of};
+use crate::{
+    bridge::Request,
+    view::{detail::Of, toast::Tone},
+};
+use egui::{Context, ViewportCommand};
 use velo_protocol::{replica::Command, workspace::Workspace};
 
 /// How many pauses of the bridge the end waits for answers: some seconds.
 const LAST_PAUSES: usize = 400;
+/// How long the window stays open for what is on its way to the disk, in milliseconds: a large file that is
+/// attached takes so long.
+const CLOSE_MS: u64 = 60_000;
+/// What it says meanwhile.
+const SAVING: &str = "Saving. The window closes when that is done; close it once more to leave now.";
 
 impl VeloApp {
     /// Saves what was typed and waits until it is on the disk, or for some seconds. For the end of
     /// the app, before the node stops.
     pub fn finish(&mut self) {
-        self.leave_draft();
-        for of in self.view.detail.unsaved() {
-            self.save(of);
-        }
+        self.save_all();
         for _ in 0..LAST_PAUSES {
             self.take_answers();
             if !self.is_saving() {
@@ -25,18 +31,38 @@ impl VeloApp {
         tracing::warn!("the app ended before everything was saved");
     }
 
-    /// Whether anything but reading waits for its answer.
+    fn save_all(&mut self) {
+        self.leave_draft();
+        for of in self.view.detail.unsaved() {
+            self.save(of);
+        }
+    }
+
+    /// Whether something is on its way to the disk.
     fn is_saving(&self) -> bool {
-        self.pending.values().any(|pending| {
-            !matches!(
-                pending,
-                Pending::Told(_)
-                    | Pending::Code
-                    | Pending::Phrase
-                    | Pending::Picture(_)
-                    | Pending::Linked { .. }
-            )
-        })
+        self.pending.values().any(Pending::saves)
+    }
+
+    /// Keeps the window open, and says why, while something is on its way to the disk. Whoever closes it
+    /// once more does not wait.
+    pub(super) fn close_when_saved(&mut self, ctx: &Context) {
+        let is_asked = ctx.input(|input| input.viewport().close_requested());
+        let now = self.model.moment.wall_ms;
+        match self.closing {
+            None if is_asked => {
+                self.save_all();
+                if self.is_saving() {
+                    ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+                    self.closing = Some(now);
+                    self.say(SAVING, Tone::Done, false);
+                }
+            }
+            Some(since) if self.is_saving() && now < since + CLOSE_MS => {
+                self.say(SAVING, Tone::Done, false);
+            }
+            Some(_) => ctx.send_viewport_cmd(ViewportCommand::Close),
+            None => {}
+        }
     }
 
     /// Saves what has been typed into the fields of the open task.

@@ -5,7 +5,12 @@ use crate::view::{
     storage::Space,
 };
 use std::path::{Path, PathBuf};
-use velo_node::{api::storage, blobs::named, handle::NodeHandle, limits, qr};
+use velo_node::{
+    api::storage,
+    blobs::named,
+    handle::{NodeError, NodeHandle},
+    limits, qr,
+};
 use velo_protocol::{
     id::{EntityId, WorkspaceId},
     model::{EntityKey, Kind, attachment},
@@ -21,14 +26,9 @@ pub fn attach(
     task: EntityId,
     files: &[PathBuf],
 ) -> Result<Reply, String> {
-    let keep = |path: &PathBuf| {
-        let added = node.keep_content(workspace, path);
-        added.map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let kept = files.iter().map(keep).collect::<Result<Vec<_>, _>>()?;
-    let named = files.iter().zip(&kept);
-    let changes = named.map(|(path, added)| named::attach(node.new_entity_id(), task, path, added)).collect();
-    node.attach_blocking(workspace, changes, kept).map_err(|error| error.to_string())
+    let kept = node.keep_files(workspace, task, files);
+    let attached = kept.and_then(|kept| node.attach_blocking(workspace, kept.changes, kept.contents));
+    attached.map_err(|error| error.to_string())
 }
 
 /// What of a task's attachments is here. Pictures of a usual size that are not are fetched: somebody
@@ -42,11 +42,16 @@ pub fn look(node: &NodeHandle, of: &Of) -> Result<Vec<Found>, String> {
         };
         let is_picture = is_picture(&workspace, id);
         if !presence.whole && is_picture {
-            node.fetch_content(of.workspace, id, false);
+            // If there is no room for that, it is asked for with the next look.
+            node.fetch_content(of.workspace, id, false).ok();
         }
         let wanted = presence.whole && is_picture && !of.known.contains(&id);
-        let thumbnail = wanted.then(|| thumbnail(node, of.workspace, id)).flatten();
-        all.push(Found { id, bytes: presence.bytes, whole: presence.whole, thumbnail });
+        let (thumbnail, tried) = match wanted.then(|| thumbnail(node, of.workspace, id, presence.bytes)) {
+            Some(Ok(thumbnail)) => (thumbnail, true),
+            // Part of it is damaged, and comes again, or the disk fails for a moment.
+            Some(Err(_)) | None => (None, false),
+        };
+        all.push(Found { id, bytes: presence.bytes, whole: presence.whole, thumbnail, tried });
     }
     Ok(all)
 }
@@ -59,13 +64,22 @@ fn is_picture(workspace: &Workspace, id: EntityId) -> bool {
     fits && workspace.text(key, attachment::MEDIA_TYPE).starts_with("image/")
 }
 
-/// `None`: it cannot be shown, whatever it says of itself.
-fn thumbnail(node: &NodeHandle, workspace: WorkspaceId, id: EntityId) -> Option<Thumbnail> {
+/// `None`: it cannot be shown, whatever it says of itself: what is here of it has `size` bytes.
+fn thumbnail(
+    node: &NodeHandle,
+    workspace: WorkspaceId,
+    id: EntityId,
+    size: u64,
+) -> Result<Option<Thumbnail>, NodeError> {
+    if size > limits::PICTURE_BYTES {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
-    node.read_content(workspace, id, &mut bytes).ok()?;
-    let picture = qr::decode(&bytes).ok()?.thumbnail(THUMBNAIL, THUMBNAIL).into_rgba8();
+    node.read_content(workspace, id, &mut bytes)?;
+    let Ok(picture) = qr::decode(&bytes) else { return Ok(None) };
+    let picture = picture.thumbnail(THUMBNAIL, THUMBNAIL).into_rgba8();
     let size = [picture.width() as usize, picture.height() as usize];
-    Some(Thumbnail { size, rgba: picture.into_raw().into() })
+    Ok(Some(Thumbnail { size, rgba: picture.into_raw().into() }))
 }
 
 /// Saves the content where the person keeps what they download. Returns where that is.
@@ -88,15 +102,7 @@ pub fn save_in(
     name: &str,
 ) -> Result<String, String> {
     let path = named::free_place(folder, name);
-    let failed = |error: std::io::Error| format!("writing {}: {error}", path.display());
-    let mut file = std::fs::File::create_new(&path).map_err(failed)?;
-    let written = node.read_content(workspace, id, &mut file).map_err(|error| error.to_string());
-    let written = written.and_then(|_| file.sync_all().map_err(failed));
-    if let Err(error) = written {
-        // Half a file is of no use.
-        let _ = std::fs::remove_file(&path);
-        return Err(error);
-    }
+    node.save_content(workspace, id, &path).map_err(|error| error.to_string())?;
     Ok(path.display().to_string())
 }
 

@@ -375,8 +375,8 @@ impl Bridge for NodeBridge {
                 self.apart(id, move |node| attachments::look(node, &of).map(Answered::Attachments));
             }
             Request::FetchContent(workspace, attachment) => {
-                self.node.fetch_content(workspace, attachment, true);
-                self.answer(id, Ok(Answered::Reply(Reply::Done)));
+                let fetched = self.node.fetch_content(workspace, attachment, true);
+                self.answer(id, fetched.map(|()| Answered::Reply(Reply::Done)));
             }
             Request::SaveContent(workspace, attachment) => self
                 .apart(id, move |node| attachments::save(node, workspace, attachment).map(Answered::Saved)),

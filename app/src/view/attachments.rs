@@ -46,6 +46,8 @@ pub struct Found {
     pub whole: bool,
     /// If it is a picture that was not shown before.
     pub thumbnail: Option<Thumbnail>,
+    /// Whether it was read to be shown as a picture. Without a thumbnail it cannot be.
+    pub tried: bool,
 }
 
 /// What is looked for: the attachments of a task at a moment.
@@ -55,7 +57,7 @@ pub struct Of {
     pub workspace: WorkspaceId,
     /// The task.
     pub task: EntityId,
-    /// Attachments whose pictures are known.
+    /// Attachments whose pictures are known, or that cannot be shown as one.
     pub known: BTreeSet<EntityId>,
     at: (u64, u64, u64),
 }
@@ -69,6 +71,8 @@ pub struct Attachments {
     pub thumbnails: BTreeMap<EntityId, Thumbnail>,
     /// and the same ready to be painted, once they were.
     pub textures: BTreeMap<EntityId, TextureHandle>,
+    /// Those that were read to be shown: not again, whatever came of it.
+    tried: BTreeSet<EntityId>,
     /// Those that somebody asked for.
     pub fetching: BTreeSet<EntityId>,
     /// Where a file to be added lies, as it is typed; `None`: nobody is adding one.
@@ -114,7 +118,7 @@ impl Attachments {
         if self.asked.is_some() || self.have.as_ref().is_some_and(is_known) {
             return None;
         }
-        let known = self.thumbnails.keys().copied().collect();
+        let known = self.tried.clone();
         let of = Of { workspace: workspace.id(), task, known, at };
         self.asked = Some(of.clone());
         Some(of)
@@ -135,6 +139,7 @@ impl Attachments {
         self.have = Some(of);
         self.found.clear();
         for mut one in found {
+            self.tried.extend(one.tried.then_some(one.id));
             self.thumbnails.extend(one.thumbnail.take().map(|thumbnail| (one.id, thumbnail)));
             self.found.insert(one.id, one);
         }

@@ -6,16 +6,10 @@ use super::{
     scope::Scope,
     show::Stamp,
 };
-use crate::{
-    blobs::{content::Presence, named, usage},
-    handle::NodeError,
-};
+use crate::blobs::{content::Presence, usage};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 use velo_protocol::{
     change::Change,
     id::EntityId,
@@ -178,6 +172,9 @@ pub struct AttachmentRow {
     pub added: Option<Stamp>,
     /// How much of the content is on this device; `None` for a link, and where nobody looked.
     pub content: Option<Presence>,
+    /// Why nothing of it can be kept at the moment, if something is missing and that is so.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 impl AttachmentRow {
@@ -197,13 +194,16 @@ impl AttachmentRow {
             url: text(attachment::URL),
             added: workspace.created(key).map(|(hlc, person)| Stamp::of(workspace, hlc, person)),
             content: None,
+            trouble: None,
         }
     }
 
     /// The same with what of the content is here.
     fn with_content(scope: &Scope<'_>, id: EntityId) -> Result<Self, ApiError> {
         let content = scope.node.presence(scope.id, id)?;
-        Ok(Self { content, ..Self::of(scope, id) })
+        let is_missing = content.is_some_and(|content| !content.whole);
+        let trouble = scope.node.fetch_trouble().filter(|_| is_missing);
+        Ok(Self { content, trouble, ..Self::of(scope, id) })
     }
 
     /// Whether all of the content is here.
@@ -262,30 +262,10 @@ fn find(scope: &Scope<'_>, text: &str) -> Result<EntityId, ApiError> {
 
 async fn add(request: Add, mut scope: Scope<'_>) -> Result<Json, ApiError> {
     let task = reference::shown_task(&scope, &request.task, Precision::Part)?;
-    let files = request.files;
-    let kept = scope.apart(move |scope| {
-        let keep = |path: PathBuf| {
-            let added = scope.node.keep_content(scope.id, &path);
-            let added = added.map_err(|error| about(&path, &error))?;
-            Ok((path, added))
-        };
-        files.into_iter().map(keep).collect::<Result<Vec<_>, ApiError>>()
-    });
-    let kept = kept.await??;
-    let (mut changes, mut ids) = (Vec::new(), Vec::new());
-    for (path, added) in &kept {
-        let key = EntityKey::new(Kind::Attachment, scope.node.new_entity_id());
-        changes.push(named::attach(key.id, task, path, added));
-        ids.push(key.id);
-    }
-    scope.attach(changes, kept.into_iter().map(|(_, added)| added).collect()).await?;
-    let rows = ids.into_iter().map(|id| AttachmentRow::with_content(&scope, id));
+    let kept = scope.apart(move |scope| scope.node.keep_files(scope.id, task, &request.files)).await??;
+    scope.attach(kept.changes, kept.contents).await?;
+    let rows = kept.attachments.into_iter().map(|id| AttachmentRow::with_content(&scope, id));
     answer(&rows.collect::<Result<Vec<_>, _>>()?)
-}
-
-/// Names the file in what went wrong with it.
-fn about(path: &Path, error: &NodeError) -> ApiError {
-    ApiError::Invalid(format!("{}: {error}", path.display()))
 }
 
 async fn fetch(attachment: &str, scope: &Scope<'_>) -> Result<Json, ApiError> {
@@ -296,7 +276,7 @@ async fn fetch(attachment: &str, scope: &Scope<'_>) -> Result<Json, ApiError> {
         return Err(ApiError::Refused(format!("\"{}\" is a link: it lives at {there}", row.name)));
     }
     if !row.is_here() {
-        scope.node.fetch_content(scope.id, id, true);
+        scope.node.fetch_content(scope.id, id, true)?;
     }
     answer(&row)
 }
@@ -305,28 +285,10 @@ async fn save(request: Save, scope: &Scope<'_>) -> Result<Json, ApiError> {
     let id = find(scope, &request.attachment)?;
     let path = request.path.ok_or_else(|| ApiError::Invalid("say where to save it".into()))?;
     let row = scope.apart(move |scope| {
-        write_out(scope, id, &path)?;
+        scope.node.save_content(scope.id, id, &path)?;
         AttachmentRow::with_content(scope, id)
     });
     answer(&row.await??)
-}
-
-/// Nothing stands in the file's place before it is whole, and nothing that stood there is lost.
-fn write_out(scope: &Scope<'_>, id: EntityId, path: &Path) -> Result<(), ApiError> {
-    if path.exists() {
-        let told = format!("{} is there already: choose another name", path.display());
-        return Err(ApiError::Refused(told));
-    }
-    let failed = |error: &std::io::Error| ApiError::Failed(format!("writing {}: {error}", path.display()));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    // As any file that a program makes, rather than for its owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(|error| failed(&error))?;
-    scope.node.read_content(scope.id, id, &mut file)?;
-    file.flush().and_then(|()| file.as_file().sync_all()).map_err(|error| failed(&error))?;
-    file.persist_noclobber(path).map(drop).map_err(|error| failed(&error.error))
 }
 
 async fn remove(which: &Which, mut scope: Scope<'_>) -> Result<Json, ApiError> {

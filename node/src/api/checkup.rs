@@ -323,6 +323,50 @@ pub(super) async fn execute(request: &Request, node: &NodeHandle) -> Result<Json
     }
 }
 
+/// Waits for a while until an address that was given is reached. Tells whether it was, and who or why not.
+pub(super) async fn reach(node: &NodeHandle, address: &str) -> Result<(bool, String), ApiError> {
+    let plain = without_device(&NodeHandle::check_address(address)?.to_string());
+    let start = Instant::now();
+    let (least, most) =
+        (Duration::from_millis(limits::ADD_PEER_LEAST_MS), Duration::from_millis(limits::ADD_PEER_MS));
+    loop {
+        let network = node.status().network;
+        let relay = network::relays(network.as_ref())
+            .into_iter()
+            .find(|relay| relay.reserved && without_device(&relay.address) == plain);
+        if let Some(relay) = relay {
+            return Ok((true, format!("the relay {}", relay.told())));
+        }
+        let target =
+            network.as_ref().and_then(|network| network.targets.iter().find(|target| is_at(target, &plain)));
+        let found = one(&Whom::Address(plain.clone()), node);
+        if found
+            .steps
+            .iter()
+            .any(|step| step.name == StepName::Authenticated && step.verdict == Verdict::Good)
+        {
+            return Ok((true, found.whom));
+        }
+        let has_failed = target.is_some_and(|target| matches!(target.stage, TargetStage::Waiting { .. }));
+        if start.elapsed() >= most || (has_failed && start.elapsed() >= least) {
+            let why = found.steps.last().map(|step| step.told.clone()).unwrap_or_default();
+            return Ok((false, why));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn without_device(address: &str) -> String {
+    address.split("/p2p/").next().unwrap_or_default().to_owned()
+}
+
+/// Whether somebody is or may be met at an address without the device's id.
+fn is_at(target: &TargetStatus, address: &str) -> bool {
+    let met_there =
+        matches!(&target.stage, TargetStage::Connected { address: at, .. } if at.to_string() == address);
+    met_there || target.addresses.iter().any(|known| known.address.to_string() == address)
+}
+
 /// Whom a text means. An address that nobody knows is dialled.
 fn find(text: Option<&str>, node: &NodeHandle) -> Result<Whom, ApiError> {
     let Some(text) = text.map(str::trim) else { return Ok(Whom::Everybody) };
@@ -331,9 +375,7 @@ fn find(text: Option<&str>, node: &NodeHandle) -> Result<Whom, ApiError> {
         if node.status().network.is_some() {
             node.add_peer(text)?;
         }
-        let device = address.to_string();
-        let plain = device.split("/p2p/").next().unwrap_or_default().to_owned();
-        return Ok(Whom::Address(plain));
+        return Ok(Whom::Address(without_device(&address.to_string())));
     }
     let wanted = text.to_lowercase();
     let rows = network::rows(node, None);
@@ -400,12 +442,7 @@ fn one(whom: &Whom, node: &NodeHandle) -> Checkup {
         Whom::Everybody => nobody(),
         Whom::Device(device) => of_device(node, *device).unwrap_or_else(nobody),
         Whom::Address(address) => {
-            let is_there = |target: &&TargetStatus| {
-                let met_there = matches!(&target.stage, TargetStage::Connected { address: at, .. }
-                    if at.to_string() == *address);
-                met_there || target.addresses.iter().any(|known| known.address.to_string() == *address)
-            };
-            let target = targets.iter().find(is_there);
+            let target = targets.iter().find(|target| is_at(target, address));
             let met = target.and_then(|target| of_device(node, target.peer?));
             met.unwrap_or_else(|| {
                 let case = Case { listening: &status.addresses, network, target, row: None };

@@ -108,8 +108,9 @@ impl From<crate::handle::NodeError> for ApiError {
         match error {
             NodeError::Refused(Refusal::Change(_) | Refusal::Ticket(_))
             | NodeError::Address { .. }
+            | NodeError::File { .. }
             | NodeError::NotRemembered(_) => Self::Invalid(message),
-            NodeError::Refused(_) | NodeError::Unread => Self::Refused(message),
+            NodeError::Refused(_) | NodeError::Unread | NodeError::PlaceTaken(_) => Self::Refused(message),
             NodeError::Offline | NodeError::Content(ContentFault::NotHere) => Self::NotYet(message),
             NodeError::Busy | NodeError::DataDir(DataDirError::Held { .. }) => Self::Busy(message),
             _ => Self::Failed(message),

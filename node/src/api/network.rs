@@ -1,7 +1,7 @@
 //! Other devices: which are known, how to reach one, and comparing with them now.
 
 use super::{
-    ApiError, Json, answer, date,
+    ApiError, Json, answer, checkup, date,
     scope::{self, Scope},
 };
 use crate::{
@@ -46,6 +46,17 @@ pub enum Request {
 pub struct Add {
     /// A libp2p multiaddress
     pub address: String,
+}
+
+/// What became of an address that was added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddAnswer {
+    /// Whether a device answered there that speaks with this one, or a relay.
+    pub reached: bool,
+    /// Which device or relay that is, or why none was reached. It is kept all the same, and tried again.
+    pub told: String,
+    /// Every known peer.
+    pub peers: Vec<PeerRow>,
 }
 
 /// Removes an address or a device from what is remembered.
@@ -279,7 +290,8 @@ pub(super) async fn execute(
         Request::List => answer(&rows(node, None)),
         Request::Add(add) => {
             node.add_peer(&add.address)?;
-            answer(&rows(node, None))
+            let (reached, told) = checkup::reach(node, &add.address).await?;
+            answer(&AddAnswer { reached, told, peers: rows(node, None) })
         }
         Request::Remove(remove) => {
             node.remove_peer(&remove.what).await?;

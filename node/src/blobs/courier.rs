@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     handle::{NodeEvent, Published},
+    limits::COURIER_QUEUE,
     net::{AskId, NetHandle},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
@@ -33,6 +34,11 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
+mod way;
+
+pub(crate) use way::CourierHandle;
+use way::PeerNews;
+
 /// Changes of attachments are gathered for so long before the workspace is looked through.
 const LOOK_DELAY: Duration = Duration::from_millis(300);
 /// How often what nothing shows any more is put aside or dropped.
@@ -43,6 +49,7 @@ const FIRST_SWEEP: Duration = Duration::from_mins(2);
 const DISK_REST_MS: u64 = 60_000;
 
 /// What the courier is told.
+#[derive(Debug)]
 pub(crate) enum Job {
     /// A workspace is open, or its person chose anew.
     Open { workspace: WorkspaceId, store: BlobStore, fetching: Fetching },
@@ -66,36 +73,6 @@ pub(crate) enum Job {
 
 /// A question for the driver to put to a peer, if it may.
 pub(crate) type Turn = (DeviceId, Ask);
-
-/// Peers of which something is to be told, and the workspaces of which each may have blobs; none if it has
-/// gone.
-type PeerNews = Arc<Mutex<BTreeMap<DeviceId, BTreeSet<WorkspaceId>>>>;
-
-/// The way to the courier. Its channel is unbounded, and there is little in it: peers have one question under
-/// way each, the courier has one of each of them, and of each peer only the latest is told.
-#[derive(Debug, Clone)]
-pub(crate) struct CourierHandle {
-    jobs: mpsc::UnboundedSender<Job>,
-    peers: PeerNews,
-}
-
-impl CourierHandle {
-    /// Tells it something. After its end nobody has a use for it.
-    pub fn tell(&self, job: Job) {
-        drop(self.jobs.send(job));
-    }
-
-    /// Tells it that a peer may have blobs of these workspaces. However often that changes while the courier
-    /// waits for the disk, it is told once.
-    pub fn tell_peer(&self, peer: DeviceId, workspaces: BTreeSet<WorkspaceId>) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = !peers.is_empty();
-        peers.insert(peer, workspaces);
-        if !is_told {
-            self.tell(Job::Peers);
-        }
-    }
-}
 
 struct Holding {
     store: BlobStore,
@@ -133,6 +110,8 @@ struct Courier {
     /// Workspaces to be looked through, and when.
     stale: BTreeMap<WorkspaceId, Instant>,
     sweep_at: Instant,
+    /// Until when nothing is fetched, since it cannot be kept.
+    halted_until: Option<u64>,
 }
 
 /// Starts the thread. What it would ask peers comes out of the receiver.
@@ -142,18 +121,32 @@ pub(crate) fn start(
     net: Option<NetHandle>,
 ) -> io::Result<(CourierHandle, mpsc::UnboundedReceiver<Turn>, JoinHandle<()>)> {
     let (jobs, taken) = mpsc::unbounded_channel();
-    let (turns, asked) = mpsc::unbounded_channel();
+    let (asked, wishes) = mpsc::channel(COURIER_QUEUE);
+    let (turns, questions) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let changes = events.subscribe();
     let peers = PeerNews::default();
-    let handle = CourierHandle { jobs, peers: peers.clone() };
-    let courier = move || {
+    let handle = CourierHandle { jobs, asked, peers: peers.clone() };
+    let courier = Courier::new(published, events, turns, peers, net);
+    let thread = thread::Builder::new().name("velo-blobs".into());
+    let thread = thread.spawn(move || runtime.block_on(courier.run(taken, wishes, changes)))?;
+    Ok((handle, questions, thread))
+}
+
+impl Courier {
+    fn new(
+        published: Arc<RwLock<Published>>,
+        events: broadcast::Sender<NodeEvent>,
+        turns: mpsc::UnboundedSender<Turn>,
+        peer_news: PeerNews,
+        net: Option<NetHandle>,
+    ) -> Self {
         let now = Instant::now();
-        Courier {
+        Self {
             published,
             events,
             turns,
-            peer_news: peers,
+            peer_news,
             net,
             started: now,
             holdings: BTreeMap::new(),
@@ -164,22 +157,21 @@ pub(crate) fn start(
             last_served: None,
             stale: BTreeMap::new(),
             sweep_at: now + FIRST_SWEEP,
+            halted_until: None,
         }
-    };
-    let thread = thread::Builder::new().name("velo-blobs".into());
-    let thread = thread.spawn(move || runtime.block_on(async { courier().run(taken, changes).await }))?;
-    Ok((handle, asked, thread))
-}
+    }
 
-impl Courier {
     async fn run(
         mut self,
         mut jobs: mpsc::UnboundedReceiver<Job>,
+        mut wishes: mpsc::Receiver<Job>,
         mut changes: broadcast::Receiver<NodeEvent>,
     ) {
         loop {
             let wake = self.next_wake();
             tokio::select! {
+                // A workspace is open before anything of it is asked for.
+                biased;
                 job = jobs.recv() => match job {
                     Some(Job::Stop) | None => break,
                     Some(job) => self.take(job),
@@ -189,6 +181,7 @@ impl Courier {
                     Err(broadcast::error::RecvError::Lagged(_)) => self.look_at_all(),
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
+                Some(wish) = wishes.recv() => self.take(wish),
                 () = tokio::time::sleep_until(wake) => {}
             }
             self.act_on_time();
@@ -198,7 +191,8 @@ impl Courier {
     fn next_wake(&self) -> Instant {
         let looks = self.stale.values().min().copied();
         let asks = self.fetches.next_due(self.now_ms()).map(|at| self.started + Duration::from_millis(at));
-        [looks, asks].into_iter().flatten().fold(self.sweep_at, Instant::min)
+        let halted = self.halted_until.map(|at| self.started + Duration::from_millis(at));
+        [looks, asks, halted].into_iter().flatten().fold(self.sweep_at, Instant::min)
     }
 
     fn now_ms(&self) -> u64 {
@@ -217,6 +211,9 @@ impl Courier {
             self.sweep();
         }
         let now_ms = self.now_ms();
+        if self.halted_until.is_some_and(|until| until <= now_ms) {
+            self.go_on();
+        }
         while let Some(turn) = self.fetches.next(now_ms) {
             // Without a driver everything ends.
             let _ = self.turns.send(turn);
@@ -249,10 +246,14 @@ impl Courier {
                 self.take_outcome(peer, outcome);
                 self.fill_room();
             }
-            Job::Answered { peer, answer: None, .. } => self.fetches.failed(now_ms, peer),
+            Job::Answered { peer, ask, answer: None } => self.fetches.failed(now_ms, peer, &ask),
             Job::Want { workspace, manifest, size, asked } => {
                 let metered =
                     self.holdings.get(&workspace).is_some_and(|of| of.fetching == Fetching::Metered);
+                if asked {
+                    // Perhaps they made room.
+                    self.go_on();
+                }
                 if asked || !metered {
                     if let Some(holding) = self.holdings.get_mut(&workspace) {
                         // Somebody found it damaged, perhaps.
@@ -413,7 +414,9 @@ impl Courier {
         if let Err(error) = kept {
             tracing::warn!(%error, "part of an attachment was not kept; it is tried again later");
             let until = self.now_ms() + DISK_REST_MS;
-            return self.fetches.halt(until);
+            self.halted_until = Some(until);
+            self.fetches.halt(until);
+            return self.publish_trouble(Some(error.to_string()));
         }
         let key = (workspace, blob);
         if is_manifest && let Some(size) = self.sizes.get(&key).copied() {
@@ -424,6 +427,18 @@ impl Courier {
             self.sizes.remove(&(workspace, manifest));
             self.is_whole((workspace, manifest));
         }
+    }
+
+    /// Fetches again, after nothing could be kept.
+    fn go_on(&mut self) {
+        if self.halted_until.take().is_some() {
+            self.fetches.halt(0);
+            self.publish_trouble(None);
+        }
+    }
+
+    fn publish_trouble(&self, trouble: Option<String>) {
+        self.published.write().unwrap_or_else(PoisonError::into_inner).fetch_trouble = trouble;
     }
 
     /// What is being fetched of it is only what is missing still.
@@ -519,27 +534,32 @@ fn known(store: &BlobStore, manifest: BlobId) -> Result<Option<Known>, super::st
     Ok(manifest.map(|manifest| Known { missing: store.missing(&manifest), manifest }))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests {
     use super::*;
+    use crate::store::disk::FailingDisk;
 
     #[test]
-    fn of_a_peer_only_the_latest_is_told() {
-        let (jobs, mut taken) = mpsc::unbounded_channel();
-        let handle = CourierHandle { jobs, peers: PeerNews::default() };
-        let (peer, other) = (DeviceId([1; 32]), DeviceId([2; 32]));
-        let shared: BTreeSet<_> = [WorkspaceId([3; 32])].into();
-        // The courier waits for the disk, and somebody comes and goes.
-        for _ in 0..1000 {
-            handle.tell_peer(peer, BTreeSet::new());
-            handle.tell_peer(peer, shared.clone());
-        }
-        handle.tell_peer(other, BTreeSet::new());
-        assert!(matches!(taken.try_recv(), Ok(Job::Peers)));
-        assert!(taken.try_recv().is_err(), "one job for all");
-        let news = std::mem::take(&mut *handle.peers.lock().unwrap());
-        assert_eq!(news, [(peer, shared), (other, BTreeSet::new())].into());
-        handle.tell_peer(peer, BTreeSet::new());
-        assert!(matches!(taken.try_recv(), Ok(Job::Peers)), "and one for what comes later");
+    fn a_full_disk_is_told_of_until_somebody_has_it_tried_again() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = FailingDisk::new(0, io::ErrorKind::StorageFull);
+        let store = BlobStore::on(home.path().join("blobs"), disk.clone());
+        let published = Arc::new(RwLock::new(Published::default()));
+        let (turns, _asked) = mpsc::unbounded_channel();
+        let (events, _) = broadcast::channel(1);
+        let mut courier = Courier::new(published.clone(), events, turns, PeerNews::default(), None);
+        let workspace = WorkspaceId([1; 32]);
+        courier.open(workspace, store, Fetching::Metered);
+        let trouble = || published.read().unwrap().fetch_trouble.clone();
+        let manifest = BlobId::of(b"part");
+        courier.keep(workspace, manifest, b"part", false);
+        assert!(trouble().is_some_and(|told| told.contains("the disk is full")), "{:?}", trouble());
+        disk.mend();
+        courier.take(Job::Want { workspace, manifest, size: 1, asked: false });
+        assert!(trouble().is_some(), "nobody asked");
+        courier.take(Job::Want { workspace, manifest, size: 1, asked: true });
+        assert_eq!(trouble(), None);
+        courier.keep(workspace, manifest, b"part", false);
+        assert_eq!(trouble(), None);
     }
 }

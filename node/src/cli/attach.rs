@@ -225,7 +225,8 @@ impl Fetcher<'_> {
     /// Waits until all of the content is here.
     fn wait_for(&self, attachment: &str, wait: Duration) -> Result<(Json, AttachmentRow), ApiError> {
         let mut bar = None;
-        let (mut had, mut moved) = (0, Instant::now());
+        let begun = Instant::now();
+        let (mut had, mut moved) = (0, begun);
         loop {
             let request = attach::Fetch { attachment: attachment.to_owned(), wait: 0 };
             let json = self.call(attach::Request::Fetch(request))?;
@@ -234,6 +235,12 @@ impl Fetcher<'_> {
             let Some(content) = row.content.filter(|content| !content.whole) else {
                 return Ok((json, row));
             };
+            // What was known before may be over: asking has it tried again.
+            let may_be_old = begun.elapsed() < Duration::from_millis(limits::FETCH_TROUBLE_MS);
+            if let Some(trouble) = row.trouble.as_ref().filter(|_| !may_be_old) {
+                let name = output::plain_lines(&row.name);
+                return Err(ApiError::Failed(format!("\"{name}\" cannot be kept: {trouble}")));
+            }
             if content.bytes != had {
                 (had, moved) = (content.bytes, Instant::now());
             }

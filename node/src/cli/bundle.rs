@@ -15,6 +15,7 @@ use crate::api::{
     Action, ApiError, Request,
     bundle::{self, Begun, BlobPart, Part},
 };
+use crate::data_dir;
 use clap::{Args, Subcommand};
 use data_encoding::BASE64;
 use indicatif::{HumanBytes, ProgressBar};
@@ -25,6 +26,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use tempfile::{NamedTempFile, PersistError};
 use velo_protocol::{bundle::Head, id::EntityId, replica::ExportCursor};
 
 /// Moves a workspace by files.
@@ -77,8 +79,10 @@ impl Bundle {
             Self::Export(export) => desk.export(&export),
             Self::Import(import) => desk.import(&import.file),
         };
-        client.close()?;
-        done.map(|()| ExitCode::SUCCESS)
+        // What went wrong before the end says more than the end does.
+        let closed = client.close();
+        done?;
+        closed.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -96,9 +100,7 @@ impl Desk<'_> {
 
     fn export(&self, export: &Export) -> Result<(), ApiError> {
         if export.file.exists() && !export.force {
-            let told =
-                format!("{} is there already: name another file, or give --force", export.file.display());
-            return Err(ApiError::Invalid(told));
+            return Err(is_there(&export.file));
         }
         let (since, attachments) = (export.since.clone(), !export.without_attachments);
         let begun: Begun = self.ask(bundle::Request::Begin { since, attachments })?;
@@ -114,14 +116,15 @@ impl Desk<'_> {
         }
         // In place only once it is whole: an older bundle is not lost to a full stick.
         let folder = export.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+        let folder = folder.unwrap_or(Path::new("."));
+        let file = NamedTempFile::new_in(folder);
         let file = file.map_err(|error| failed(&export.file, &error))?;
         let bar = output::bytes_bar("", sum.bytes, self.settings.json);
         let writer = Writer { desk: self, to: BufWriter::new(file.as_file()), path: &export.file, bar: &bar };
         let bytes = writer.write(begun.cursor, begun.entry_bytes, &begun.attachments)?;
         bar.finish_and_clear();
         file.as_file().sync_all().map_err(|error| failed(&export.file, &error))?;
-        file.persist(&export.file).map_err(|error| failed(&export.file, &error.error))?;
+        put_in_place(file, folder, &export.file, export.force)?;
         self.tell_export(export, &begun.workspace, &Exported { bytes, ..sum });
         Ok(())
     }
@@ -147,6 +150,22 @@ impl Desk<'_> {
             complain(format!("{} {told}", styled(NOTICE, "warning:")));
         }
     }
+}
+
+/// Gives a file its name, durably. What has come to stand there meanwhile is replaced only if that is wanted.
+fn put_in_place(file: NamedTempFile, folder: &Path, path: &Path, force: bool) -> Result<(), ApiError> {
+    let placed = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    match placed {
+        Ok(_) => data_dir::sync_dir(folder).map_err(|error| ApiError::Failed(error.to_string())),
+        Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(is_there(path))
+        }
+        Err(PersistError { error, .. }) => Err(failed(path, &error)),
+    }
+}
+
+fn is_there(path: &Path) -> ApiError {
+    ApiError::Invalid(format!("{} is there already: name another file, or give --force", path.display()))
 }
 
 /// What goes into a bundle.
@@ -226,4 +245,28 @@ fn failed(path: &Path, error: &io::Error) -> ApiError {
 
 fn not_understood(error: &dyn std::fmt::Display) -> ApiError {
     ApiError::Failed(format!("the answer is not understood: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_has_come_meanwhile_is_replaced_only_if_that_is_wanted() {
+        let stick = tempfile::tempdir().unwrap();
+        let path = stick.path().join("workshop.velo");
+        let put = |bytes: &[u8], force| {
+            let mut file = NamedTempFile::new_in(stick.path()).unwrap();
+            file.write_all(bytes).unwrap();
+            put_in_place(file, stick.path(), &path, force)
+        };
+        put(b"first", false).unwrap();
+        let told = put(b"second", false).unwrap_err().to_string();
+        assert!(told.contains("--force"), "{told}");
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        put(b"third", true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1, "nothing is left behind");
+    }
 }

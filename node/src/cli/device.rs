@@ -10,7 +10,7 @@ use crate::{
     api::{
         history::{HistoryRow, Undone},
         import::Report,
-        network::{self, PeerRow, RelayRow, SyncAnswer},
+        network::{self, AddAnswer, PeerRow, RelayRow, SyncAnswer},
         status::Status,
         workspace::{self, Forgotten, WorkspaceDetail, WorkspaceRow},
     },
@@ -119,8 +119,13 @@ pub(super) fn network_layout(request: &network::Request) -> Layout {
     match request {
         network::Request::List => |json| Ok(peers(&read::<Vec<PeerRow>>(json)?)),
         network::Request::Add(_) => |json| {
-            read::<Vec<PeerRow>>(json)?;
-            Ok("Noted. It is tried now and after every interruption; see `velo peers list`.\n".to_owned())
+            let AddAnswer { reached, told, .. } = read(json)?;
+            Ok(if reached {
+                format!("{} {told}. The address is kept.\n", styled(GOOD, "Connected:"))
+            } else {
+                let kept = "The address is kept, and tried again; `velo doctor ADDRESS` says more";
+                format!("{} {told}. {kept}.\n", styled(NOTICE, "Not reached yet:"))
+            })
         },
         network::Request::Remove(_) => |json| {
             read::<Vec<PeerRow>>(json)?;

@@ -34,8 +34,8 @@ impl Driver {
     pub(super) fn blob_asked(&self, peer: DeviceId, id: AskId, ask: Ask) {
         let Some(net) = &self.net else { return };
         match self.carriage(peer, &ask) {
-            Carriage::Now => self.courier.tell(Job::Serve { peer, id, ask }),
-            Carriage::Later => net.answer_blob(id, Answer::Later),
+            Carriage::Now if self.courier.ask(Job::Serve { peer, id, ask }) => {}
+            Carriage::Now | Carriage::Later => net.answer_blob(id, Answer::Later),
             Carriage::Never => net.answer_blob(id, Answer::NotHere),
         }
     }

@@ -8,6 +8,7 @@ use crate::{
         carry::{self, Load, Took},
         content::{self, Added, ContentFault, Presence},
         courier::Job,
+        named,
         store::{BlobError, BlobStore},
         usage::{self, Sum, Usage},
     },
@@ -17,7 +18,7 @@ use crate::{
 use std::{
     fs::{self, File},
     io::{self, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use velo_protocol::{
     blob::Content,
@@ -36,6 +37,17 @@ pub struct Space {
     pub state: u64,
     /// Its attachments.
     pub attachments: Usage,
+}
+
+/// Files whose content is kept, and what attaches them: see [`NodeHandle::keep_files`].
+#[derive(Debug, Default)]
+pub struct KeptFiles {
+    /// The attachments that are to be, one for each file.
+    pub attachments: Vec<EntityId>,
+    /// The changes that make them.
+    pub changes: Vec<Change>,
+    /// What they name.
+    pub contents: Vec<Added>,
 }
 
 impl NodeHandle {
@@ -58,6 +70,24 @@ impl NodeHandle {
         });
         self.shared.note_adding(path, None);
         Ok(added?)
+    }
+
+    /// Keeps the content of files that are to be attached to a task with [`Self::attach`], all or none of them.
+    pub fn keep_files(
+        &self,
+        workspace: WorkspaceId,
+        task: EntityId,
+        files: &[PathBuf],
+    ) -> Result<KeptFiles, NodeError> {
+        let mut kept = KeptFiles::default();
+        for path in files {
+            let about = |error| NodeError::File { path: path.clone(), source: Box::new(error) };
+            let (id, added) = (self.new_entity_id(), self.keep_content(workspace, path).map_err(about)?);
+            kept.changes.push(named::attach(id, task, path, &added));
+            kept.attachments.push(id);
+            kept.contents.push(added);
+        }
+        Ok(kept)
     }
 
     /// Bytes that are kept of a file which is being attached. Returns at once.
@@ -155,13 +185,24 @@ impl NodeHandle {
     }
 
     /// Has the content fetched from peers, unless it is here. `asked`: somebody asked for it, rather than
-    /// looked at where it is shown. Returns at once.
-    pub fn fetch_content(&self, workspace: WorkspaceId, attachment: EntityId, asked: bool) {
-        let Some(state) = self.workspace(workspace) else { return };
-        if let Some(Content { manifest, .. }) = state.content(attachment) {
-            let size = usage::size(&state, attachment);
-            self.shared.courier.tell(Job::Want { workspace, manifest, size, asked });
-        }
+    /// looked at where it is shown. Returns at once; an error says that it is to be asked for again later.
+    pub fn fetch_content(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+        asked: bool,
+    ) -> Result<(), NodeError> {
+        let Some(state) = self.workspace(workspace) else { return Ok(()) };
+        let Some(Content { manifest, .. }) = state.content(attachment) else { return Ok(()) };
+        let size = usage::size(&state, attachment);
+        let is_taken = self.shared.courier.ask(Job::Want { workspace, manifest, size, asked });
+        if is_taken { Ok(()) } else { Err(NodeError::Busy) }
+    }
+
+    /// Why nothing that is fetched can be kept at the moment, if so: the disk is full, for instance. It is tried
+    /// again before long, and when somebody asks. Returns at once.
+    pub fn fetch_trouble(&self) -> Option<String> {
+        self.shared.read().fetch_trouble.clone()
     }
 
     /// Writes the content out. [`ContentFault::NotHere`] if part of it is missing, which is fetched then.
@@ -174,9 +215,36 @@ impl NodeHandle {
         let content = self.content(workspace, attachment).ok_or(ContentFault::NotHere)?;
         let read = content::read_out(&self.blobs(workspace)?, &content, out);
         if matches!(read, Err(ContentFault::NotHere)) {
-            self.fetch_content(workspace, attachment, true);
+            // If there is no room for that, whoever tries again asks again.
+            self.fetch_content(workspace, attachment, true).ok();
         }
         Ok(read?)
+    }
+
+    /// Writes the content to a file, which must not be there yet. Nothing stands in its place before it is whole,
+    /// and nothing that has come there meanwhile is lost. As [`Self::read_content`] otherwise.
+    pub fn save_content(
+        &self,
+        workspace: WorkspaceId,
+        attachment: EntityId,
+        path: &Path,
+    ) -> Result<(), NodeError> {
+        if path.exists() {
+            return Err(NodeError::PlaceTaken(path.to_owned()));
+        }
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => NodeError::PlaceTaken(path.to_owned()),
+            _ => NodeError::Place { path: path.to_owned(), source },
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut builder = tempfile::Builder::new();
+        // As any file that a program makes, rather than for its owner alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        self.read_content(workspace, attachment, &mut file)?;
+        file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist_noclobber(path).map(drop).map_err(|error| failed(error.error))
     }
 
     /// When content is fetched. Returns at once.
@@ -247,7 +315,7 @@ impl From<BlobError> for NodeError {
 mod tests {
     use super::*;
     use crate::{
-        blobs::{named, store::State, usage},
+        blobs::{store::State, usage},
         handle::{Node, NodeConfig},
     };
     use std::{

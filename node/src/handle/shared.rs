@@ -31,6 +31,8 @@ pub(crate) struct Published {
     pub fetching: BTreeMap<WorkspaceId, Fetching>,
     /// Bytes of attachments, by manifest, that are on their way and not kept yet.
     pub coming: BTreeMap<(WorkspaceId, BlobId), u64>,
+    /// Why nothing of attachments can be kept at the moment, if so.
+    pub fetch_trouble: Option<String>,
     /// Files that are being attached, and how many bytes of them are kept.
     pub adding: BTreeMap<PathBuf, u64>,
     /// Those that sync only when a person asks.
@@ -47,6 +49,7 @@ impl Published {
             peers: _,
             read_only: _,
             adding: _,
+            fetch_trouble: _,
             readers,
             blobs,
             fetching,
@@ -176,12 +179,14 @@ mod tests {
             let folder = PathBuf::from("nowhere");
             published.blobs.insert(workspace, BlobStore::open(folder));
             published.fetching.insert(workspace, Fetching::default());
+            published.coming.insert((workspace, BlobId([3; 32])), 7);
             published.by_hand.insert(workspace);
             published.present.insert(workspace, Vec::new());
         }
         published.remove(gone);
         assert_eq!(published.blobs.keys().collect::<Vec<_>>(), [&other]);
         assert_eq!(published.fetching.keys().collect::<Vec<_>>(), [&other]);
+        assert_eq!(published.coming, [((other, BlobId([3; 32])), 7)].into());
         assert_eq!(published.by_hand, [other].into());
         assert_eq!(published.present.keys().collect::<Vec<_>>(), [&other]);
     }

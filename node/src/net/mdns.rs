@@ -18,6 +18,7 @@ pub mod packet;
 
 pub use neighbours::Change;
 
+use crate::limits;
 use libp2p::PeerId;
 use neighbours::Neighbours;
 use packet::Packet;
@@ -82,6 +83,7 @@ impl Mdns {
             announcement_due: None,
             announced_at: None,
             pause_until: None,
+            join_again: Again::default(),
         };
         tokio::spawn(task.run());
         Ok(Self { listening, changes })
@@ -99,6 +101,37 @@ impl Mdns {
     /// The next change; none follows after `None`. Safe to cancel.
     pub async fn changed(&mut self) -> Option<Change> {
         self.changes.recv().await
+    }
+}
+
+/// When what failed is tried again: ever more seldom, as long as it goes on so.
+#[derive(Debug, Default)]
+pub struct Again {
+    at: Option<Instant>,
+    failures: u32,
+}
+
+impl Again {
+    /// It failed.
+    pub fn failed(&mut self, now: Instant) {
+        let pause = limits::DISCOVERY_AGAIN_MS << self.failures.min(limits::DISCOVERY_DOUBLINGS);
+        self.at = Some(now + Duration::from_millis(pause));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// It works.
+    pub fn works(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When it is tried again.
+    pub fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Whether that is now. It is then told of as tried.
+    pub fn take_due(&mut self, now: Instant) -> bool {
+        self.at.take_if(|at| *at <= now).is_some()
     }
 }
 
@@ -139,6 +172,8 @@ struct Task {
     announcement_due: Option<Instant>,
     announced_at: Option<Instant>,
     pause_until: Option<Instant>,
+    /// For interfaces where the group could not be joined.
+    join_again: Again,
 }
 
 impl Task {
@@ -149,7 +184,8 @@ impl Task {
             if self.tell(expired).await.is_none() {
                 return;
             }
-            let due = [self.announcement_due, self.pause_until, self.neighbours.next_expiry()];
+            let join = self.join_again.at();
+            let due = [self.announcement_due, self.pause_until, self.neighbours.next_expiry(), join];
             let wake = due.into_iter().flatten().fold(self.query.at, Instant::min);
             let mut heard = Vec::new();
             tokio::select! {
@@ -181,6 +217,9 @@ impl Task {
     async fn act_on_time(&mut self) -> Vec<Change> {
         let now = Instant::now();
         self.pause_until.take_if(|until| *until <= now);
+        if self.join_again.take_due(now) {
+            self.follow();
+        }
         if self.query.at <= now {
             self.query.asked(now);
             self.send(|_| packet::query()).await;
@@ -256,6 +295,7 @@ impl Task {
             wanted.entry(*address.ip()).or_default().push(*address);
         }
         let mut old = std::mem::take(&mut self.interfaces);
+        let mut failed = false;
         for (ip, addresses) in wanted.into_iter().take(INTERFACES) {
             let socket = match old.remove(&ip) {
                 Some(interface) => Ok(interface.socket),
@@ -265,8 +305,18 @@ impl Task {
                 Ok(socket) => {
                     self.interfaces.insert(ip, Interface { socket, addresses });
                 }
-                Err(error) => tracing::warn!(%ip, %error, "nobody is discovered on this interface"),
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(%ip, %error, "nobody is discovered on this interface; it is tried again");
+                    // It may have failed half-way.
+                    self.socket.leave_multicast_v4(GROUP, ip).ok();
+                }
             }
+        }
+        if failed {
+            self.join_again.failed(Instant::now());
+        } else {
+            self.join_again.works();
         }
         for ip in old.into_keys() {
             // An error says that the interface is gone, and the membership with it.
@@ -304,4 +354,28 @@ fn open_group() -> io::Result<UdpSocket> {
 fn into_tokio(socket: Socket) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_again_ever_more_seldom() {
+        let (mut again, start) = (Again::default(), Instant::now());
+        assert!(again.at().is_none() && !again.take_due(start));
+        let mut pauses = Vec::new();
+        for _ in 0..=limits::DISCOVERY_DOUBLINGS + 1 {
+            again.failed(start);
+            let at = again.at().unwrap();
+            assert!(!again.take_due(start));
+            assert!(again.take_due(at) && !again.take_due(at), "once");
+            pauses.push((at - start).as_millis() as u64);
+        }
+        assert_eq!(pauses[..3], [1, 2, 4].map(|n| n * limits::DISCOVERY_AGAIN_MS));
+        assert_eq!(pauses.last(), Some(&(limits::DISCOVERY_AGAIN_MS << limits::DISCOVERY_DOUBLINGS)));
+        again.works();
+        again.failed(start);
+        assert_eq!(again.at(), Some(start + Duration::from_millis(limits::DISCOVERY_AGAIN_MS)));
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     blob::Questions,
     dialer::{Dialer, Target},
     identity,
-    mdns::{Change, Mdns},
+    mdns::{Again, Change, Mdns},
     relays::Relays,
     session,
     vigil::Vigil,
@@ -135,6 +135,9 @@ pub struct Network {
     blocked: VecDeque<(Instant, PeerId)>,
     discovery_wanted: bool,
     discovery: Option<Mdns>,
+    discovery_again: Again,
+    /// Why it failed last, as far as that was told.
+    discovery_trouble: Option<String>,
     remember_port: bool,
     /// About blobs.
     pub(super) questions: Questions,
@@ -178,6 +181,8 @@ impl Network {
             blocked: VecDeque::new(),
             discovery_wanted: config.mdns,
             discovery: None,
+            discovery_again: Again::default(),
+            discovery_trouble: None,
             remember_port: config.listen.iter().any(|address| address::tcp_port(address) == Some(0)),
             questions: Questions::default(),
             book,
@@ -225,8 +230,8 @@ impl Network {
 
     async fn step(&mut self) -> Step {
         let unblock = self.blocked.front().map(|(at, _)| *at);
-        let wake =
-            [self.dialer.next_wake(), self.book.due(), self.relays.next_wake(), unblock, self.status_due()];
+        let (dialer, relays, status) = (self.dialer.next_wake(), self.relays.next_wake(), self.status_due());
+        let wake = [dialer, relays, status, unblock, self.book.due(), self.discovery_again.at()];
         let wake = wake.into_iter().flatten().fold(self.vigil.due(), Instant::min);
         tokio::select! {
             permit = self.events.reserve(), if !self.outbox.is_empty() => deliver(permit, self.outbox.pop_front()),
@@ -247,6 +252,7 @@ impl Network {
             self.network_changed();
         }
         self.ask_relays(now);
+        self.discover_again(now);
         while let Some((_, peer)) = self.blocked.pop_front_if(|(until, _)| *until <= now) {
             self.swarm.behaviour_mut().blocked.unblock_peer(peer);
         }

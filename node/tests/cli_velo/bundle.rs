@@ -65,6 +65,31 @@ fn a_file_that_is_there_is_not_replaced_and_a_bad_one_is_told() {
     assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 1, "nothing was left behind");
 }
 
+#[test]
+fn a_bundle_that_only_goes_on_from_what_is_not_here_says_so() {
+    let (anna, ben, clara) = (Device::with_project(), Device::of("Ben"), Device::of("Clara"));
+    let stick = tempfile::tempdir().unwrap();
+    let file = |name: &str| stick.path().join(name).to_str().unwrap().to_owned();
+    let (whole, back, next) = (file("whole.velo"), file("back.velo"), file("next.velo"));
+    for device in [&ben, &clara] {
+        let made = anna.json(&["invite", "--address", "/ip4/127.0.0.1/tcp/9"]);
+        assert_eq!(device.run(&["join", made["ticket"].as_str().unwrap(), "--wait", "1"]).code, 4);
+    }
+    anna.ok(&["bundle", "export", &whole]);
+    ben.ok(&["bundle", "import", &whole]);
+    ben.ok(&["bundle", "export", &back]);
+    anna.ok(&["bundle", "import", &back]);
+    anna.ok(&["task", "add", "Order the paint"]);
+    anna.ok(&["bundle", "export", &next, "--since", "Ben"]);
+    let refused = clara.run(&["bundle", "import", &next]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("without --since"), "{}", refused.err);
+    assert!(!refused.out.contains("done"), "{}", refused.out);
+    clara.ok(&["bundle", "import", &whole]);
+    let taken = clara.json(&["bundle", "import", &next]);
+    assert_eq!(taken["gaps"], 0);
+}
+
 /// A file of so many bytes, none of which compress.
 fn photo(device: &Device, name: &str, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];

@@ -214,7 +214,11 @@ fn an_address_that_was_removed_is_not_remembered() {
     let anna = Device::with_project();
     let nobody = "/ip4/127.0.0.1/tcp/9";
     refused(&anna, &["peers", "remove", nobody], 2, &[nobody, "velo peers list"]);
-    anna.ok(&["peers", "add", nobody]);
+    let added = anna.json(&["peers", "add", nobody]);
+    assert_eq!(added["reached"], false);
+    assert!(added["told"].as_str().unwrap().contains("refused"), "{added}");
+    let told = anna.ok(&["peers", "add", nobody]);
+    assert!(told.contains("Not reached yet") && told.contains("tried again"), "{told}");
     anna.ok(&["peers", "remove", nobody]);
     refused(&anna, &["peers", "remove", nobody], 2, &[nobody, "velo peers list"]);
 }

@@ -26,7 +26,8 @@ fn workshop_of_two() -> (Device, Device) {
 /// Both run for as long as it takes until they have the same.
 fn meet(anna: &Device, ben: &Device) {
     let (annas, bens) = (anna.start_node(), ben.start_node());
-    anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    let added = anna.json(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
+    assert_eq!(added["reached"], true, "{added}");
     for device in [anna, ben] {
         assert_eq!(device.json(&["sync", "--wait", "20"])["synced"], true);
     }

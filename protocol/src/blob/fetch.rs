@@ -364,10 +364,16 @@ impl Fetches {
         Outcome::Lied { blob: coming.blob }
     }
 
-    /// A peer did not answer: it is left alone for a moment, and for longer each time. What it was asked
-    /// for is asked of others then.
-    pub fn failed(&mut self, now_ms: u64, id: DeviceId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
+    /// A peer did not answer this question: it is left alone for a moment, and for longer each time. What it
+    /// was asked for is asked of others then. That nothing came of what was asked before it went away says
+    /// nothing.
+    pub fn failed(&mut self, now_ms: u64, id: DeviceId, ask: &Ask) {
+        let is_asked = |peer: &&mut Peer| {
+            let is_under_way =
+                |coming: &Coming| coming.asked.is_some_and(|(_, len)| len == ask.len) && coming.is_asked(ask);
+            peer.coming.as_ref().is_some_and(is_under_way)
+        };
+        if let Some(peer) = self.peers.get_mut(&id).filter(is_asked) {
             let rest = limits::BLOB_FAILED_MS << peer.failures.min(limits::BLOB_FAILED_DOUBLINGS);
             peer.failures = peer.failures.saturating_add(1);
             peer.rest(now_ms + rest);

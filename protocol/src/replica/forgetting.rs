@@ -81,6 +81,7 @@ impl Replica {
         for batch in self.in_flight.values_mut().filter(|batch| batch.workspace == workspace) {
             batch.ends.clear();
         }
+        self.pulling.part_with(workspace);
         self.outputs.push_back(Output::Forget(workspace));
         self.outputs.push_back(Output::Event(Event::WorkspaceForgotten { workspace }));
         for (peer, session) in &mut self.sessions {

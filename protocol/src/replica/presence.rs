@@ -32,8 +32,14 @@ pub struct Present {
 impl Holding {
     /// Whose device it is, if it can act for somebody who is in.
     fn owner(&self, device: DeviceId) -> Option<PersonId> {
+        self.owner_with_kin(device).map(|(person, _)| person)
+    }
+
+    /// The same with all devices of theirs.
+    fn owner_with_kin(&self, device: DeviceId) -> Option<(PersonId, &[DeviceId])> {
         let mut members = self.state.roster().members.iter();
-        members.find(|(_, standing)| standing.devices.contains(&device)).map(|(person, _)| *person)
+        let found = members.find(|(_, standing)| standing.devices.contains(&device));
+        found.map(|(person, standing)| (*person, standing.devices.as_slice()))
     }
 
     /// The epoch whose key everybody has who is in, and nobody who is out. None after a removal, until
@@ -180,12 +186,12 @@ impl Replica {
         let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.syncs(now)) else {
             return;
         };
-        let is_in = holding.owner(said.device).is_some();
-        if !is_in || !holding.presence.is_news(said) || !said.is_genuine() {
+        let Some((_, kin)) = holding.owner_with_kin(said.device) else { return };
+        if !holding.presence.is_news(said) || !said.is_genuine() {
             return;
         }
-        let doing = holding.read_presence(said);
-        let Ok(changed) = holding.presence.take(now, said, doing) else { return };
+        let (kin, doing) = (kin.to_vec(), holding.read_presence(said));
+        let Ok(changed) = holding.presence.take(now, said, doing, &kin) else { return };
         if changed {
             self.outputs.push_back(Output::Event(Event::PresenceChanged { workspace }));
         }

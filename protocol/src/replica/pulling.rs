@@ -11,12 +11,12 @@
 
 use super::{Logs, Replica, holding::Holding, reader_of};
 use crate::{
-    id::{DeviceId, EntryId, LogId, WorkspaceId},
+    id::{DeviceId, LogId, WorkspaceId},
     limits,
     log::Head,
     log_set::LogSet,
     message::{Chunk, Message, PullId, Want, Wanted},
-    session::{Admission, Budget, Fault, Offered, PeerCopy, Session},
+    session::{Admission, Asked, Budget, Fault, Offered, PeerCopy, Session},
     time::Now,
 };
 use defaulters::Defaulters;
@@ -58,6 +58,12 @@ impl Pulling {
     /// Something may be lacking in a workspace.
     pub fn look_in(&mut self, workspace: WorkspaceId) {
         self.due.insert(workspace);
+    }
+
+    /// A workspace is here no more. Should it come again, those who have it are waited for anew.
+    pub fn part_with(&mut self, workspace: WorkspaceId) {
+        self.due.remove(&workspace);
+        self.lacking.remove(&workspace);
     }
 
     /// When to look for what is lacking, as far as that hangs on nothing else.
@@ -241,9 +247,7 @@ impl Replica {
         let Some(asked) = session.pulls.over(pull) else { return };
         let (copy, holding) = (session.copies.get_mut(&asked.workspace), self.holdings.get(&asked.workspace));
         if let (Some(copy), Some(holding)) = (copy, holding) {
-            let is_here = |id: &EntryId| holding.logs.find(*id).is_some();
-            // Somebody else may have brought it meanwhile.
-            if asked.brought || asked.heads.iter().any(|(_, head)| is_here(head)) {
+            if asked.was_worth_it(&holding.logs) {
                 self.pulling.defaulters.brought(peer);
             } else {
                 self.pulling.defaulters.failed(now, peer, stalled);
@@ -253,6 +257,22 @@ impl Replica {
             }
         }
         self.look_everywhere();
+    }
+
+    /// The session with a peer ends in the middle of pulls. Who brought part of them delivers, and its line
+    /// broke. Who brought nothing counts as one who ends a pull without what was wanted: otherwise a peer
+    /// could hold up pulls for ever, by coming anew whenever one of them is about to count.
+    pub(super) fn pulls_broken(&mut self, now: Now, peer: DeviceId) {
+        let Some(session) = self.sessions.get(&peer) else { return };
+        let worth = |asked: &Asked| {
+            self.holdings.get(&asked.workspace).map(|holding| asked.was_worth_it(&holding.logs))
+        };
+        // Once for all of them: it was one line that broke.
+        match session.pulls.asked().filter_map(worth).max() {
+            Some(true) => self.pulling.defaulters.brought(peer),
+            Some(false) => self.pulling.defaulters.failed(now, peer, false),
+            None => {}
+        }
     }
 
     fn give_up(&mut self, now: Now, peer: DeviceId, pull: PullId, stalled: bool) {

@@ -270,9 +270,10 @@ impl PeerCopy {
         }
     }
 
-    /// The peer sent a run that follows an entry which is not here: so it holds that one.
-    pub fn note_gap(&mut self, log: LogId, after: Head) {
-        self.note_unknown(log, after);
+    /// The peer sent a run that follows an entry which is not here: so it holds that one, and the run up to this
+    /// head.
+    pub fn note_gap(&mut self, log: LogId, beyond: Head) {
+        self.note_unknown(log, beyond);
         self.pull_at = None;
     }
 

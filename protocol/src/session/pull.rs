@@ -53,6 +53,13 @@ pub(crate) struct Asked {
     moved_ms: u64,
 }
 
+impl Asked {
+    /// Whether it brought anything, or somebody else did meanwhile: then it was no fault to bring nothing.
+    pub fn was_worth_it(&self, logs: &LogSet) -> bool {
+        self.brought || self.heads.iter().any(|(_, head)| logs.find(*head).is_some())
+    }
+}
+
 /// A pull that the peer asked for.
 #[derive(Debug)]
 #[cfg_attr(feature = "sim", derive(Clone))]

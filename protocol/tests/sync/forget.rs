@@ -9,6 +9,7 @@ use crate::{
 use velo_protocol::{
     access::Role,
     id::WorkspaceId,
+    limits,
     message::{Digest, Message},
     private as kept,
     replica::{Command, Event, Input, Output, Refusal, Reply},
@@ -102,6 +103,28 @@ fn a_ticket_that_waits_is_given_up_and_can_be_tried_again() {
     ben.join(&ticket).unwrap();
     meet(&mut anna, &mut ben);
     assert_eq!((members(&ben, workspace), listed(&ben)), (2, vec![workspace]));
+}
+
+#[test]
+fn peers_are_waited_for_anew_when_a_forgotten_workspace_is_here_again() {
+    let (mut anna, mut ben) = (first(1), first(2));
+    let workspace = anna.found();
+    let ticket = anna.invite(workspace);
+    let asked_at_once = |ben: &mut Device| {
+        ben.join(&ticket).unwrap();
+        let [speaks, gathers] = [50, 51].map(|number| Wire::member(number, ben, workspace));
+        speaks.announce(ben, workspace, anna.heads(workspace), true);
+        let asked = !wants(&speaks.heard(ben)).is_empty();
+        for wire in [speaks, gathers] {
+            ben.input(Input::PeerDown { peer: wire.id });
+        }
+        ben.outputs.clear();
+        asked
+    };
+    assert!(!asked_at_once(&mut ben));
+    assert_eq!(forget(&mut ben, workspace), Ok(Reply::Done));
+    ben.pass(2 * limits::GATHER_MS);
+    assert!(!asked_at_once(&mut ben));
 }
 
 #[test]

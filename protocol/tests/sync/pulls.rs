@@ -242,6 +242,42 @@ fn who_let_a_pull_fail_is_asked_after_the_others_however_far_its_heads_are() {
 }
 
 #[test]
+fn who_disconnects_in_the_middle_of_a_pull_is_asked_after_the_others() {
+    let (mut anna, ben, workspace) = pair();
+    let invented = |n: u8| (ben.own_log(workspace), Head { position: u64::MAX, id: EntryId([n; 32]) });
+    let mut liar = Wire::member(53, &mut anna, workspace);
+    liar.announce(&mut anna, workspace, vec![invented(1)], true);
+    anna.pass(limits::GATHER_MS);
+    assert_eq!(wants(&liar.heard(&mut anna)).len(), 1);
+    anna.input(Input::PeerDown { peer: liar.id });
+    liar = Wire::member(53, &mut anna, workspace);
+    let honest = Wire::member(50, &mut anna, workspace);
+    liar.announce(&mut anna, workspace, vec![invented(2)], true);
+    let beyond = Head { position: 1_000, id: EntryId([9; 32]) };
+    honest.announce(&mut anna, workspace, vec![(ben.own_log(workspace), beyond)], true);
+    anna.pass(limits::PULL_STALL_MS / 2);
+    let (who, want) = asked(&mut anna, &[liar, honest]);
+    assert_eq!((who, want.heads[0].head), (1, beyond.id));
+}
+
+#[test]
+fn who_delivered_before_the_line_broke_is_asked_at_once_when_it_is_back() {
+    let (mut anna, ben, workspace, wires, before) = behind();
+    let (first, want) = asked(&mut anna, &wires);
+    let mut runs = ben.own_runs(workspace, before);
+    runs.truncate(2);
+    chunk(&wires[first], &mut anna, want.pull, runs);
+    for wire in &wires {
+        anna.input(Input::PeerDown { peer: wire.id });
+    }
+    anna.outputs.clear();
+    let wire = Wire::member(50 + first as u8, &mut anna, workspace);
+    wire.announce(&mut anna, workspace, ben.heads(workspace), true);
+    anna.pass(2 * limits::LOOK_RATE.every_ms);
+    assert_eq!(wants(&wire.heard(&mut anna)).len(), 1);
+}
+
+#[test]
 fn of_those_who_are_not_in_one_is_asked_and_members_before_them() {
     let (mut anna, ben, workspace) = pair();
     let mut strangers: Vec<Wire> = (60..66).map(|number| Wire::greet(number, &mut anna)).collect();

@@ -5,7 +5,7 @@ use velo_protocol::{
     id::EntryId,
     limits,
     log::Head,
-    message::{Digest, Message, Ops},
+    message::{Chunk, Digest, Message, Ops},
     replica::{Command, Event, Input, Output},
 };
 
@@ -46,7 +46,29 @@ fn a_lost_run_is_pulled_although_more_is_sent_all_the_time() {
     assert_eq!(wanted.len(), 1, "{wanted:?}");
     let gap = wanted[0].heads[0].head;
     let lost = anna.replica.logs(workspace).unwrap().find(gap).unwrap();
-    assert_eq!(lost.position, before + 1);
+    assert_eq!(lost.position, before + 2, "it is asked for with what came behind it");
+}
+
+#[test]
+fn what_was_pushed_over_a_gap_comes_also_when_somebody_else_fills_the_gap() {
+    let (mut anna, mut ben, workspace) = pair();
+    let [one, other] = [50, 51].map(|number| Wire::member(number, &mut ben, workspace));
+    let held = ben.heads(workspace);
+    one.announce(&mut ben, workspace, held, true);
+    let before = anna.own_end(workspace);
+    anna.edit(workspace, 1);
+    let (lost, end) = (anna.own_runs(workspace, before), anna.own_end(workspace));
+    other.announce(&mut ben, workspace, anna.heads(workspace), true);
+    let want = wants(&other.heard(&mut ben)).remove(0);
+    anna.edit(workspace, 2);
+    one.say_runs(&mut ben, workspace, anna.own_runs(workspace, end));
+    other.say(&mut ben, &Message::Chunk(Chunk { pull: want.pull, runs: lost }));
+    other.say(&mut ben, &Message::End(want.pull));
+    ben.pass(100);
+    let wanted = wants(&one.heard(&mut ben));
+    let (_, newest) =
+        anna.heads(workspace).into_iter().find(|(log, _)| *log == anna.own_log(workspace)).unwrap();
+    assert!(wanted.iter().any(|want| want.heads[0].head == newest.id), "{wanted:?}");
 }
 
 #[test]

@@ -20,6 +20,10 @@ use velo_protocol::{
     limits,
 };
 
+/// Why something of a bundle cannot be taken that is whole, and what to do.
+const GAP: &str = "It goes on from changes that are not on this device, and cannot be taken without them: have the \
+                   bundle made again without --since, or import the earlier one that holds them first";
+
 /// What a bundle has brought so far.
 #[derive(Debug, Default)]
 struct Sum {
@@ -134,7 +138,16 @@ impl Sum {
             let told = format!("{what}: copy it again from where it was made, and import it again");
             return Err(ApiError::Invalid(told));
         }
-        if self.ended { Ok(()) } else { Err(cut_short(path)) }
+        if !self.ended {
+            return Err(cut_short(path));
+        }
+        if self.gaps > 0 && self.is_empty() {
+            return Err(ApiError::Refused(format!(
+                "{}: nothing of it could be taken. {GAP}",
+                path.display()
+            )));
+        }
+        Ok(())
     }
 
     /// Adds to an error what came all the same.
@@ -194,9 +207,7 @@ impl Sum {
             );
         }
         if self.gaps > 0 {
-            warn(
-                "part of it goes on from changes that are not here: have the bundle made again without --since",
-            );
+            warn(&format!("part of it could not be taken. {GAP}"));
         }
         if self.refused > 0 {
             warn("some of it was left out: there are more logs of one device than Velo keeps");

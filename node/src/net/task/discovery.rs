@@ -99,17 +99,33 @@ impl Network {
         self.swarm.behaviour_mut().session.doubt();
     }
 
-    /// Announces this device where it listens. Discovery starts with the first such address.
+    /// Announces this device where it listens. Discovery starts with the first such address, and is tried again
+    /// where it fails: with the next change of the network, and from time to time.
     fn announce(&mut self) {
         let listening: Vec<_> = self.swarm.listeners().filter_map(announceable).collect();
         if let Some(discovery) = &self.discovery {
             discovery.listen(listening);
         } else if self.discovery_wanted && !listening.is_empty() {
-            self.discovery_wanted = false;
             match Mdns::start(*self.swarm.local_peer_id(), listening) {
                 Ok(discovery) => self.discovery = Some(discovery),
-                Err(error) => self.tell(NetEvent::DiscoveryFailed { reason: error.to_string() }),
+                Err(error) => self.discovery_failed(error.to_string()),
             }
+            self.status_changed = true;
+        }
+    }
+
+    fn discovery_failed(&mut self, reason: String) {
+        self.discovery_again.failed(Instant::now());
+        if self.discovery_trouble.as_ref() != Some(&reason) {
+            self.discovery_trouble = Some(reason.clone());
+            self.tell(NetEvent::DiscoveryFailed { reason });
+        }
+    }
+
+    /// Tries discovery again, if it failed and is due.
+    pub(super) fn discover_again(&mut self, now: Instant) {
+        if self.discovery_again.take_due(now) && self.discovery.is_none() {
+            self.announce();
         }
     }
 
@@ -118,11 +134,16 @@ impl Network {
         self.status_changed = true;
         match change {
             Some(Change::Announced(peer, addresses)) => {
+                self.discovery_again.works();
+                self.discovery_trouble = None;
                 self.dialer.discovered(peer, &addresses, now);
                 self.tell(NetEvent::Discovered { peer, addresses });
             }
             Some(Change::Expired(peer, addresses)) => self.dialer.expired(peer, &addresses),
-            None => self.discovery = None,
+            None => {
+                self.discovery = None;
+                self.discovery_failed("it ended by a fault of the system".to_owned());
+            }
         }
     }
 

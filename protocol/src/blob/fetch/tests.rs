@@ -171,7 +171,25 @@ fn a_peer_that_never_has_time_keeps_nothing_from_the_others() {
 
 #[test]
 fn a_peer_whose_questions_fail_keeps_nothing_from_the_others() {
-    comes_from_the_other(|fetcher, _| fetcher.fetches.failed(fetcher.now_ms, device(1)));
+    comes_from_the_other(|fetcher, ask| fetcher.fetches.failed(fetcher.now_ms, device(1), ask));
+}
+
+#[test]
+fn what_was_asked_before_a_peer_went_away_fails_without_harm() {
+    let (manifest, blobs) = file(1);
+    let mut fetcher = Fetcher::new(manifest);
+    fetcher.meet(1);
+    let (peer, first) = asked(&mut fetcher)[0];
+    let piece = Answer::of(&first, &blobs[&first.blob]);
+    fetcher.take(peer, &first, piece);
+    let (_, before) = asked(&mut fetcher)[0];
+    fetcher.fetches.meet(peer, BTreeSet::new());
+    fetcher.meet(1);
+    let (_, now) = asked(&mut fetcher)[0];
+    assert_ne!(before, now);
+    fetcher.fetches.failed(fetcher.now_ms, peer, &before);
+    fetcher.take(peer, &now, Answer::of(&now, &blobs[&now.blob]));
+    assert_eq!(asked(&mut fetcher).len(), 1, "it is asked for more at once");
 }
 
 #[test]
@@ -256,7 +274,7 @@ proptest! {
             let (peer, ask) = open.swap_remove(at);
             let mut answer = Answer::of(&ask, &blobs[&ask.blob]);
             match what {
-                1 => fetcher.fetches.failed(fetcher.now_ms, peer),
+                1 => fetcher.fetches.failed(fetcher.now_ms, peer, &ask),
                 2 => fetcher.take(peer, &ask, Answer::NotHere),
                 3 => fetcher.take(peer, &ask, Answer::Later),
                 4 => {

@@ -20,7 +20,7 @@ struct Defaulter {
 }
 
 impl Defaulters {
-    /// A peer let a pull stall, or ended it without what was wanted.
+    /// A peer let a pull stall, or ended it, or the session, without what was wanted.
     pub fn failed(&mut self, now: Now, peer: DeviceId, stalled: bool) {
         let times = self.times(peer);
         let rest = if stalled {
