@@ -108,6 +108,8 @@ pub const HEADS_PER_MESSAGE: usize = 2_000;
 /// Bytes of what has no effect that are taken of a device that is out from somebody who is out, and of all
 /// that never were in together; see `replica::outside`.
 pub const ADDED_OUTSIDE: u64 = 256 * 1024;
+/// The same while it cannot be told what is needed.
+pub const ADDED_WHILE_MISSING: u64 = 16 * 1024 * 1024;
 /// Logs taken into one workspace that no other device's entry names. A device has one, and one more
 /// for each time it was restored or copied. A log costs each peer about 600 bytes of memory and 67 in
 /// a full announcement, which with this many is 270 KiB.

@@ -73,11 +73,9 @@ impl Chain {
         self.sizes.push((entry.at[2] - entry.at[0]).try_into().unwrap_or(u16::MAX));
     }
 
-    /// How many bytes the durable entries of this chain have that lie behind `position` and that nobody else
-    /// names, themselves or through what follows.
-    pub fn unnamed_bytes(&self, position: u64) -> u64 {
-        let from = position.max(self.named).max(self.passed);
-        let [from, to] = [from, self.durable].map(|end| end.saturating_sub(self.base.position) as usize);
+    /// How many bytes the durable entries of this chain have that lie behind `position`.
+    pub fn bytes_behind(&self, position: u64) -> u64 {
+        let [from, to] = [position, self.durable].map(|end| end.saturating_sub(self.base.position) as usize);
         let sizes = self.sizes.get(from..to);
         sizes.unwrap_or_default().iter().map(|size| u64::from(*size)).sum()
     }

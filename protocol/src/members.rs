@@ -185,7 +185,8 @@ impl Members {
         brought.map_or(0, |(at, _)| at.position).max(self.last_verdict(chain, end))
     }
 
-    fn last_verdict(&self, chain: ChainNo, end: u64) -> u64 {
+    /// The same without regard to certificates.
+    pub fn last_verdict(&self, chain: ChainNo, end: u64) -> u64 {
         let verdicts = self.verdicts.get(&(chain, Role::Viewer)).map_or(&[][..], Vec::as_slice);
         let mut next = u64::MAX;
         for segment in verdicts.iter().rev() {

@@ -384,10 +384,11 @@ impl Replica {
         if self.read_only.is_some() {
             return received;
         }
-        if !runs.is_empty() {
-            self.is_served(peer, workspace);
+        if runs.is_empty() {
+            return received;
         }
-        let may_bring = self.may_bring(now, peer, workspace);
+        self.is_served(peer, workspace);
+        let may_bring = self.may_bring(peer, workspace);
         let (Some(session), Some(holding)) =
             (self.sessions.get_mut(&peer), self.holdings.get_mut(&workspace))
         else {

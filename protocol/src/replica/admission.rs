@@ -37,13 +37,24 @@ impl Holding {
         self.members.invite(at).filter(|_| is_open)
     }
 
-    /// Whether a claim lets a peer in. `said`: what the ticket's key signs in this session. A ticket whose time
-    /// is over, by this device's clock, lets nobody in: who used it in time is a member, and shows that with
-    /// what they send.
-    pub(super) fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
+    /// Whether a claim lets a peer in. A ticket whose time is over, by this device's clock, lets nobody in: who
+    /// used it in time is a member, and shows that with what they send.
+    fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
+        let in_time = match claim {
+            ClaimBy::Invite { invite, .. } => {
+                self.open_invite(*invite).is_some_and(|invite| now.wall_ms <= invite.expires_ms)
+            }
+            ClaimBy::Certificates { .. } => true,
+        };
+        in_time && self.is_proved(peer, claim, said)
+    }
+
+    /// Whether a peer has what it claims, and nobody took it away. `said`: what the ticket's key signs in this
+    /// session.
+    pub(super) fn is_proved(&self, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
         match claim {
             ClaimBy::Invite { invite, by_invite } => {
-                let invite = self.open_invite(*invite).filter(|invite| now.wall_ms <= invite.expires_ms);
+                let invite = self.open_invite(*invite);
                 let key = invite.and_then(|invite| PublicKey::parse(&invite.key).ok());
                 key.is_some_and(|key| key.verify(Domain::Claim, said, by_invite).is_ok())
             }

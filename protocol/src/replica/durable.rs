@@ -77,7 +77,7 @@ impl Replica {
         let (entities, failure) = holding.persisted(&done.ends, reader);
         let chains: Vec<ChainNo> = done.ends.iter().map(|end| end.chain).collect();
         self.note_for_private(done.workspace, &entities);
-        self.remember_recovery(done.workspace);
+        self.settle_recovery(done.workspace, logs);
         if !entities.is_empty() {
             let event = Event::Changed { workspace: done.workspace, entities, own: false };
             self.outputs.push_back(Output::Event(event));

@@ -152,7 +152,7 @@ impl Holding {
             refused: None,
             standing: 0,
             was_out: false,
-            recovery: Recovery { key: identity.recovery.key, is_dropped: false },
+            recovery: Recovery { key: identity.recovery.key, is_suspended: false },
             roster_is_old: false,
             journal: Journal::default(),
             void: VoidWork::default(),
@@ -329,7 +329,7 @@ impl Holding {
             (self.roster_is_old, self.writing) = (true, None);
             self.standing += 1;
             self.void.look_again();
-            self.drop_recovery_if_taken();
+            self.suspend_recovery_if_taken();
         }
         if judged.is_news || judged.is_newer {
             self.state.set_needs_update(self.members.needs_update());

@@ -330,18 +330,30 @@ impl Replica {
             return;
         }
         if holding.is_given_keys(self.identity.receiving.public()) {
-            holding.drop_recovery();
-            self.remember_recovery(workspace);
+            holding.ring.forget(holding.recovery.key);
+            holding.recovery.is_suspended = true;
+            self.settle_recovery(workspace, logs);
         } else if self.read_only.is_none() && !holding.state.needs_update() {
             self.write_unasked(now, workspace, Vec::new(), logs);
         }
     }
 
-    /// Has the key of the phrase deleted once a workspace dropped it.
-    pub(super) fn remember_recovery(&mut self, workspace: WorkspaceId) {
+    /// Has the key of the phrase deleted that a workspace receives nothing under any more, unless what was
+    /// the reason for that turned out to be void.
+    pub(super) fn settle_recovery(&mut self, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        if std::mem::take(&mut holding.recovery.is_dropped) {
+        if !std::mem::take(&mut holding.recovery.is_suspended) {
+            return;
+        }
+        if holding.is_taken() || holding.is_given_keys(self.identity.receiving.public()) {
+            if let Way::Linked { recovery } = &mut holding.record.way {
+                *recovery = None;
+            }
+            holding.record.keys = holding.ring.not_given();
             self.outputs.push_back(Output::Remember(holding.record.clone()));
+        } else if let Err(error) = holding.renew_ring(&self.identity, reader_of(logs, workspace)) {
+            // A restart makes the ring anew.
+            self.store_failed(workspace, None, &error);
         }
     }
 }
@@ -350,26 +362,17 @@ impl Replica {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recovery {
     pub key: RecipientKey,
-    /// Whether the record lost it, and nobody was told.
-    pub is_dropped: bool,
+    /// Whether nothing is received under it any more, and the record still has it.
+    pub is_suspended: bool,
 }
 
 impl super::Holding {
-    /// Reads nothing more with the key of the phrase.
-    fn drop_recovery(&mut self) {
-        self.recovery.is_dropped = true;
-        self.ring.forget(self.recovery.key);
-        if let Way::Linked { recovery } = &mut self.record.way {
-            *recovery = None;
-        }
-        self.record.keys = self.ring.not_given();
-    }
-
     /// A device that was taken from its person needs the key of their phrase no more, and keys that came
     /// after that are not for it.
-    pub(super) fn drop_recovery_if_taken(&mut self) {
+    pub(super) fn suspend_recovery_if_taken(&mut self) {
         if self.ring.receives_under(self.recovery.key) && self.is_taken() {
-            self.drop_recovery();
+            self.recovery.is_suspended = true;
+            self.ring.forget(self.recovery.key);
         }
     }
 }

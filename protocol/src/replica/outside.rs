@@ -7,29 +7,33 @@
 //!
 //! * Who is in, or shows a claim to come in, brings whatever they hold. So those who are in hold the same
 //!   in the end, each of them having let in so much at most, and what was on its way then.
-//! * Nothing is refused while a log of somebody who is in waits for what is not here, nor by a device
-//!   that is only coming in: it cannot tell who is who.
-//! * Of a device that was in counts what it wrote after the last that has an effect or that others name,
-//!   each by itself; whoever never was in shares one bound with all the others who never were.
+//! * Of somebody who was in counts what they wrote after the last that has an effect, on all their devices
+//!   that are out; whoever never was in shares one bound with all the others who never were. What those who
+//!   are in name does not count, nor what leads to it. Who is out can name each other as they like.
+//! * Much more is taken while a log of somebody who is in waits for what is not here, and by a device that is
+//!   only coming in: it cannot be told then what is needed.
 //!
 //! Who is let in again is no longer bounded, and the rest of what they wrote is fetched then.
 
 use super::{Holding, Replica};
 use crate::{
     access::Role,
-    id::{DeviceId, LogId, WorkspaceId},
+    causality::Frontier,
+    crypto::LinkCert,
+    id::{DeviceId, LogId, PersonId, WorkspaceId},
     limits,
     log::Origin,
+    log_set::Chain,
     message::ClaimBy,
-    time::Now,
+    store::{ChainNo, EntryAt},
 };
 use std::collections::BTreeMap;
 
-/// How many bytes are here that those wrote who are out, and that nobody names.
+/// How many bytes are here that those wrote who are out, and that nobody names who is in.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Added {
     by_strangers: u64,
-    by_former: BTreeMap<DeviceId, u64>,
+    by_former: BTreeMap<PersonId, u64>,
     /// Whether what is missing may be by anybody.
     is_open: bool,
 }
@@ -42,15 +46,18 @@ impl Holding {
         if origin.is_some_and(|origin| self.is_inside(&origin)) {
             return true;
         }
-        let former = origin.filter(|origin| self.members.knows(origin.device));
+        let former = origin.map(|origin| origin.person).filter(|person| self.was_in(*person));
         let added = self.added();
-        let by_this =
-            former.map_or(added.by_strangers, |of| added.by_former.get(&of.device).copied().unwrap_or(0));
-        added.is_open || by_this < limits::ADDED_OUTSIDE
+        let by_these = former.map_or(added.by_strangers, |of| added.by_former.get(&of).copied().unwrap_or(0));
+        by_these < if added.is_open { limits::ADDED_WHILE_MISSING } else { limits::ADDED_OUTSIDE }
     }
 
     fn is_inside(&self, origin: &Origin) -> bool {
         self.members.access().best_auth(origin.person, origin.device, Role::Viewer).is_some()
+    }
+
+    fn was_in(&self, person: PersonId) -> bool {
+        self.members.access().was_in(person)
     }
 
     fn added(&mut self) -> &Added {
@@ -64,13 +71,22 @@ impl Holding {
         let inside = |origin: &Origin| self.is_inside(origin);
         let is_open = self.is_joining() || self.logs.waits_in_vain(|chain| inside(&chain.origin));
         let mut added = Added { is_open, ..Added::default() };
-        for (number, chain) in self.logs.chains().filter(|(_, chain)| !inside(&chain.origin)) {
-            let device = chain.origin.device;
-            if self.members.knows(device) {
-                let from = self.members.last_effective(number, chain.applied);
-                *added.by_former.entry(device).or_default() += chain.unnamed_bytes(from);
+        let counts = |(number, chain): (ChainNo, &Chain)| {
+            let until = if inside(&chain.origin) {
+                chain.applied
             } else {
-                added.by_strangers += chain.unnamed_bytes(0);
+                self.members.last_verdict(number, chain.applied)
+            };
+            EntryAt { chain: number, position: until }
+        };
+        let heads: Vec<EntryAt> = self.logs.chains().map(counts).filter(|at| at.position > 0).collect();
+        let named = self.logs.past(&heads, Frontier::default());
+        for (number, chain) in self.logs.chains().filter(|(_, chain)| !inside(&chain.origin)) {
+            let (bytes, person) = (chain.bytes_behind(named.get(number)), chain.origin.person);
+            if self.was_in(person) {
+                *added.by_former.entry(person).or_default() += bytes;
+            } else {
+                added.by_strangers += bytes;
             }
         }
         added
@@ -79,18 +95,32 @@ impl Holding {
 
 impl Replica {
     /// Whether a peer may bring whatever it holds: it is in, or it shows what lets it in. Certificates let
-    /// nobody in again who was taken from their person.
-    pub(super) fn may_bring(&self, now: Now, peer: DeviceId, workspace: WorkspaceId) -> bool {
-        let (Some(session), Some(holding)) = (self.sessions.get(&peer), self.holdings.get(&workspace)) else {
+    /// nobody in who was taken from their person, nor whom those certified. A ticket whose time is over shows
+    /// all the same that somebody was invited.
+    pub(super) fn may_bring(&mut self, peer: DeviceId, workspace: WorkspaceId) -> bool {
+        let (Some(session), Some(holding)) = (self.sessions.get_mut(&peer), self.holdings.get(&workspace))
+        else {
             return false;
         };
         if holding.members.is_in(peer) {
             return true;
         }
-        let claim = session.copies.get(&workspace).and_then(|copy| copy.claim.as_ref());
-        let is_news =
-            |claim: &&ClaimBy| matches!(claim, ClaimBy::Invite { .. }) || !holding.members.knows(peer);
-        let said = || session.claim_bytes(workspace, false).unwrap_or_default();
-        claim.filter(is_news).is_some_and(|claim| holding.allows(now, peer, claim, &said()))
+        let said = session.claim_bytes(workspace, false).unwrap_or_default();
+        let Some(copy) = session.copies.get_mut(&workspace) else { return false };
+        if let Some((_, found)) = copy.brings.filter(|(standing, _)| *standing == holding.standing) {
+            return found;
+        }
+        let is_good = |claim: &&ClaimBy| match claim {
+            ClaimBy::Invite { .. } => true,
+            ClaimBy::Certificates { chain, .. } => {
+                let is_taken =
+                    |link: &LinkCert| holding.members.knows(link.child) && !holding.members.is_in(link.child);
+                !chain.iter().any(is_taken)
+            }
+        };
+        let claim = copy.claim.as_ref().filter(is_good);
+        let found = claim.is_some_and(|claim| holding.is_proved(peer, claim, &said));
+        copy.brings = Some((holding.standing, found));
+        found
     }
 }

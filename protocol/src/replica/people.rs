@@ -42,8 +42,9 @@ impl Holding {
 
     /// Whether this device was taken from its person, who is in.
     pub fn is_taken(&self) -> bool {
-        let is_in = self.members.access().role_of(self.record.origin.person).is_some();
-        is_in && !self.is_joining() && self.may(Role::Viewer).is_err()
+        let (access, origin) = (self.members.access(), &self.record.origin);
+        let was_linked = access.had_device(origin.person, origin.device);
+        was_linked && access.role_of(origin.person).is_some() && self.may(Role::Viewer).is_err()
     }
 
     fn why_not(&self, need: Role) -> Refusal {

@@ -164,7 +164,7 @@ impl Replica {
     fn lacked(&mut self, now: Now, workspace: WorkspaceId) -> BTreeMap<LogId, Lacked> {
         let standings = self.standings(now, workspace);
         let bring_all: BTreeSet<DeviceId> =
-            standings.keys().copied().filter(|peer| self.may_bring(now, *peer, workspace)).collect();
+            standings.keys().copied().filter(|peer| self.may_bring(*peer, workspace)).collect();
         let mut lacked: BTreeMap<LogId, Lacked> = BTreeMap::new();
         let Some(holding) = self.holdings.get_mut(&workspace) else { return lacked };
         let asked = self.sessions.values().flat_map(|session| session.pulls.asked());

@@ -71,6 +71,8 @@ pub struct Source<'a> {
 pub struct PeerCopy {
     /// Whether it is served, and as of which change to who is in that was found.
     pub admission: Option<(u64, Admission)>,
+    /// Whether its claim is good enough to bring anything, with the standing at which that was found.
+    pub brings: Option<(u64, bool)>,
     /// What it says lets it in.
     pub claim: Option<ClaimBy>,
     /// Whether it serves this device: it has shown what it holds, and not taken that back.
@@ -109,6 +111,7 @@ impl PeerCopy {
     pub(super) fn new(now: Now) -> Self {
         Self {
             admission: None,
+            brings: None,
             claim: None,
             serves_us: false,
             deny_next: (0, limits::RESEND_MS),
@@ -139,7 +142,7 @@ impl PeerCopy {
 
     /// The peer says what lets it in.
     pub(super) fn set_claim(&mut self, by: ClaimBy) {
-        (self.claim, self.admission) = (Some(by), None);
+        (self.claim, self.admission, self.brings) = (Some(by), None, None);
     }
 
     /// When something is due.

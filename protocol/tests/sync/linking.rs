@@ -228,6 +228,9 @@ fn what_is_taken_away_reads_nothing_more_with_the_key_of_the_phrase() {
     assert_eq!(shown(&new, workspace), (1, 0));
     let way = |device: &Device| format!("{:?}", device.records[&workspace].way);
     assert!(way(&new).contains("recovery: Some"), "it has no key of its own yet: {}", way(&new));
+    new.restart(false);
+    assert!(way(&new).contains("recovery: Some"), "nor is it lost in a restart: {}", way(&new));
+    assert_eq!(shown(&new, workspace), (1, 0));
     meet(&mut anna, &mut ben);
     anna.command(Command::Unlink { device: new.id(), root: Some(root) }).unwrap();
     meet(&mut anna, &mut ben);

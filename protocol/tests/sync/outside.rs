@@ -28,38 +28,54 @@ fn bytes_of(device: &Device, workspace: WorkspaceId, authors: &[DeviceId]) -> u6
     bytes
 }
 
-/// A stranger's log of so many entries of 20 KiB each, the second of which names `dep`.
-fn flood(number: u8, workspace: WorkspaceId, dep: Option<EntryId>, entries: usize) -> (DeviceId, Vec<Run>) {
-    let identity = Identity::from_seeds([number; 32], &[number; 32]);
-    let (person, device) = (identity.person, identity.device_id());
-    let origin = Origin { person, device, incarnation: Incarnation([number; 8]), founder: false };
-    let link = codec::encode(&Link { version: CONTROL_VERSION, chain: identity.chain.clone() });
-    let mut end = ChainEnd::start(origin.log_id(workspace));
-    let mut runs = Vec::new();
-    for entry in 0..=entries {
-        let mut writer = RunWriter::new(origin.log_id(workspace), origin, end);
-        let (kind, body) = match entry {
-            0 => (EntryKind::LINK, link.clone()),
-            _ => (EntryKind::DATA, vec![7; 20 * 1024]),
-        };
-        let deps = dep.filter(|_| entry == 1).into_iter().collect();
-        let hlc = Hlc::from_ms(EPOCH_MS);
-        let header = Header {
-            version: HEADER_VERSION,
-            kind,
-            hlc,
-            auth: None,
-            deps,
-            epoch: None,
-            salt: [0; 8],
-            body_len: 0,
-        };
-        writer.push(header, &body).unwrap();
-        let run = writer.seal(workspace, &identity.device).unwrap();
-        end = run.end();
-        runs.push(run.run().clone());
+/// A log as somebody makes it who writes it by hand, on a device that their root certified.
+struct Forger {
+    identity: Identity,
+    origin: Origin,
+    workspace: WorkspaceId,
+    end: ChainEnd,
+}
+
+impl Forger {
+    fn new(root: u8, device: u8, workspace: WorkspaceId) -> Self {
+        let identity = Identity::from_seeds([root; 32], &[device; 32]);
+        let (person, device) = (identity.person, identity.device_id());
+        let origin = Origin { person, device, incarnation: Incarnation([9; 8]), founder: false };
+        Self { identity, origin, workspace, end: ChainEnd::start(origin.log_id(workspace)) }
     }
-    (device, runs)
+
+    fn write(&mut self, kind: EntryKind, deps: Vec<EntryId>, body: &[u8]) -> Run {
+        let mut writer = RunWriter::new(self.origin.log_id(self.workspace), self.origin, self.end);
+        let (version, hlc) = (HEADER_VERSION, Hlc::from_ms(EPOCH_MS));
+        let header = Header { version, kind, hlc, auth: None, deps, epoch: None, salt: [0; 8], body_len: 0 };
+        writer.push(header, body).unwrap();
+        let run = writer.seal(self.workspace, &self.identity.device).unwrap();
+        self.end = run.end();
+        run.run().clone()
+    }
+
+    fn link(&mut self) -> Run {
+        let link = Link { version: CONTROL_VERSION, chain: self.identity.chain.clone() };
+        self.write(EntryKind::LINK, Vec::new(), &codec::encode(&link))
+    }
+
+    /// An entry of 20 KiB.
+    fn data(&mut self, deps: Vec<EntryId>) -> Run {
+        self.write(EntryKind::DATA, deps, &vec![7; 20 * 1024])
+    }
+}
+
+/// A log of so many entries of 20 KiB each, the first of which names `dep`.
+fn flood(
+    (root, device): (u8, u8),
+    workspace: WorkspaceId,
+    dep: Option<EntryId>,
+    entries: usize,
+) -> (DeviceId, Vec<Run>) {
+    let mut forger = Forger::new(root, device, workspace);
+    let mut runs = vec![forger.link(), forger.data(dep.into_iter().collect())];
+    runs.extend((1..entries).map(|_| forger.data(Vec::new())));
+    (forger.origin.device, runs)
 }
 
 /// Two members, and one who was, removed while away, who has written much since.
@@ -142,7 +158,7 @@ fn strangers_share_one_bound_and_keep_nobody_out() {
         let mut wire = Wire::greet(number, &mut anna);
         wire.prove_secret(&mut anna, workspace);
         // Two in league wait for what does not exist.
-        let (device, runs) = flood(number, workspace, (number < 202).then_some(missing), 30);
+        let (device, runs) = flood((number, number), workspace, (number < 202).then_some(missing), 30);
         wire.say_runs(&mut anna, workspace, runs);
         devices.push(device);
     }
@@ -159,4 +175,37 @@ fn strangers_share_one_bound_and_keep_nobody_out() {
     assert!(crate::admission::shows(&ben, workspace, 700));
     assert_eq!(crate::admission::members(&ben, workspace), 3);
     assert_eq!(digest(&anna, workspace), digest(&ben, workspace));
+}
+
+#[test]
+fn who_is_out_makes_no_room_by_naming_each_other() {
+    let (mut anna, _, workspace) = pair();
+    let mut wire = Wire::greet(200, &mut anna);
+    wire.prove_secret(&mut anna, workspace);
+    let mut league = [210, 211].map(|number| Forger::new(number, number, workspace));
+    let first = league.each_mut().map(Forger::link);
+    wire.say_runs(&mut anna, workspace, first.to_vec());
+    for turn in 0..60 {
+        let of_other = league[(turn + 1) % 2].end.head.id;
+        let run = league[turn % 2].data(vec![of_other]);
+        wire.say_runs(&mut anna, workspace, vec![run]);
+    }
+    let taken = bytes_of(&anna, workspace, &league.map(|forger| forger.origin.device));
+    assert!(taken <= limits::ADDED_OUTSIDE + limits::RUN_BYTES as u64, "{taken} bytes");
+}
+
+#[test]
+fn who_was_removed_gets_no_more_by_more_devices() {
+    let (mut anna, _, mal, workspace) = three();
+    drop(mal);
+    let mut devices = Vec::new();
+    for number in 200..230 {
+        let mut wire = Wire::greet(number, &mut anna);
+        wire.prove_secret(&mut anna, workspace);
+        let (device, runs) = flood((3, number), workspace, None, 20);
+        wire.say_runs(&mut anna, workspace, runs);
+        devices.push(device);
+    }
+    let taken = bytes_of(&anna, workspace, &devices);
+    assert!(taken > 0 && taken <= limits::ADDED_OUTSIDE + limits::RUN_BYTES as u64, "{taken} bytes");
 }
