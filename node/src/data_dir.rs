@@ -32,6 +32,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tempfile::{NamedTempFile, PersistError};
 use velo_protocol::{id::WorkspaceId, replica::WorkspaceRecord};
 
 /// Names the directory when no `--data-dir` is given.
@@ -401,6 +402,16 @@ fn remove_all(folder: &Path) -> Result<(), DataDirError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", folder)(error)),
         _ => Ok(()),
     }
+}
+
+/// Gives a file its name, unless something stands there. Sticks and shares may know no hard links, without
+/// which that takes two steps.
+pub(crate) fn persist_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let Err(PersistError { error, file }) = file.persist_noclobber(path) else { return Ok(()) };
+    if error.kind() == io::ErrorKind::AlreadyExists || path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    file.persist(path).map(drop).map_err(|failed| failed.error)
 }
 
 /// Makes the names in a folder durable. Windows has no such call and needs none.

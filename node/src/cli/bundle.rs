@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tempfile::{NamedTempFile, PersistError};
+use tempfile::NamedTempFile;
 use velo_protocol::{bundle::Head, id::EntityId, replica::ExportCursor};
 
 /// Moves a workspace by files.
@@ -154,14 +154,20 @@ impl Desk<'_> {
 
 /// Gives a file its name, durably. What has come to stand there meanwhile is replaced only if that is wanted.
 fn put_in_place(file: NamedTempFile, folder: &Path, path: &Path, force: bool) -> Result<(), ApiError> {
-    let placed = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    match placed {
-        Ok(_) => data_dir::sync_dir(folder).map_err(|error| ApiError::Failed(error.to_string())),
-        Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(is_there(path))
-        }
-        Err(PersistError { error, .. }) => Err(failed(path, &error)),
+    let placed = if force {
+        file.persist(path).map(drop).map_err(|failed| failed.error)
+    } else {
+        data_dir::persist_new(file, path)
+    };
+    placed.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(path),
+        _ => failed(path, &error),
+    })?;
+    if let Err(error) = data_dir::sync_dir(folder) {
+        // Some shares cannot: the file stands there all the same.
+        tracing::warn!(%error, "the name of the bundle may not be durable yet");
     }
+    Ok(())
 }
 
 fn is_there(path: &Path) -> ApiError {

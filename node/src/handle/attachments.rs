@@ -244,7 +244,7 @@ impl NodeHandle {
         let mut file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
         self.read_content(workspace, attachment, &mut file)?;
         file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist_noclobber(path).map(drop).map_err(|error| failed(error.error))
+        data_dir::persist_new(file, path).map_err(failed)
     }
 
     /// When content is fetched. Returns at once.
