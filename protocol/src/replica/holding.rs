@@ -319,10 +319,10 @@ impl Holding {
         let origin: Origin = chain.origin;
         // It may name what the digest leaves out otherwise.
         (self.digest, self.added) = (None, None);
-        if origin.device == self.record.origin.device {
-            self.note_transaction(ready);
-        }
         let contents = self.contents(ready);
+        if origin.device == self.record.origin.device {
+            self.note_transaction(ready, &contents);
+        }
         let turn = ready.turn(&origin, &contents);
         let judged = self.members.note(&self.logs, &turn);
         if judged.is_news {
@@ -507,17 +507,17 @@ impl Holding {
             let ready: Vec<Ready> =
                 (first..=applied).filter_map(|position| entries.read(EntryAt { chain, position })).collect();
             for ready in &ready {
-                self.note_transaction(ready);
+                self.note_transaction(ready, &self.contents(ready));
             }
         }
     }
 
-    pub fn note_transaction(&mut self, ready: &Ready) {
+    pub fn note_transaction(&mut self, ready: &Ready, contents: &Contents<'_>) {
         let entry = ready.entry();
         if !op::has_data_body(entry.header.kind) {
             return;
         }
-        let Some(Ok(body)) = self.contents(ready).plain().map(DataBody::read) else { return };
+        let Some(Ok(body)) = contents.plain().map(DataBody::read) else { return };
         self.void.note(&body);
         if !founds(&body) {
             self.journal.note(ready.at, entry.id.prefix(), &body);
