@@ -12,7 +12,7 @@ use crate::{
     },
     limits,
     log::{self, Origin, Run, Signer},
-    log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
+    log_set::{EntryReader, LogSet, ReadLogs, Ready, Received, Rejected, Taken},
     members::{self, Members, Turned},
     model::{self, ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
@@ -172,12 +172,12 @@ impl Holding {
     pub fn open(
         record: WorkspaceRecord,
         identity: &Identity,
-        state: Option<Workspace>,
+        state: Workspace,
+        logs: ReadLogs,
         reader: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Self, StoreError> {
-        let state = state.unwrap_or_else(|| Workspace::new(record.id));
-        let (logs, acts) = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
+        let ReadLogs { set: logs, acts } = logs;
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record, identity) };
         holding.remember_members(&acts, reader)?;
         holding.remember_transactions(reader);
@@ -482,7 +482,9 @@ impl Holding {
         changed.sort_unstable();
         changed.dedup();
         if !changed.is_empty() {
-            let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
+            let (workspace, logs) = (self.record.id, ReadLogs::read(self.record.id, reader, |_| 0)?);
+            let state = Workspace::new(workspace);
+            let durable = Self::open(self.record.clone(), identity, state, logs, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
             (self.ring, self.key_entries) = (durable.ring, durable.key_entries);
             (self.void_keys, self.writing) = (durable.void_keys, None);
