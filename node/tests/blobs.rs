@@ -15,6 +15,7 @@ use velo_protocol::{
     blob::{Answer, Ask, Content, ContentCipher, ContentKey, Manifest},
     change::Change,
     id::{BlobId, EntityId, WorkspaceId},
+    limits,
     model::{EntityKey, Kind, attachment, task},
     replica::{Command, Identity, Input, Logs, Output, Replica, Reply},
     store::{
@@ -51,6 +52,7 @@ struct Liar {
     /// What of it it sends otherwise.
     lies: BTreeSet<BlobId>,
     asked: Vec<Ask>,
+    is_busy: bool,
     next_id: u64,
     _home: TempDir,
 }
@@ -77,6 +79,7 @@ impl Liar {
             blobs: BTreeMap::new(),
             lies: BTreeSet::new(),
             asked: Vec::new(),
+            is_busy: false,
             next_id: 2,
             _home: home,
         };
@@ -144,6 +147,9 @@ impl Liar {
 
     fn answer(&mut self, ask: &Ask) -> Answer {
         self.asked.push(*ask);
+        if self.is_busy {
+            return Answer::Later;
+        }
         let Some(mut blob) = self.blobs.get(&ask.blob).cloned() else { return Answer::NotHere };
         if self.lies.contains(&ask.blob) {
             blob[0] ^= 1;
@@ -154,6 +160,26 @@ impl Liar {
     /// How often a blob was asked for, from its beginning.
     fn times_asked(&self, blob: BlobId) -> usize {
         self.asked.iter().filter(|ask| ask.blob == blob && ask.offset == 0).count()
+    }
+
+    /// Lets somebody in, who has an empty device.
+    async fn let_in(&mut self) -> (Node, TempDir) {
+        self.run_until(|liar| !liar.net.addresses().is_empty()).await;
+        let addresses = self.net.addresses().iter().map(ToString::to_string).collect();
+        let (role, single_use, expires_ms) = (Role::Member, true, u64::MAX);
+        let invite = Command::Invite { workspace: self.workspace, role, single_use, expires_ms, addresses };
+        let Reply::Ticket(ticket) = self.command(invite) else { panic!("no ticket") };
+
+        let home = tempfile::tempdir().unwrap();
+        let config = NodeConfig {
+            state_dir: Some(home.path().join("state")),
+            network: Some(NetOptions::loopback()),
+            ..NodeConfig::offline(home.path().join("data"))
+        };
+        let ben = Node::start(config).unwrap();
+        let join = Command::Join { ticket, person_name: "Ben".into() };
+        drop(tokio::spawn(ben.submit(join)));
+        (ben, home)
     }
 
     async fn run_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
@@ -185,21 +211,7 @@ async fn a_peer_that_sends_wrong_content_is_not_asked_for_it_again() {
     let (false_part, _, part) = liar.attach(b"its only part is wrong");
     let (honest, ..) = liar.attach(b"this one is right");
     liar.lies.extend([manifest, part]);
-    liar.run_until(|liar| !liar.net.addresses().is_empty()).await;
-    let addresses = liar.net.addresses().iter().map(ToString::to_string).collect();
-    let (role, single_use, expires_ms) = (Role::Member, true, u64::MAX);
-    let invite = Command::Invite { workspace: liar.workspace, role, single_use, expires_ms, addresses };
-    let Reply::Ticket(ticket) = liar.command(invite) else { panic!("no ticket") };
-
-    let home = tempfile::tempdir().unwrap();
-    let config = NodeConfig {
-        state_dir: Some(home.path().join("state")),
-        network: Some(NetOptions::loopback()),
-        ..NodeConfig::offline(home.path().join("data"))
-    };
-    let ben = Node::start(config).unwrap();
-    let join = Command::Join { ticket, person_name: "Ben".into() };
-    drop(tokio::spawn(ben.submit(join)));
+    let (ben, _home) = liar.let_in().await;
     let workspace = liar.workspace;
     let is_here = |id| ben.presence(workspace, id).ok().flatten().is_some_and(|found| found.whole);
     // He fetches small files by himself.
@@ -216,5 +228,33 @@ async fn a_peer_that_sends_wrong_content_is_not_asked_for_it_again() {
     let mut out = Vec::new();
     ben.read_content(workspace, second, &mut out).unwrap();
     assert_eq!(out, b"and this one as well");
+    ben.shutdown().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_deleted_with_its_task_is_not_fetched_until_it_is_restored() {
+    let mut liar = Liar::new();
+    liar.is_busy = true;
+    let (file, manifest, _) = liar.attach(b"a plan of the pipes");
+    let (ben, _home) = liar.let_in().await;
+    // He goes on asking for it.
+    liar.run_until(|liar| liar.times_asked(manifest) > 2).await;
+    liar.edit(Change::Delete { key: EntityKey::new(Kind::Task, liar.task) });
+    let start = Instant::now();
+    loop {
+        let (before, until) =
+            (liar.asked.len(), Instant::now() + 6 * Duration::from_millis(limits::BLOB_LATER_MS));
+        liar.run_until(|_| until <= Instant::now()).await;
+        if liar.asked.len() == before {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "it is still asked for");
+    }
+    liar.is_busy = false;
+    for key in [EntityKey::new(Kind::Task, liar.task), EntityKey::new(Kind::Attachment, file)] {
+        liar.edit(Change::Restore { key });
+    }
+    let workspace = liar.workspace;
+    liar.run_until(|_| ben.presence(workspace, file).ok().flatten().is_some_and(|found| found.whole)).await;
     ben.shutdown().unwrap();
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use velo_node::{
     api::{self, Action, invite},
     handle::{NetOptions, Node, NodeConfig, NodeError, NodeEvent},
+    store::state::{SavedState, SledState, StateStore},
 };
 use velo_protocol::{
     access::Role,
@@ -18,9 +19,11 @@ use velo_protocol::{
     log::EntryKind,
     model::{EntityKey, Kind, project},
     replica::{Command, Refusal, Reply},
+    snapshot::Pages,
     store::{ChainNo, EntryAt},
     ticket::Ticket,
     value::Value,
+    workspace::Workspace,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -319,6 +322,35 @@ fn an_answer_comes_with_its_snapshot_and_a_restart_keeps_everything() {
     let logs = node.status().workspaces[0].logs;
     add_project(&node, workspace, "goes on in the same log");
     assert_eq!(node.status().workspaces[0].logs, logs);
+}
+
+#[test]
+fn a_saved_state_that_cannot_be_understood_is_rebuilt_and_saved_anew() {
+    let home = Device::new(false);
+    let node = home.start();
+    let workspace = found(&node);
+    add_project(&node, workspace, "Garden");
+    let before = hash(&node, workspace);
+    node.shutdown().unwrap();
+    let path = home.data().join("workspaces").join(workspace.to_string()).join("state");
+    let damage: [fn(&mut Pages); 2] = [|saved| saved.meta.truncate(1), |saved| saved.pages[0].1.truncate(1)];
+    for spoil in damage {
+        let (mut cache, saved) = SledState::open(&path, workspace);
+        let SavedState { meta, pages, log_index } = saved.unwrap();
+        let mut spoilt = Pages { meta, pages };
+        spoil(&mut spoilt);
+        cache.save(&spoilt, &log_index).unwrap();
+        drop(cache);
+        for what in ["rebuilt from the log", "from what was saved then"] {
+            let node = home.start();
+            assert_eq!(hash(&node, workspace), before, "{what}");
+            node.shutdown().unwrap();
+        }
+        let (cache, saved) = SledState::open(&path, workspace);
+        let saved = saved.unwrap();
+        assert!(Workspace::from_pages(workspace, &saved.meta, saved.pages).is_ok());
+        drop(cache);
+    }
 }
 
 #[test]

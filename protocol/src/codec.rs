@@ -26,6 +26,10 @@ pub enum CodecError {
 /// more memory than there is, and that ends the program.
 const LOCAL_BYTES: usize = 1 << 30;
 
+/// Room for what an edit writes. The encoder brings single bytes: from nothing, a target would grow, and be
+/// moved, half a dozen times.
+const USUAL_BYTES: usize = 256;
+
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<{ limits::FRAME }>()
 }
@@ -38,18 +42,21 @@ fn name<T>() -> &'static str {
 /// The bytes of `value`.
 ///
 /// # Panics
-/// Never for the types of this crate: none has a fallible `Serialize` or a sequence of unknown
-/// length, and a `Vec` as target cannot fail.
-#[expect(clippy::expect_used, reason = "see Panics above")]
+/// Never, as [`encode_into`].
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("serialising to memory")
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    encode_into(value, &mut bytes);
+    // Some are kept for long.
+    bytes.shrink_to_fit();
+    bytes
 }
 
 /// Appends the bytes of `value`.
 ///
 /// # Panics
-/// Never, as [`encode`].
-#[expect(clippy::expect_used, reason = "see Panics of `encode`")]
+/// Never for the types of this crate: none has a fallible `Serialize` or a sequence of unknown
+/// length, and a `Vec` as target cannot fail.
+#[expect(clippy::expect_used, reason = "see Panics above")]
 pub fn encode_into<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
         .expect("serialising to memory");
@@ -86,7 +93,9 @@ pub(crate) const fn number_len(number: u64) -> usize {
 /// As [`decode`], and the bytes must be those that [`encode`] would write.
 pub fn decode_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let value: T = decode(bytes)?;
-    if encode(&value) == bytes { Ok(value) } else { Err(CodecError::NotCanonical(name::<T>())) }
+    let mut again = Vec::with_capacity(bytes.len());
+    encode_into(&value, &mut again);
+    if again == bytes { Ok(value) } else { Err(CodecError::NotCanonical(name::<T>())) }
 }
 
 /// As [`decode_local`], and the value must fill `bytes` exactly: for files of our own whose checksum was verified.

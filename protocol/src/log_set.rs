@@ -26,6 +26,7 @@ mod open;
 mod order;
 mod way;
 
+pub use open::ReadLogs;
 pub use order::{Body, EntryReader, Ready, Turn};
 
 /// One chain: a log, or a branch of a forked one.

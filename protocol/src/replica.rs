@@ -11,7 +11,7 @@
 use crate::{
     id::{DeviceId, EntityId, LogId, WorkspaceId},
     log::{Head, Run, parse_entries},
-    log_set::{LogSet, Rejected, Taken},
+    log_set::{LogSet, ReadLogs, Rejected, Taken},
     presence::Doing,
     session::{Fault, Request, Session},
     store::{ChainNo, EntryAt, LogReader, StoreError},
@@ -171,11 +171,25 @@ impl Replica {
         log: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Opened, StoreError> {
+        let state = state.unwrap_or_else(|| Workspace::new(record.id));
+        let logs = ReadLogs::read(record.id, log, |chain| state.applied(chain))?;
+        self.open_read(record, state, logs, log, fresh_incarnation)
+    }
+
+    /// As [`Self::open_workspace`], with the logs read already, up to where the state reaches.
+    pub fn open_read(
+        &mut self,
+        record: WorkspaceRecord,
+        state: Workspace,
+        logs: ReadLogs,
+        log: &dyn LogReader,
+        fresh_incarnation: bool,
+    ) -> Result<Opened, StoreError> {
         if log.chains().is_empty() && !fresh_incarnation && record.way == Way::Founded {
             return Ok(Opened::Nothing);
         }
         let workspace = record.id;
-        let holding = Holding::open(record, &self.identity, state, log, fresh_incarnation)?;
+        let holding = Holding::open(record, &self.identity, state, logs, log, fresh_incarnation)?;
         holding.check_own_seals(&self.identity, log)?;
         self.holdings.insert(workspace, holding);
         self.private_is_stale = true;

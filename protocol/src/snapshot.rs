@@ -298,6 +298,12 @@ impl Workspace {
     }
 }
 
+/// Up to where each chain is applied in a saved state, by its meta record alone.
+pub fn reached(id: WorkspaceId, meta: &[u8]) -> Result<impl Fn(ChainNo) -> u64 + use<>, SnapshotError> {
+    let chains: BTreeMap<ChainNo, Chain> = read_meta(id, meta)?.chains.into_iter().collect();
+    Ok(move |chain| chains.get(&chain).map_or(0, |chain| chain.applied))
+}
+
 fn read_meta(id: WorkspaceId, bytes: &[u8]) -> Result<Meta, SnapshotError> {
     let (found, rest) = bytes.split_first().unwrap_or((&0, &[]));
     if *found != FORMAT {

@@ -37,7 +37,7 @@ use velo_protocol::{
 mod way;
 
 pub(crate) use way::CourierHandle;
-use way::PeerNews;
+use way::{News, SharedNews};
 
 /// Changes of attachments are gathered for so long before the workspace is looked through.
 const LOOK_DELAY: Duration = Duration::from_millis(300);
@@ -55,8 +55,8 @@ pub(crate) enum Job {
     Open { workspace: WorkspaceId, store: BlobStore, fetching: Fetching },
     /// It is forgotten.
     Close(WorkspaceId),
-    /// Peers are there, or gone: see [`CourierHandle::tell_peer`].
-    Peers,
+    /// Something is in the [`News`].
+    News,
     /// A peer that may have it asks for a piece.
     Serve { peer: DeviceId, id: AskId, ask: Ask },
     /// A peer was asked for a piece. No answer: none came.
@@ -95,7 +95,7 @@ struct Courier {
     published: Arc<RwLock<Published>>,
     events: broadcast::Sender<NodeEvent>,
     turns: mpsc::UnboundedSender<Turn>,
-    peer_news: PeerNews,
+    news: SharedNews,
     net: Option<NetHandle>,
     started: Instant,
     holdings: BTreeMap<WorkspaceId, Holding>,
@@ -124,12 +124,11 @@ pub(crate) fn start(
     let (asked, wishes) = mpsc::channel(COURIER_QUEUE);
     let (turns, questions) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let changes = events.subscribe();
-    let peers = PeerNews::default();
-    let handle = CourierHandle { jobs, asked, peers: peers.clone() };
-    let courier = Courier::new(published, events, turns, peers, net);
+    let news = SharedNews::default();
+    let handle = CourierHandle { jobs, asked, news: news.clone() };
+    let courier = Courier::new(published, events, turns, news, net);
     let thread = thread::Builder::new().name("velo-blobs".into());
-    let thread = thread.spawn(move || runtime.block_on(courier.run(taken, wishes, changes)))?;
+    let thread = thread.spawn(move || runtime.block_on(courier.run(taken, wishes)))?;
     Ok((handle, questions, thread))
 }
 
@@ -138,7 +137,7 @@ impl Courier {
         published: Arc<RwLock<Published>>,
         events: broadcast::Sender<NodeEvent>,
         turns: mpsc::UnboundedSender<Turn>,
-        peer_news: PeerNews,
+        news: SharedNews,
         net: Option<NetHandle>,
     ) -> Self {
         let now = Instant::now();
@@ -146,7 +145,7 @@ impl Courier {
             published,
             events,
             turns,
-            peer_news,
+            news,
             net,
             started: now,
             holdings: BTreeMap::new(),
@@ -161,12 +160,7 @@ impl Courier {
         }
     }
 
-    async fn run(
-        mut self,
-        mut jobs: mpsc::UnboundedReceiver<Job>,
-        mut wishes: mpsc::Receiver<Job>,
-        mut changes: broadcast::Receiver<NodeEvent>,
-    ) {
+    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut wishes: mpsc::Receiver<Job>) {
         loop {
             let wake = self.next_wake();
             tokio::select! {
@@ -175,11 +169,6 @@ impl Courier {
                 job = jobs.recv() => match job {
                     Some(Job::Stop) | None => break,
                     Some(job) => self.take(job),
-                },
-                change = changes.recv() => match change {
-                    Ok(event) => self.note(&event),
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.look_at_all(),
-                    Err(broadcast::error::RecvError::Closed) => break,
                 },
                 Some(wish) = wishes.recv() => self.take(wish),
                 () = tokio::time::sleep_until(wake) => {}
@@ -232,14 +221,7 @@ impl Courier {
                 self.left_out.remove(&workspace);
                 self.last_served = None;
             }
-            Job::Peers => {
-                let news =
-                    std::mem::take(&mut *self.peer_news.lock().unwrap_or_else(PoisonError::into_inner));
-                for (peer, workspaces) in news {
-                    self.fetches.meet(peer, workspaces);
-                }
-                self.fill_room();
-            }
+            Job::News => self.take_news(),
             Job::Serve { peer, id, ask } => self.serve(peer, id, &ask),
             Job::Answered { peer, ask, answer: Some(answer) } => {
                 let outcome = self.fetches.answered(now_ms, peer, &ask, answer);
@@ -269,6 +251,18 @@ impl Courier {
         }
     }
 
+    fn take_news(&mut self) {
+        let News { peers, changed } =
+            std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
+        for (peer, workspaces) in peers {
+            self.fetches.meet(peer, workspaces);
+        }
+        for workspace in changed {
+            self.look_soon(workspace);
+        }
+        self.fill_room();
+    }
+
     /// What is deleted and dropped may be shown again, and is fetched then.
     fn forget_whole(&mut self, workspace: WorkspaceId) {
         if let Some(holding) = self.holdings.get_mut(&workspace) {
@@ -287,15 +281,6 @@ impl Courier {
         self.stale.insert(workspace, Instant::now());
     }
 
-    fn note(&mut self, event: &NodeEvent) {
-        let NodeEvent::Changed { workspace, entities, .. } = event else { return };
-        // With a task its attachments come and go.
-        let may_hide = |kind| kind == Kind::Task && self.fetches.wants_of(*workspace);
-        if entities.iter().any(|key| key.kind == Kind::Attachment || may_hide(key.kind)) {
-            self.look_soon(*workspace);
-        }
-    }
-
     fn look_soon(&mut self, workspace: WorkspaceId) {
         self.stale.entry(workspace).or_insert_with(|| Instant::now() + LOOK_DELAY);
     }
@@ -307,11 +292,6 @@ impl Courier {
                 self.look_soon(workspace);
             }
         }
-    }
-
-    fn look_at_all(&mut self) {
-        let now = Instant::now();
-        self.stale.extend(self.holdings.keys().map(|id| (*id, now)));
     }
 
     fn workspace(&self, id: WorkspaceId) -> Option<Workspace> {
@@ -547,7 +527,7 @@ mod tests {
         let published = Arc::new(RwLock::new(Published::default()));
         let (turns, _asked) = mpsc::unbounded_channel();
         let (events, _) = broadcast::channel(1);
-        let mut courier = Courier::new(published.clone(), events, turns, PeerNews::default(), None);
+        let mut courier = Courier::new(published.clone(), events, turns, SharedNews::default(), None);
         let workspace = WorkspaceId([1; 32]);
         courier.open(workspace, store, Fetching::Metered);
         let trouble = || published.read().unwrap().fetch_trouble.clone();

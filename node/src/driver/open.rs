@@ -12,14 +12,14 @@ use crate::{
     short_id::Numbering,
     store::{
         log_files::{FileLog, FileReader, OpenError, OpenReport},
-        state::{SavedState, SledState, StateStore},
+        state::{SavedState, SledState},
     },
 };
 use marker::{Marker, Markers};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, OnceLock, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::{
@@ -30,8 +30,10 @@ use tokio::{
 use velo_protocol::{
     id::{LogId, WorkspaceId},
     log::{Head, Origin},
+    log_set::ReadLogs,
     replica::{Identity, Opened, Replica, WorkspaceRecord},
-    store::{LogReader, LogStore},
+    snapshot::{self, SnapshotError},
+    store::{LogReader, LogStore, StoreError},
     time::Now,
     workspace::Workspace,
 };
@@ -41,7 +43,7 @@ pub(super) type Started = Result<Arc<Shared>, NodeError>;
 /// Starts a node's threads and waits until every workspace is open.
 pub(crate) fn start(config: NodeConfig) -> Result<(Arc<Shared>, JoinHandle<()>), NodeError> {
     let (ready, started) = std::sync::mpsc::sync_channel(1);
-    let builder = std::thread::Builder::new().name("velo-driver".into());
+    let builder = thread::Builder::new().name("velo-driver".into());
     let thread = builder.spawn(move || run(config, &ready)).map_err(NodeError::Thread)?;
     let shared = started.recv().map_err(|_| NodeError::Stopped)??;
     Ok((shared, thread))
@@ -297,10 +299,11 @@ impl Parts {
         let mut stored = Stored::open(dir, markers, workspace)?;
         let own = record.origin.log_id(workspace);
         let fresh = stored.may_be_cut_back(own, record.origin);
-        let state = stored.state.take();
+        let (state, logs) = stored.read(workspace)?;
         let from_cache = state.is_some();
-        let failed = |source| NodeError::Store { workspace, source };
-        let opened = self.replica.open_workspace(record, state, &stored.reader, fresh).map_err(failed)?;
+        let state = state.unwrap_or_else(|| Workspace::new(workspace));
+        let opened = self.replica.open_read(record, state, logs, &stored.reader, fresh);
+        let opened = opened.map_err(|source| NodeError::Store { workspace, source })?;
         if opened == Opened::Nothing {
             tracing::warn!(workspace = %workspace.short(), "founding or joining was cut off: it can be done again");
             // Its files are closed before they go.
@@ -323,7 +326,8 @@ pub(super) struct Stored {
     pub reader: FileReader,
     pub marker: Marker,
     pub cache: SledState,
-    state: Option<Workspace>,
+    /// What the cache holds, unless it does not fit the log.
+    saved: Option<SavedState>,
     /// Entries that somebody was told of may be gone.
     lost: bool,
 }
@@ -337,21 +341,53 @@ impl Stored {
         let (log, report) = opened.map_err(|source| NodeError::Log { workspace, source })?;
         tell_damage(workspace, &report);
         let (had_saved, reader) = (saved.is_some(), log.reader());
-        let state = saved.filter(|_| !report.must_rebuild()).and_then(|saved| read_state(workspace, saved));
-        let cache = if had_saved && state.is_none() {
-            // Pages of the rebuilt state would stand among those of the old one.
-            cache.discard();
-            SledState::open(&dir.state(workspace), workspace).0
-        } else {
-            cache
-        };
         let lost = if reader.chains().is_empty() {
             // A first write that was cut off lost nothing that anybody was told of.
             had_saved || !report.is_blank()
         } else {
             report.in_doubt()
         };
-        Ok(Self { log, reader, marker, cache, state, lost })
+        let mut stored = Self { log, reader, marker, cache, saved, lost };
+        if report.must_rebuild() {
+            stored.forget_saved(workspace);
+        }
+        Ok(stored)
+    }
+
+    /// Begins the cache anew, if there is anything in it: pages of a state that does not go on from what is
+    /// saved would stand among the old ones.
+    pub fn forget_saved(&mut self, workspace: WorkspaceId) {
+        if self.saved.take().is_some() {
+            self.cache.begin_again(workspace);
+        }
+    }
+
+    /// Reads the saved state, if it can be used, and the logs.
+    fn read(&mut self, workspace: WorkspaceId) -> Result<(Option<Workspace>, ReadLogs), NodeError> {
+        let failed = |source| NodeError::Store { workspace, source };
+        if let Some(saved) = self.saved.take() {
+            if let Some((state, logs)) = self.read_both(workspace, saved)? {
+                return Ok((Some(state), logs.map_err(failed)?));
+            }
+            self.cache.begin_again(workspace);
+        }
+        Ok((None, ReadLogs::read(workspace, &self.reader, |_| 0).map_err(failed)?))
+    }
+
+    /// Reads both at the same time. `None`: the state cannot be used.
+    fn read_both(&self, workspace: WorkspaceId, saved: SavedState) -> Result<Option<Both>, NodeError> {
+        let Some(reached) = usable(workspace, snapshot::reached(workspace, &saved.meta)) else {
+            return Ok(None);
+        };
+        let thread = thread::Builder::new().name("velo-open".into());
+        thread::scope(|scope| {
+            let read = move || Workspace::from_pages(workspace, &saved.meta, saved.pages);
+            let state = thread.spawn_scoped(scope, read).map_err(NodeError::Thread)?;
+            let logs = ReadLogs::read(workspace, &self.reader, reached);
+            // A panic is a bug, and no worse than a state that cannot be read.
+            let state = state.join().ok().and_then(|read| usable(workspace, read));
+            Ok(state.map(|state| (state, logs)))
+        })
     }
 
     /// Whether the own log may have lost entries that it once had. If so, it stays so until
@@ -376,8 +412,10 @@ impl Stored {
     }
 }
 
-fn read_state(workspace: WorkspaceId, saved: SavedState) -> Option<Workspace> {
-    let read = Workspace::from_pages(workspace, &saved.meta, saved.pages);
+type Both = (Workspace, Result<ReadLogs, StoreError>);
+
+/// What was read of the saved state. Otherwise it is told why not.
+fn usable<T>(workspace: WorkspaceId, read: Result<T, SnapshotError>) -> Option<T> {
     if let Err(error) = &read {
         tracing::warn!(%error, workspace = %workspace.short(), "the state is rebuilt from the log");
     }

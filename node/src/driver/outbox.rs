@@ -130,6 +130,9 @@ impl Outbox {
         // Outside the lock: the last holder of a large state takes its time.
         drop(replaced);
         for event in self.events.drain(..) {
+            if let NodeEvent::Changed { workspace, entities, .. } = &event {
+                shared.courier.tell_changes(*workspace, entities);
+            }
             // Nobody may be listening.
             let _ = shared.events.send(event);
         }

@@ -195,11 +195,6 @@ impl Fetches {
         bytes
     }
 
-    /// Whether something of a workspace is being fetched.
-    pub fn wants_of(&self, workspace: WorkspaceId) -> bool {
-        self.wanted.keys().any(|(of, _)| *of == workspace)
-    }
-
     /// Whether something has to give way to what is wanted next.
     pub fn is_full(&self) -> bool {
         self.wanted.len() >= limits::FETCHES

@@ -5,7 +5,7 @@ use crate::{
     causality::Frontier,
     crypto::PublicKey,
     id::{EntryId, WorkspaceId},
-    log::{self, ChainEnd, Run},
+    log::{self, ChainEnd, Head, Run},
     store::{ChainInfo, ChainNo, EntryAt, LogReader, StoreError},
 };
 
@@ -18,6 +18,27 @@ struct Found {
     named: Vec<NamedAt>,
     /// Control entries, those that cite a grant, and the first of each branch.
     acts: Vec<EntryAt>,
+}
+
+/// The logs of a workspace as they were read from its store. That takes nothing but how far the saved state
+/// reaches, so both can be read at the same time.
+#[derive(Debug)]
+pub struct ReadLogs {
+    pub(crate) set: LogSet,
+    /// Where the applied entries stand that the access rule has to know, in causal order.
+    pub(crate) acts: Vec<EntryAt>,
+}
+
+impl ReadLogs {
+    /// Reads every log. `applied` tells up to where each chain is applied in the saved state.
+    pub fn read(
+        workspace: WorkspaceId,
+        reader: &dyn LogReader,
+        applied: impl Fn(ChainNo) -> u64,
+    ) -> Result<Self, StoreError> {
+        let (set, acts) = LogSet::open(workspace, reader, applied)?;
+        Ok(Self { set, acts })
+    }
 }
 
 impl LogSet {
@@ -37,6 +58,7 @@ impl LogSet {
             let number = set.open_chain(&info)?;
             set.read_chain(number, &info, reader, applied(number), &mut found)?;
         }
+        set.index_all();
         let Found { named, mut acts } = found;
         let find_all = |(at, ids): NamedAt| {
             let deps: Vec<EntryAt> = ids.iter().filter_map(|id| set.find(*id)).collect();
@@ -61,10 +83,39 @@ impl LogSet {
             PublicKey::parse(&info.origin.device.0).map_err(|_| damaged("its author's key is not usable"))?;
         let parent = match info.base.position {
             0 => None,
-            _ => Some(self.find(info.base.id).ok_or_else(|| damaged("a branch without its log"))?),
+            _ => Some(self.find_in(info).ok_or_else(|| damaged("a branch without its log"))?),
         };
         let base = ChainEnd { head: info.base, entries: 0, bytes: 0 };
         Ok(self.add_chain(info.log, info.origin, key, parent, base))
+    }
+
+    /// Where a branch leaves another chain of its log. Nothing is indexed yet.
+    fn find_in(&self, branch: &ChainInfo) -> Option<EntryAt> {
+        let Head { position, id } = branch.base;
+        let holds =
+            |number: &ChainNo| self.chain(*number).and_then(|chain| chain.own_id(position)) == Some(id);
+        let chain = self.chains_of(branch.log).iter().copied().find(holds)?;
+        Some(EntryAt { chain, position })
+    }
+
+    /// Indexes all entries at once, sorted first: in the order of the chains each would go to another place of
+    /// the tree.
+    fn index_all(&mut self) {
+        let mut all = Vec::with_capacity(self.chains.iter().map(|chain| chain.ids.len()).sum());
+        for (number, chain) in (0..).map(ChainNo).zip(&self.chains) {
+            let places = (chain.base.position + 1..).map(|position| EntryAt { chain: number, position });
+            all.extend(chain.ids.iter().map(EntryId::prefix).zip(places));
+        }
+        // Stable: of those that collide the first stays the first.
+        all.sort_by_key(|(prefix, _)| *prefix);
+        all.dedup_by(|later, first| {
+            let collides = later.0 == first.0;
+            if collides {
+                self.collisions.entry(later.0).or_default().push(later.1);
+            }
+            collides
+        });
+        self.by_prefix = all.into_iter().collect();
     }
 
     fn read_chain(
@@ -100,7 +151,6 @@ impl LogSet {
         for entry in entries {
             let at = EntryAt { chain: number, position: entry.position };
             last = entry.position;
-            self.index(entry.id, at);
             let Some(chain) = self.chains.get_mut(number.0 as usize) else { break };
             chain.note(&entry);
             if entry.position <= applied {

@@ -12,7 +12,7 @@ use crate::{
     },
     limits,
     log::{self, Origin, Run, Signer},
-    log_set::{EntryReader, LogSet, Ready, Received, Rejected, Taken},
+    log_set::{EntryReader, LogSet, ReadLogs, Ready, Received, Rejected, Taken},
     members::{self, Members, Turned},
     model::{self, ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
@@ -172,12 +172,12 @@ impl Holding {
     pub fn open(
         record: WorkspaceRecord,
         identity: &Identity,
-        state: Option<Workspace>,
+        state: Workspace,
+        logs: ReadLogs,
         reader: &dyn LogReader,
         fresh_incarnation: bool,
     ) -> Result<Self, StoreError> {
-        let state = state.unwrap_or_else(|| Workspace::new(record.id));
-        let (logs, acts) = LogSet::open(record.id, reader, |chain| state.applied(chain))?;
+        let ReadLogs { set: logs, acts } = logs;
         let mut holding = Self { logs, state, fresh_incarnation, ..Self::new(record, identity) };
         holding.remember_members(&acts, reader)?;
         holding.remember_transactions(reader);
@@ -319,10 +319,10 @@ impl Holding {
         let origin: Origin = chain.origin;
         // It may name what the digest leaves out otherwise.
         (self.digest, self.added) = (None, None);
-        if origin.device == self.record.origin.device {
-            self.note_transaction(ready);
-        }
         let contents = self.contents(ready);
+        if origin.device == self.record.origin.device {
+            self.note_transaction(ready, &contents);
+        }
         let turn = ready.turn(&origin, &contents);
         let judged = self.members.note(&self.logs, &turn);
         if judged.is_news {
@@ -482,7 +482,9 @@ impl Holding {
         changed.sort_unstable();
         changed.dedup();
         if !changed.is_empty() {
-            let durable = Self::open(self.record.clone(), identity, None, reader, true)?;
+            let (workspace, logs) = (self.record.id, ReadLogs::read(self.record.id, reader, |_| 0)?);
+            let state = Workspace::new(workspace);
+            let durable = Self::open(self.record.clone(), identity, state, logs, reader, true)?;
             (self.state, self.members, self.journal) = (durable.state, durable.members, durable.journal);
             (self.ring, self.key_entries) = (durable.ring, durable.key_entries);
             (self.void_keys, self.writing) = (durable.void_keys, None);
@@ -507,17 +509,17 @@ impl Holding {
             let ready: Vec<Ready> =
                 (first..=applied).filter_map(|position| entries.read(EntryAt { chain, position })).collect();
             for ready in &ready {
-                self.note_transaction(ready);
+                self.note_transaction(ready, &self.contents(ready));
             }
         }
     }
 
-    pub fn note_transaction(&mut self, ready: &Ready) {
+    pub fn note_transaction(&mut self, ready: &Ready, contents: &Contents<'_>) {
         let entry = ready.entry();
         if !op::has_data_body(entry.header.kind) {
             return;
         }
-        let Some(Ok(body)) = self.contents(ready).plain().map(DataBody::read) else { return };
+        let Some(Ok(body)) = contents.plain().map(DataBody::read) else { return };
         self.void.note(&body);
         if !founds(&body) {
             self.journal.note(ready.at, entry.id.prefix(), &body);

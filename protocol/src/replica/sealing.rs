@@ -131,7 +131,7 @@ impl Holding {
             }
         }
         for ready in &own {
-            self.note_transaction(ready);
+            self.note_transaction(ready, &self.contents(ready));
             self.void.look_again();
         }
         self.lag.unlocked(unread);

@@ -6,21 +6,37 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
-use velo_protocol::id::{DeviceId, WorkspaceId};
+use velo_protocol::{
+    id::{DeviceId, WorkspaceId},
+    model::{EntityKey, Kind},
+};
 
-/// Peers of which something is to be told, and the workspaces of which each may have blobs; none if it has
-/// gone.
-pub(super) type PeerNews = Arc<Mutex<BTreeMap<DeviceId, BTreeSet<WorkspaceId>>>>;
+/// What changes often. However often that is while the courier waits for the disk, it is told once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// The workspaces of which each of these peers may have blobs; none if it has gone.
+    pub peers: BTreeMap<DeviceId, BTreeSet<WorkspaceId>>,
+    /// Workspaces of which attachments changed.
+    pub changed: BTreeSet<WorkspaceId>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.changed.is_empty()
+    }
+}
+
+pub(super) type SharedNews = Arc<Mutex<News>>;
 
 /// The way to the courier, which may wait for the disk. What others ask for goes by a channel with a bound, see
 /// [`Self::ask`]. What must not be lost goes by one without, in which there is little: an answer for each question
-/// that the courier put itself, of which each peer has one; the workspaces of this device; and of peers only the
-/// latest is told.
+/// that the courier put itself, of which each peer has one; the workspaces of this device; and of [`News`] only
+/// the latest is told.
 #[derive(Debug, Clone)]
 pub(crate) struct CourierHandle {
     pub(super) jobs: mpsc::UnboundedSender<Job>,
     pub(super) asked: mpsc::Sender<Job>,
-    pub(super) peers: PeerNews,
+    pub(super) news: SharedNews,
 }
 
 impl CourierHandle {
@@ -37,14 +53,26 @@ impl CourierHandle {
         drop(self.jobs.send(job));
     }
 
-    /// Tells it that a peer may have blobs of these workspaces. However often that changes while the courier
-    /// waits for the disk, it is told once.
+    /// Tells it that a peer may have blobs of these workspaces.
     pub fn tell_peer(&self, peer: DeviceId, workspaces: BTreeSet<WorkspaceId>) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = !peers.is_empty();
-        peers.insert(peer, workspaces);
+        self.tell_news(|news| _ = news.peers.insert(peer, workspaces));
+    }
+
+    /// Tells it what changed in a workspace, which is published already. What concerns no attachment does not
+    /// wake its thread: every edit would pay for that. Nor does a task of which attachments are fetched: with it
+    /// they are deleted, and each is named as changed.
+    pub fn tell_changes(&self, workspace: WorkspaceId, entities: &[EntityKey]) {
+        if entities.iter().any(|key| key.kind == Kind::Attachment) {
+            self.tell_news(|news| _ = news.changed.insert(workspace));
+        }
+    }
+
+    fn tell_news(&self, add: impl FnOnce(&mut News)) {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = !news.is_empty();
+        add(&mut news);
         if !is_told {
-            self.tell(Job::Peers);
+            self.tell(Job::News);
         }
     }
 }
@@ -53,13 +81,13 @@ impl CourierHandle {
 mod tests {
     use super::*;
     use crate::limits::COURIER_QUEUE;
-    use velo_protocol::id::BlobId;
+    use velo_protocol::id::{BlobId, EntityId};
 
     /// A way to a courier that waits for the disk.
     fn handle() -> (CourierHandle, mpsc::UnboundedReceiver<Job>, mpsc::Receiver<Job>) {
         let (jobs, taken) = mpsc::unbounded_channel();
         let (asked, wishes) = mpsc::channel(COURIER_QUEUE);
-        (CourierHandle { jobs, asked, peers: PeerNews::default() }, taken, wishes)
+        (CourierHandle { jobs, asked, news: SharedNews::default() }, taken, wishes)
     }
 
     #[test]
@@ -88,11 +116,27 @@ mod tests {
             handle.tell_peer(peer, shared.clone());
         }
         handle.tell_peer(other, BTreeSet::new());
-        assert!(matches!(taken.try_recv(), Ok(Job::Peers)));
+        assert!(matches!(taken.try_recv(), Ok(Job::News)));
         assert!(taken.try_recv().is_err(), "one job for all");
-        let news = std::mem::take(&mut *handle.peers.lock().unwrap());
-        assert_eq!(news, [(peer, shared), (other, BTreeSet::new())].into());
+        let news = std::mem::take(&mut *handle.news.lock().unwrap());
+        assert_eq!(news.peers, [(peer, shared), (other, BTreeSet::new())].into());
         handle.tell_peer(peer, BTreeSet::new());
-        assert!(matches!(taken.try_recv(), Ok(Job::Peers)), "and one for what comes later");
+        assert!(matches!(taken.try_recv(), Ok(Job::News)), "and one for what comes later");
+    }
+
+    #[test]
+    fn only_changes_of_attachments_wake_it() {
+        let (handle, mut taken, _wishes) = handle();
+        let key = |kind| EntityKey::new(kind, EntityId([1; 16]));
+        let [first, second] = [1, 2].map(|n| WorkspaceId([n; 32]));
+        handle.tell_changes(first, &[key(Kind::Task), key(Kind::Comment)]);
+        assert!(taken.try_recv().is_err(), "an edit pays nothing");
+        handle.tell_changes(first, &[key(Kind::Task), key(Kind::Attachment)]);
+        handle.tell_changes(second, &[key(Kind::Attachment)]);
+        handle.tell_peer(DeviceId([1; 32]), BTreeSet::new());
+        assert!(matches!(taken.try_recv(), Ok(Job::News)));
+        assert!(taken.try_recv().is_err(), "one job for all");
+        let news = std::mem::take(&mut *handle.news.lock().unwrap());
+        assert_eq!((news.changed, news.peers.len()), ([first, second].into(), 1));
     }
 }

@@ -147,6 +147,21 @@ impl SledState {
         }
     }
 
+    /// Forgets everything, and begins anew in the same place.
+    pub fn begin_again(&mut self, workspace: WorkspaceId) {
+        self.remove();
+        *self = Self::open(&self.path, workspace).0;
+    }
+
+    fn remove(&mut self) {
+        // What could not be opened is somebody else's, or was put aside.
+        let Some(db) = self.db.take() else { return };
+        close(db);
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "the old state could not be removed");
+        }
+    }
+
     /// How many bytes sled uses on disk.
     pub fn size(&self) -> u64 {
         self.db.as_ref().and_then(|db| db.size_on_disk().ok()).unwrap_or(0)
@@ -212,12 +227,7 @@ impl StateStore for SledState {
     }
 
     fn discard(mut self) {
-        // What could not be opened is somebody else's, or was put aside.
-        let Some(db) = self.db.take() else { return };
-        close(db);
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "the old state could not be removed");
-        }
+        self.remove();
     }
 }
 
