@@ -1,12 +1,17 @@
 //! What those may add to the logs of others who are out, or never were in.
 
-use crate::device::*;
+use crate::{
+    device::*,
+    linking::{become_linked, code_of, link},
+};
 use velo_protocol::{
     codec,
     control::{CONTROL_VERSION, Link},
+    crypto::{LinkCert, SecretKey},
     id::{DeviceId, EntryId, Incarnation, WorkspaceId},
     limits,
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
+    message::{Claim, ClaimBy, Message},
     replica::{Command, Identity},
     store::{ChainNo, LogReader, LogStore},
     time::Hlc,
@@ -38,7 +43,11 @@ struct Forger {
 
 impl Forger {
     fn new(root: u8, device: u8, workspace: WorkspaceId) -> Self {
-        let identity = Identity::from_seeds([root; 32], &[device; 32]);
+        Self::of(Identity::from_seeds([root; 32], &[device; 32]), workspace)
+    }
+
+    /// Begins another log of a device.
+    fn of(identity: Identity, workspace: WorkspaceId) -> Self {
         let (person, device) = (identity.person, identity.device_id());
         let origin = Origin { person, device, incarnation: Incarnation([9; 8]), founder: false };
         Self { identity, origin, workspace, end: ChainEnd::start(origin.log_id(workspace)) }
@@ -207,5 +216,54 @@ fn who_was_removed_gets_no_more_by_more_devices() {
         devices.push(device);
     }
     let taken = bytes_of(&anna, workspace, &devices);
+    assert!(taken > 0 && taken <= limits::ADDED_OUTSIDE + limits::RUN_BYTES as u64, "{taken} bytes");
+}
+
+/// A member, and their phone, which was taken from them.
+fn taken() -> (Device, Device, WorkspaceId) {
+    let (mut anna, _, workspace) = pair();
+    let mut phone = Device::new(30);
+    let code = code_of(&mut phone);
+    link(&mut anna, code);
+    meet(&mut anna, &mut phone);
+    become_linked(&mut phone);
+    meet(&mut anna, &mut phone);
+    anna.command(Command::Unlink { device: phone.id(), root: None }).unwrap();
+    (anna, phone, workspace)
+}
+
+#[test]
+fn a_device_that_was_taken_makes_no_room_by_its_certificates() {
+    let (mut anna, phone, workspace) = taken();
+    let before = bytes_of(&anna, workspace, &[phone.id()]);
+    let mut wire = Wire::greet(200, &mut anna);
+    wire.prove_secret(&mut anna, workspace);
+    let mut forger = Forger::of(phone.identity.clone(), workspace);
+    for _ in 0..10 {
+        let certificates = forger.link();
+        wire.say_runs(&mut anna, workspace, vec![certificates]);
+        let runs = (0..10).map(|_| forger.data(Vec::new())).collect();
+        wire.say_runs(&mut anna, workspace, runs);
+    }
+    let taken = bytes_of(&anna, workspace, &[phone.id()]) - before;
+    assert!(taken > 0 && taken <= limits::ADDED_OUTSIDE + limits::RUN_BYTES as u64, "{taken} bytes");
+}
+
+#[test]
+fn whom_a_taken_device_certified_brings_no_more() {
+    let (mut anna, phone, workspace) = taken();
+    let before = bytes_of(&anna, workspace, &[phone.id()]);
+    let mut wire = Wire::greet(201, &mut anna);
+    wire.prove_secret(&mut anna, workspace);
+    let (person, key) = (phone.identity.person, SecretKey::from_seed(&[201; 32]));
+    let mut chain = phone.identity.chain.clone();
+    chain.push(LinkCert::issue(person, &phone.identity.device, &key, phone.identity.receiving.public().0));
+    let by = ClaimBy::Certificates { person, chain };
+    wire.say(&mut anna, &Message::Claim(Claim { workspace, by }));
+    let mut forger = Forger::of(phone.identity.clone(), workspace);
+    let mut runs = vec![forger.link()];
+    runs.extend((0..60).map(|_| forger.data(Vec::new())));
+    wire.say_runs(&mut anna, workspace, runs);
+    let taken = bytes_of(&anna, workspace, &[phone.id()]) - before;
     assert!(taken > 0 && taken <= limits::ADDED_OUTSIDE + limits::RUN_BYTES as u64, "{taken} bytes");
 }
