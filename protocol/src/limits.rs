@@ -105,8 +105,8 @@ pub const IN_FLIGHT_BYTES: usize = 64 * 1024;
 pub const OFFERS_PER_SESSION: usize = 1024;
 /// Logs listed in one `Heads` message; more follow in further messages.
 pub const HEADS_PER_MESSAGE: usize = 2_000;
-/// Bytes of what has no effect that are taken of a device that is out from somebody who is out, and of all
-/// that never were in together; see `replica::outside`.
+/// Bytes of what has no effect that are taken of a person who is out from somebody who is out, and of all
+/// who never were in together; see `replica::outside`.
 pub const ADDED_OUTSIDE: u64 = 256 * 1024;
 /// The same while it cannot be told what is needed.
 pub const ADDED_WHILE_MISSING: u64 = 16 * 1024 * 1024;

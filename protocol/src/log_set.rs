@@ -197,6 +197,11 @@ impl LogSet {
         self.find_prefix(id.prefix()).into_iter().find(|at| self.id_at(*at) == Some(id))
     }
 
+    /// Whether an entry is here and applied.
+    pub fn has_applied(&self, id: EntryId) -> bool {
+        self.find(id).is_some_and(|at| self.is_applied(at))
+    }
+
     /// Every entry whose id starts so. See [`crate::id::OpId`].
     pub fn find_prefix(&self, prefix: u64) -> Vec<EntryAt> {
         let more = self.collisions.get(&prefix).into_iter().flatten();

@@ -69,8 +69,7 @@ impl Holding {
     fn knows_of_the_end(&self, peer: DeviceId, claim: &ClaimBy) -> bool {
         match claim {
             ClaimBy::Invite { invite, .. } => {
-                let is_applied = self.logs.find(*invite).is_some_and(|at| self.logs.is_applied(at));
-                is_applied && self.open_invite(*invite).is_none()
+                self.logs.has_applied(*invite) && self.open_invite(*invite).is_none()
             }
             ClaimBy::Certificates { person, chain } => {
                 self.members.parting(*person) == Some(Parting::Undone)

@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, again::VoidWork, linking::Recovery, outside::Added, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, outside::Added, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -9,6 +9,7 @@ use crate::{
     keys::{
         ciphers::{Ciphers, Contents},
         ring::KeyRing,
+        wrap::RecipientKey,
     },
     limits,
     log::{self, Origin, Run, Signer},
@@ -103,8 +104,8 @@ pub(super) struct Holding {
     /// Whether this device's person was out when that was looked at last, or had yet to come in with a
     /// ticket of this device: see `private`.
     pub was_out: bool,
-    /// The key of the person's phrase.
-    pub recovery: Recovery,
+    /// What the person's phrase receives under.
+    pub recovery: RecipientKey,
     /// Whether the roster shown is older than `members`.
     roster_is_old: bool,
     /// Own transactions, for undo.
@@ -152,7 +153,7 @@ impl Holding {
             refused: None,
             standing: 0,
             was_out: false,
-            recovery: Recovery { key: identity.recovery.key, is_suspended: false },
+            recovery: identity.recovery.key,
             roster_is_old: false,
             journal: Journal::default(),
             void: VoidWork::default(),
@@ -329,7 +330,7 @@ impl Holding {
             (self.roster_is_old, self.writing) = (true, None);
             self.standing += 1;
             self.void.look_again();
-            self.suspend_recovery_if_taken();
+            self.forget_recovery_if_taken();
         }
         if judged.is_news || judged.is_newer {
             self.state.set_needs_update(self.members.needs_update());

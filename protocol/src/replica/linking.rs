@@ -29,7 +29,7 @@ use crate::{
     id::{DeviceId, PersonId, WorkspaceId},
     keys::{
         secret::EpochKey,
-        wrap::{self, ReceivingKey, RecipientKey},
+        wrap::{self, ReceivingKey},
     },
     limits,
     link_code::{LinkCode, LinkSecret},
@@ -325,13 +325,14 @@ impl Replica {
     /// same as this one, and the key in use was given to this one too. If nobody did that, it does.
     pub(super) fn forget_recovery(&mut self, now: Now, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let is_kept = matches!(holding.record.way, Way::Linked { recovery: Some(_) });
-        if !is_kept || holding.state.locked_entries() > 0 || holding.may(Role::Viewer).is_err() {
+        if !holding.keeps_recovery()
+            || holding.state.locked_entries() > 0
+            || holding.may(Role::Viewer).is_err()
+        {
             return;
         }
         if holding.is_given_keys(self.identity.receiving.public()) {
-            holding.ring.forget(holding.recovery.key);
-            holding.recovery.is_suspended = true;
+            holding.ring.forget(holding.recovery);
             self.settle_recovery(workspace, logs);
         } else if self.read_only.is_none() && !holding.state.needs_update() {
             self.write_unasked(now, workspace, Vec::new(), logs);
@@ -342,7 +343,7 @@ impl Replica {
     /// the reason for that turned out to be void.
     pub(super) fn settle_recovery(&mut self, workspace: WorkspaceId, logs: &dyn Logs) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        if !std::mem::take(&mut holding.recovery.is_suspended) {
+        if !holding.keeps_recovery() || holding.ring.receives_under(holding.recovery) {
             return;
         }
         if holding.is_taken() || holding.is_given_keys(self.identity.receiving.public()) {
@@ -358,21 +359,16 @@ impl Replica {
     }
 }
 
-/// The key that a person's phrase leads to, in one workspace.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Recovery {
-    pub key: RecipientKey,
-    /// Whether nothing is received under it any more, and the record still has it.
-    pub is_suspended: bool,
-}
-
 impl super::Holding {
+    fn keeps_recovery(&self) -> bool {
+        matches!(self.record.way, Way::Linked { recovery: Some(_) })
+    }
+
     /// A device that was taken from its person needs the key of their phrase no more, and keys that came
     /// after that are not for it.
-    pub(super) fn suspend_recovery_if_taken(&mut self) {
-        if self.ring.receives_under(self.recovery.key) && self.is_taken() {
-            self.recovery.is_suspended = true;
-            self.ring.forget(self.recovery.key);
+    pub(super) fn forget_recovery_if_taken(&mut self) {
+        if self.ring.receives_under(self.recovery) && self.is_taken() {
+            self.ring.forget(self.recovery);
         }
     }
 }

@@ -102,14 +102,11 @@ impl Replica {
         else {
             return false;
         };
-        if holding.members.is_in(peer) {
-            return true;
-        }
-        let said = session.claim_bytes(workspace, false).unwrap_or_default();
-        let Some(copy) = session.copies.get_mut(&workspace) else { return false };
+        let Some(copy) = session.copies.get(&workspace) else { return false };
         if let Some((_, found)) = copy.brings.filter(|(standing, _)| *standing == holding.standing) {
             return found;
         }
+        let said = || session.claim_bytes(workspace, false).unwrap_or_default();
         let is_good = |claim: &&ClaimBy| match claim {
             ClaimBy::Invite { .. } => true,
             ClaimBy::Certificates { chain, .. } => {
@@ -118,9 +115,11 @@ impl Replica {
                 !chain.iter().any(is_taken)
             }
         };
-        let claim = copy.claim.as_ref().filter(is_good);
-        let found = claim.is_some_and(|claim| holding.is_proved(peer, claim, &said));
-        copy.brings = Some((holding.standing, found));
+        let shows = |claim| holding.is_proved(peer, claim, &said());
+        let found = holding.members.is_in(peer) || copy.claim.as_ref().filter(is_good).is_some_and(shows);
+        if let Some(copy) = session.copies.get_mut(&workspace) {
+            copy.brings = Some((holding.standing, found));
+        }
         found
     }
 }

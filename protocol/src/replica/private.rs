@@ -1,7 +1,9 @@
 //! The private workspace at work: opened together with the first other one, and kept in step with what
 //! workspaces there are. What one device of a person joins, the others take in.
 
-use super::{Command, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord, io::Way, write::Draft};
+use super::{
+    Command, Holding, Logs, NoLog, Output, Refusal, Replica, WorkspaceRecord, io::Way, write::Draft,
+};
 use crate::{
     access::Role,
     change::{self, Change},
@@ -92,10 +94,7 @@ impl Replica {
             return Ok(());
         };
         // Who is in, on a device that was taken away, stays so on the others.
-        let is_in = self.holdings.get(&workspace).is_some_and(|forgotten| {
-            let role = forgotten.members.access().role_of(self.identity.person);
-            role.is_some() && !forgotten.is_joining() && forgotten.may(Role::Viewer).is_err()
-        });
+        let is_in = self.holdings.get(&workspace).is_some_and(Holding::is_taken);
         let listed = private::workspaces(&holding.state).into_iter().find(|known| known.id == workspace);
         let listed = listed.filter(|_| !is_in);
         // A device that may not write to it does not take in what is listed either.
@@ -150,8 +149,7 @@ impl Replica {
                 continue;
             }
             let out_by = KnownWorkspace::out_by(private, *id);
-            let is_known =
-                |id: &EntryId| holding.logs.find(*id).is_some_and(|at| holding.logs.is_applied(at));
+            let is_known = |id: &EntryId| holding.logs.has_applied(*id);
             let came_back = !out_by.is_empty() && out_by.iter().all(is_known);
             let is_new = !KnownWorkspace::was_listed(private, *id)
                 || came_back

@@ -71,7 +71,7 @@ pub struct Source<'a> {
 pub struct PeerCopy {
     /// Whether it is served, and as of which change to who is in that was found.
     pub admission: Option<(u64, Admission)>,
-    /// Whether its claim is good enough to bring anything, with the standing at which that was found.
+    /// Whether it may bring anything, and as of which change to who is in that was found.
     pub brings: Option<(u64, bool)>,
     /// What it says lets it in.
     pub claim: Option<ClaimBy>,

@@ -87,6 +87,13 @@ fn flood(
     (forger.origin.device, runs)
 }
 
+/// Somebody who has the session secret, and nothing that lets them in.
+fn outsider(number: u8, device: &mut Device, workspace: WorkspaceId) -> Wire {
+    let mut wire = Wire::greet(number, device);
+    wire.prove_secret(device, workspace);
+    wire
+}
+
 /// Two members, and one who was, removed while away, who has written much since.
 fn three() -> (Device, Device, Device, WorkspaceId) {
     let (mut anna, mut ben, workspace) = pair();
@@ -164,8 +171,7 @@ fn strangers_share_one_bound_and_keep_nobody_out() {
     let missing = EntryId([0x77; 32]);
     let mut devices = Vec::new();
     for number in 200..220 {
-        let mut wire = Wire::greet(number, &mut anna);
-        wire.prove_secret(&mut anna, workspace);
+        let wire = outsider(number, &mut anna, workspace);
         // Two in league wait for what does not exist.
         let (device, runs) = flood((number, number), workspace, (number < 202).then_some(missing), 30);
         wire.say_runs(&mut anna, workspace, runs);
@@ -189,8 +195,7 @@ fn strangers_share_one_bound_and_keep_nobody_out() {
 #[test]
 fn who_is_out_makes_no_room_by_naming_each_other() {
     let (mut anna, _, workspace) = pair();
-    let mut wire = Wire::greet(200, &mut anna);
-    wire.prove_secret(&mut anna, workspace);
+    let wire = outsider(200, &mut anna, workspace);
     let mut league = [210, 211].map(|number| Forger::new(number, number, workspace));
     let first = league.each_mut().map(Forger::link);
     wire.say_runs(&mut anna, workspace, first.to_vec());
@@ -209,8 +214,7 @@ fn who_was_removed_gets_no_more_by_more_devices() {
     drop(mal);
     let mut devices = Vec::new();
     for number in 200..230 {
-        let mut wire = Wire::greet(number, &mut anna);
-        wire.prove_secret(&mut anna, workspace);
+        let wire = outsider(number, &mut anna, workspace);
         let (device, runs) = flood((3, number), workspace, None, 20);
         wire.say_runs(&mut anna, workspace, runs);
         devices.push(device);
@@ -236,8 +240,7 @@ fn taken() -> (Device, Device, WorkspaceId) {
 fn a_device_that_was_taken_makes_no_room_by_its_certificates() {
     let (mut anna, phone, workspace) = taken();
     let before = bytes_of(&anna, workspace, &[phone.id()]);
-    let mut wire = Wire::greet(200, &mut anna);
-    wire.prove_secret(&mut anna, workspace);
+    let wire = outsider(200, &mut anna, workspace);
     let mut forger = Forger::of(phone.identity.clone(), workspace);
     for _ in 0..10 {
         let certificates = forger.link();
@@ -253,8 +256,7 @@ fn a_device_that_was_taken_makes_no_room_by_its_certificates() {
 fn whom_a_taken_device_certified_brings_no_more() {
     let (mut anna, phone, workspace) = taken();
     let before = bytes_of(&anna, workspace, &[phone.id()]);
-    let mut wire = Wire::greet(201, &mut anna);
-    wire.prove_secret(&mut anna, workspace);
+    let wire = outsider(201, &mut anna, workspace);
     let (person, key) = (phone.identity.person, SecretKey::from_seed(&[201; 32]));
     let mut chain = phone.identity.chain.clone();
     chain.push(LinkCert::issue(person, &phone.identity.device, &key, phone.identity.receiving.public().0));

@@ -3,7 +3,7 @@
 
 use super::{Happening, World};
 use crate::{
-    id::{EntryId, PersonId, WorkspaceId},
+    id::{PersonId, WorkspaceId},
     private::{self, KnownWorkspace},
     replica::{Command, Identity, Reply, WorkspaceRecord},
     root::Root,
@@ -166,11 +166,8 @@ impl World {
         };
         let is_listed = private::workspaces(private).iter().any(|known| known.id == shared);
         let is_in = state.roster().role_of(of.identity.person).is_some();
-        let has_heard = |id: &EntryId| {
-            let logs = replica.logs(shared);
-            logs.is_some_and(|logs| logs.find(*id).is_some_and(|at| logs.is_applied(at)))
-        };
-        let knows_all = KnownWorkspace::out_by(private, shared).iter().all(has_heard);
+        let has_heard = |id| replica.logs(shared).is_some_and(|logs| logs.has_applied(id));
+        let knows_all = KnownWorkspace::out_by(private, shared).into_iter().all(has_heard);
         if is_in && !is_listed && knows_all {
             return Err(format!("device {device} is in the workspace and does not list it"));
         }
