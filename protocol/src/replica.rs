@@ -106,6 +106,8 @@ struct InFlight {
 struct Received {
     /// The logs of which something new came.
     news: Vec<LogId>,
+    /// Something was not taken, since whoever wrote it is out and has added enough.
+    declined: bool,
     /// The first run that was not good. What came before it is kept.
     fault: Option<Fault>,
 }
@@ -418,6 +420,8 @@ impl Replica {
         for run in runs {
             let log = run.log;
             if !may_bring && !holding.takes_more_of(log, run.origin.as_ref()) {
+                copy.decline();
+                received.declined = true;
                 continue;
             }
             let beyond = named_over_gap(&holding.logs, &run);

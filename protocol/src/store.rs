@@ -9,6 +9,7 @@ use crate::{
     log::{ChainEnd, Head, Origin, Run},
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 pub mod chains;
 #[cfg(feature = "sim")]
@@ -96,6 +97,20 @@ pub trait LogReader {
     fn entry_id(&self, chain: ChainNo, position: u64) -> Result<Option<EntryId>, StoreError>;
 }
 
+impl<R: LogReader + ?Sized> LogReader for Arc<R> {
+    fn chains(&self) -> Vec<ChainInfo> {
+        (**self).chains()
+    }
+
+    fn read_run(&self, chain: ChainNo, position: u64) -> Result<Option<Run>, StoreError> {
+        (**self).read_run(chain, position)
+    }
+
+    fn entry_id(&self, chain: ChainNo, position: u64) -> Result<Option<EntryId>, StoreError> {
+        (**self).entry_id(chain, position)
+    }
+}
+
 /// The writing half.
 pub trait LogStore: Send {
     /// Reads what [`LogStore::append`] made durable, also while another thread appends.
@@ -107,4 +122,16 @@ pub trait LogStore: Send {
     /// Makes a batch durable, all of it or, after a crash, a prefix of its runs. When it returns,
     /// the bytes have survived.
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
+}
+
+impl<S: LogStore + ?Sized> LogStore for Box<S> {
+    type Reader = S::Reader;
+
+    fn reader(&self) -> S::Reader {
+        (**self).reader()
+    }
+
+    fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        (**self).append(batch)
+    }
 }

@@ -345,7 +345,8 @@ pub(super) async fn reach(node: &NodeHandle, address: &str) -> Result<(bool, Str
             .iter()
             .any(|step| step.name == StepName::Authenticated && step.verdict == Verdict::Good)
         {
-            return Ok((true, found.whom));
+            let elsewhere = target.and_then(|target| called_elsewhere(target, &plain));
+            return Ok((true, elsewhere.map_or(found.whom.clone(), |at| format!("{}, {at}", found.whom))));
         }
         let has_failed = target.is_some_and(|target| matches!(target.stage, TargetStage::Waiting { .. }));
         if start.elapsed() >= most || (has_failed && start.elapsed() >= least) {
@@ -353,6 +354,16 @@ pub(super) async fn reach(node: &NodeHandle, address: &str) -> Result<(bool, Str
             return Ok((false, why));
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What to say of an address that is remembered and was not tried, since its device is here already.
+fn called_elsewhere(target: &TargetStatus, address: &str) -> Option<String> {
+    match &target.stage {
+        TargetStage::Connected { address: at, .. } if without_device(&at.to_string()) != address => Some(
+            format!("which is connected at {at} already: the new address is kept, and tried when that fails"),
+        ),
+        _ => None,
     }
 }
 

@@ -194,6 +194,11 @@ impl SharedRow {
         }
     }
 
+    /// Whether waiting is of no use any more.
+    fn is_settled(&self) -> bool {
+        self.synced || self.stall == Some(Stall::Declined)
+    }
+
     /// Why nothing moves, with the name of the workspace.
     fn told(&self) -> Option<String> {
         Some(format!("\"{}\": {}", self.name, self.stall?.words()))
@@ -314,7 +319,10 @@ async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> 
         // Somebody else's device on the same LAN has nothing to be compared with.
         let sharing = peers.iter().filter(|peer| peer.shares);
         // The person's own devices have a workspace of their own besides.
-        let agrees = |peer: &PeerRow| peer.synced && peer.private.as_ref().is_none_or(|own| own.synced);
+        let agrees = |peer: &PeerRow| {
+            let shared = peer.workspaces.iter().all(SharedRow::is_settled);
+            shared && peer.private.as_ref().is_none_or(|own| own.synced)
+        };
         let synced = sharing.clone().count() >= sync.peers && sharing.clone().all(agrees);
         if synced || Instant::now() >= until {
             return Ok(SyncAnswer { synced, took_ms: start.elapsed().as_millis() as u64, peers });

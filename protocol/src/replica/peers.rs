@@ -63,6 +63,8 @@ pub enum Stall {
     Refused,
     /// Nothing here lets the peer in.
     NotAdmitted,
+    /// It offers more of what somebody wrote who is out than is taken of it.
+    Declined,
     /// The peer shows this device nothing.
     NotServed,
     /// Part of the log cannot be read here.
@@ -87,6 +89,10 @@ impl Stall {
             Self::NotAdmitted => {
                 "nothing here says that it belongs to a member, so it is shown nothing: another device of the \
                  team may know it, meet that one first"
+            }
+            Self::Declined => {
+                "it offers more of what somebody wrote who is not in than this device takes: it would have no \
+                 effect, so nothing is amiss; whoever is let in again brings the rest"
             }
             Self::NotServed => {
                 "it shows this device nothing: it may not know it yet, or this device's person was removed there"
@@ -219,6 +225,7 @@ impl Replica {
             .or(found(!holding.syncs(now), Stall::SyncOff))
             .or(found(admission == Some(Admission::Refused), Stall::Refused))
             .or(found(admission == Some(Admission::Denied), Stall::NotAdmitted))
+            .or(found(!synced && copy.declines(), Stall::Declined))
             .or(found(!synced && !copy.serves_us && copy.has_spoken(), Stall::NotServed))
             .or(found(!synced && !holding.damaged.is_empty(), Stall::Unreadable))
             .or(found(copy.contact.is_silent(now), Stall::Silent))

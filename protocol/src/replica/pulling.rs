@@ -165,7 +165,7 @@ impl Replica {
         let standings = self.standings(now, workspace);
         let bring_all: BTreeSet<DeviceId> =
             standings.keys().copied().filter(|peer| self.may_bring(*peer, workspace)).collect();
-        let mut lacked: BTreeMap<LogId, Lacked> = BTreeMap::new();
+        let (mut lacked, mut declined) = (BTreeMap::<LogId, Lacked>::new(), BTreeSet::new());
         let Some(holding) = self.holdings.get_mut(&workspace) else { return lacked };
         let asked = self.sessions.values().flat_map(|session| session.pulls.asked());
         let asked = asked.filter(|asked| asked.workspace == workspace);
@@ -176,6 +176,7 @@ impl Replica {
             let offers: Vec<Offered> = offers.filter(|offered| !busy.contains(&offered.log)).collect();
             for Offered { log, head } in offers {
                 if !bring_all.contains(&peer) && !holding.takes_more_of(log, None) {
+                    declined.insert(peer);
                     continue;
                 }
                 let word = (standing, head);
@@ -186,6 +187,12 @@ impl Replica {
                 if word == known.best {
                     known.peers.push(peer);
                 }
+            }
+        }
+        for peer in declined {
+            let session = self.sessions.get_mut(&peer);
+            if let Some(copy) = session.and_then(|session| session.copies.get_mut(&workspace)) {
+                copy.decline();
             }
         }
         lacked
@@ -232,6 +239,9 @@ impl Replica {
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.pulls.brought(now, pull, &received.news);
             session.say(&Message::Taken(pull));
+        }
+        if received.declined && received.news.is_empty() {
+            self.give_up(now, peer, pull, false);
         }
         received.fault.map_or(Ok(()), Err)
     }

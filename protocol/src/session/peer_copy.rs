@@ -66,6 +66,7 @@ pub struct Source<'a> {
 }
 
 /// See the module. Positions are by our chain numbers.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 #[derive(Debug)]
 #[cfg_attr(feature = "sim", derive(Clone))]
 pub struct PeerCopy {
@@ -96,6 +97,8 @@ pub struct PeerCopy {
     gathers_until: u64,
     /// Entries came while nothing was taken. The peer takes them for delivered.
     ignored: bool,
+    /// It offers more of what somebody wrote who is out than is taken of it.
+    declined: bool,
     /// Whether more of a full announcement is to come.
     collecting: bool,
     last_full: Option<u64>,
@@ -124,6 +127,7 @@ impl PeerCopy {
             word: Word::None,
             gathers_until: now.mono_ms + limits::GATHER_MS,
             ignored: false,
+            declined: false,
             collecting: false,
             last_full: None,
             full_at: None,
@@ -221,6 +225,7 @@ impl PeerCopy {
         }
         self.word = Word::Given;
         self.full_at = None;
+        self.declined = false;
         self.unknown.clear();
         self.live.clear();
         for (number, chain) in logs.chains() {
@@ -237,6 +242,7 @@ impl PeerCopy {
         self.moved_ms = now.mono_ms;
         if heads.full && !self.collecting {
             self.unknown.clear();
+            self.declined = false;
             self.marks.doubt();
         }
         self.collecting = heads.full && heads.more;
@@ -253,7 +259,12 @@ impl PeerCopy {
             return false;
         }
         self.word = Word::Given;
-        self.last_full.is_none_or(|at| now.mono_ms >= at + limits::RESEND_MS)
+        self.last_full.is_none_or(|at| now.mono_ms >= at + self.resend_ms())
+    }
+
+    /// For how long everything we hold is not announced again. To whom is not taken from it says nothing new.
+    const fn resend_ms(&self) -> u64 {
+        if self.declined { limits::DENY_MOST_MS } else { limits::RESEND_MS }
     }
 
     fn note_head(&mut self, logs: &LogSet, log: LogId, head: Head) {
@@ -332,6 +343,16 @@ impl PeerCopy {
         self.ignored = true;
     }
 
+    /// It offers more of what somebody wrote who is out than is taken of it: see [`crate::replica`].
+    pub const fn decline(&mut self) {
+        self.declined = true;
+    }
+
+    /// Whether that is so, by what it announced last.
+    pub const fn declines(&self) -> bool {
+        self.declined
+    }
+
     /// Entries of these chains became durable here.
     pub fn on_durable(&mut self, logs: &LogSet, chains: &[ChainNo]) {
         for number in chains {
@@ -394,7 +415,7 @@ impl PeerCopy {
 
     /// Announces everything, but not again so soon: with many logs that is much to say.
     pub fn announce_all(&mut self, now: Now) {
-        let earliest = self.last_full.map_or(now.mono_ms, |at| now.mono_ms.max(at + limits::RESEND_MS));
+        let earliest = self.last_full.map_or(now.mono_ms, |at| now.mono_ms.max(at + self.resend_ms()));
         self.full_at = self.full_at.or(Some(earliest));
     }
 

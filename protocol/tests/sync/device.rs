@@ -518,7 +518,8 @@ pub fn talk(a: &mut Device, b: &mut Device) {
     }
 }
 
-fn frames(device: &mut Device, to: DeviceId) -> Vec<Vec<u8>> {
+/// What a device has sent to another one.
+pub fn frames(device: &mut Device, to: DeviceId) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     device.outputs.retain(|output| match output {
         Output::Send { peer, frame } if *peer == to => {

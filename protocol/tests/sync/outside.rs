@@ -1,8 +1,10 @@
 //! What those may add to the logs of others who are out, or never were in.
 
 use crate::{
+    admission::connect,
     device::*,
     linking::{become_linked, code_of, link},
+    peers::stall,
 };
 use velo_protocol::{
     codec,
@@ -12,7 +14,7 @@ use velo_protocol::{
     limits,
     log::{ChainEnd, EntryKind, HEADER_VERSION, Header, Origin, Run, RunWriter},
     message::{Claim, ClaimBy, Message},
-    replica::{Command, Identity},
+    replica::{Command, Identity, Input, Stall},
     store::{ChainNo, LogReader, LogStore},
     time::Hlc,
 };
@@ -132,6 +134,35 @@ fn who_was_removed_adds_so_much_and_no_more() {
     meet(&mut anna, &mut ben);
     assert_eq!(digest(&anna, workspace), digest(&ben, workspace), "the bound splits nobody who is in");
     assert!(bytes_of(&ben, workspace, &by_mal) <= 2 * most);
+}
+
+#[test]
+fn what_is_not_taken_is_told_and_seldom_talked_about() {
+    let (mut anna, _, mut mal, workspace) = three();
+    connect(&mut anna, &mut mal);
+    let mut announced = Vec::new();
+    for second in 0..120 {
+        for frame in frames(&mut anna, mal.id()) {
+            let message = Message::decode(&frame).unwrap();
+            announced.extend(is_full(&message).then_some(second));
+            mal.input(Input::Received { peer: anna.id(), frame });
+        }
+        talk(&mut anna, &mut mal);
+        anna.pass(1_000);
+        mal.pass(1_000);
+    }
+    assert_eq!(stall(&anna, mal.id()), Some(Stall::Declined));
+    assert!(announced.iter().all(|second| *second < 30), "{announced:?}");
+    // Let in again, everything is equal within the time that it takes to compare.
+    let (person, role) = (mal.identity.person, Some(velo_protocol::access::Role::Member));
+    anna.command(Command::SetRole { workspace, person, role }).unwrap();
+    for _ in 0..60 {
+        talk(&mut anna, &mut mal);
+        anna.pass(500);
+        mal.pass(500);
+    }
+    assert_eq!(stall(&anna, mal.id()), None);
+    assert_eq!(digest(&anna, workspace), digest(&mal, workspace));
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn status(device: &Device, peer: DeviceId) -> PeerStatus {
     device.replica.peers(device.now()).into_iter().find(|status| status.peer == peer).unwrap()
 }
 
-fn stall(device: &Device, peer: DeviceId) -> Option<Stall> {
+pub fn stall(device: &Device, peer: DeviceId) -> Option<Stall> {
     status(device, peer).workspaces[0].stall
 }
 
