@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let data_dir = match asked(&args) {
         Asked::CommandLine => return velo_node::cli::main_with(args),
-        Asked::Window => data_dir::default_path(),
+        Asked::Window => data_dir::default_path(data_dir::PROGRAM),
         Asked::WindowOn(data_dir) => Ok(data_dir),
     };
     let data_dir = match data_dir {

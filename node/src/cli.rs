@@ -27,6 +27,8 @@ mod task;
 use crate::{
     api::{self, Action, ApiError, Request, history, import, network, workspace},
     bench, data_dir, demo,
+    handle::NodeConfig,
+    store::home::{InFiles, LogHome},
 };
 use clap::{Parser, Subcommand};
 use client::Client;
@@ -34,7 +36,7 @@ pub(crate) use client::call_running;
 pub(crate) use node::interrupted;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Turns an answer into text for people.
 type Layout = fn(&Json) -> Result<String, serde_json::Error>;
@@ -222,16 +224,49 @@ enum Command {
     Diagnostics(checkup::Diagnostics),
 }
 
+/// Where a program keeps its data if nothing else is said.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What its folder is called among those of other programs.
+    pub program: &'static str,
+    /// Where the logs of workspaces lie.
+    pub log_home: Arc<dyn LogHome>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { program: data_dir::PROGRAM, log_home: Arc::new(InFiles) }
+    }
+}
+
 /// What every command gets to know.
+#[derive(Clone)]
 struct Settings {
     data_dir: PathBuf,
     workspace: Option<String>,
     json: bool,
+    log_home: Arc<dyn LogHome>,
+}
+
+impl Settings {
+    /// A node of the command's own that talks to nobody.
+    fn node(&self) -> NodeConfig {
+        NodeConfig { log_home: Arc::clone(&self.log_home), ..NodeConfig::offline(self.data_dir.clone()) }
+    }
 }
 
 /// Runs the command line `args`, the program's name first, and returns its exit code:
 /// see [`api::EXIT_CODES`].
 pub fn main_with<I, T>(args: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString>,
+{
+    main_in(Surroundings::default(), args)
+}
+
+/// The same for a program that keeps its data somewhere else.
+pub fn main_in<I, T>(surroundings: Surroundings, args: I) -> ExitCode
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString>,
@@ -242,7 +277,7 @@ where
         Err(error) => return misused(&error, args.iter().any(|arg| arg == "--json")),
     };
     let json = cli.json;
-    match run(cli) {
+    match run(cli, surroundings) {
         Ok(code) => code,
         Err(error) => {
             report(&error, json);
@@ -280,13 +315,13 @@ fn report(error: &ApiError, json: bool) {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, ApiError> {
+fn run(cli: Cli, Surroundings { program, log_home }: Surroundings) -> Result<ExitCode, ApiError> {
     let data_dir = match cli.data_dir {
         Some(path) => path,
-        None => data_dir::default_path().map_err(|error| ApiError::Failed(error.to_string()))?,
+        None => data_dir::default_path(program).map_err(|error| ApiError::Failed(error.to_string()))?,
     };
     let workspace = cli.workspace.or_else(|| env::var(WORKSPACE_VAR).ok().filter(|name| !name.is_empty()));
-    let settings = Settings { data_dir, workspace, json: cli.json };
+    let settings = Settings { data_dir, workspace, json: cli.json, log_home };
     match cli.command {
         Command::Init(init) => init.run(&settings),
         Command::Key(key) => key.run(&settings),
@@ -348,7 +383,7 @@ fn call(action: Action, settings: &Settings) -> Result<Json, ApiError> {
     if client::needs_listener(&action) {
         client::let_node_start(&settings.data_dir);
     }
-    let client = Client::open(&settings.data_dir, client::needs_network(&action))?;
+    let client = Client::open(settings, client::needs_network(&action))?;
     let answer = client.call(Request { workspace: settings.workspace.clone(), action });
     client.close()?;
     answer

@@ -30,7 +30,7 @@ use crate::{
     logging::Logging,
     net::{NetEvent, NetEvents, NetHandle},
     short_id::Numbering,
-    store::log_files::{FileLog, FileReader},
+    store::home::{KeptLog, KeptReader, LogHome},
 };
 use committer::{Committed, Committer, ENDED, batch_bytes};
 use open::Stored;
@@ -63,7 +63,7 @@ use velo_protocol::{
 pub(crate) use open::start;
 
 #[derive(Default)]
-struct Readers(BTreeMap<WorkspaceId, FileReader>);
+struct Readers(BTreeMap<WorkspaceId, KeptReader>);
 
 impl Logs for Readers {
     fn reader(&self, workspace: WorkspaceId) -> Option<&dyn LogReader> {
@@ -76,6 +76,7 @@ struct Driver {
     readers: Readers,
     shared: Arc<Shared>,
     dir: DataDir,
+    home: Arc<dyn LogHome>,
     markers: Markers,
     started: Instant,
 
@@ -83,7 +84,7 @@ struct Driver {
     answers: HashMap<RequestId, oneshot::Sender<Result<Reply, NodeError>>>,
     next_request: RequestId,
 
-    committer: Committer<FileLog>,
+    committer: Committer<Box<dyn KeptLog>>,
     committed: mpsc::UnboundedReceiver<Committed>,
     /// What was committed at once, to be taken before anything else.
     committed_here: VecDeque<Committed>,
@@ -270,7 +271,7 @@ impl Driver {
         let own = record.origin.log_id(record.id);
         self.keep_blobs_of(record);
         if !self.readers.0.contains_key(&record.id) {
-            let mut stored = Stored::open(&self.dir, &self.markers, record.id)?;
+            let mut stored = Stored::open(&self.dir, &*self.home, &self.markers, record.id)?;
             // The state is a new one.
             stored.forget_saved(record.id);
             self.readers.0.insert(record.id, stored.reader.clone());
@@ -301,7 +302,7 @@ impl Driver {
         // The committer first: it hands what is to be saved to the saver.
         self.committer.close(workspace).map_err(Refusal::ReadOnly)?;
         self.saver.close(workspace);
-        Ok(self.dir.forget(workspace, &self.markers)?)
+        open::forget(&self.dir, &*self.home, &self.markers, workspace)
     }
 
     fn persist(&mut self, workspace: WorkspaceId, id: BatchId, batch: Batch, authored: bool) {

@@ -25,7 +25,10 @@ use crate::{
     driver,
     keystore::{self, KeystoreError, Passphrase},
     net::{self, NetError, NetHandle, TargetStage, TargetStatus},
-    store::log_files::OpenError,
+    store::{
+        home::{InFiles, LogHome},
+        log_files::OpenError,
+    },
 };
 use std::{
     path::{Path, PathBuf},
@@ -65,12 +68,14 @@ pub struct NodeConfig {
     pub network: Option<NetOptions>,
     /// Opens the keys, if they are under one. `None` to look for it as [`Passphrase::find`] does.
     pub passphrase: Option<Passphrase>,
+    /// Where the logs of workspaces lie.
+    pub log_home: Arc<dyn LogHome>,
 }
 
 impl NodeConfig {
     /// A node that talks to nobody.
     pub fn offline(data_dir: PathBuf) -> Self {
-        Self { data_dir, state_dir: None, network: None, passphrase: None }
+        Self { data_dir, state_dir: None, network: None, passphrase: None, log_home: Arc::new(InFiles) }
     }
 
     /// A node as a person runs it: listening on a free port, found by peers on the LAN.
@@ -131,6 +136,9 @@ pub enum NodeError {
         /// Why.
         source: OpenError,
     },
+    /// Where the logs lie cannot be reached: why, and what to do.
+    #[error("{0}")]
+    LogHome(String),
     /// The content of an attachment.
     #[error(transparent)]
     Content(#[from] ContentFault),

@@ -12,6 +12,7 @@
 //! or damaged: no weakness of a database can lose an edit.
 
 pub mod disk;
+pub mod home;
 pub mod log_files;
 pub mod record;
 mod scan;

@@ -44,12 +44,9 @@ impl Device {
     }
 
     fn config(&self) -> NodeConfig {
-        NodeConfig {
-            data_dir: self.data(),
-            state_dir: Some(self.home.path().join("state")),
-            network: self.online.then(NetOptions::loopback),
-            passphrase: None,
-        }
+        let (state_dir, network) =
+            (Some(self.home.path().join("state")), self.online.then(NetOptions::loopback));
+        NodeConfig { state_dir, network, ..NodeConfig::offline(self.data()) }
     }
 
     fn start(&self) -> Node {

@@ -41,12 +41,8 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn config(home: &Path, online: bool) -> NodeConfig {
-    NodeConfig {
-        data_dir: home.join("data"),
-        state_dir: Some(home.join("state")),
-        network: online.then(NetOptions::loopback),
-        passphrase: None,
-    }
+    let (state_dir, network) = (Some(home.join("state")), online.then(NetOptions::loopback));
+    NodeConfig { state_dir, network, ..NodeConfig::offline(home.join("data")) }
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -92,12 +92,7 @@ fn edit(workspace: WorkspaceId, task: EntityId, number: u32) -> Command {
 /// From the command to its answer, through the whole node; and the same disk without it.
 pub(super) async fn durable(trace: &Trace, data_dir: &Path, edits: u32) -> Result<Durable, ApiError> {
     let state_dir = Some(data_dir.with_extension("state"));
-    let node = Node::start(NodeConfig {
-        data_dir: data_dir.to_owned(),
-        state_dir,
-        network: None,
-        passphrase: None,
-    })?;
+    let node = Node::start(NodeConfig { state_dir, ..NodeConfig::offline(data_dir.to_owned()) })?;
     let failed = |error: io::Error| ApiError::Failed(format!("measuring the disk: {error}"));
     let path = data_dir.with_extension("bare");
     let mut bare_file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;

@@ -105,7 +105,7 @@ pub(super) fn add(mut add: attach::Add, settings: &Settings) -> Result<ExitCode,
     let size = add.files.iter().map(|file| fs::metadata(file).map_or(0, |meta| meta.len())).sum();
     let (files, request) = (add.files.clone(), attach::Request::Add(add));
     let layout = layout(&request);
-    let desk = Fetcher { client: Client::open(&settings.data_dir, false)?, settings };
+    let desk = Fetcher { client: Client::open(settings, false)?, settings };
     let bar = output::bytes_bar("", size, settings.json);
     let answer = if bar.is_hidden() { desk.call(request) } else { desk.add(request, &files, &bar) };
     bar.finish_and_clear();
@@ -144,7 +144,7 @@ pub(super) fn fetch_and_save(request: attach::Request, settings: &Settings) -> R
         attach::Request::Fetch(attach::Fetch { attachment, wait }) => (attachment, wait, Then::Leave),
         _ => return Err(ApiError::Failed("only content that is fetched is waited for".into())),
     };
-    let fetcher = Fetcher { client: Client::open(&settings.data_dir, true)?, settings };
+    let fetcher = Fetcher { client: Client::open(settings, true)?, settings };
     let answer = fetcher.run(&attachment, Duration::from_secs(wait.min(limits::LONGEST_WAIT_S)), &then);
     fetcher.client.close()?;
     print(&answer?, layout, settings.json)?;

@@ -73,7 +73,7 @@ pub(super) struct Import {
 
 impl Bundle {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode, ApiError> {
-        let client = Client::open(&settings.data_dir, false)?;
+        let client = Client::open(settings, false)?;
         let desk = Desk { client: &client, settings };
         let done = match self {
             Self::Export(export) => desk.export(&export),

@@ -1,9 +1,10 @@
 //! Who answers a command: the process that holds the data directory, or a node of its own.
 
+use super::Settings;
 use crate::{
     api::{self, Action, ApiError, Request, network, workspace::Introduction},
     control::{self, ControlError},
-    handle::{Node, NodeConfig, NodeError},
+    handle::{NetOptions, Node, NodeError},
     limits,
 };
 use serde_json::Value as Json;
@@ -54,22 +55,23 @@ pub(super) fn let_node_start(data_dir: &Path) {
 impl Client {
     /// Finds who answers for a data directory. `network`: whether a node of the command's own
     /// should look for peers.
-    pub(crate) fn open(data_dir: &Path, network: bool) -> Result<Self, ApiError> {
-        Self::open_if(data_dir, network, true)
+    pub(super) fn open(settings: &Settings, network: bool) -> Result<Self, ApiError> {
+        Self::open_if(settings, network, true)
     }
 
     /// The same on a device whose person need not have said who they are, with peers.
-    pub(crate) fn open_for_anybody(data_dir: &Path) -> Result<Self, ApiError> {
-        Self::open_if(data_dir, true, false)
+    pub(super) fn open_for_anybody(settings: &Settings) -> Result<Self, ApiError> {
+        Self::open_if(settings, true, false)
     }
 
-    fn open_if(data_dir: &Path, network: bool, named: bool) -> Result<Self, ApiError> {
+    fn open_if(settings: &Settings, network: bool, named: bool) -> Result<Self, ApiError> {
+        let data_dir = settings.data_dir.as_path();
         let give_up = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS);
         loop {
             let busy = match control::answers(data_dir) {
                 Ok(true) => return Ok(Self::Running(data_dir.to_owned())),
                 // Fails when somebody holds the directory for long, or has begun to serve it just now.
-                Ok(false) => match Own::start(data_dir, network, named) {
+                Ok(false) => match Own::start(settings, network, named) {
                     Err(error @ ApiError::Busy(_)) => error,
                     started => return Ok(Self::Own(Box::new(started?))),
                 },
@@ -101,12 +103,14 @@ impl Client {
 }
 
 impl Own {
-    fn start(data_dir: &Path, network: bool, named: bool) -> Result<Self, ApiError> {
-        if named && Introduction::read(data_dir)?.is_none() {
+    fn start(settings: &Settings, network: bool, named: bool) -> Result<Self, ApiError> {
+        if named && Introduction::read(&settings.data_dir)?.is_none() {
             return Err(ApiError::NoIdentity);
         }
-        let path = data_dir.to_owned();
-        let config = if network { NodeConfig::online(path) } else { NodeConfig::offline(path) };
+        let mut config = settings.node();
+        if network {
+            config.network = Some(NetOptions::default());
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(NodeError::Thread)?;
         Ok(Self { node: Node::start(config)?, runtime })

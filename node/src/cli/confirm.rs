@@ -71,8 +71,7 @@ fn about(person: Option<String>, settings: &Settings) -> Result<AboutAnswer, Api
 }
 
 fn shown(workspace: &str, settings: &Settings) -> Result<WorkspaceDetail, ApiError> {
-    let data_dir = settings.data_dir.clone();
-    let of = Settings { data_dir, workspace: Some(workspace.to_owned()), json: settings.json };
+    let of = Settings { workspace: Some(workspace.to_owned()), ..settings.clone() };
     told(Action::Workspace(workspace::Request::Show), &of)
 }
 

@@ -224,7 +224,7 @@ fn examine(settings: &Settings) -> Result<Status, ApiError> {
 }
 
 fn ask<T: serde::de::DeserializeOwned>(settings: &Settings, action: Action) -> Result<T, ApiError> {
-    let client = Client::open(&settings.data_dir, false)?;
+    let client = Client::open(settings, false)?;
     let answer = client.call(Request { workspace: settings.workspace.clone(), action });
     client.close()?;
     serde_json::from_value(answer?)

@@ -51,7 +51,7 @@ impl Init {
 
 /// Has a node note the name, which shows it in every workspace.
 fn ask(request: Introduce, settings: &Settings) -> Result<Introduced, ApiError> {
-    let client = Client::open(&settings.data_dir, false)?;
+    let client = Client::open(settings, false)?;
     let answer = client.call(Request { workspace: None, action: Action::Introduce(request) });
     client.close()?;
     read(&answer?).map_err(|error| ApiError::Failed(format!("an answer of another version: {error}")))

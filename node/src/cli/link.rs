@@ -63,7 +63,7 @@ impl Link {
             Some(path) => Some(qr::find_in_file::<LinkCode>(path)?.to_string()),
             None => self.code,
         };
-        let client = Client::open_for_anybody(&settings.data_dir)?;
+        let client = Client::open_for_anybody(settings)?;
         let done = match code {
             Some(code) => call(&client, link::Request::Link(link::Link { code })),
             None => show(&client, self.qr, settings.json)
@@ -77,7 +77,7 @@ impl Link {
 impl Recover {
     pub(super) fn run(self, settings: &Settings) -> Result<ExitCode, ApiError> {
         let root = typed_root()?;
-        let client = Client::open_for_anybody(&settings.data_dir)?;
+        let client = Client::open_for_anybody(settings)?;
         let recover = link::Recover { root, addresses: self.address, wait: self.wait };
         let done = call(&client, link::Request::Recover(recover));
         client.close()?;

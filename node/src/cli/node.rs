@@ -39,6 +39,9 @@ pub(crate) struct Node {
     /// Talk to nobody
     #[arg(long, conflicts_with_all = ["listen", "no_mdns", "relay", "external"])]
     offline: bool,
+    /// Introduce this device by this name, if `velo init` never did
+    #[arg(long)]
+    name: Option<String>,
     /// End when standard input ends: for a process that another one started
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -64,9 +67,7 @@ struct Relaying {
 
 impl Node {
     pub(super) fn run(&self, settings: &Settings) -> Result<ExitCode, ApiError> {
-        if Introduction::read(&settings.data_dir)?.is_none() {
-            return Err(ApiError::NoIdentity);
-        }
+        self.introduce(settings)?;
         // Two: what one request computes must not hold up all others.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(NodeError::Thread)?;
@@ -93,8 +94,16 @@ impl Node {
         ended.map(|()| ExitCode::SUCCESS)
     }
 
+    fn introduce(&self, settings: &Settings) -> Result<(), ApiError> {
+        if Introduction::read(&settings.data_dir)?.is_some() {
+            return Ok(());
+        }
+        let name = self.name.as_deref().ok_or(ApiError::NoIdentity)?;
+        Introduction::new(name)?.write(&settings.data_dir)
+    }
+
     fn config(&self, settings: &Settings) -> NodeConfig {
-        let mut config = NodeConfig::online(settings.data_dir.clone());
+        let mut config = settings.node();
         let mut net = NetOptions {
             mdns: if self.relaying.relay { self.relaying.mdns } else { !self.no_mdns },
             is_relay: self.relaying.relay,

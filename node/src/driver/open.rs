@@ -11,7 +11,8 @@ use crate::{
     net::{self, NetConfig, NetEvents, NetHandle},
     short_id::Numbering,
     store::{
-        log_files::{FileLog, FileReader, OpenError, OpenReport},
+        home::{KeptLog, KeptReader, LogHome},
+        log_files::{OpenError, OpenReport},
         state::{SavedState, SledState},
     },
 };
@@ -94,17 +95,16 @@ impl Drop for TellsEnd {
 
 pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver, NodeError> {
     let _inside = runtime.enter();
-    let dir = DataDir::open(&config.data_dir)?;
+    let dir = open_dir(config)?;
     let logging = start_log(&dir);
     dir.put_ballast();
     let records = dir.records()?;
     let (identity, door) = identify(config, &dir, &records)?;
     let (owner, device) = (Owner::of(&identity), identity.device_id());
     let markers = open_markers(config, &dir, device)?;
-    dir.clear_forgotten(&markers)?;
     let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
     let mut parts = Parts::start(Replica::new(identity, seed))?;
-    let unopened = parts.open_all(&dir, &markers, records);
+    let unopened = parts.open_all(&dir, &*config.log_home, &markers, records);
     let peer_notes = PeerNotes::load(dir.peer_notes(), &mut parts.replica);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
     let (net, net_events) = start_net(config.network.as_ref(), &dir, &parts.replica)?;
@@ -135,6 +135,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         readers: parts.readers,
         shared,
         dir,
+        home: Arc::clone(&config.log_home),
         markers,
         started: Instant::now(),
         requests: taken,
@@ -165,6 +166,14 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     })
 }
 
+/// The data directory, and what else holds logs.
+fn open_dir(config: &NodeConfig) -> Result<DataDir, NodeError> {
+    let dir = DataDir::open(&config.data_dir)?;
+    dir.keep_logs_in(config.log_home.name())?;
+    config.log_home.prepare().map_err(NodeError::LogHome)?;
+    Ok(dir)
+}
+
 /// Who this device is. The keys themselves are no longer needed in memory, as the root is.
 fn identify(config: &NodeConfig, dir: &DataDir, records: &Records) -> Result<(Identity, KeyDoor), NodeError> {
     let keys = open_keys(config, dir, records)?;
@@ -183,6 +192,7 @@ fn open_keys(config: &NodeConfig, dir: &DataDir, records: &Records) -> Result<Ke
     }
 }
 
+/// Opens the markers, and deletes what is left of workspaces whose forgetting was cut off.
 fn open_markers(
     config: &NodeConfig,
     dir: &DataDir,
@@ -192,7 +202,9 @@ fn open_markers(
         Some(path) => path.clone(),
         None => marker::default_state_dir()?,
     };
-    Ok(Markers::open(&state_dir, device, dir.path())?)
+    let markers = Markers::open(&state_dir, device, dir.path())?;
+    dir.clear_forgotten(&markers)?;
+    Ok(markers)
 }
 
 fn start_net(
@@ -217,11 +229,23 @@ fn start_net(
     Ok((Some(handle), Some(events)))
 }
 
+/// Deletes everything that is kept of a workspace that is not open. What lies outside the data directory
+/// goes first: while the folder is there, the workspace is found again.
+pub(super) fn forget(
+    dir: &DataDir,
+    home: &dyn LogHome,
+    markers: &Markers,
+    workspace: WorkspaceId,
+) -> Result<(), NodeError> {
+    home.forget(workspace).map_err(|source| NodeError::Store { workspace, source })?;
+    Ok(dir.forget(workspace, markers)?)
+}
+
 /// A driver in the making: what opening workspaces fills.
 struct Parts {
     replica: Replica,
     readers: Readers,
-    committer: Committer<FileLog>,
+    committer: Committer<Box<dyn KeptLog>>,
     committed: mpsc::UnboundedReceiver<super::Committed>,
     saver: Saver,
     saver_thread: JoinHandle<()>,
@@ -258,7 +282,13 @@ impl Parts {
 
     /// Opens every workspace that can be opened. Returns what is wrong with the others: they must
     /// not keep anybody from these.
-    fn open_all(&mut self, dir: &DataDir, markers: &Markers, records: Records) -> Vec<String> {
+    fn open_all(
+        &mut self,
+        dir: &DataDir,
+        home: &dyn LogHome,
+        markers: &Markers,
+        records: Records,
+    ) -> Vec<String> {
         for (id, _) in &records.damaged {
             self.replica.note_unopened(*id);
         }
@@ -266,7 +296,7 @@ impl Parts {
             records.damaged.iter().map(|(id, error)| format!("workspace {}: {error}", id.short())).collect();
         for record in records.whole {
             let id = record.id;
-            if let Err(error) = self.open(dir, markers, record) {
+            if let Err(error) = self.open(dir, home, markers, record) {
                 self.replica.note_unopened(id);
                 unopened.push(error.to_string());
             }
@@ -277,13 +307,19 @@ impl Parts {
         unopened
     }
 
-    fn open(&mut self, dir: &DataDir, markers: &Markers, record: WorkspaceRecord) -> Result<(), NodeError> {
-        match self.try_open(dir, markers, record.clone()) {
+    fn open(
+        &mut self,
+        dir: &DataDir,
+        home: &dyn LogHome,
+        markers: &Markers,
+        record: WorkspaceRecord,
+    ) -> Result<(), NodeError> {
+        match self.try_open(dir, home, markers, record.clone()) {
             // The files do not hold what the index promised. That is noted by now, so that another
             // opening looks at everything and copes with it.
             Err(error @ (NodeError::Store { .. } | NodeError::Log { source: OpenError::Store(_), .. })) => {
                 tracing::warn!(workspace = %record.id.short(), %error, "opened again, without the index");
-                self.try_open(dir, markers, record)
+                self.try_open(dir, home, markers, record)
             }
             opened => opened,
         }
@@ -292,11 +328,12 @@ impl Parts {
     fn try_open(
         &mut self,
         dir: &DataDir,
+        home: &dyn LogHome,
         markers: &Markers,
         record: WorkspaceRecord,
     ) -> Result<(), NodeError> {
         let workspace = record.id;
-        let mut stored = Stored::open(dir, markers, workspace)?;
+        let mut stored = Stored::open(dir, home, markers, workspace)?;
         let own = record.origin.log_id(workspace);
         let fresh = stored.may_be_cut_back(own, record.origin);
         let (state, logs) = stored.read(workspace)?;
@@ -308,7 +345,7 @@ impl Parts {
             tracing::warn!(workspace = %workspace.short(), "founding or joining was cut off: it can be done again");
             // Its files are closed before they go.
             drop(stored);
-            return Ok(dir.forget(workspace, markers)?);
+            return forget(dir, home, markers, workspace);
         }
         if !from_cache {
             self.unsaved.entry(workspace).or_default().grow(0, 0);
@@ -322,8 +359,8 @@ impl Parts {
 
 /// What the disk holds of one workspace.
 pub(super) struct Stored {
-    pub log: FileLog,
-    pub reader: FileReader,
+    pub log: Box<dyn KeptLog>,
+    pub reader: KeptReader,
     pub marker: Marker,
     pub cache: SledState,
     /// What the cache holds, unless it does not fit the log.
@@ -333,11 +370,16 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub fn open(dir: &DataDir, markers: &Markers, workspace: WorkspaceId) -> Result<Self, NodeError> {
+    pub fn open(
+        dir: &DataDir,
+        home: &dyn LogHome,
+        markers: &Markers,
+        workspace: WorkspaceId,
+    ) -> Result<Self, NodeError> {
         let marker = markers.marker(workspace)?;
         let (cache, saved) = SledState::open(&dir.state(workspace), workspace);
         let index = saved.as_ref().map(|saved| saved.log_index.as_slice());
-        let opened = FileLog::open(&dir.log(workspace), workspace, index);
+        let opened = home.open(workspace, &dir.log(workspace), index);
         let (log, report) = opened.map_err(|source| NodeError::Log { workspace, source })?;
         tell_damage(workspace, &report);
         let (had_saved, reader) = (saved.is_some(), log.reader());

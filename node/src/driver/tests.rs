@@ -24,12 +24,8 @@ fn start_with(
     network: Option<NetOptions>,
     show: impl FnOnce(&mut Driver) + Send + 'static,
 ) -> (Arc<Shared>, JoinHandle<()>) {
-    let config = NodeConfig {
-        data_dir: home.join("data"),
-        state_dir: Some(home.join("state")),
-        network,
-        passphrase: None,
-    };
+    let state_dir = Some(home.join("state"));
+    let config = NodeConfig { state_dir, network, ..NodeConfig::offline(home.join("data")) };
     let (ready, started) = sync_channel(1);
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

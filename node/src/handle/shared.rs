@@ -5,7 +5,7 @@ use crate::{
     blobs::{courier::CourierHandle, store::BlobStore},
     keystore::KeyDoor,
     net::NetHandle,
-    store::log_files::FileReader,
+    store::home::KeptReader,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ pub(crate) struct Published {
     pub workspaces: BTreeMap<WorkspaceId, Workspace>,
     pub peers: Vec<PeerStatus>,
     pub read_only: Option<String>,
-    pub readers: BTreeMap<WorkspaceId, FileReader>,
+    pub readers: BTreeMap<WorkspaceId, KeptReader>,
     pub blobs: BTreeMap<WorkspaceId, BlobStore>,
     pub fetching: BTreeMap<WorkspaceId, Fetching>,
     /// Bytes of attachments, by manifest, that are on their way and not kept yet.
@@ -122,7 +122,7 @@ impl Shared {
         *self.owner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn add_reader(&self, workspace: WorkspaceId, reader: FileReader) {
+    pub fn add_reader(&self, workspace: WorkspaceId, reader: KeptReader) {
         self.published.write().unwrap_or_else(PoisonError::into_inner).readers.insert(workspace, reader);
     }
 

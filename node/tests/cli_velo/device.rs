@@ -59,8 +59,7 @@ impl Device {
     /// A node in this process, for what no command does. No other may run beside it.
     pub fn open_node(&self) -> Node {
         let state_dir = Some(self.home.path().join("state"));
-        Node::start(NodeConfig { data_dir: self.data_dir(), state_dir, network: None, passphrase: None })
-            .unwrap()
+        Node::start(NodeConfig { state_dir, ..NodeConfig::offline(self.data_dir()) }).unwrap()
     }
 
     fn command(&self, args: &[&str]) -> Command {
