@@ -1,7 +1,26 @@
-//! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
-//!
-//! It is the headless node under a name of its own, with the same commands and the same store.
+//! The program: see the library.
 
-fn main() -> std::process::ExitCode {
-    velo_node::cli::main_with(std::env::args_os())
+use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
+use velo_node::{
+    cli::{self, Surroundings},
+    store::home::{InFiles, LogHome},
+};
+use velo_relay::store::InDatabase;
+
+/// Names the database, as in `postgres://user:password@host/name`.
+const DATABASE_VAR: &str = "DATABASE_URL";
+/// What it does where nothing else is said: so that it starts on a fresh machine without any set-up.
+const SERVE: [&str; 4] = ["node", "--relay", "--name", "Relay"];
+
+fn main() -> ExitCode {
+    let url = env::var(DATABASE_VAR).ok().filter(|url| !url.is_empty());
+    let log_home: Arc<dyn LogHome> = match url {
+        Some(url) => Arc::new(InDatabase::at(url)),
+        None => Arc::new(InFiles),
+    };
+    let mut args: Vec<OsString> = env::args_os().collect();
+    if args.len() <= 1 {
+        args.extend(SERVE.map(OsString::from));
+    }
+    cli::main_in(Surroundings { program: "velo-relay", log_home }, args)
 }

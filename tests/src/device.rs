@@ -1,9 +1,9 @@
 //! One device: a data directory, and perhaps a running node on it.
 
 use crate::{
+    binary,
     control::{Control, titles_in},
     lan::Host,
-    velo_binary,
 };
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -20,10 +20,16 @@ use velo_protocol::ticket::Ticket;
 /// Where a node listens that is to be reached from this machine alone.
 pub const LOOPBACK: [&str; 3] = ["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
 
+/// How a relay is started that is to be reached from this machine alone.
+pub const RELAY: [&str; 6] = ["--relay", "--name", "Relay", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
+
 /// See the module.
 pub struct Device {
     home: TempDir,
     name: String,
+    program: &'static str,
+    /// Variables that its processes see.
+    vars: Vec<(&'static str, String)>,
     node: Option<Node>,
 }
 
@@ -49,9 +55,33 @@ impl Device {
     /// # Errors
     /// If `velo init` fails.
     pub fn new_in(folder: &Path, name: &str) -> anyhow::Result<Self> {
-        let device = Self { home: TempDir::new_in(folder)?, name: name.to_owned(), node: None };
+        let (home, vars) = (TempDir::new_in(folder)?, Vec::new());
+        let device = Self { home, name: name.to_owned(), program: "velo", vars, node: None };
         device.velo(&["init", "--name", name])?;
         Ok(device)
+    }
+
+    /// A relay, which keeps its logs in this database if there is one. It introduces itself: see
+    /// [`RELAY`].
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn relay(database: Option<String>) -> anyhow::Result<Self> {
+        let vars = database.into_iter().map(|url| ("DATABASE_URL", url)).collect();
+        Ok(Self {
+            home: TempDir::new()?,
+            name: "the relay".to_owned(),
+            program: "velo-relay",
+            vars,
+            node: None,
+        })
+    }
+
+    /// The same relay, started without naming its database.
+    #[must_use]
+    pub fn without_database(mut self) -> Self {
+        self.vars.clear();
+        self
     }
 
     /// Its data directory.
@@ -66,8 +96,8 @@ impl Device {
 
     fn command(&self, host: Option<&Host>) -> Command {
         let mut command = match host {
-            Some(host) => host.command(&velo_binary()),
-            None => Command::new(velo_binary()),
+            Some(host) => host.command(&binary(self.program)),
+            None => Command::new(binary(self.program)),
         };
         self.set_up(&mut command);
         command
@@ -75,6 +105,7 @@ impl Device {
 
     fn set_up(&self, command: &mut Command) {
         command.env("HOME", self.home.path()).env("VELO_STATE_DIR", self.state_dir());
+        command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command.arg("--data-dir").arg(self.data_dir());
     }
 
@@ -108,7 +139,7 @@ impl Device {
     pub fn start_under(&mut self, program: &[String], args: &[&str]) -> anyhow::Result<()> {
         let (program, first) = program.split_first().context("no program")?;
         let mut command = Command::new(program);
-        command.args(first).arg(velo_binary());
+        command.args(first).arg(binary(self.program));
         self.set_up(&mut command);
         let stdout = self.launch(command, args)?;
         self.wait_ready(stdout)

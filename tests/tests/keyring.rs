@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use velo_tests::{device::has_program, skip, velo_binary};
+use velo_tests::{binary, device::has_program, skip};
 
 const NEEDS: [&str; 3] = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
 const SECRETS: &str = "org.freedesktop.secrets";
@@ -110,7 +110,7 @@ impl Session {
 
     /// Runs `velo`: whether it succeeded, and all that it said.
     fn velo(&self, args: &[&str]) -> (bool, String) {
-        let mut command = self.command(&velo_binary());
+        let mut command = self.command(&binary("velo"));
         command.env("VELO_STATE_DIR", self.home.path().join("state"));
         command.arg("--data-dir").arg(self.home.path().join("data")).args(args).stdin(Stdio::null());
         let output = command.output().unwrap();

@@ -1,0 +1,8 @@
+//! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
+//!
+//! It is the headless node with the same commands. With a database it keeps the logs there instead of in
+//! files ([`store`]).
+
+pub mod database;
+pub mod limits;
+pub mod store;
