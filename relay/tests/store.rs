@@ -1,4 +1,5 @@
 //! Logs in a real `PostgreSQL`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
 use std::{
     sync::{

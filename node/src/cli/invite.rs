@@ -214,7 +214,7 @@ fn withdrawn(json: &Json) -> Result<String, Error> {
 fn joined(json: &Json) -> Result<String, Error> {
     let JoinAnswer { workspace: row, role, arrived, inviter } = read(json)?;
     if row.name.is_empty() {
-        let told = "Joined. No peer was reached yet: the workspace arrives as soon as one is, while `velo node` or the app runs.";
+        let told = "Your ticket is kept. No device of the workspace was reached yet: it arrives as soon as one is, while `velo node` or the app runs.";
         return Ok(format!("{}\n", styled(NOTICE, told)));
     }
     let Some(role) = role else {

@@ -192,7 +192,7 @@ fn a_ticket_leads_only_to_what_can_be_dialled() {
     let ben = Device::of("Ben");
     let answer = ben.run(&["join", ticket.as_str().unwrap(), "--wait", "0"]);
     assert_eq!(answer.code, 4, "{}{}", answer.out, answer.err);
-    assert!(answer.out.contains("No peer was reached yet"), "{}", answer.out);
+    assert!(answer.out.contains("No device of the workspace was reached yet"), "{}", answer.out);
 }
 
 #[test]
