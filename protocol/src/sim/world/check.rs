@@ -162,12 +162,13 @@ impl World {
         Ok(())
     }
 
-    /// Whether a log is one of the device that was restored from a backup, and waits, itself or through
-    /// others, for an entry that nobody honest has: a cheat showed it to that device alone.
+    /// Whether a log is one of a device that was restored from a backup or forgot the workspace, and waits,
+    /// itself or through others, for an entry that nobody honest has: a cheat showed it to that device alone.
     fn waits_for_what_is_lost(&self, device: usize, chain: ChainNo) -> bool {
         let Some(logs) = self.logs_of(device) else { return false };
         let author = logs.chain(chain).and_then(|chain| self.device(chain.origin.device));
-        if author.is_none() || author != self.restored || !self.has_dishonest() {
+        let lost = |author: &usize| Some(*author) == self.restored || self.forgot.contains(author);
+        if author.filter(lost).is_none() || !self.has_dishonest() {
             return false;
         }
         let is_held =
