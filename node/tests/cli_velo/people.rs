@@ -266,7 +266,8 @@ fn people_a_ticket_that_is_none_is_explained() {
     let answer = ben.run(&["join", &foreign.to_string(), "--wait", "2"]);
     assert_eq!(answer.code, 4, "{}{}", answer.out, answer.err);
     assert!(
-        answer.out.contains("not in yet") || answer.out.contains("No device of the workspace was reached yet"),
+        answer.out.contains("not in yet")
+            || answer.out.contains("No device of the workspace was reached yet"),
         "{}",
         answer.out
     );
