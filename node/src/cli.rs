@@ -415,6 +415,9 @@ fn waits_for_peers(action: &Action) -> Option<&'static str> {
 fn what_is_doubtful(action: &Action) -> fn(&Json) -> Option<String> {
     match action {
         Action::Invite(_) => invite::warning,
+        Action::Network(network::Request::Sync(_)) => {
+            |json| read::<network::SyncAnswer>(json).ok().and_then(|answer| answer.out)
+        }
         _ => |_| None,
     }
 }

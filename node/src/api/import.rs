@@ -5,7 +5,10 @@ use super::{
     reference::{self, Precision},
     scope::Scope,
 };
-use crate::import::{self, Fidelity, ImportError, Target};
+use crate::{
+    import::{self, Fidelity, ImportError, Target},
+    store::disk,
+};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -86,7 +89,9 @@ pub(super) async fn execute(request: Import, mut scope: Scope<'_>) -> Result<Jso
 
 /// Opens a file or a pipe. What else has a name in a file system is no board, and may have no end.
 fn open(path: &Path) -> Result<File, ApiError> {
-    let failed = |error: io::Error| ApiError::Failed(format!("opening {}: {error}", path.display()));
+    let failed = |error: io::Error| {
+        ApiError::Failed(format!("opening {}: {}", path.display(), disk::unreadable(&error)))
+    };
     let kind = std::fs::metadata(path).map_err(failed)?.file_type();
     if !kind.is_file() && !is_pipe(kind) {
         return Err(ApiError::Invalid(format!("{} is not a file", path.display())));

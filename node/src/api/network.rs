@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
     replica::{PeerWorkspace, Stall},
+    roster::Parting,
 };
 
 /// How often progress is looked at while waiting; peers also wake the wait at once.
@@ -234,6 +235,23 @@ pub struct SyncAnswer {
     pub took_ms: u64,
     /// What is known of each, with regard to this workspace.
     pub peers: Vec<PeerRow>,
+    /// Whether this device's person is out of the workspace, and how that came about: then being equal says
+    /// little.
+    #[serde(default)]
+    pub out: Option<String>,
+}
+
+/// See [`SyncAnswer::out`].
+fn out_of(node: &NodeHandle, workspace: WorkspaceId) -> Option<String> {
+    let (state, person) = (node.workspace(workspace)?, node.person());
+    let roster = state.roster();
+    let parting = roster.former.get(&person).filter(|_| !roster.members.contains_key(&person))?;
+    let how = match parting {
+        Parting::Removed(by) => format!("{} removed you from this workspace", state.person_name(*by)),
+        Parting::Left => "you left this workspace".to_owned(),
+        Parting::Undone => "what let you into this workspace was taken back".to_owned(),
+    };
+    Some(format!("{how}: what the others write from then on is not for you, and what you do reaches nobody"))
 }
 
 impl PeerRow {
@@ -325,7 +343,8 @@ async fn compare(sync: Sync, scope: &Scope<'_>) -> Result<SyncAnswer, ApiError> 
         };
         let synced = sharing.clone().count() >= sync.peers && sharing.clone().all(agrees);
         if synced || Instant::now() >= until {
-            return Ok(SyncAnswer { synced, took_ms: start.elapsed().as_millis() as u64, peers });
+            let (took_ms, out) = (start.elapsed().as_millis() as u64, out_of(node, scope.id));
+            return Ok(SyncAnswer { synced, took_ms, peers, out });
         }
         // Whatever happens, or nothing for a while: look again.
         let _ = tokio::time::timeout(LOOK, events.recv()).await;

@@ -40,7 +40,7 @@ impl Introduce {
     /// another person who types it.
     pub fn check(&self, known: Option<&Introduction>) -> Result<(), ApiError> {
         match known {
-            Some(known) if !self.rename => Err(ApiError::Refused(format!(
+            Some(known) if !self.rename && known.name != self.name.trim() => Err(ApiError::Refused(format!(
                 "this device is already {}'s: nothing was changed. `velo init --rename --name \"{}\"` gives you that \
                  name; another person on this machine uses another --data-dir",
                 known.name, self.name
@@ -66,7 +66,7 @@ pub(super) async fn execute(request: Introduce, node: &NodeHandle) -> Result<Jso
     if !failed.is_empty() {
         return Err(half_done(&new.name, &failed));
     }
-    let before = known.map(|known| known.name);
+    let before = known.map(|known| known.name).filter(|before| *before != new.name);
     answer(&Introduced { name: new.name, person: node.person(), device: node.device(), before })
 }
 

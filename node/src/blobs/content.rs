@@ -1,7 +1,7 @@
 //! From a file to blobs and back.
 
 use super::store::{BlobError, BlobStore};
-use crate::keystore;
+use crate::{keystore, store::disk};
 use std::io::{self, Read, Write};
 use velo_protocol::{
     blob::{Content, ContentCipher, ContentError, ContentKey, Manifest, ManifestError, PART},
@@ -16,7 +16,7 @@ pub enum ContentFault {
     #[error(transparent)]
     Blob(#[from] BlobError),
     /// The file to be attached.
-    #[error("the file cannot be read: {0}")]
+    #[error("the file cannot be read: {}", disk::unreadable(.0))]
     Read(io::Error),
     /// The file to be written.
     #[error("the file cannot be written: {0}")]
@@ -236,7 +236,7 @@ mod tests {
         let file = bytes(2 * PART);
         for good in 0..11 {
             let home = tempfile::tempdir().unwrap();
-            let disk = crate::store::disk::FailingDisk::new(good, io::ErrorKind::StorageFull);
+            let disk = disk::FailingDisk::new(good, io::ErrorKind::StorageFull);
             let store = BlobStore::on(home.path().join("blobs"), disk.clone());
             let failed = add(&store, &mut &*file, file.len() as u64, |_| {}).unwrap_err();
             assert!(failed.to_string().contains("velo storage clean"), "{failed}");

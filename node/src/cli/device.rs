@@ -137,7 +137,7 @@ pub(super) fn network_layout(request: &network::Request) -> Layout {
 
 /// What a comparison with every peer came to.
 pub(super) fn synced(json: &Json) -> Result<String, Error> {
-    let SyncAnswer { synced, took_ms, peers: rows } = read(json)?;
+    let SyncAnswer { synced, took_ms, peers: rows, out: _ } = read(json)?;
     let sharing = rows.iter().filter(|peer| peer.shares).count();
     let told = match (synced, sharing) {
         (true, _) => styled(GOOD, &format!("Synced with {} in {took_ms} ms", count(sharing, "peer"))),

@@ -24,6 +24,17 @@ pub fn trouble(error: &io::Error) -> String {
     }
 }
 
+/// Why a file that a person named cannot be read, and what to do.
+pub fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such file: see how it is spelt, and in which folder it is".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => format!("{error}: see who owns it, and what its owner may do"),
+        _ => error.to_string(),
+    }
+}
+
 /// Writes and syncs. Reading goes to the files directly.
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates a file that must not exist yet, open for writing.

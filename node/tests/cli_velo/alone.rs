@@ -231,6 +231,8 @@ fn a_person_takes_another_name_everywhere() {
     assert_eq!(anna.json(&["workspace", "show"])["people"][0]["name"], "Anna Keller");
     assert!(node.stop().success());
     assert_eq!(anna.run(&["init", "--name", " ", "--rename"]).code, 2);
+    let same = anna.json(&["init", "--name", "Anna Keller"]);
+    assert_eq!((&same["name"], same.get("before")), (&"Anna Keller".into(), None), "it is so already");
 }
 
 /// The name was noted last, so a failure left some workspaces with it and the device without.

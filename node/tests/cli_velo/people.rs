@@ -148,6 +148,8 @@ fn people_what_a_removed_one_wrote_apart_has_no_effect() {
     let (_annas, bens) = (anna.start_node(), ben.start_node());
     anna.ok(&["peers", "add", bens.addresses[0].as_str().unwrap()]);
     wait_for(&ben, &["task", "add", "x"], |answer| answer.err.contains("Anna removed you"));
+    let synced = ben.run(&["sync", "--wait", "1"]);
+    assert!(synced.err.contains("Anna removed you"), "not only whoever writes is told: {}", synced.err);
     assert!(!anna.ok(&["task", "list"]).contains("Written apart"));
     assert!(!ben.ok(&["task", "list"]).contains("Written apart"), "not here either");
 }

@@ -5,6 +5,7 @@ use crate::{
     api::{ApiError, bundle::Taken},
     blobs::{carry::Took, content::Presence},
     cli::output::{self, GOOD, NOTICE, complain, count, say, say_json, styled},
+    store::disk,
 };
 use data_encoding::BASE64;
 use indicatif::HumanBytes;
@@ -45,7 +46,9 @@ struct Sum {
 
 impl Desk<'_> {
     pub(super) fn import(&self, path: &Path) -> Result<(), ApiError> {
-        let failed = |error: std::io::Error| ApiError::Failed(format!("reading {}: {error}", path.display()));
+        let failed = |error: std::io::Error| {
+            ApiError::Failed(format!("reading {}: {}", path.display(), disk::unreadable(&error)))
+        };
         let file = File::open(path).map_err(failed)?;
         let bar = output::bytes_bar("", file.metadata().map_err(failed)?.len(), self.settings.json);
         let mut parts = Parts::open(bar.wrap_read(BufReader::new(file)), path)?;

@@ -167,8 +167,8 @@ impl World {
     fn waits_for_what_is_lost(&self, device: usize, chain: ChainNo) -> bool {
         let Some(logs) = self.logs_of(device) else { return false };
         let author = logs.chain(chain).and_then(|chain| self.device(chain.origin.device));
-        let lost = |author: &usize| Some(*author) == self.restored || self.forgot.contains(author);
-        if author.filter(lost).is_none() || !self.has_dishonest() {
+        let has_lost = |author| Some(author) == self.restored || self.forgot.contains(&author);
+        if !author.is_some_and(has_lost) || !self.has_dishonest() {
             return false;
         }
         let is_held =
