@@ -26,7 +26,9 @@ mod task;
 
 use crate::{
     api::{self, Action, ApiError, Request, history, import, network, workspace},
-    bench, data_dir, demo,
+    bench,
+    companion::Companion,
+    data_dir, demo,
     handle::NodeConfig,
     store::home::{InFiles, LogHome},
 };
@@ -231,11 +233,13 @@ pub struct Surroundings {
     pub program: &'static str,
     /// Where the logs of workspaces lie.
     pub log_home: Arc<dyn LogHome>,
+    /// What runs beside a peer as long as it runs.
+    pub companions: Vec<Arc<dyn Companion>>,
 }
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { program: data_dir::PROGRAM, log_home: Arc::new(InFiles) }
+        Self { program: data_dir::PROGRAM, log_home: Arc::new(InFiles), companions: Vec::new() }
     }
 }
 
@@ -246,6 +250,7 @@ struct Settings {
     workspace: Option<String>,
     json: bool,
     log_home: Arc<dyn LogHome>,
+    companions: Vec<Arc<dyn Companion>>,
 }
 
 impl Settings {
@@ -315,13 +320,14 @@ fn report(error: &ApiError, json: bool) {
     }
 }
 
-fn run(cli: Cli, Surroundings { program, log_home }: Surroundings) -> Result<ExitCode, ApiError> {
+fn run(cli: Cli, surroundings: Surroundings) -> Result<ExitCode, ApiError> {
+    let Surroundings { program, log_home, companions } = surroundings;
     let data_dir = match cli.data_dir {
         Some(path) => path,
         None => data_dir::default_path(program).map_err(|error| ApiError::Failed(error.to_string()))?,
     };
     let workspace = cli.workspace.or_else(|| env::var(WORKSPACE_VAR).ok().filter(|name| !name.is_empty()));
-    let settings = Settings { data_dir, workspace, json: cli.json, log_home };
+    let settings = Settings { data_dir, workspace, json: cli.json, log_home, companions };
     match cli.command {
         Command::Init(init) => init.run(&settings),
         Command::Key(key) => key.run(&settings),

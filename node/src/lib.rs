@@ -4,6 +4,7 @@ pub mod api;
 pub mod bench;
 pub mod blobs;
 pub mod cli;
+pub mod companion;
 pub mod control;
 pub mod data_dir;
 pub mod demo;

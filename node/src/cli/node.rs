@@ -85,7 +85,7 @@ impl Node {
             tokio::select! {
                 result = signals.received() => result.map_err(waiting_failed),
                 result = parent_gone(self.with_parent) => result.map_err(waiting_failed),
-                result = self.serve(&node, settings.json) => result,
+                result = self.serve(&node, settings) => result,
             }
         });
         // A read of standard input that is still waiting must not hold up the end.
@@ -118,9 +118,11 @@ impl Node {
     }
 
     /// Answers commands until the node stops by itself.
-    async fn serve(&self, node: &Peer, json: bool) -> Result<(), ApiError> {
+    async fn serve(&self, node: &Peer, settings: &Settings) -> Result<(), ApiError> {
         let mut events = node.subscribe();
         let _control = api::serve(node.handle()).map_err(|error| ApiError::Failed(error.to_string()))?;
+        let beside = settings.companions.iter().map(|companion| companion.start(node.handle()));
+        let _beside = beside.collect::<Result<Vec<_>, String>>().map_err(ApiError::Failed)?;
         if !self.offline {
             // A port that is taken shows in the log file and in `velo doctor`; commands work all the same.
             let _ = tokio::time::timeout(LISTEN, listening(node, &mut events)).await;
@@ -128,8 +130,8 @@ impl Node {
         // Others see that the device is on. Nothing hangs on it.
         let running = Command::SetPresence { doing: Doing::Running, workspace: None };
         let _ = node.submit(running).await;
-        let told = announce(node, json);
-        watch(events, json, told).await;
+        let told = announce(node, settings.json);
+        watch(events, settings.json, told).await;
         Err(NodeError::Stopped.into())
     }
 }
