@@ -30,6 +30,7 @@ use crate::{
     companion::Companion,
     data_dir, demo,
     handle::NodeConfig,
+    operator::Operator,
     store::home::{InFiles, LogHome},
 };
 use clap::{Parser, Subcommand};
@@ -233,13 +234,20 @@ pub struct Surroundings {
     pub program: &'static str,
     /// Where the logs of workspaces lie.
     pub log_home: Arc<dyn LogHome>,
+    /// Who decides what is carried; nobody, where the program is no relay.
+    pub operator: Option<Arc<dyn Operator>>,
     /// What runs beside a peer as long as it runs.
     pub companions: Vec<Arc<dyn Companion>>,
 }
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { program: data_dir::PROGRAM, log_home: Arc::new(InFiles), companions: Vec::new() }
+        Self {
+            program: data_dir::PROGRAM,
+            log_home: Arc::new(InFiles),
+            operator: None,
+            companions: Vec::new(),
+        }
     }
 }
 
@@ -250,13 +258,15 @@ struct Settings {
     workspace: Option<String>,
     json: bool,
     log_home: Arc<dyn LogHome>,
+    operator: Option<Arc<dyn Operator>>,
     companions: Vec<Arc<dyn Companion>>,
 }
 
 impl Settings {
     /// A node of the command's own that talks to nobody.
     fn node(&self) -> NodeConfig {
-        NodeConfig { log_home: Arc::clone(&self.log_home), ..NodeConfig::offline(self.data_dir.clone()) }
+        let (log_home, operator) = (Arc::clone(&self.log_home), self.operator.clone());
+        NodeConfig { log_home, operator, ..NodeConfig::offline(self.data_dir.clone()) }
     }
 }
 
@@ -321,13 +331,13 @@ fn report(error: &ApiError, json: bool) {
 }
 
 fn run(cli: Cli, surroundings: Surroundings) -> Result<ExitCode, ApiError> {
-    let Surroundings { program, log_home, companions } = surroundings;
+    let Surroundings { program, log_home, operator, companions } = surroundings;
     let data_dir = match cli.data_dir {
         Some(path) => path,
         None => data_dir::default_path(program).map_err(|error| ApiError::Failed(error.to_string()))?,
     };
     let workspace = cli.workspace.or_else(|| env::var(WORKSPACE_VAR).ok().filter(|name| !name.is_empty()));
-    let settings = Settings { data_dir, workspace, json: cli.json, log_home, companions };
+    let settings = Settings { data_dir, workspace, json: cli.json, log_home, operator, companions };
     match cli.command {
         Command::Init(init) => init.run(&settings),
         Command::Key(key) => key.run(&settings),

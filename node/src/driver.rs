@@ -10,7 +10,9 @@
 //! finds its effect in the snapshot.
 
 mod blobs;
+mod carrying;
 mod committer;
+mod network;
 mod open;
 mod outbox;
 mod peer_notes;
@@ -32,6 +34,7 @@ use crate::{
     short_id::Numbering,
     store::home::{KeptLog, KeptReader, LogHome},
 };
+use carrying::Carrying;
 use committer::{Committed, Committer, ENDED, batch_bytes};
 use open::Stored;
 use outbox::Outbox;
@@ -104,6 +107,7 @@ struct Driver {
     courier_thread: JoinHandle<()>,
     /// What the courier would ask peers.
     turns: mpsc::UnboundedReceiver<Turn>,
+    carrying: Carrying,
 
     net: Option<NetHandle>,
     net_events: Option<NetEvents>,
@@ -144,6 +148,7 @@ impl Driver {
                 },
                 Some(saved) = self.saved.recv() => self.take_saved(&saved),
                 Some(turn) = self.turns.recv() => self.take_turn(turn),
+                Some(decided) = self.carrying.decided() => self.input(decided),
                 () = alarm.at(timer) => self.wake_if_due(),
                 Some(request) = self.requests.recv(), if accepts => self.take_request(request),
                 event = next_event(&mut self.net_events), if accepts => {
@@ -207,6 +212,7 @@ impl Driver {
                     self.dial_all(&addresses);
                     self.redial();
                 }
+                Output::AskCarry { peer, offer } => self.ask_operator(peer, offer),
                 Output::Persist { workspace, id, batch } => self.persist(workspace, id, batch, authored),
                 Output::Send { peer, frame } => {
                     if let Some(net) = &self.net {
@@ -237,17 +243,6 @@ impl Driver {
                     }
                 }
             }
-        }
-    }
-
-    /// The first shared workspace makes a colleague of a stranger.
-    fn trust_if_shared(&mut self, peer: DeviceId) {
-        if let Some(net) = &self.net
-            && !self.trusted.contains(&peer)
-            && self.replica.shares_with(&peer)
-        {
-            self.trusted.insert(peer);
-            net.trust(peer);
         }
     }
 
@@ -390,6 +385,10 @@ impl Driver {
                 self.dial_all(&code.addresses);
                 self.redial();
             }
+            Command::AddRelay { address, .. } => {
+                self.dial_all(std::slice::from_ref(address));
+                self.redial();
+            }
             _ => {}
         }
         let request = self.next_request;
@@ -404,66 +403,6 @@ impl Driver {
             self.fail(&error.to_string());
         }
         *self.shared.owner.write().unwrap_or_else(PoisonError::into_inner) = Owner::of(identity);
-    }
-
-    fn redial(&self) {
-        if let Some(net) = &self.net {
-            net.redial_now();
-        }
-    }
-
-    /// Completes the addresses of a ticket: after those given, the ones this device listens on.
-    fn add_own_addresses(&self, addresses: &mut Vec<String>) {
-        for own in self.shared.addresses() {
-            if !addresses.contains(&own) {
-                addresses.push(own);
-            }
-        }
-        addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
-    }
-
-    /// Addresses of a ticket: of another network, perhaps, and of another time. The most promising
-    /// comes first in it; what is given last stands in front.
-    fn dial_all(&self, addresses: &[String]) {
-        let Some(net) = &self.net else { return };
-        for address in addresses.iter().rev() {
-            let dialled = address.parse().map_err(|error| format!("{error}"));
-            if let Err(reason) =
-                dialled.and_then(|address| net.dial(address).map_err(|error| error.to_string()))
-            {
-                tracing::info!(address, reason, "an address of the ticket cannot be dialled");
-            }
-        }
-    }
-
-    fn take_net_event(&mut self, event: NetEvent) {
-        match event {
-            NetEvent::PeerUp { peer, path, .. } => {
-                tracing::info!(peer = %peer.short(), ?path, "session open");
-                self.input(Input::PeerUp { peer });
-            }
-            NetEvent::PeerDown { peer, reason } => {
-                tracing::info!(peer = %peer.short(), reason, "session closed");
-                self.trusted.remove(&peer);
-                self.input(Input::PeerDown { peer });
-            }
-            NetEvent::Frame { peer, frame } => {
-                metrics::counter!("velo_frames_in_total").increment(1);
-                metrics::counter!("velo_frame_bytes_in_total").increment(frame.len() as u64);
-                self.input(Input::Received { peer, frame });
-            }
-            NetEvent::BlobAsked { peer, id, ask } => self.blob_asked(peer, id, ask),
-            NetEvent::BlobAnswered { peer, ask, answer } => {
-                self.courier.tell(Job::Answered { peer, ask, answer });
-            }
-            NetEvent::Sent { peer, bytes } => self.input(Input::Sent { peer, bytes }),
-            NetEvent::Listening(address) => self.outbox.listening(address.to_string()),
-            NetEvent::DialFailed { address, reason, .. } => tracing::debug!(%address, reason, "dial failed"),
-            NetEvent::Discovered { peer, .. } => tracing::debug!(peer = %peer.short(), "discovered"),
-            NetEvent::ListenFailed { reason }
-            | NetEvent::DiscoveryFailed { reason }
-            | NetEvent::BookFailed { reason } => tracing::warn!(reason, "trouble with the network"),
-        }
     }
 
     fn wake_if_due(&mut self) {

@@ -25,6 +25,7 @@ use crate::{
     driver,
     keystore::{self, KeystoreError, Passphrase},
     net::{self, NetError, NetHandle, TargetStage, TargetStatus},
+    operator::Operator,
     store::{
         home::{InFiles, LogHome},
         log_files::OpenError,
@@ -70,12 +71,21 @@ pub struct NodeConfig {
     pub passphrase: Option<Passphrase>,
     /// Where the logs of workspaces lie.
     pub log_home: Arc<dyn LogHome>,
+    /// Who decides what this device carries as a relay; nobody, where it is none.
+    pub operator: Option<Arc<dyn Operator>>,
 }
 
 impl NodeConfig {
     /// A node that talks to nobody.
     pub fn offline(data_dir: PathBuf) -> Self {
-        Self { data_dir, state_dir: None, network: None, passphrase: None, log_home: Arc::new(InFiles) }
+        Self {
+            data_dir,
+            state_dir: None,
+            network: None,
+            passphrase: None,
+            log_home: Arc::new(InFiles),
+            operator: None,
+        }
     }
 
     /// A node as a person runs it: listening on a free port, found by peers on the LAN.

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod operator;
 mod plain;
 pub mod qr;
 pub mod short_id;

@@ -116,3 +116,5 @@ pub const SAVE_TRIES: usize = 8;
 /// How long the end of a node, or of a workspace on it, waits for its state to be saved: many times what the
 /// largest takes. It can be made again from the log.
 pub const SAVE_WAIT_MS: u64 = 20_000;
+/// Answers of a relay's operator that are waited for at once.
+pub const OPERATOR_ASKED: usize = 16;

@@ -83,8 +83,10 @@ pub const NESTING: usize = 64;
 /// malice makes. It bounds what one operation can cost. A longer cycle stays, on every device, so
 /// whoever walks up through parents counts the steps.
 pub const PARENT_CYCLE: usize = 1024;
-/// Bytes of the text in a set element (a reaction).
+/// Bytes of the text in a set element: a reaction,
 pub const ELEMENT_TEXT: usize = 64;
+/// or where a relay is.
+pub const ELEMENT_ADDRESS: usize = 512;
 /// Values that one operation ends, or that an undo names, of which is remembered whose they were.
 /// People settle few values at once; whoever looks at a conflict pays the square of it.
 pub const SETTLED: usize = 8;
@@ -213,6 +215,16 @@ pub const BEGIN_AGAIN_RATE: Rate = Rate { every_ms: 10_000, at_once: 8 };
 /// How often a peer may prove that it has the root of a person: each answer costs a wrap and a reading for
 /// every workspace they are in.
 pub const RECOVERY_RATE: Rate = Rate { every_ms: 10_000, at_once: 4 };
+/// How often a peer may ask a relay to carry something: each costs a look at its operator's tokens.
+pub const CARRY_RATE: Rate = Rate { every_ms: 5_000, at_once: 8 };
+/// Bytes of a token of a relay's operator,
+pub const CARRY_TOKEN: usize = 256;
+/// and of the words with which a relay declines.
+pub const CARRY_WORDS: usize = 512;
+/// How long a device waits for a relay that it asks to carry a workspace.
+pub const CARRY_MS: u64 = 30_000;
+/// Relays that are read of a workspace; see `model::workspace::RELAYS`.
+pub const RELAYS: usize = 16;
 /// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,
 /// less than a frame.
 pub const BUNDLE_PART: usize = FRAME / 2;

@@ -81,6 +81,11 @@ impl Chain {
         sizes.unwrap_or_default().iter().map(|size| u64::from(*size)).sum()
     }
 
+    /// How many bytes all its durable entries have.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_behind(self.base.position)
+    }
+
     /// The id at `position` on this chain above its base.
     fn own_id(&self, position: u64) -> Option<EntryId> {
         let index = position.checked_sub(self.base.position)?.checked_sub(1)?;

@@ -55,6 +55,10 @@ pub enum Message {
     Recovered(Recovered),
     /// Whether somebody is here, and what they look at.
     Presence(Presence),
+    /// Asks the receiver to carry a workspace as a relay.
+    CarryOffer(CarryOffer),
+    /// Whether the sender does.
+    CarryAnswer(CarryAnswer),
     /// Asks for what the receiver announced: a pull begins.
     Want(Want),
     /// Part of what a pull asked for.
@@ -214,6 +218,42 @@ pub struct Recovered {
     pub secret: Wrap,
 }
 
+/// See [`Message::CarryOffer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarryOffer {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// With which its devices know each other. It opens nothing that is encrypted.
+    pub secret: SessionSecret,
+    /// What the relay's operator gave out; at most [`limits::CARRY_TOKEN`] bytes. Empty if nothing.
+    pub token: String,
+}
+
+/// See [`Message::CarryOffer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarryAnswer {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Whether it is carried.
+    pub verdict: CarryVerdict,
+}
+
+/// What a relay says to an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CarryVerdict {
+    /// It is carried by all devices under this root; the certificates lead from it to the sender.
+    Carried {
+        /// The root.
+        person: PersonId,
+        /// From the root to the sender.
+        chain: Vec<LinkCert>,
+    },
+    /// It is not, for this reason; at most [`limits::CARRY_WORDS`] bytes.
+    Declined(String),
+    /// It is, and there is no room for more of it.
+    Full,
+}
+
 /// Who is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -280,6 +320,8 @@ impl Message {
             Self::Claim(claim) => (12, codec::encode(claim)),
             Self::Withdrawn(workspace) => (13, codec::encode(workspace)),
             Self::Presence(presence) => (14, codec::encode(presence)),
+            Self::CarryOffer(offer) => (15, codec::encode(offer)),
+            Self::CarryAnswer(answer) => (16, codec::encode(answer)),
             Self::NeedKeys(need) => (6, codec::encode(need)),
             Self::LinkOffer(offer) => (7, codec::encode(offer)),
             Self::LinkAccept(accept) => (8, codec::encode(accept)),
@@ -321,6 +363,8 @@ impl Message {
             12 => codec::decode(body).map(Self::Claim),
             13 => codec::decode(body).map(Self::Withdrawn),
             14 => codec::decode(body).map(Self::Presence),
+            15 => codec::decode(body).map(Self::CarryOffer),
+            16 => codec::decode(body).map(Self::CarryAnswer),
             32 => codec::decode(body).map(Self::Want),
             33 => codec::decode(body).map(Self::Chunk),
             34 => codec::decode(body).map(Self::Taken),

@@ -365,8 +365,11 @@ fn check_element(spec: &FieldSpec, element: Option<&Element>) -> Result<(), Sche
         | (Elements::Of(_) | Elements::Elsewhere, Some(Element::Entity(_)))
         | (Elements::Who, Some(Element::Entity(_) | Element::Person(_))) => Ok(()),
         (Elements::None, Some(_)) => wrong("holds one value, not several"),
-        (Elements::Marks, Some(Element::Mark(_, text))) | (Elements::Texts, Some(Element::Text(text))) => {
+        (Elements::Marks, Some(Element::Mark(_, text))) => {
             check_line(spec.name, text, limits::ELEMENT_TEXT, true)
+        }
+        (Elements::Texts, Some(Element::Text(text))) => {
+            check_line(spec.name, text, limits::ELEMENT_ADDRESS, true)
         }
         _ => wrong("holds several values: say which to add or remove"),
     }

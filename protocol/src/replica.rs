@@ -27,6 +27,7 @@ mod admission;
 mod again;
 mod blobs;
 mod bundle;
+mod carrying;
 mod commands;
 mod compare;
 mod durable;
@@ -47,6 +48,7 @@ mod write;
 
 pub use blobs::Carriage;
 pub use bundle::{Brought, Carried, ExportCursor};
+pub use carrying::relays_of;
 pub use io::{
     BatchId, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId,
     Way, WorkspaceRecord,
@@ -127,6 +129,7 @@ pub struct Replica {
     next_batch: BatchId,
     read_only: Option<String>,
     linking: linking::Linking,
+    asking: Option<carrying::Asking>,
     /// Whether the private workspace may have to be opened, or brought in step with the others.
     private_is_stale: bool,
     outputs: VecDeque<Output>,
@@ -150,6 +153,7 @@ impl Replica {
             next_batch: 0,
             read_only: None,
             linking: linking::Linking::default(),
+            asking: None,
             private_is_stale: true,
             outputs: VecDeque::new(),
             wake_at: None,
@@ -197,6 +201,7 @@ impl Replica {
         self.private_is_stale = true;
         self.renew(workspace);
         self.outputs.push_back(Output::Event(Event::WorkspaceOpened { workspace }));
+        self.dial_relays(workspace);
         Ok(Opened::Workspace)
     }
 
@@ -224,6 +229,7 @@ impl Replica {
             }
             Input::Persisted { batch } => self.persisted(now, batch, logs),
             Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason, logs),
+            Input::CarryDecided { peer, offer, decision } => self.carry_decided(now, peer, offer, decision),
             Input::Wake => self.wake(now, logs),
         }
         self.tend_private(now, logs);
@@ -345,6 +351,7 @@ impl Replica {
             Request::Nothing => {}
             Request::Opened => {
                 self.greet_for_linking(peer);
+                self.ask_to_carry(peer);
                 let offers: Vec<(WorkspaceId, SessionSecret)> =
                     self.holdings.iter().map(|(id, holding)| (*id, holding.record.secret.clone())).collect();
                 for (workspace, secret) in offers {
@@ -373,6 +380,8 @@ impl Replica {
             Request::LinkDone(done) => self.link_done(now, peer, done)?,
             Request::Recover(person) => self.recovery_asked(peer, person, logs),
             Request::Recovered(recovered) => self.recovered(now, &recovered),
+            Request::CarryOffer(offer) => self.carry_offered(peer, offer),
+            Request::CarryAnswer(answer) => self.carry_answered(now, peer, answer, logs)?,
             Request::Presence(said) => self.presence_said(now, peer, &said),
             Request::Bye => self.end_session(now, peer, "said good-bye".to_owned()),
         }
@@ -414,6 +423,11 @@ impl Replica {
         copy.contact.hear(now);
         if !holding.syncs(now) {
             copy.ignore_ops();
+            return received;
+        }
+        if holding.is_full() {
+            received.declined = true;
+            self.say_full(peer, workspace);
             return received;
         }
         let reader = reader_of(logs, workspace);
@@ -485,6 +499,7 @@ impl Replica {
     fn wake(&mut self, now: Now, logs: &dyn Logs) {
         self.wake_at = None;
         self.check_linking(now);
+        self.check_asking(now);
         self.note_pause(now);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
@@ -525,7 +540,12 @@ impl Replica {
         let presence = self.holdings.values().filter_map(|holding| holding.presence.deadline());
         let sessions = self.sessions.values().filter_map(Session::deadline);
         let pulling = self.pulling.deadline(now, self.sessions.keys());
-        let due = sessions.chain(presence).chain(self.linking.deadline()).chain(pulling).min();
+        let due = sessions
+            .chain(presence)
+            .chain(self.linking.deadline())
+            .chain(self.asking_deadline())
+            .chain(pulling)
+            .min();
         if let Some(due) = due.filter(|due| self.wake_at.is_none_or(|at| *due < at)) {
             self.wake_at = Some(due);
             self.outputs.push_back(Output::WakeAt(due));

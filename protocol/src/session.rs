@@ -22,8 +22,8 @@ use crate::{
     limits,
     link_code::LinkSecret,
     message::{
-        Auth, Chunk, Claim, Digest, Heads, Hello, Lane, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys,
-        Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
+        Auth, CarryAnswer, CarryOffer, Chunk, Claim, Digest, Heads, Hello, Lane, LinkAccept, LinkDone,
+        LinkOffer, Message, NeedKeys, Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
     },
     presence::Presence,
     root::Root,
@@ -114,6 +114,10 @@ pub enum Request {
     Stop(PullId),
     /// It tells who is here.
     Presence(Presence),
+    /// It asks this device to carry a workspace.
+    CarryOffer(CarryOffer),
+    /// It says whether it carries one.
+    CarryAnswer(CarryAnswer),
 }
 
 const UNSHARED: &str = "a message about a workspace that was not authenticated";
@@ -147,6 +151,8 @@ pub struct Session {
     begun_again: Budget,
     /// and ask for the workspaces of a person.
     recoveries: Budget,
+    /// How often it may ask this device to carry something.
+    carries: Budget,
     /// Bytes of the session's own stream given to the network so far, and those that it has written.
     queued: u64,
     written: u64,
@@ -174,6 +180,7 @@ impl Session {
             presences: Budget::default(),
             begun_again: Budget::default(),
             recoveries: Budget::default(),
+            carries: Budget::default(),
             queued: 0,
             written: 0,
             frames: Vec::new(),
@@ -359,6 +366,13 @@ impl Session {
                 }
                 Ok(Request::Want(want))
             }
+            (Message::CarryOffer(offer), _) => {
+                if offer.token.len() > limits::CARRY_TOKEN || !self.carries.take(now, limits::CARRY_RATE) {
+                    return Err(Fault::Order("asks too much of a relay"));
+                }
+                Ok(Request::CarryOffer(offer))
+            }
+            (Message::CarryAnswer(answer), _) => Ok(Request::CarryAnswer(answer)),
             (Message::Chunk(chunk), _) => Ok(Request::Chunk(chunk)),
             (Message::Taken(pull), _) => Ok(Request::Taken(pull)),
             (Message::End(pull), _) => Ok(Request::End(pull)),

@@ -32,6 +32,8 @@ mod presence;
 mod private;
 #[path = "sync/pulls.rs"]
 mod pulls;
+#[path = "sync/relays.rs"]
+mod relays;
 #[path = "sync/repair.rs"]
 mod repair;
 #[path = "sync/shares.rs"]

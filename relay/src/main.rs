@@ -22,5 +22,8 @@ fn main() -> ExitCode {
     if args.len() <= 1 {
         args.extend(SERVE.map(OsString::from));
     }
-    cli::main_in(Surroundings { program: "velo-relay", log_home, companions: Vec::new() }, args)
+    cli::main_in(
+        Surroundings { program: "velo-relay", log_home, operator: None, companions: Vec::new() },
+        args,
+    )
 }

@@ -1,6 +1,6 @@
 //! Starting a node: directory, keys, workspaces, threads, network, in this order.
 
-use super::{Committer, Driver, Outbox, PeerNotes, Readers, Saver, Unsaved};
+use super::{Carrying, Committer, Driver, Outbox, PeerNotes, Readers, Saver, Unsaved};
 use crate::{
     blobs::courier,
     data_dir::{DataDir, Records, marker},
@@ -155,6 +155,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         courier,
         courier_thread,
         turns,
+        carrying: Carrying::new(config.operator.clone()),
         net,
         net_events,
         trusted: BTreeSet::new(),

@@ -59,7 +59,8 @@ impl Holding {
                 key.is_some_and(|key| key.verify(Domain::Claim, said, by_invite).is_ok())
             }
             ClaimBy::Certificates { person, chain } => {
-                self.members.access().role_of(*person).is_some() && verify_chain(*person, peer, chain).is_ok()
+                let serves = self.members.access().role_of(*person).is_some() || self.is_relay(*person);
+                serves && verify_chain(*person, peer, chain).is_ok()
             }
         }
     }
@@ -112,7 +113,7 @@ impl Replica {
                 let Some(said) = session.claim_bytes(workspace, true) else { return };
                 ClaimBy::Invite { invite, by_invite: invited.ticket.invite_key().sign(Domain::Claim, &said) }
             }
-            Way::Linked { .. } => {
+            Way::Linked { .. } | Way::Carried { .. } => {
                 let (person, chain) = (self.identity.person, self.identity.chain.clone());
                 ClaimBy::Certificates { person, chain }
             }

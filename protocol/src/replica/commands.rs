@@ -60,6 +60,12 @@ impl Replica {
             Command::Link { code } => self.link(now, request, code),
             Command::Recover { root } => self.recover(now, request, root),
             Command::Unlink { device, root } => self.unlink(now, request, device, root.as_ref(), logs),
+            Command::AddRelay { workspace, relay, address, token } => {
+                self.add_relay(now, request, workspace, (relay, address, token))
+            }
+            Command::RemoveRelay { workspace, root } => {
+                self.remove_relay(now, request, workspace, root, logs)
+            }
             Command::Edit { workspace, changes } => self.edit(now, request, workspace, &changes, logs),
             Command::Undo { workspace } => self.revert(now, request, workspace, false, logs),
             Command::Redo { workspace } => self.revert(now, request, workspace, true, logs),
@@ -182,7 +188,7 @@ impl Replica {
         Ok(Draft::new(EntryKind::PROFILE, &DataBody::new(vec![creation(key, slot, name)])))
     }
 
-    fn edit(
+    pub(super) fn edit(
         &mut self,
         now: Now,
         request: RequestId,

@@ -60,7 +60,8 @@ impl Replica {
         let was_silent = copy.contact.hear(now);
         let equal = holding.digest() == digest.hash;
         // Who has no entry yet is equal to everybody else who has none.
-        let has_entered = equal && !holding.is_joining();
+        let has_entered = equal && !holding.is_joining() && holding.has_entries();
+        holding.has_caught_up |= has_entered && holding.members.is_in(peer);
         let news = was_silent || equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
         // Who can take nothing asks for nothing: the peer would send everything again and again.

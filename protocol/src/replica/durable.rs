@@ -93,6 +93,7 @@ impl Replica {
         }
         self.acknowledge(now, done.workspace, logs);
         self.enter(now, done.workspace, logs);
+        self.dial_relays(done.workspace);
     }
 
     /// Answers, unless another batch of the same request is not durable yet: then that one does.

@@ -15,7 +15,7 @@ use crate::{
     log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, ReadLogs, Ready, Received, Rejected, Taken},
     members::{self, Members, Turned},
-    model::{self, ALIVE, EntityKey, Kind},
+    model::{self, ALIVE, EntityKey, Kind, workspace::Relay},
     op::{self, DataBody, Op},
     presence::Table,
     session::Source,
@@ -129,6 +129,13 @@ pub(super) struct Holding {
     last_signed: Cell<Option<(EntryId, Sig)>>,
     /// Who is here.
     pub presence: Table,
+    /// The relays that the workspace names, and those of their addresses that were dialled.
+    pub relays: Vec<Relay>,
+    pub dialled: BTreeSet<String>,
+    /// Bytes of entries that are here, or on their way to the disk.
+    pub stored_bytes: u64,
+    /// Whether it once held the same as somebody who is served.
+    pub has_caught_up: bool,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -166,6 +173,10 @@ impl Holding {
             added: None,
             last_signed: Cell::new(None),
             presence: Table::default(),
+            relays: Vec::new(),
+            dialled: BTreeSet::new(),
+            stored_bytes: 0,
+            has_caught_up: false,
             sync_until: 0,
         }
     }
@@ -189,9 +200,11 @@ impl Holding {
             holding.lag.why.take().map_or(Ok(()), Err)?;
         }
         holding.refresh_roster();
+        holding.refresh_relays();
         holding.remember_settled(reader);
         holding.refresh_void_work(reader);
         holding.find_own();
+        holding.stored_bytes = holding.logs.chains().map(|(_, chain)| chain.bytes()).sum();
         Ok(holding)
     }
 
@@ -244,6 +257,11 @@ impl Holding {
         self.record.auto_sync || now.mono_ms < self.sync_until
     }
 
+    /// Whether anything of it is here.
+    pub fn has_entries(&self) -> bool {
+        self.logs.chains().next().is_some()
+    }
+
     /// What peers compare.
     pub fn digest(&mut self) -> [u8; 32] {
         *self.digest.get_or_insert_with(|| self.logs.digest())
@@ -274,6 +292,7 @@ impl Holding {
         match self.logs.receive(run, reader)? {
             Received::Known(at) => Ok((None, at)),
             Received::News(taken) => {
+                self.stored_bytes += taken.run.run().bytes.len() as u64;
                 // Somebody holds entries of the own log that are not here: this device was restored
                 // from a backup or copied. Writing on at their positions would fork the log.
                 self.fresh_incarnation |= own;
@@ -355,6 +374,7 @@ impl Holding {
     /// Shows who is in now, and what of one's own has no effect. Returns what changed by it.
     pub fn refresh_shown(&mut self, reader: &dyn LogReader) -> Option<EntityKey> {
         let roster = self.refresh_roster();
+        self.refresh_relays();
         let void = self.refresh_void_work(reader);
         roster.or_else(|| void.then(|| self.key()))
     }

@@ -11,6 +11,7 @@ use crate::{
     keys::{secret::EpochKey, wrap::ReceivingKey},
     link_code::LinkCode,
     log::Origin,
+    message::CarryOffer,
     model::EntityKey,
     presence::Doing,
     private::PrivateWorkspace,
@@ -119,6 +120,12 @@ pub enum Way {
         /// others have shared a key with it.
         recovery: Option<SessionSecret>,
     },
+    /// As a relay: it was asked to carry what it cannot read. Should its root be given a role, it goes on
+    /// as a device of that member.
+    Carried {
+        /// How many bytes of entries it keeps. None: as many as there are.
+        room: Option<u64>,
+    },
 }
 
 impl Way {
@@ -226,6 +233,24 @@ pub enum Command {
     Recover {
         /// From the phrase.
         root: Root,
+    },
+    /// Has a relay carry a workspace, and tells the others of it. Answered when it agreed.
+    AddRelay {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// The relay's device.
+        relay: DeviceId,
+        /// Where it is reached: a libp2p multiaddress.
+        address: String,
+        /// What its operator gave out; empty if nothing.
+        token: String,
+    },
+    /// Serves a relay no more. What it has it keeps.
+    RemoveRelay {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// Its root.
+        root: PersonId,
     },
     /// Changes entities, as one transaction.
     Edit {
@@ -372,6 +397,9 @@ pub enum Refusal {
     /// The device cannot be linked.
     #[error("{0}")]
     Link(String),
+    /// The relay does not carry it.
+    #[error("{0}")]
+    Relay(String),
     /// The bundle cannot be read or written.
     #[error("{0}")]
     Bundle(String),
@@ -448,6 +476,15 @@ pub enum Input {
         /// Why, for people.
         reason: String,
     },
+    /// What this device's operator says to [`Output::AskCarry`].
+    CarryDecided {
+        /// Who asked.
+        peer: DeviceId,
+        /// What was asked.
+        offer: CarryOffer,
+        /// How many bytes of entries it may keep (none: as many as there are), or else why it does not.
+        decision: Result<Option<u64>, String>,
+    },
     /// The time asked for with [`Output::WakeAt`] has come.
     Wake,
 }
@@ -468,6 +505,14 @@ pub enum Output {
     Dial {
         /// As in a ticket.
         addresses: Vec<String>,
+    },
+    /// A peer asks this device to carry a workspace: look whether its operator allows it, then say
+    /// [`Input::CarryDecided`].
+    AskCarry {
+        /// Who asks.
+        peer: DeviceId,
+        /// What.
+        offer: CarryOffer,
     },
     /// Make a batch durable, then say [`Input::Persisted`]. Batches of a workspace are in order.
     Persist {

@@ -65,6 +65,8 @@ pub enum Stall {
     NotAdmitted,
     /// It offers more of what somebody wrote who is out than is taken of it.
     Declined,
+    /// It is a relay that has no room for more.
+    RelayFull,
     /// The peer shows this device nothing.
     NotServed,
     /// Part of the log cannot be read here.
@@ -93,6 +95,9 @@ impl Stall {
             Self::Declined => {
                 "it offers more of what somebody wrote who is not in than this device takes: it would have no \
                  effect, so nothing is amiss; whoever is let in again brings the rest"
+            }
+            Self::RelayFull => {
+                "the relay keeps as much of this workspace as its operator allows: they can give it more room"
             }
             Self::NotServed => {
                 "it shows this device nothing: it may not know it yet, or this device's person was removed there"
@@ -225,7 +230,8 @@ impl Replica {
             .or(found(!holding.syncs(now), Stall::SyncOff))
             .or(found(admission == Some(Admission::Refused), Stall::Refused))
             .or(found(admission == Some(Admission::Denied), Stall::NotAdmitted))
-            .or(found(!synced && copy.declines(), Stall::Declined))
+            .or(found(!synced && copy.is_full, Stall::RelayFull))
+            .or(found(!synced && copy.declines() && !holding.is_full(), Stall::Declined))
             .or(found(!synced && !copy.serves_us && copy.has_spoken(), Stall::NotServed))
             .or(found(!synced && !holding.damaged.is_empty(), Stall::Unreadable))
             .or(found(copy.contact.is_silent(now), Stall::Silent))

@@ -121,7 +121,7 @@ impl Holding {
             let mut chains = self.logs.chains();
             chains.any(|(_, chain)| chain.origin.device == device && chain.end.head.position > 0)
         };
-        self.record.way != Way::Founded && !wrote()
+        self.record.way != Way::Founded && !self.is_carrier() && !wrote()
     }
 
     /// Whether this device holds a ticket that its person did not take yet, and needs, since nothing else
@@ -272,7 +272,7 @@ impl Replica {
                     self.introduce(now, workspace, &person_name, logs);
                 }
             }
-            Way::Linked { .. } if may_write => {
+            Way::Linked { .. } | Way::Carried { .. } if may_write => {
                 let person = self.identity.person;
                 if holding.is_joining() && holding.members.access().role_of(person).is_some() {
                     // Nothing to say but the Link that every log starts with.
@@ -417,7 +417,7 @@ impl Holding {
     fn role_drafts(&self, person: PersonId, role: Option<Role>) -> Result<Vec<Draft>, Refusal> {
         let access = self.members.access();
         let (now, own) = (access.role_of(person), person == self.record.origin.person);
-        if now.is_none() && access.why_out(person).is_none() {
+        if now.is_none() && access.why_out(person).is_none() && !self.is_relay(person) {
             return Err(Refusal::Role("there is no such person here: see `velo member list`".to_owned()));
         }
         if now == role {

@@ -36,6 +36,8 @@ impl Replica {
             Command::Invite { workspace, .. }
             | Command::Revoke { workspace, .. }
             | Command::SetRole { workspace, .. }
+            | Command::AddRelay { workspace, .. }
+            | Command::RemoveRelay { workspace, .. }
             | Command::Forget { workspace, .. } => *workspace,
             _ => return Ok(()),
         };

@@ -166,6 +166,12 @@ impl Replica {
         let bring_all: BTreeSet<DeviceId> =
             standings.keys().copied().filter(|peer| self.may_bring(*peer, workspace)).collect();
         let (mut lacked, mut declined) = (BTreeMap::<LogId, Lacked>::new(), BTreeSet::new());
+        if self.holdings.get(&workspace).is_some_and(Holding::is_full) {
+            for peer in standings.into_keys() {
+                self.say_full(peer, workspace);
+            }
+            return lacked;
+        }
         let Some(holding) = self.holdings.get_mut(&workspace) else { return lacked };
         let asked = self.sessions.values().flat_map(|session| session.pulls.asked());
         let asked = asked.filter(|asked| asked.workspace == workspace);

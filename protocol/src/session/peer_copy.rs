@@ -99,6 +99,10 @@ pub struct PeerCopy {
     ignored: bool,
     /// It offers more of what somebody wrote who is out than is taken of it.
     declined: bool,
+    /// Whether it said that it has no room for more, as a relay.
+    pub is_full: bool,
+    /// Whether this device said so.
+    pub said_full: bool,
     /// Whether more of a full announcement is to come.
     collecting: bool,
     last_full: Option<u64>,
@@ -128,6 +132,8 @@ impl PeerCopy {
             gathers_until: now.mono_ms + limits::GATHER_MS,
             ignored: false,
             declined: false,
+            is_full: false,
+            said_full: false,
             collecting: false,
             last_full: None,
             full_at: None,
@@ -225,7 +231,7 @@ impl PeerCopy {
         }
         self.word = Word::Given;
         self.full_at = None;
-        self.declined = false;
+        (self.declined, self.is_full) = (false, false);
         self.unknown.clear();
         self.live.clear();
         for (number, chain) in logs.chains() {

@@ -259,6 +259,10 @@ impl World {
                 let disk = self.devices[device].disk_of(record.id);
                 disk.record = Some(record);
             }
+            Output::AskCarry { peer, offer } => {
+                let decision = Err("nobody here is a relay".to_owned());
+                self.input(device, Input::CarryDecided { peer, offer, decision })?;
+            }
             Output::Become(identity) => self.become_device(device, *identity),
             Output::Forget(workspace) => self.forgotten(device, workspace),
             Output::Persist { workspace, id, batch } => {

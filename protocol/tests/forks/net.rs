@@ -177,7 +177,7 @@ impl Net {
     fn carry_out(&mut self, node: usize, output: Output) -> Option<Input> {
         let id = self.id(node);
         match output {
-            Output::Become(_) | Output::Dial { .. } | Output::Forget(_) => {}
+            Output::Become(_) | Output::Dial { .. } | Output::Forget(_) | Output::AskCarry { .. } => {}
             Output::Remember(record) => self.nodes[node].record = Some(record),
             Output::Persist { id, batch, .. } => {
                 self.nodes[node].log.append(&batch).unwrap();

@@ -46,6 +46,8 @@ pub struct Device {
     pub now_ms: u64,
     /// Everything that was put out but what the disk did, since it was looked at.
     pub outputs: Vec<Output>,
+    /// What its operator says to whoever asks it to carry something.
+    pub operator: Result<Option<u64>, String>,
     readers: Readers,
     starts: u8,
     number: u8,
@@ -62,6 +64,7 @@ impl Device {
             records: BTreeMap::new(),
             now_ms: 0,
             outputs: Vec::new(),
+            operator: Err("it carries nothing".to_owned()),
             readers: Readers::default(),
             starts: 0,
             number,
@@ -103,6 +106,10 @@ impl Device {
                     self.disks.remove(&workspace);
                     self.readers.0.remove(&workspace);
                     self.outputs.push(Output::Forget(workspace));
+                }
+                Output::AskCarry { peer, offer } => {
+                    let decision = self.operator.clone();
+                    inputs.push_back(Input::CarryDecided { peer, offer, decision });
                 }
                 Output::Send { peer, frame } => {
                     if Lane::of(&frame) == Lane::Session {
@@ -237,6 +244,11 @@ impl Device {
             runs.push(self.signed(workspace, run));
         }
         runs
+    }
+
+    pub fn has_own_entries(&self, workspace: WorkspaceId) -> bool {
+        let own = self.own_log(workspace);
+        self.heads(workspace).iter().any(|(log, _)| *log == own)
     }
 
     pub fn own_log(&self, workspace: WorkspaceId) -> LogId {

@@ -25,7 +25,7 @@ pub fn link(old: &mut Device, code: LinkCode) {
     old.input(Input::Command { request: 9, command: Command::Link { code } });
 }
 
-fn answer(device: &Device) -> Option<&Result<Reply, Refusal>> {
+pub fn answer(device: &Device) -> Option<&Result<Reply, Refusal>> {
     device.outputs.iter().find_map(|output| match output {
         Output::Reply { request: 9, result } => Some(result),
         _ => None,

@@ -1,0 +1,12 @@
+//! Who runs a relay, and decides for whom it carries.
+
+use std::fmt::Debug;
+use velo_protocol::id::WorkspaceId;
+
+/// See the module.
+pub trait Operator: Debug + Send + Sync {
+    /// Whether who shows this token (empty if none) may have a workspace carried: then how many bytes of its
+    /// entries are kept, or none for as many as there are. Else why not, and what to do, for people: after
+    /// "the relay declines: ". Called where waiting is allowed.
+    fn admits(&self, workspace: WorkspaceId, token: &str) -> Result<Option<u64>, String>;
+}
