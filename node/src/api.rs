@@ -31,6 +31,7 @@ pub mod network;
 pub mod person;
 pub mod project;
 pub mod reference;
+pub mod relay;
 pub mod scope;
 pub mod show;
 pub mod status;
@@ -105,6 +106,8 @@ pub enum Action {
     Link(link::Request),
     /// Other devices, and the way to them.
     Network(network::Request),
+    /// Relays of a workspace.
+    Relay(relay::Request),
     /// What takes up space.
     Storage(storage::Storage),
     /// Who is here, and what they look at.
@@ -171,6 +174,7 @@ async fn in_workspace(action: Action, scope: Scope<'_>) -> Result<Json, ApiError
         Action::History(request) => scope.apart(move |scope| history::execute(&request, scope)).await?,
         Action::Undo => history::undo(scope).await,
         Action::Redo => history::redo(scope).await,
+        Action::Relay(request) => relay::execute(request, scope).await,
         Action::Who => who::answer_who(&scope),
         Action::Wait(wait) => status::wait(wait, &scope).await,
         Action::Import(import) => import::execute(import, scope).await,

@@ -21,6 +21,7 @@ mod invite;
 mod node;
 pub(crate) mod output;
 mod people;
+mod relay;
 mod storage;
 mod task;
 
@@ -194,6 +195,9 @@ enum Command {
             velo peers add /ip4/192.168.1.7/tcp/4001"
     )]
     Peers(network::Request),
+    /// Have a relay carry the workspace for who is never online together
+    #[command(subcommand, after_help = "Examples:\n  velo relay list\n  velo relay role viewer")]
+    Relay(api::relay::Request),
     /// Compare with every peer now, and wait until all are equal
     Sync(network::Sync),
     /// Show who is here, and what they look at
@@ -488,6 +492,10 @@ fn request(command: Command) -> Option<(Action, Layout)> {
         Command::Peers(request) => {
             let layout = device::network_layout(&request);
             (Action::Network(request), layout)
+        }
+        Command::Relay(request) => {
+            let layout = relay::layout(&request);
+            (Action::Relay(request), layout)
         }
         Command::Sync(sync) => (Action::Network(network::Request::Sync(sync)), device::synced),
         Command::History(show) => (Action::History(show), device::history),

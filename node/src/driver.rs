@@ -378,9 +378,8 @@ impl Driver {
                 }
             }
             Command::SyncNow | Command::Recover { .. } => self.redial(),
-            Command::Invite { addresses, .. } | Command::ShowLinkCode { addresses } => {
-                self.add_own_addresses(addresses);
-            }
+            Command::Invite { workspace, addresses, .. } => self.complete(Some(*workspace), addresses),
+            Command::ShowLinkCode { addresses } => self.complete(None, addresses),
             Command::Link { code } => {
                 self.dial_all(&code.addresses);
                 self.redial();

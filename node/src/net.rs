@@ -39,7 +39,7 @@ mod status;
 mod task;
 mod vigil;
 
-pub use address::{AddressError, check_dialable};
+pub use address::{AddressError, check_dialable, device_in};
 pub use blob::AskId;
 pub use book::{BookError, remembered};
 pub use libp2p::Multiaddr;

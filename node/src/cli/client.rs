@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::{
-    api::{self, Action, ApiError, Request, network, workspace::Introduction},
+    api::{self, Action, ApiError, Request, network, relay, workspace::Introduction},
     control::{self, ControlError},
     handle::{NetOptions, Node, NodeError},
     limits,
@@ -32,7 +32,9 @@ pub(crate) struct Own {
 pub(super) fn needs_network(action: &Action) -> bool {
     use network::Request::{Add, Remove, Sync};
     match action {
-        Action::Join(_) | Action::Network(Add(_) | Remove(_) | Sync(_)) => true,
+        Action::Relay(relay::Request::Add(_))
+        | Action::Join(_)
+        | Action::Network(Add(_) | Remove(_) | Sync(_)) => true,
         Action::Checkup(request) => request.whom.is_some(),
         _ => false,
     }

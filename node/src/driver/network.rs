@@ -2,7 +2,10 @@
 
 use super::{Driver, Input};
 use crate::{blobs::courier::Job, net::NetEvent};
-use velo_protocol::id::DeviceId;
+use velo_protocol::{
+    id::{DeviceId, WorkspaceId},
+    replica::relays_of,
+};
 
 impl Driver {
     /// The first shared workspace makes a colleague of a stranger.
@@ -22,14 +25,20 @@ impl Driver {
         }
     }
 
-    /// Completes the addresses of a ticket: after those given, the ones this device listens on.
-    pub(super) fn add_own_addresses(&self, addresses: &mut Vec<String>) {
+    /// Completes the addresses of a ticket: after those given, the ones this device listens on, and where
+    /// relays of the workspace are, which are there when this device is not.
+    pub(super) fn complete(&self, workspace: Option<WorkspaceId>, addresses: &mut Vec<String>) {
+        let state = workspace.and_then(|workspace| self.replica.workspace(workspace));
+        let relays = state.map(relays_of).unwrap_or_default().into_iter().map(|relay| relay.address);
+        let most = velo_protocol::limits::TICKET_ADDRESSES;
+        let relays: Vec<String> = relays.filter(|relay| !addresses.contains(relay)).take(most / 2).collect();
         for own in self.shared.addresses() {
-            if !addresses.contains(&own) {
+            if addresses.len() + relays.len() < most && !addresses.contains(&own) {
                 addresses.push(own);
             }
         }
-        addresses.truncate(velo_protocol::limits::TICKET_ADDRESSES);
+        addresses.extend(relays);
+        addresses.truncate(most);
     }
 
     /// Addresses of a ticket: of another network, perhaps, and of another time. The most promising

@@ -27,6 +27,11 @@ pub fn split_peer(mut address: Multiaddr) -> Result<(Multiaddr, Option<DeviceId>
     Ok((address, Some(device)))
 }
 
+/// The device that an address names at its end.
+pub fn device_in(address: &Multiaddr) -> Option<DeviceId> {
+    split_peer(address.clone()).ok()?.1
+}
+
 /// What a person or a ticket wishes to be dialled, as [`split_peer`] returns it. Refuses what no dial can
 /// reach, such as an address without a port, or one through a relay that does not say to whom.
 pub fn check_dialable(wish: &Multiaddr) -> Result<(Multiaddr, Option<DeviceId>), AddressError> {

@@ -17,19 +17,19 @@
 //!
 //! Given a role, a relay goes on as a device of a member: it introduces itself, asks for keys, and reads.
 
-use super::{Command, Event, Holding, Logs, Output, Refusal, Replica, RequestId, WorkspaceRecord, io::Way};
+use super::{Event, Holding, Logs, Output, Refusal, Replica, RequestId, WorkspaceRecord, io::Way};
 use crate::{
     access::Role,
     change::Change,
     crypto::verify_chain,
     id::{DeviceId, PersonId, WorkspaceId},
     limits,
-    message::{CarryAnswer, CarryOffer, CarryVerdict, Message},
+    message::{CarryAnswer, CarryOffer, CarryVerdict, ClaimBy, Message},
     model::{
         EntityKey, Kind, Slot,
         workspace::{RELAYS, Relay, entity_of},
     },
-    session::Fault,
+    session::{Admission, Fault, PeerCopy},
     time::Now,
     value::{Element, Value},
     workspace::Workspace,
@@ -77,6 +77,15 @@ impl Holding {
         // A relay cannot read the set; its own root's devices it knows.
         self.relays.iter().any(|relay| relay.root == root)
             || self.is_carrier() && root == self.record.origin.person
+    }
+
+    /// As what relay a peer is served, if it is.
+    pub fn relay_by(&self, copy: &PeerCopy) -> Option<PersonId> {
+        let is_served = copy.admission.is_some_and(|(_, found)| found == Admission::Admitted);
+        match copy.claim.as_ref().filter(|_| is_served) {
+            Some(ClaimBy::Certificates { person, .. }) if self.is_relay(*person) => Some(*person),
+            _ => None,
+        }
     }
 
     /// Reads anew which relays are named. Who is served follows from it.
@@ -317,11 +326,4 @@ impl Replica {
 fn naming(workspace: WorkspaceId, relay: &Relay, on: bool) -> Change {
     let key = EntityKey::new(Kind::Workspace, entity_of(workspace));
     Change::Set { key, slot: Slot::element(RELAYS, relay.element()), value: Value::Bool(on) }
-}
-
-impl Command {
-    /// The relay's device that this has asked, which is to be dialled at this address.
-    pub fn relay_address(&self) -> Option<&str> {
-        if let Self::AddRelay { address, .. } = self { Some(address) } else { None }
-    }
 }

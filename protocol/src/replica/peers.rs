@@ -49,6 +49,8 @@ pub struct PeerWorkspace {
     pub heard_ms: u64,
     /// Why nothing moves, if so.
     pub stall: Option<Stall>,
+    /// The root under which the peer is a relay of this workspace, if it is one.
+    pub relay: Option<PersonId>,
 }
 
 /// Why nothing moves between this device and a peer, or cannot be seen here although it came.
@@ -143,6 +145,9 @@ pub struct CopyNote {
     pub we_lack: u64,
     /// When it last said something about the workspace.
     pub heard_ms: u64,
+    /// As what relay it was served.
+    #[serde(default)]
+    pub relay: Option<PersonId>,
 }
 
 /// What this device keeps in mind of a peer that proved to have a workspace of ours: strangers leave no
@@ -205,6 +210,7 @@ impl Replica {
             we_lack: copy.we_lack(&holding.logs),
             heard_ms: copy.contact.heard().wall_ms,
             stall: self.stall(now, holding, copy),
+            relay: holding.relay_by(copy),
         }
     }
 
@@ -218,6 +224,7 @@ impl Replica {
             we_lack: note.we_lack,
             heard_ms: note.heard_ms,
             stall: None,
+            relay: note.relay.filter(|root| holding.is_relay(*root)),
         }
     }
 
@@ -263,7 +270,8 @@ impl Replica {
     fn live_notes(&self, peer: DeviceId) -> BTreeMap<WorkspaceId, CopyNote> {
         let copies = self.sessions.get(&peer).into_iter().flat_map(|session| &session.copies);
         let notes = copies.filter_map(|(workspace, copy)| {
-            let logs = &self.holdings.get(workspace)?.logs;
+            let holding = self.holdings.get(workspace)?;
+            let logs = &holding.logs;
             let person = self.identity.person;
             let note = CopyNote {
                 workspace: *workspace,
@@ -271,6 +279,7 @@ impl Replica {
                 has_own: held(logs, Some(person)).saturating_sub(copy.lacks_by(logs, person)),
                 we_lack: copy.we_lack(logs),
                 heard_ms: copy.contact.heard().wall_ms,
+                relay: holding.relay_by(copy),
             };
             Some((*workspace, note))
         });
