@@ -20,7 +20,10 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The steps that lead to the schema of this program, in order. Those that are released stay as they are.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "logs", include_str!("../migrations/0001_logs.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "logs", include_str!("../migrations/0001_logs.sql")),
+    (4, "operator tokens", include_str!("../migrations/0004_operator_tokens.sql")),
+];
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,10 @@
 //! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
 //!
 //! It is the headless node with the same commands. With a database it keeps the logs there instead of in
-//! files ([`store`]).
+//! files ([`store`]). It carries workspaces for whoever shows a token of its operator ([`tokens`]).
 
 pub mod database;
 pub mod limits;
+pub mod operating;
 pub mod store;
+pub mod tokens;

@@ -3,9 +3,9 @@
 
 use anyhow::Context;
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use velo_tests::{
-    device::{Device, LOOPBACK, RELAY, text_at, wait_equal},
+    device::{Device, LOOPBACK, RELAY, text_at},
     postgres::Postgres,
 };
 
@@ -27,8 +27,41 @@ fn add(device: &Device, titles: std::ops::Range<u32>) -> anyhow::Result<()> {
     titles.into_iter().try_for_each(|number| control.add_task(&format!("Secret errand {number}"), None))
 }
 
+/// Has a relay carry the workspace of a device, with a token that its operator makes.
+fn carry(relay: &Device, device: &Device, name: &str) -> anyhow::Result<()> {
+    let made = relay.velo(&["token", "add", name])?;
+    let (token, at) = (text_at(&made, "/token")?, text_at(&made, "/address")?);
+    device.velo(&["relay", "add", at, "--token", token])?;
+    Ok(())
+}
+
+/// Waits until a device knows that its relay has everything.
+fn wait_kept(device: &Device) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let relays = device.velo(&["relay", "list"])?;
+        let all = relays.as_array().is_some_and(|rows| {
+            !rows.is_empty()
+                && rows.iter().all(|row| row["has_everything"] == true && row["connected"] == true)
+        });
+        if all {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < until, "the relay has not got everything: {relays}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// How many entries of a database hold a text, in any column.
+fn entries_with(postgres: &Postgres, text: &str) -> String {
+    postgres.query(&format!(
+        "SELECT count(*) FROM entries WHERE position('{text}'::bytea IN body) > 0 \
+         OR position('{text}'::bytea IN header) > 0"
+    ))
+}
+
 #[test]
-fn two_who_are_never_online_together_agree_through_the_database_of_a_relay() -> anyhow::Result<()> {
+fn two_who_are_never_online_together_agree_through_a_relay_that_reads_nothing() -> anyhow::Result<()> {
     let Some(mut postgres) = Postgres::start() else { return Ok(()) };
     let mut relay = Device::relay(Some(postgres.url()))?;
     let (mut anna, mut ben) = (Device::new("Anna")?, Device::new("Ben")?);
@@ -36,19 +69,22 @@ fn two_who_are_never_online_together_agree_through_the_database_of_a_relay() -> 
     anna.velo(&["project", "add", "House"])?;
     anna.start(None, &LOOPBACK)?;
     relay.start(None, &RELAY)?;
-    relay.velo(&["join", &ticket(&anna, "viewer")?])?;
-    let for_ben = ticket(&anna, "member")?;
+    carry(&relay, &anna, "Workshop")?;
     add(&anna, 0..40)?;
-    wait_equal(&[&anna, &relay], PATIENCE)?;
+    wait_kept(&anna)?;
+    let for_ben = ticket(&anna, "member")?;
+    wait_kept(&anna)?;
+    let of_anna = anna.state_hash()?;
     anna.stop()?;
 
-    // Anna is away. Ben joins by the relay, and works.
+    // Anna is away. Her ticket names the relay: Ben joins by it, and works.
     ben.start(None, &LOOPBACK)?;
-    ben.velo(&["peers", "add", &address(&relay)?])?;
     ben.velo(&["join", &for_ben])?;
-    wait_equal(&[&ben, &relay], PATIENCE)?;
+    ben.wait_for("everything that Anna did", PATIENCE, |ben| {
+        Ok(ben.titles().is_ok_and(|titles| titles.len() == 40))
+    })?;
     add(&ben, 40..80)?;
-    wait_equal(&[&ben, &relay], PATIENCE)?;
+    wait_kept(&ben)?;
     ben.stop()?;
 
     // The power fails where the relay is, and comes back.
@@ -58,19 +94,90 @@ fn two_who_are_never_online_together_agree_through_the_database_of_a_relay() -> 
     relay.start(None, &RELAY)?;
     anna.start(None, &LOOPBACK)?;
     anna.velo(&["peers", "add", &address(&relay)?])?;
-    wait_equal(&[&anna, &relay], PATIENCE)?;
-    assert_eq!(anna.titles()?.len(), 80);
+    anna.wait_for("what Ben did", PATIENCE, |anna| Ok(anna.titles()?.len() == 80))?;
+    wait_kept(&anna)?;
     assert_eq!(anna.state_hash()?, ben.state_hash()?);
+    assert_ne!(of_anna, ben.state_hash()?);
 
-    // What the database holds is encrypted, and complete.
-    let found = postgres.query(
-        "SELECT count(*) FROM entries WHERE position('Secret errand'::bytea IN body) > 0 OR position('Secret errand'::bytea IN header) > 0",
-    );
-    assert_eq!(found, "0");
+    // What the database holds is encrypted, and complete; the relay itself knows no name.
+    assert_eq!(entries_with(&postgres, "Secret errand"), "0");
     let dense = postgres.query("SELECT count(*) > 80 AND bool_and(entries = last) FROM (SELECT count(*) AS entries, max(cursor) AS last FROM entries GROUP BY workspace) AS workspaces, entries");
     assert_eq!(dense, "t");
+    let seen = relay.velo(&["status"])?.to_string();
+    assert!(!seen.contains("Workshop") && !seen.contains("House"), "{seen}");
     let report = relay.velo(&["doctor", "--verify"])?;
     assert!(report.to_string().contains("\"good\""), "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_new_relay_is_filled_by_the_devices_and_a_new_device_by_the_relay() -> anyhow::Result<()> {
+    let (mut first, mut second) = (Device::relay(None)?, Device::relay(None)?);
+    let mut anna = Device::new("Anna")?;
+    anna.velo(&["workspace", "create", "Workshop"])?;
+    anna.velo(&["project", "add", "House"])?;
+    anna.start(None, &LOOPBACK)?;
+    add(&anna, 0..20)?;
+    first.start(None, &RELAY)?;
+    carry(&first, &anna, "Workshop")?;
+    wait_kept(&anna)?;
+    // The disk of the first is gone. Another one takes its place.
+    first.stop()?;
+    second.start(None, &RELAY)?;
+    carry(&second, &anna, "Workshop again")?;
+    let rows = anna.velo(&["relay", "list"])?;
+    let gone = text_at(
+        rows.as_array().and_then(|rows| rows.iter().find(|row| row["connected"] == false)).unwrap(),
+        "/id",
+    )?;
+    anna.velo(&["relay", "remove", gone])?;
+    wait_kept(&anna)?;
+    let for_ben = ticket(&anna, "member")?;
+    wait_kept(&anna)?;
+    anna.stop()?;
+
+    let mut ben = Device::new("Ben")?;
+    ben.start(None, &LOOPBACK)?;
+    ben.velo(&["join", &for_ben])?;
+    ben.wait_for("everything that Anna did", PATIENCE, |ben| {
+        Ok(ben.titles().is_ok_and(|titles| titles.len() == 20))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_relay_carries_only_for_those_whom_its_operator_gave_a_token() -> anyhow::Result<()> {
+    let mut relay = Device::relay(None)?;
+    let mut anna = Device::new("Anna")?;
+    for name in ["Workshop", "Garden"] {
+        anna.velo(&["workspace", "create", name])?;
+    }
+    anna.start(None, &LOOPBACK)?;
+    relay.start(None, &RELAY)?;
+    let at = address(&relay)?;
+    let add = |workspace: &str, token: &str| {
+        let add = anna.velo(&["relay", "add", &at, "--token", token, "--workspace", workspace]);
+        add.map(drop).map_err(|error| error.to_string())
+    };
+    assert!(add("Workshop", "").unwrap_err().contains("asks for a token"));
+    assert!(add("Workshop", "relay-guessed").unwrap_err().contains("does not know that token"));
+    let made = relay.velo(&["token", "add", "Anna", "--workspaces", "1"])?;
+    let token = text_at(&made, "/token")?;
+    add("Workshop", token).unwrap();
+    add("Workshop", token).unwrap();
+    assert!(add("Garden", token).unwrap_err().contains("used up"));
+    let listed = relay.velo(&["token", "list"])?;
+    assert_eq!(listed[0]["admitted"].as_array().map(Vec::len), Some(1), "{listed}");
+    relay.velo(&["token", "remove", "Anna"])?;
+    assert!(add("Garden", token).unwrap_err().contains("does not know"));
+    // A device that is no relay says so.
+    let mut ben = Device::new("Ben")?;
+    ben.start(None, &LOOPBACK)?;
+    let refused =
+        anna.velo(&["relay", "add", &address(&ben)?, "--workspace", "Garden"]).unwrap_err().to_string();
+    assert!(refused.contains("carries for nobody"), "{refused}");
+    let nameless = anna.velo(&["relay", "add", "/ip4/127.0.0.1/tcp/4001"]).unwrap_err().to_string();
+    assert!(nameless.contains("/p2p/"), "{nameless}");
     Ok(())
 }
 

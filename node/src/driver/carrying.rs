@@ -49,9 +49,9 @@ impl Driver {
             }
             Ok(operator) => {
                 self.carrying.under_way += 1;
-                let decides = self.carrying.decides.clone();
+                let (decides, data_dir) = (self.carrying.decides.clone(), self.shared.data_dir.clone());
                 self.shared.runtime.spawn_blocking(move || {
-                    let decision = operator.admits(offer.workspace, &offer.token);
+                    let decision = operator.admits(&data_dir, offer.workspace, &offer.token);
                     // A driver that is gone asks no more.
                     let _ = decides.send(Input::CarryDecided { peer, offer, decision });
                 });
