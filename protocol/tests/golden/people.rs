@@ -13,7 +13,10 @@ use velo_protocol::{
         wrap::{RecipientKey, Wrap},
     },
     link_code::{LinkCode, LinkSecret},
-    message::{Claim, ClaimBy, LinkAccept, LinkDone, LinkOffer, Message, NeedKeys, Recover, Recovered},
+    message::{
+        CarryAnswer, CarryOffer, CarryVerdict, Claim, ClaimBy, LinkAccept, LinkDone, LinkOffer, Message,
+        NeedKeys, Recover, Recovered,
+    },
     root::{RecoveryKey, Root},
     ticket::SessionSecret,
 };
@@ -150,4 +153,25 @@ fn link_codes_are_frozen() {
     let code = LinkCode { device, secret, addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()] };
     assert_golden("link-code", code.to_string().as_bytes());
     assert_eq!(code.to_string().parse(), Ok(code));
+}
+
+#[test]
+fn messages_to_relays_are_frozen() {
+    let offer =
+        CarryOffer { workspace: WORKSPACE, secret: SessionSecret([1; 32]), token: "token".to_owned() };
+    let carried = CarryVerdict::Carried { person: PERSON, chain: vec![certificate()] };
+    let declined = CarryVerdict::Declined("no".to_owned());
+    let answer = |verdict| Message::CarryAnswer(CarryAnswer { workspace: WORKSPACE, verdict });
+    let messages = [
+        ("carry-offer", 15, Message::CarryOffer(offer), 1 + 32 + 32 + 1 + 5),
+        ("carry-answer-carried", 16, answer(carried), 1 + 32 + 1 + 32 + 1 + 256),
+        ("carry-answer-declined", 16, answer(declined), 1 + 32 + 1 + 1 + 2),
+        ("carry-answer-full", 16, answer(CarryVerdict::Full), 1 + 32 + 1),
+    ];
+    for (name, tag, message, length) in messages {
+        let frame = message.encode();
+        assert_golden(name, &frame);
+        assert_eq!((frame[0], frame.len()), (tag, length), "{name}");
+        assert_eq!(Message::decode(&frame), Ok(message), "{name}");
+    }
 }
