@@ -10,6 +10,7 @@ use crate::view::{
     keys::Keeping,
     phrase::Words,
     picture::{Picture, Wanted},
+    relay::RelayLine,
     secret::Secret,
     state::Preferences,
     storage::Space,
@@ -52,6 +53,8 @@ pub enum Request {
     Replica(Command),
     /// Connects to a multiaddress.
     Dial(String),
+    /// Has the relay at a multiaddress carry a workspace, with a token of its operator.
+    AddRelay(WorkspaceId, RelayLine),
     /// Puts the sample board into a workspace.
     Sample(WorkspaceId),
     /// What happened to a task.

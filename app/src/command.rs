@@ -11,6 +11,7 @@ use crate::{
         picker::Subject,
         picture::{Picture, Wanted},
         quick_add::Draft,
+        relay::RelayLine,
         secret::Secret,
         state::{Confirm, Dialog, Layout, NamePurpose, Page},
     },
@@ -169,6 +170,8 @@ pub enum AppCommand {
     ReadPicture(Wanted, Picture),
     /// Connects to an address.
     Dial(String),
+    /// Has a relay carry the workspace shown.
+    AddRelay(RelayLine),
     /// Compares with every peer now.
     SyncNow,
     /// Switches automatic sync of the workspace shown.
@@ -419,6 +422,11 @@ pub static NAMED: &[Named] = &[
         AppCommand::OpenDialog(Dialog::AddPeer { text: String::new(), problem: None }),
         "Add peer by address",
         icons::RADIO_TOWER,
+    ),
+    unbound(
+        AppCommand::OpenDialog(Dialog::AddRelay { text: String::new(), problem: None }),
+        "Add a relay",
+        icons::SERVER,
     ),
     unbound(AppCommand::SyncNow, "Sync now", icons::REFRESH_CW),
     unbound(AppCommand::Doctor, "Connection doctor", icons::STETHOSCOPE),

@@ -114,6 +114,8 @@ pub const CLOUD_OFF: &str = "\u{e08d}";
 pub const PANEL_RIGHT_CLOSE: &str = "\u{e432}";
 /// Lucide `panel-left`.
 pub const PANEL_LEFT: &str = "\u{e12a}";
+/// Lucide `server`.
+pub const SERVER: &str = "\u{e153}";
 /// Lucide `radio-tower`.
 pub const RADIO_TOWER: &str = "\u{e404}";
 /// Lucide `crown`.

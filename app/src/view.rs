@@ -25,6 +25,7 @@ pub mod picture;
 pub mod presence;
 pub mod qr;
 pub mod quick_add;
+pub mod relay;
 pub mod secret;
 pub mod standing;
 pub mod state;

@@ -19,7 +19,7 @@ use velo_protocol::{
     replica::Command,
     value::Value,
 };
-use world::{Device, Shared, join, part, talk};
+use world::{Device, Shared, join, meet, part, talk};
 
 const SIZE: Vec2 = Vec2::new(1440.0, 900.0);
 
@@ -192,4 +192,28 @@ fn the_diagnostics_file_says_what_is_in_it_before_and_after() {
     screen.click("Copy its path");
     screen.click("Done");
     assert!(!screen.shows("Diagnostics file"));
+}
+
+#[test]
+fn a_relay_is_added_with_the_line_of_its_operator_and_says_up_to_when_it_has_everything() {
+    let (mut screen, _ben, _id) = two();
+    let relay = Device::new(9);
+    meet(&screen.device, &relay);
+    screen.click("Peers");
+    screen.click("Add relay");
+    screen.fill_in("Line from the relay", "velo relay add /ip4/10.0.0.1/tcp/1/p2p/nobody --token relay-abc");
+    screen.click("Ask the relay");
+    assert!(screen.shows_part("names no relay"), "what is wrong stands beside what was typed");
+    let address = format!("/ip4/10.0.0.1/tcp/1/p2p/{}", relay.borrow().device());
+    screen.fill_in("Line from the relay", &format!("velo relay add {address} --token relay-abc"));
+    screen.click("Ask the relay");
+    talk(&screen.device, &relay);
+    screen.harness.run();
+    assert!(screen.shows_part("The relay carries this workspace"));
+    talk(&screen.device, &relay);
+    screen.harness.run();
+    assert!(screen.shows_part("Peer Relay: Connected, Has everything"));
+    part(&screen.device, &relay);
+    screen.harness.run();
+    assert!(screen.shows_part("Has everything up to"));
 }

@@ -69,6 +69,8 @@ pub(super) enum Pending {
     Picture(Wanted),
     /// A connection.
     Dialled { from: Dialog },
+    /// A relay that is to carry the workspace.
+    RelayAdded { from: Dialog },
     /// To compare with every peer.
     Compared,
     /// To switch automatic sync.
@@ -121,6 +123,7 @@ impl Pending {
             | Self::Passphrase(_)
             | Self::Switched { .. }
             | Self::Diagnosed
+            | Self::RelayAdded { .. }
             | Self::Attached(_)
             | Self::SavedContent => true,
             Self::Invited
@@ -209,6 +212,9 @@ impl VeloApp {
             (Pending::Dialled { .. }, _) => {
                 self.say("Connecting. It shows here when it is there.", Tone::Done, false);
             }
+            (Pending::RelayAdded { .. }, _) => {
+                self.say("The relay carries this workspace, and reads nothing of it", Tone::Done, false);
+            }
             (Pending::Attached(count), _) => self.attached(count),
             (Pending::Switched { on }, _) => self.switched(on),
             (Pending::Compared, _) => {
@@ -228,7 +234,10 @@ impl VeloApp {
             {
                 self.view.onboarding.problem = Some(problem);
             }
-            Pending::Found { from, .. } | Pending::Joined { from } | Pending::Dialled { from } => {
+            Pending::Found { from, .. }
+            | Pending::Joined { from }
+            | Pending::Dialled { from }
+            | Pending::RelayAdded { from } => {
                 self.ask_again(from, problem);
             }
             Pending::Linked { from } => self.not_linked(from, problem),

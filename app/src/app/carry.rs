@@ -145,6 +145,7 @@ impl VeloApp {
                 let from = Dialog::AddPeer { text: address.clone(), problem: None };
                 self.send(Request::Dial(address), Pending::Dialled { from });
             }
+            AppCommand::AddRelay(line) => self.add_relay(line),
             AppCommand::SetAutoSync(on) => self.set_auto_sync(on),
             AppCommand::HidePresence(hidden) => self.hide_presence(hidden),
             AppCommand::Doctor => self.ask_doctor(),

@@ -5,6 +5,7 @@ use crate::{
     bridge::Request,
     view::{
         doctor::{Diagnostics, Doctor},
+        relay::RelayLine,
         state::Dialog,
         toast::Tone,
     },
@@ -28,6 +29,14 @@ impl VeloApp {
     pub(super) fn set_auto_sync(&mut self, on: bool) {
         let Some(workspace) = self.workspace_id() else { return };
         self.send(Request::Replica(Command::SetAutoSync { workspace, on }), Pending::Switched { on });
+    }
+
+    pub(super) fn add_relay(&mut self, line: RelayLine) {
+        let Some(workspace) = self.workspace_id() else { return };
+        let text = format!("{} {}", line.address, line.token);
+        let from = Dialog::AddRelay { text: text.trim_end().to_owned(), problem: None };
+        self.say("Asking the relay", Tone::Done, false);
+        self.send(Request::AddRelay(workspace, line), Pending::RelayAdded { from });
     }
 
     pub(super) fn switched(&mut self, on: bool) {

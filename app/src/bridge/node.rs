@@ -8,6 +8,7 @@ use crate::view::{
     date::Moment,
     keys::Keeping,
     phrase::Words,
+    relay::RelayLine,
     secret::Secret,
     state::Preferences,
     story::{self, Told},
@@ -26,6 +27,7 @@ use velo_node::{
     api::workspace::Introduction,
     handle::{NodeError, NodeEvent, NodeHandle},
     keystore::{KeystoreError, Passphrase},
+    net::device_in,
 };
 use velo_protocol::{
     change::Change,
@@ -145,6 +147,21 @@ impl NodeBridge {
         }
         match self.node.send(command) {
             Ok(waiting) => self.waiting.push((id, Waiting::Node(waiting))),
+            Err(error) => self.answer(id, Err(error)),
+        }
+    }
+
+    fn add_relay(&mut self, id: RequestId, workspace: WorkspaceId, line: RelayLine) {
+        match NodeHandle::check_address(&line.address).map(|address| device_in(&address)) {
+            Ok(Some(relay)) => {
+                let RelayLine { address, token } = line;
+                self.submit(id, Command::AddRelay { workspace, relay, address, token });
+            }
+            Ok(None) => {
+                let problem =
+                    "that address does not name the relay: take the line whole, with /p2p/ in it".to_owned();
+                self.ready.push(Answer { request: id, result: Err(problem) });
+            }
             Err(error) => self.answer(id, Err(error)),
         }
     }
@@ -347,6 +364,7 @@ impl Bridge for NodeBridge {
                 let result = self.node.add_peer(&address).map(|()| Answered::Reply(Reply::Done));
                 self.answer(id, result);
             }
+            Request::AddRelay(workspace, line) => self.add_relay(id, workspace, line),
             Request::Sample(workspace) => match sample::changes(workspace, self.moment().today()) {
                 Ok(changes) => self.submit(id, Command::Edit { workspace, changes }),
                 Err(error) => self.ready.push(Answer { request: id, result: Err(error.to_string()) }),

@@ -13,6 +13,7 @@ use crate::{
         conflict::sentence,
         onboarding,
         picture::Wanted,
+        relay::RelayLine,
         state::{Confirm, Dialog, NamePurpose},
     },
     widget::{
@@ -40,6 +41,7 @@ pub fn show(ctx: &Context, cx: &mut Cx<'_>) {
         Dialog::Confirm(what) => confirm(ctx, cx, *what),
         Dialog::Join { text, problem } => join(ctx, cx, text, problem),
         Dialog::AddPeer { text, problem } => add_peer(ctx, cx, text, problem),
+        Dialog::AddRelay { text, problem } => add_relay(ctx, cx, text, problem),
         Dialog::Link(link) => link_ui::show(ctx, cx, link),
         Dialog::Phrase(phrase) => phrase_ui::show(ctx, cx, phrase),
         Dialog::Keys(keys) => keys_ui::show(ctx, cx, keys),
@@ -229,6 +231,33 @@ fn add_peer(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Opt
     });
     if done {
         cx.say(AppCommand::Dial(text.trim().to_owned()));
+    }
+    !(done || cancelled || close)
+}
+
+fn add_relay(ctx: &Context, cx: &mut Cx<'_>, text: &mut String, problem: &mut Option<String>) -> bool {
+    let line = RelayLine::read(text);
+    let ((done, cancelled), close) = window(ctx, "relay dialog", 520.0, |ui| {
+        title(ui, "Add a relay");
+        field::note(
+            ui,
+            "A relay is always on, so that people who are never online together still meet, and keeps a copy \
+             of everything. It cannot read it. Whoever runs it gives you a line with its address and a token.",
+        );
+        let response = field::single(ui, "Line from the relay", "velo relay add /ip4/… --token …", text);
+        let enter = entered(ui, &response);
+        focus_first(ui, &response);
+        if response.changed() {
+            *problem = None;
+        }
+        if let Some(problem) = problem {
+            field::problem(ui, problem);
+        }
+        let (done, cancelled) = foot(ui, "Ask the relay", line.is_some());
+        (done || (enter && line.is_some()), cancelled)
+    });
+    if let Some(line) = line.filter(|_| done) {
+        cx.say(AppCommand::AddRelay(line));
     }
     !(done || cancelled || close)
 }

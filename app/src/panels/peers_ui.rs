@@ -41,7 +41,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 fn begin(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let width = 330.0;
+    let width = 450.0;
     ui.allocate_ui(vec2(width, 34.0), |ui| {
         ui.horizontal(|ui| actions(ui, cx));
     });
@@ -57,6 +57,9 @@ fn actions(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     if button::words(ui, Weight::Plain, icons::RADIO_TOWER, "Add by address").clicked() {
         cx.say(AppCommand::OpenDialog(Dialog::AddPeer { text: String::new(), problem: None }));
+    }
+    if button::words(ui, Weight::Plain, icons::SERVER, "Add relay").clicked() {
+        cx.say(AppCommand::OpenDialog(Dialog::AddRelay { text: String::new(), problem: None }));
     }
     if !cx.model.peers.is_empty() && button::words(ui, Weight::Plain, icons::REFRESH_CW, "Sync now").clicked()
     {
@@ -98,7 +101,11 @@ fn card(ui: &mut Ui, row: &Row, tokens: &Tokens) {
             let (rect, _) = ui.allocate_exact_size(vec2(32.0, 32.0), Sense::hover());
             let color = if row.connected { tokens.ok } else { tokens.muted };
             ui.painter().rect_filled(rect, CornerRadius::same(radius::M), tokens.tint(color));
-            let sign = if row.connected { icons::MONITOR } else { icons::WIFI_OFF };
+            let sign = match (row.connected, row.is_relay) {
+                (false, _) => icons::WIFI_OFF,
+                (true, true) => icons::SERVER,
+                (true, false) => icons::MONITOR,
+            };
             mark::icon(ui.painter(), rect.center(), sign, 16.0, color);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 3.0;

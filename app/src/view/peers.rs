@@ -56,6 +56,8 @@ pub struct Row {
     pub state: String,
     /// Whether it has everything and we too.
     pub synced: bool,
+    /// Whether it is a relay, which keeps everything and reads nothing.
+    pub is_relay: bool,
 }
 
 /// Every peer of a workspace, connected ones first. Of one that is away it is not known which
@@ -72,7 +74,8 @@ pub fn read(workspace: &Workspace, peers: &[Peer], moment: Moment) -> Vec<Row> {
 fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
     let device = peer.status.peer;
     let shared = peer.status.workspaces.iter().find(|shared| shared.workspace == workspace.id());
-    let owner = owner(workspace, device);
+    let is_relay = shared.is_some_and(|shared| shared.relay.is_some());
+    let owner = owner(workspace, device).or_else(|| is_relay.then(|| "Relay".to_owned()));
     if shared.is_none() && (peer.status.connected || owner.is_none()) {
         return None;
     }
@@ -84,9 +87,14 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
         trouble: peer.trouble.clone(),
         stall: shared.and_then(|shared| stall(shared, peer, moment)),
         seen: seen(peer, moment),
-        state: shared.map_or_else(|| "Catches up when it is back".to_owned(), |shared| state(shared, peer)),
+        state: match shared {
+            None => "Catches up when it is back".to_owned(),
+            Some(shared) if is_relay => backup(shared, peer, moment),
+            Some(shared) => state(shared, peer),
+        },
         synced: peer.status.connected
             && shared.is_some_and(|shared| shared.lacks == 0 && shared.we_lack == 0 && shared.synced),
+        is_relay,
     })
 }
 
@@ -120,6 +128,17 @@ fn state(shared: &PeerWorkspace, peer: &Peer) -> String {
         (_, own, 0) => format!("Has not seen {own} of your changes"),
         (0, _, we_lack) => format!("Has {} that are not here yet", changes(we_lack)),
         (lacks, _, we_lack) => format!("Has not seen {}, {we_lack} are not here yet", changes(lacks)),
+    }
+}
+
+/// What people want to know of a relay: up to when their work is safe there.
+fn backup(shared: &PeerWorkspace, peer: &Peer, moment: Moment) -> String {
+    let heard = date::ago(shared.heard_ms, moment);
+    match (shared.lacks, peer.status.connected) {
+        (0, true) => "Has everything".to_owned(),
+        (0, false) => format!("Has everything up to {heard}"),
+        (lacks, true) => format!("Has not got {} yet", changes(lacks)),
+        (lacks, false) => format!("Has not got {}; it was last heard {heard}", changes(lacks)),
     }
 }
 
@@ -193,6 +212,7 @@ mod tests {
                     we_lack: *we_lack,
                     heard_ms: 0,
                     stall: None,
+                    relay: None,
                 }],
             },
             path: None,
@@ -225,6 +245,7 @@ mod tests {
             we_lack: 0,
             heard_ms: 0,
             stall,
+            relay: None,
         };
         let peer = |connected| Peer {
             status: PeerStatus {
@@ -243,6 +264,10 @@ mod tests {
         assert_eq!(state(&shared(5, 3, None), &away), "Had not seen 3 of your changes when it was here last");
         assert_eq!(state(&shared(5, 3, None), &here), "Has not seen 3 of your changes");
         assert_eq!(state(&shared(0, 0, None), &here), "Comparing", "it has not said that it has everything");
+        let keeps = |lacks, of: &Peer| backup(&shared(lacks, 0, None), of, Moment::default());
+        assert_eq!(keeps(0, &here), "Has everything");
+        assert_eq!(keeps(1, &here), "Has not got 1 change yet");
+        assert!(keeps(0, &away).starts_with("Has everything up to "), "{}", keeps(0, &away));
         let why = stall(&shared(5, 3, Some(Stall::SyncOff)), &here, Moment::default()).unwrap();
         assert_eq!(why, "Automatic sync is off on this device: sync now, or switch it on.");
         let ahead = PeerStatus { clock_ahead_ms: Some(-7_200_000), ..here.status.clone() };

@@ -98,6 +98,13 @@ pub enum Dialog {
         /// What is wrong with it.
         problem: Option<String>,
     },
+    /// Has a relay carry the workspace.
+    AddRelay {
+        /// What has been typed.
+        text: String,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
     /// Takes in another device of the person.
     Link(Link),
     /// Shows the 24 words, and has them typed in.
@@ -303,7 +310,7 @@ impl Dialog {
     /// The same dialog, saying why what was typed was refused. Whether it has room for that.
     pub fn complain(&mut self, words: &str) -> bool {
         match self {
-            Self::Join { problem, .. } | Self::AddPeer { problem, .. } => {
+            Self::Join { problem, .. } | Self::AddPeer { problem, .. } | Self::AddRelay { problem, .. } => {
                 *problem = Some(words.to_owned());
                 true
             }

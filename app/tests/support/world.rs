@@ -174,6 +174,9 @@ impl Device {
             Output::Event(Event::WorkspaceForgotten { workspace }) => {
                 self.refusals.retain(|(refused, _)| *refused != workspace);
             }
+            Output::AskCarry { peer, offer } => {
+                self.handle(Input::CarryDecided { peer, offer, decision: Ok(None) });
+            }
             Output::Disconnect { .. } | Output::Dial { .. } | Output::WakeAt(_) | Output::Event(_) => {}
         }
     }
@@ -464,6 +467,14 @@ impl Bridge for TestBridge {
                 command
             }
             Request::Sample(workspace) => Command::Edit { workspace, changes: demo_board(workspace) },
+            Request::AddRelay(workspace, line) => {
+                let named = line.address.rsplit('/').next().and_then(|id| id.parse().ok());
+                let Some(relay) = named else {
+                    let result = Err(format!("\"{}\" names no relay", line.address));
+                    return device.answers.push(Answer { request: id, result });
+                };
+                Command::AddRelay { workspace, relay, address: line.address, token: line.token }
+            }
             Request::Recover(root, _) => Command::Recover { root },
             Request::Restore(workspace, key) => {
                 let (shown, restore) = (device.workspace(workspace), [Change::Restore { key }]);
