@@ -42,6 +42,7 @@ mod private;
 mod pulling;
 mod revert;
 mod sealing;
+mod taking;
 mod unlinking;
 mod write;
 
@@ -53,6 +54,7 @@ pub use io::{
 };
 pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;
+pub use taking::{NotTaken, RunAnswer};
 
 use holding::Holding;
 use pulling::Pulling;

@@ -1,8 +1,9 @@
 //! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
 //!
 //! It is the headless node with the same commands. With a database it keeps the logs there instead of in
-//! files ([`store`]).
+//! files ([`store`]). Programs that are no peers ask it over HTTP ([`http`]).
 
 pub mod database;
+pub mod http;
 pub mod limits;
 pub mod store;
