@@ -21,11 +21,15 @@ mod body;
 mod caller;
 mod changes;
 mod cursor;
+mod entities;
 mod generation;
+mod logs;
 mod operations;
+mod ops;
 mod problem;
 mod rate;
 mod server;
+mod sync;
 mod token;
 
 use crate::{database::Database, limits, store::InDatabase};
@@ -51,7 +55,10 @@ use std::{
     time::{Duration, Instant},
 };
 use token::Tokens;
-use tokio::{sync::Semaphore, task::AbortHandle};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::AbortHandle,
+};
 use velo_node::{companion::Companion, handle::NodeHandle, metrics};
 
 /// Where it listens, as `IP:PORT`.
@@ -60,6 +67,8 @@ const LISTEN_VAR: &str = "VELO_HTTP";
 const SECRET_VAR: &str = "JWT_SECRET";
 /// Between two looks at what was measured.
 const UPKEEP: Duration = Duration::from_secs(10);
+/// Between two times at which old operations of integrations are forgotten.
+const FORGETTING: Duration = Duration::from_hours(24);
 
 /// The HTTP API, not started yet.
 #[derive(Debug)]
@@ -104,6 +113,7 @@ impl Companion for Http {
         let secret = self.secret()?;
         let database = self.database.as_ref().map(|database| database.database().cloned()).transpose();
         let database = database.map_err(|error| error.to_string())?;
+        let kept = database.clone();
         let app = App::new(node.clone(), database, secret)?;
         let failed = |error: std::io::Error| format!("HTTP cannot be served on {listen}: {error}");
         let listener = TcpListener::bind(listen).map_err(failed)?;
@@ -117,12 +127,18 @@ impl Companion for Http {
                 tokio::time::sleep(UPKEEP).await;
             }
         });
-        Ok(Box::new(Running([serving.abort_handle(), measuring.abort_handle()])))
+        let forgetting = tokio::spawn(async move {
+            while let Some(database) = &kept {
+                ops::forget_old(database).await;
+                tokio::time::sleep(FORGETTING).await;
+            }
+        });
+        Ok(Box::new(Running([serving, measuring, forgetting].map(|task| task.abort_handle()))))
     }
 }
 
 /// Ends with this.
-struct Running([AbortHandle; 2]);
+struct Running([AbortHandle; 3]);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -142,6 +158,9 @@ struct Inner {
     auth_per_address: Buckets<IpAddr>,
     per_device: Buckets<[u8; 32]>,
     waiting: Semaphore,
+    reading: Arc<Semaphore>,
+    /// Held by whoever writes for an integration.
+    writing: Mutex<()>,
 }
 
 /// The same, to be handed around.
@@ -171,6 +190,8 @@ impl App {
             auth_per_address: Buckets::new(limits::AUTH_PER_ADDRESS),
             per_device: Buckets::new(limits::PER_DEVICE),
             waiting: Semaphore::new(limits::WAITING),
+            reading: Arc::new(Semaphore::new(limits::READING)),
+            writing: Mutex::default(),
         })))
     }
 
@@ -188,7 +209,14 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
     vec![
         ("/v1/auth/challenge", "post", post(auth::challenge)),
         ("/v1/auth/token", "post", post(auth::token)),
+        ("/v1/sync", "post", post(sync::sync)),
         ("/v1/workspaces/{id}/changes", "get", get(changes::changes)),
+        ("/v1/workspaces/{id}/logs", "get", get(logs::heads)),
+        ("/v1/workspaces/{id}/logs/{log}/entries", "get", get(logs::entries)),
+        ("/v1/workspaces/{id}/ops", "post", post(ops::ops)),
+        ("/v1/workspaces/{id}/tasks", "get", get(entities::tasks)),
+        ("/v1/workspaces/{id}/projects", "get", get(entities::projects)),
+        ("/v1/workspaces/{id}/comments", "get", get(entities::comments)),
         ("/healthz", "get", get(operations::healthz)),
         ("/readyz", "get", get(operations::readyz)),
         ("/metrics", "get", get(operations::figures::<Body>)),

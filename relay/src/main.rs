@@ -6,7 +6,7 @@ use velo_node::{
     companion::Companion,
     store::home::{InFiles, LogHome},
 };
-use velo_relay::{http::Http, store::InDatabase};
+use velo_relay::{cli as relay_cli, http::Http, store::InDatabase};
 
 /// Names the database, as in `postgres://user:password@host/name`.
 const DATABASE_VAR: &str = "DATABASE_URL";
@@ -14,14 +14,17 @@ const DATABASE_VAR: &str = "DATABASE_URL";
 const SERVE: [&str; 4] = ["node", "--relay", "--name", "Relay"];
 
 fn main() -> ExitCode {
+    let mut args: Vec<OsString> = env::args_os().collect();
     let url = env::var(DATABASE_VAR).ok().filter(|url| !url.is_empty());
     let database = url.map(|url| Arc::new(InDatabase::at(url)));
     let log_home: Arc<dyn LogHome> = match &database {
         Some(database) => Arc::clone(database) as _,
         None => Arc::new(InFiles),
     };
+    if let Some(code) = relay_cli::run(&args, database.as_deref()) {
+        return code;
+    }
     let http = Http::from_env(database).map(|http| Arc::new(http) as Arc<dyn Companion>);
-    let mut args: Vec<OsString> = env::args_os().collect();
     if args.len() <= 1 {
         args.extend(SERVE.map(OsString::from));
     }

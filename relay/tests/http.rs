@@ -7,5 +7,11 @@ mod auth;
 mod changes;
 #[path = "http/curl.rs"]
 mod curl;
+#[path = "http/hostile.rs"]
+mod hostile;
+#[path = "http/ops.rs"]
+mod ops;
+#[path = "http/sync.rs"]
+mod sync;
 #[path = "http/scene.rs"]
 mod scene;

@@ -3,39 +3,43 @@
 use super::problem::Problem;
 use crate::limits;
 use axum::{
-    body::{Body, to_bytes},
-    http::{
-        HeaderMap, Request, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
-    },
+    body::{Body, HttpBody},
+    http::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE},
 };
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// Reads a body of at most `most` bytes.
 pub(super) async fn read<T: DeserializeOwned>(request: Request<Body>, most: usize) -> Result<T, Problem> {
     check_type(request.headers())?;
-    let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    // Said before anything is read: the sender need not send it.
-    if told.is_some_and(|length: u64| length > most as u64) {
-        return Err(Problem::too_large(most));
-    }
-    let reading = to_bytes(request.into_body(), most);
+    let reading = collect(request.into_body(), most);
     let read = tokio::time::timeout(Duration::from_millis(limits::HTTP_BODY_MS), reading).await;
     let bytes = read.map_err(|_| {
         let detail = "the body did not come in time: send it at once";
         Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail)
-    })?;
-    let bytes = bytes.map_err(|error| match is_too_long(&error) {
-        true => Problem::too_large(most),
-        false => Problem::bad("body_broken", "the body ended before its time"),
-    })?;
+    })??;
     serde_json::from_slice(&bytes).map_err(|error| Problem::bad("invalid_json", error.to_string()))
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<LengthLimitError>())
+async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    // Said before anything is read, where the sender tells the length: then it need not send it.
+    let mut is_too_large = body.size_hint().lower() > most as u64;
+    // What is too large is passed over for a while: who is still sending does not hear an answer.
+    let mut passed_over = 0;
+    while !is_too_large || passed_over < most {
+        let Some(frame) = body.frame().await else { break };
+        let frame = frame.map_err(|_| Problem::bad("body_broken", "the body ended before its time"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        is_too_large |= bytes.len() + data.len() > most;
+        if is_too_large {
+            passed_over += data.len();
+        } else {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if is_too_large { Err(Problem::too_large(most)) } else { Ok(bytes) }
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
