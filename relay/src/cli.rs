@@ -93,7 +93,7 @@ impl Token {
             }
             Self::ListIntegrations { workspace } => {
                 let rows = integration::list(database, workspace).map_err(failed)?;
-                Ok(rows.iter().map(|(name, made)| format!("{made}  {name}\n")).collect())
+                Ok(rows.iter().map(|(name, made)| format!("{made}  {name}")).collect::<Vec<_>>().join("\n"))
             }
             Self::RemoveIntegration { name, workspace } => {
                 let removed = integration::remove(database, workspace, name.clone()).map_err(failed)?;

@@ -13,5 +13,7 @@ mod hostile;
 mod ops;
 #[path = "http/sync.rs"]
 mod sync;
+#[path = "http/readme.rs"]
+mod readme;
 #[path = "http/scene.rs"]
 mod scene;

@@ -21,7 +21,7 @@ impl Caller {
     /// nothing.
     pub fn check(&self, node: &NodeHandle) -> Result<(), Problem> {
         let member = node.member_by_device(self.workspace, self.device);
-        member.map(drop).ok_or_else(|| not_in())
+        member.map(drop).ok_or_else(not_in)
     }
 }
 

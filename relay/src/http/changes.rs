@@ -88,9 +88,10 @@ pub(super) async fn changes(
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(limits::WAIT_S));
     let reader = Reader { node: &app.node, database, secret: &app.secret, workspace: caller.workspace };
     let until = Instant::now() + wait;
-    let _room = match wait.is_zero() {
-        true => None,
-        false => Some(app.waiting.try_acquire().map_err(|_| Problem::busy(5, "too many wait already"))?),
+    let _room = if wait.is_zero() {
+        None
+    } else {
+        Some(app.waiting.try_acquire().map_err(|_| Problem::busy(5, "too many wait already"))?)
     };
     loop {
         // Before looking, so that nothing comes in between unheard.
@@ -138,7 +139,7 @@ impl Reader<'_> {
             // An older state was put back without the database being told: the position is yet to come.
             (rows, restarted) = (self.rows(0, limit).await?, true);
         }
-        let changes = rows.rows.into_iter().map(|row| self.checked(row)).collect::<Vec<_>>();
+        let changes = rows.changes.into_iter().map(|row| self.checked(row)).collect::<Vec<_>>();
         let reached = rows.reached.unwrap_or(if restarted { 0 } else { after });
         let next_cursor = cursors.make(self.workspace, life.generation, reached);
         let page = Page { changes, next_cursor, more: reached < rows.end, restarted };
@@ -180,7 +181,7 @@ struct Rows {
     end: i64,
     /// The last position of these.
     reached: Option<i64>,
-    rows: Vec<ChangeRow>,
+    changes: Vec<ChangeRow>,
 }
 
 /// The rows behind a position, as many as fit into an answer.
@@ -201,19 +202,18 @@ const SELECT: &str = "\
 async fn select(pool: &PgPool, workspace: WorkspaceId, after: i64, limit: i64) -> Result<Rows, Error> {
     let held = sqlx::query("SELECT number, next_cursor - 1 FROM workspaces WHERE id = $1");
     let Some(held) = held.bind(workspace.0).fetch_optional(pool).await? else {
-        return Ok(Rows { number: None, end: 0, reached: None, rows: Vec::new() });
+        return Ok(Rows { number: None, end: 0, reached: None, changes: Vec::new() });
     };
     let (number, end): (i32, i64) = (held.try_get(0)?, held.try_get(1)?);
-    let found = match end > after {
-        true => {
-            let query = sqlx::query(SELECT).bind(number).bind(after).bind(limit);
-            query.bind(limits::PAGE_BYTES).fetch_all(pool).await?
-        }
-        false => Vec::new(),
+    let found = if end > after {
+        let query = sqlx::query(SELECT).bind(number).bind(after).bind(limit);
+        query.bind(limits::PAGE_BYTES).fetch_all(pool).await?
+    } else {
+        Vec::new()
     };
     let reached = found.last().map(|row| row.try_get("cursor")).transpose()?;
-    let rows = found.iter().map(row_of).collect::<Result<_, _>>()?;
-    Ok(Rows { number: Some(number), end, reached, rows })
+    let changes = found.iter().map(row_of).collect::<Result<_, _>>()?;
+    Ok(Rows { number: Some(number), end, reached, changes })
 }
 
 fn row_of(row: &PgRow) -> Result<ChangeRow, Error> {

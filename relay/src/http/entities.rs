@@ -19,7 +19,7 @@ use velo_protocol::{
 
 /// A part of the rows that fit.
 #[derive(Debug, Serialize)]
-pub(super) struct Rows<T> {
+pub(super) struct Part<T> {
     rows: Vec<T>,
     /// How many fit.
     total: usize,
@@ -41,11 +41,11 @@ impl Order {
     }
 }
 
-fn part<T>(all: Vec<T>, offset: usize, limit: Option<usize>) -> Rows<T> {
+fn part<T>(all: Vec<T>, offset: usize, limit: Option<usize>) -> Part<T> {
     let limit = limit.unwrap_or(limits::ROWS).clamp(1, limits::ROWS);
     let (total, next) = (all.len(), offset.saturating_add(limit));
     let rows = all.into_iter().skip(offset).take(limit).collect();
-    Rows { rows, total, next: (next < total).then_some(next) }
+    Part { rows, total, next: (next < total).then_some(next) }
 }
 
 /// Has rows made of a workspace that the relay can read, on a thread that may take its time.
@@ -56,13 +56,13 @@ async fn of_readable<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let node = app.node.clone();
     let room = app.reading.clone().acquire_owned().await.map_err(|error| Problem::internal(&error))?;
-    let made = tokio::task::spawn_blocking(move || {
+    let done = tokio::task::spawn_blocking(move || {
         let _room = room;
         readable(&node, workspace)?;
         let scope = Scope::open(&node, Some(&workspace.to_string()));
         scope.map(|scope| make(&scope)).map_err(|error| Problem::internal(&error))
     });
-    made.await.map_err(|error| Problem::internal(&error))?
+    done.await.map_err(|error| Problem::internal(&error))?
 }
 
 /// Whether the relay's person is in, and so has the keys.
@@ -167,7 +167,7 @@ impl TaskQuery {
             && (self.archived || !task.archived)
     }
 
-    fn rows(&self, scope: &Scope<'_>) -> Rows<TaskRow> {
+    fn rows(&self, scope: &Scope<'_>) -> Part<TaskRow> {
         let workspace = &scope.workspace;
         let columns = workspace.projects().into_iter().flat_map(|project| workspace.columns(project));
         let mut ids: Vec<EntityId> = columns.flat_map(|column| workspace.tasks(column)).collect();
@@ -187,7 +187,7 @@ pub(super) async fn tasks(
     State(app): State<App>,
     caller: Caller,
     Asked(query): Asked<TaskQuery>,
-) -> Result<Json<Rows<TaskRow>>, Problem> {
+) -> Result<Json<Part<TaskRow>>, Problem> {
     of_readable(&app, caller.workspace, move |scope| query.rows(scope)).await.map(Json)
 }
 
@@ -218,7 +218,7 @@ pub(super) async fn projects(
     State(app): State<App>,
     caller: Caller,
     Asked(query): Asked<ProjectQuery>,
-) -> Result<Json<Rows<ProjectRow>>, Problem> {
+) -> Result<Json<Part<ProjectRow>>, Problem> {
     let make = move |scope: &Scope<'_>| {
         let wanted = query.search.as_ref().map(|wanted| wanted.to_lowercase());
         let fits = |row: &ProjectRow| {
@@ -277,7 +277,7 @@ pub(super) async fn comments(
     State(app): State<App>,
     caller: Caller,
     Asked(query): Asked<CommentQuery>,
-) -> Result<Json<Rows<TaskComment>>, Problem> {
+) -> Result<Json<Part<TaskComment>>, Problem> {
     let make = move |scope: &Scope<'_>| {
         let ids: Vec<EntityId> = match query.task {
             Some(task) => scope.workspace.comments(task),

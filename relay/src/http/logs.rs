@@ -124,7 +124,7 @@ fn read(
         let (count, _) = survey(&run.bytes).map_err(|error| Problem::internal(&error))?;
         reached += count.max(1);
         bytes += run.bytes.len();
-        let (run, seal) = Op::of(run);
+        let (run, seal) = Op::of(&run);
         runs.push(RunRow { run, seal });
     }
     let next = (reached < to && !runs.is_empty()).then_some(reached + 1);

@@ -119,9 +119,10 @@ async fn identify(
     workspace: WorkspaceId,
     token: &str,
 ) -> Result<Integration, Problem> {
-    let found = match token.starts_with(PREFIX) {
-        true => integration::find(database, workspace, token).await,
-        false => Ok(None),
+    let found = if token.starts_with(PREFIX) {
+        integration::find(database, workspace, token).await
+    } else {
+        Ok(None)
     };
     let found = found.map_err(|error| Problem::database(&error))?.ok_or_else(|| {
         let detail = "that is no token of an integration of this workspace: see `velo-relay token`";

@@ -74,7 +74,7 @@ pub(super) struct Answer {
 
 impl Op {
     /// A run, and its seal.
-    pub fn of(run: Run) -> (Self, String) {
+    pub fn of(run: &Run) -> (Self, String) {
         let entries = BASE64.encode(&run.bytes);
         let op = Self { log: run.log, origin: run.origin, after: run.after, entries };
         (op, BASE64.encode(&run.seal.0))

@@ -105,15 +105,13 @@ impl Tokens {
     /// What a good token says.
     pub fn read(&self, token: &str) -> Result<Claims, Problem> {
         let read = jsonwebtoken::decode(token, &self.checking, &self.validation);
-        read.map(|data| data.claims).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => {
-                let detail = "the token's time is over: ask for another one";
-                Problem::new(StatusCode::UNAUTHORIZED, "token_expired", detail)
-            }
-            _ => {
-                let detail = "the token is not one of this relay: ask for one at /v1/auth/challenge";
-                Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", detail)
-            }
+        read.map(|data| data.claims).map_err(|error| {
+            let (code, detail) = if matches!(error.kind(), ErrorKind::ExpiredSignature) {
+                ("token_expired", "the token's time is over: ask for another one")
+            } else {
+                ("token_invalid", "the token is not one of this relay: ask for one at /v1/auth/challenge")
+            };
+            Problem::new(StatusCode::UNAUTHORIZED, code, detail)
         })
     }
 }

@@ -46,7 +46,7 @@ impl Bot<'_> {
     }
 }
 
-fn op(id: &str, kind: &str, entity: &str, payload: Value) -> Value {
+fn op(id: &str, kind: &str, entity: &str, payload: &Value) -> Value {
     json!({
         "id": id, "entity": { "kind": kind, "id": entity }, "type": "UPSERT", "payload": payload,
         "timestamp": 1_700_000_000_000_i64,
@@ -71,7 +71,7 @@ fn what_a_bot_writes_appears_on_a_device_under_its_name() {
             "1",
             "task",
             "build-77",
-            json!({ "title": "Build 77 failed", "priority": "high", "due": "2026-12-01" }),
+            &json!({ "title": "Build 77 failed", "priority": "high", "due": "2026-12-01" }),
         )
     };
     let first = bot.applied(wish());
@@ -82,12 +82,12 @@ fn what_a_bot_writes_appears_on_a_device_under_its_name() {
     assert_eq!(bot.applied(wish()), first);
     scene.settle();
     assert!(scene.anna.titles().unwrap().contains("Somebody looks at build 77"));
-    bot.rejected(op("1", "task", "build-78", json!({ "title": "Another" })), "id_reused");
+    bot.rejected(op("1", "task", "build-78", &json!({ "title": "Another" })), "id_reused");
 
-    bot.applied(op("2", "comment", "note-1", json!({ "task": "build-77", "text": "It was the *linker*." })));
-    bot.applied(op("3", "project", "infra", json!({ "name": "Infrastructure" })));
-    bot.applied(op("4", "task", "build-77", json!({ "project": "infra", "column": "doing", "due": null })));
-    bot.applied(op("5", "task", "disk", json!({ "title": "A disk is full", "project": "infra" })));
+    bot.applied(op("2", "comment", "note-1", &json!({ "task": "build-77", "text": "It was the *linker*." })));
+    bot.applied(op("3", "project", "infra", &json!({ "name": "Infrastructure" })));
+    bot.applied(op("4", "task", "build-77", &json!({ "project": "infra", "column": "doing", "due": null })));
+    bot.applied(op("5", "task", "disk", &json!({ "title": "A disk is full", "project": "infra" })));
     shows(&scene, "A disk is full");
     scene.settle();
     let task = scene.anna.velo(&["task", "show", "Somebody looks at build 77"]).unwrap();
@@ -106,7 +106,7 @@ fn what_a_bot_writes_appears_on_a_device_under_its_name() {
     scene.settle();
     let rows = scene.anna.velo(&["task", "list", "--search", "Made by Anna"]).unwrap();
     let made = text_at(&rows, "/0/id").unwrap();
-    bot.applied(op("8", "comment", "note-2", json!({ "task": made, "text": "Seen." })));
+    bot.applied(op("8", "comment", "note-2", &json!({ "task": made, "text": "Seen." })));
     bot.applied(deleted("9", "task", made));
     scene.anna.wait_for("deletion", PATIENCE, |anna| Ok(anna.titles()?.len() == 1)).unwrap();
 }
@@ -133,30 +133,30 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         (json!({ "description": "A" }), "project"),
         (json!("A"), "project"),
     ] {
-        bot.rejected(op("1", kind, "thing", payload), "invalid_op");
+        bot.rejected(op("1", kind, "thing", &payload), "invalid_op");
     }
-    let mut late = op("1", "task", "thing", json!({ "title": "A" }));
+    let mut late = op("1", "task", "thing", &json!({ "title": "A" }));
     late["timestamp"] = json!(i64::MAX);
     bot.rejected(late, "invalid_op");
     for id in ["", "two\nlines", "\u{0}", &"x".repeat(101)] {
-        bot.rejected(op(id, "task", "thing", json!({ "title": "A" })), "invalid_op");
-        bot.rejected(op("1", "task", id, json!({ "title": "A" })), "invalid_op");
+        bot.rejected(op(id, "task", "thing", &json!({ "title": "A" })), "invalid_op");
+        bot.rejected(op("1", "task", id, &json!({ "title": "A" })), "invalid_op");
     }
     bot.rejected(deleted("1", "task", "nothing"), "invalid_op");
     bot.rejected(deleted("1", "task", "'; DROP TABLE entries; --"), "invalid_op");
     for body in [
         json!({}),
         json!({ "ops": [{ "id": "1" }] }),
-        json!({ "ops": [op("1", "workspace", "x", json!({}))] }),
+        json!({ "ops": [op("1", "workspace", "x", &json!({}))] }),
     ] {
         Curl::post(&scene.of("/ops"), &body).token(&bot.token).send().problem(400, "invalid_json");
     }
     let many: Vec<Value> =
-        (0..101).map(|n| op(&n.to_string(), "task", "x", json!({ "title": "A" }))).collect();
+        (0..101).map(|n| op(&n.to_string(), "task", "x", &json!({ "title": "A" }))).collect();
     bot.send(&many).problem(400, "invalid_ops");
     assert!(scene.anna.titles().unwrap().is_empty());
     // The id was not used up by what was refused.
-    bot.applied(op("1", "task", "thing", json!({ "title": "'; DROP TABLE entries; --" })));
+    bot.applied(op("1", "task", "thing", &json!({ "title": "'; DROP TABLE entries; --" })));
     shows(&scene, "'; DROP TABLE entries; --");
 }
 
@@ -164,7 +164,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
 fn a_relay_that_may_only_read_writes_nothing_and_a_token_is_good_where_it_was_made() {
     let Some(scene) = Scene::new("viewer") else { return };
     let bot = Bot { scene: &scene, token: integration(&scene, "builds") };
-    let wish = || op("1", "task", "thing", json!({ "title": "A" }));
+    let wish = || op("1", "task", "thing", &json!({ "title": "A" }));
     bot.send(&[wish()]).problem(403, "relay_cannot_write");
     let others = scene.of("/ops").replace(&scene.workspace, &scene.workspace.replace(['0', '1'], "2"));
     Curl::post(&others, &json!({ "ops": [wish()] })).token(&bot.token).send().problem(401, "token_invalid");

@@ -60,7 +60,9 @@ impl Offline {
 fn wish(workspace: &str, runs: &[Value]) -> Value {
     let seals: Vec<Value> = runs.iter().map(|run| run["seal"].clone()).collect();
     let mut ops = runs.to_vec();
-    ops.iter_mut().for_each(|op| _ = op.as_object_mut().unwrap().remove("seal"));
+    for op in &mut ops {
+        op.as_object_mut().unwrap().remove("seal");
+    }
     json!({ "workspace": workspace, "ops": ops, "seals": seals })
 }
 

@@ -41,13 +41,12 @@ struct TaskPayload {
     project: Option<String>,
     column: Option<String>,
     priority: Option<String>,
-    /// `Some(None)`: to be empty.
-    #[serde(default, deserialize_with = "present")]
-    start: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    due: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    estimate: Option<Option<i64>>,
+    #[serde(default)]
+    start: Given<String>,
+    #[serde(default)]
+    due: Given<String>,
+    #[serde(default)]
+    estimate: Given<i64>,
     archived: Option<bool>,
 }
 
@@ -66,9 +65,30 @@ struct ProjectPayload {
     archived: Option<bool>,
 }
 
-/// Tells `null` from what is not there.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(given: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(given).map(Some)
+/// What may be left out, or emptied with `null`.
+#[derive(Debug, Default)]
+enum Given<T> {
+    #[default]
+    Nothing,
+    Empty,
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(given)?.map_or(Self::Empty, Self::Value))
+    }
+}
+
+impl<T> Given<T> {
+    /// The value to be written, if any.
+    fn value(&self, of: impl Fn(&T) -> Result<Value, Problem>) -> Result<Option<Value>, Problem> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Empty => Ok(Some(Value::Unset)),
+            Self::Value(given) => of(given).map(Some),
+        }
+    }
 }
 
 fn wrong(detail: impl Into<String>) -> Problem {
@@ -173,12 +193,12 @@ impl Builder<'_> {
             set(task::PRIORITY, Value::Int(place as i64));
         }
         for (field, name, given) in [(task::START, "start", &given.start), (task::DUE, "due", &given.due)] {
-            if let Some(day) = given {
-                set(field, day.as_deref().map_or(Ok(Value::Unset), |day| date(name, day))?);
+            if let Some(value) = given.value(|day| date(name, day))? {
+                set(field, value);
             }
         }
-        if let Some(minutes) = given.estimate {
-            set(task::ESTIMATE, minutes.map_or(Value::Unset, Value::Int));
+        if let Some(value) = given.estimate.value(|minutes| Ok(Value::Int(*minutes)))? {
+            set(task::ESTIMATE, value);
         }
         if let Some(archived) = given.archived {
             set(task::ARCHIVED, Value::Bool(archived));

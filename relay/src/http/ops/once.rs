@@ -68,11 +68,10 @@ impl Begun<'_> {
         let asked = database.ask(limits::HTTP_PATIENCE_MS, move |pool| {
             let (name, id) = (name.clone(), id.clone());
             async move {
-                let query = match done {
-                    true => {
-                        "UPDATE integration_ops SET done = true WHERE workspace = $1 AND name = $2 AND id = $3"
-                    }
-                    false => "DELETE FROM integration_ops WHERE workspace = $1 AND name = $2 AND id = $3",
+                let query = if done {
+                    "UPDATE integration_ops SET done = true WHERE workspace = $1 AND name = $2 AND id = $3"
+                } else {
+                    "DELETE FROM integration_ops WHERE workspace = $1 AND name = $2 AND id = $3"
                 };
                 sqlx::query(query).bind(workspace).bind(&name).bind(&id).execute(&pool).await.map(drop)
             }
