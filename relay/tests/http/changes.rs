@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 use velo_protocol::log::{Head, parse_entries};
+use velo_tests::device::RELAY;
 
 fn rows(page: &Value) -> &Vec<Value> {
     page["changes"].as_array().unwrap()
@@ -117,4 +118,41 @@ fn a_cursor_of_another_life_of_the_database_starts_over() {
         let on = get(format!("/changes?cursor={cursor}"));
         assert_eq!(on["restarted"], false);
     }
+}
+
+#[test]
+fn tokens_and_cursors_outlive_the_process_and_not_the_secret() {
+    let Some(scene) = Scene::new("viewer") else { return };
+    let token = scene.token();
+    let Scene { postgres: _postgres, mut relay, anna: _anna, url, workspace } = scene;
+    let get = |query: &str| {
+        Curl::get(&format!("{url}/v1/workspaces/{workspace}/changes?limit=3{query}")).token(&token).send()
+    };
+    let first = get("").good();
+    relay.stop().unwrap();
+    relay.start(None, &RELAY).unwrap();
+    let on = get(&format!("&cursor={}", next(&first))).good();
+    assert!(on["restarted"] == false && !rows(&on).is_empty());
+    assert_ne!(rows(&on)[0]["id"], rows(&first)[0]["id"]);
+    relay.stop().unwrap();
+    let mut relay = relay.with("JWT_SECRET", "another secret of tests, long enough for HMAC-SHA-256");
+    relay.start(None, &RELAY).unwrap();
+    get("").problem(401, "token_invalid");
+}
+
+#[test]
+fn while_the_database_is_away_requests_are_told_so() {
+    let Some(mut scene) = Scene::new("viewer") else { return };
+    let token = scene.token();
+    let get = |path: &str| Curl::get(path).token(&token).send();
+    let first = get(&scene.of("/changes?limit=3")).good();
+    scene.postgres.kill();
+    let away = get(&scene.of("/changes"));
+    away.problem(503, "database_away");
+    assert!(away.head.contains("retry-after: "), "{away:?}");
+    get(&scene.at("/readyz")).problem(503, "database_away");
+    get(&scene.at("/healthz")).good();
+    scene.postgres.start_again();
+    let on = get(&scene.of(&format!("/changes?cursor={}", next(&first)))).good();
+    assert_eq!(on["restarted"], false, "a restart is no restore");
 }
