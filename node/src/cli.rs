@@ -113,7 +113,7 @@ enum Command {
     Link(link::Link),
     /// Come back on a new device, with your 24 words
     Recover(link::Recover),
-    /// List devices, or take one away
+    /// List devices, take one away, or sign what a relay asks
     #[command(subcommand, after_help = "Examples:\n  velo device list\n  velo device unlink 3f9a01")]
     Device(api::device::Request),
     /// Make a ticket that lets somebody join; list and withdraw tickets

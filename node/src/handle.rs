@@ -48,6 +48,7 @@ use velo_protocol::{
 
 mod attachments;
 mod keys;
+mod relay;
 mod shared;
 mod status;
 mod stored;

@@ -1,4 +1,5 @@
-//! Figures for Prometheus, served on loopback when asked for.
+//! Figures for Prometheus, served on loopback when asked for: by a server of their own, or by whoever asks
+//! for them as text.
 //!
 //! | name | kind | what |
 //! | --- | --- | --- |
@@ -11,8 +12,11 @@
 //! | `velo_peers` | gauge | peers with an open session |
 //! | `velo_entries` | gauge | entries applied, by workspace |
 
-use metrics_exporter_prometheus::PrometheusBuilder;
-use std::net::SocketAddr;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::{net::SocketAddr, sync::OnceLock};
+
+/// The figures of this process, once somebody wanted any.
+static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Why no figures are served.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +43,36 @@ pub fn serve(address: SocketAddr) -> Result<(), MetricsError> {
     if !address.ip().is_loopback() {
         return Err(MetricsError::NotLoopback { address });
     }
+    let failed = |reason: String| MetricsError::Start { address, reason };
     let builder = PrometheusBuilder::new().with_http_listener(address);
-    builder.install().map_err(|error| MetricsError::Start { address, reason: error.to_string() })
+    let (recorder, server) = builder.build().map_err(|error| failed(error.to_string()))?;
+    let figures = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|error| failed(error.to_string()))?;
+    FIGURES.get_or_init(|| figures);
+    tokio::spawn(server);
+    Ok(())
+}
+
+/// The figures as Prometheus reads them. They are counted from the first time on that this or [`upkeep`] is
+/// called, unless [`serve`] was called before.
+pub fn text() -> String {
+    figures().render()
+}
+
+/// Sums up what was measured. Whoever uses [`text`] calls it every few seconds, or measurements pile up.
+pub fn upkeep() {
+    figures().run_upkeep();
+}
+
+fn figures() -> &'static PrometheusHandle {
+    FIGURES.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let figures = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("figures are counted elsewhere already");
+        }
+        figures
+    })
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ pub enum Domain {
     Recovery,
     /// What a device says of itself for the moment.
     Presence,
+    /// A wish for a token with which a relay's HTTP API is asked: see [`crate::relay_token`].
+    RelayToken,
 }
 
 impl Domain {
@@ -81,6 +83,7 @@ impl Domain {
             Self::Recover => "velo/recover/1",
             Self::Recovery => "velo/recovery/1",
             Self::Presence => "velo/presence/1",
+            Self::RelayToken => "velo/relay-token/1",
         }
     }
 

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod time;
 pub mod codec;
 pub mod crypto;
+pub mod relay_token;
 mod memo;
 pub mod log;
 pub mod blob;

@@ -43,6 +43,7 @@ mod private;
 mod pulling;
 mod revert;
 mod sealing;
+mod taking;
 mod unlinking;
 mod write;
 
@@ -55,6 +56,7 @@ pub use io::{
 };
 pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;
+pub use taking::{NotTaken, RunAnswer};
 
 use holding::Holding;
 use pulling::Pulling;

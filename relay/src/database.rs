@@ -20,8 +20,9 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The steps that lead to the schema of this program, in order. Those that are released stay as they are.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "logs", include_str!("../migrations/0001_logs.sql")),
+    (3, "http", include_str!("../migrations/0003_http.sql")),
     (4, "operator tokens", include_str!("../migrations/0004_operator_tokens.sql")),
 ];
 
@@ -120,25 +121,74 @@ impl Database {
     ) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let pool = self.pool.clone();
-        self.wait(async move {
-            let until = Instant::now() + Duration::from_millis(patience_ms);
-            let mut was_away = false;
-            loop {
-                match attempt(pool.clone()).await {
-                    Err(error) if is_away(&error) && Instant::now() < until => {
-                        if !was_away {
-                            tracing::warn!(%error, "the database is away; trying again");
-                        }
-                        was_away = true;
-                        tokio::time::sleep(Duration::from_millis(limits::RETRY_MS)).await;
-                    }
-                    result => return result,
+        self.wait(retry(self.pool.clone(), patience_ms, attempt))
+    }
+
+    /// As [`Self::insist`], for those that may not block their thread. What was begun is done to its end also if
+    /// nobody waits for it any more.
+    pub async fn ask<T, F>(
+        &self,
+        patience_ms: u64,
+        attempt: impl Fn(PgPool) -> F + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let asked = self.threads.handle.spawn(retry(self.pool.clone(), patience_ms, attempt));
+        match asked.await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Its threads have ended: so does the process.
+            Err(_) => Err(Error::PoolClosed),
+        }
+    }
+
+    /// A connection of its own for hearing what others notify, beside those that queries use.
+    pub fn apart(&self) -> PgPool {
+        let options = (*self.pool.connect_options()).clone();
+        let _inside = self.threads.handle.enter();
+        PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_millis(limits::CONNECT_MS))
+            .connect_lazy_with(options)
+    }
+
+    /// Has something done beside everything else, until what this returns is dropped.
+    pub fn begin(&self, task: impl Future<Output = ()> + Send + 'static) -> Begun {
+        Begun(self.threads.handle.spawn(task).abort_handle())
+    }
+}
+
+/// What [`Database::begin`] began. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Begun(tokio::task::AbortHandle);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn retry<T, F>(pool: PgPool, patience_ms: u64, attempt: impl Fn(PgPool) -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let until = Instant::now() + Duration::from_millis(patience_ms);
+    let mut was_away = false;
+    loop {
+        match attempt(pool.clone()).await {
+            Err(error) if is_away(&error) && Instant::now() < until => {
+                if !was_away {
+                    tracing::warn!(%error, "the database is away; trying again");
                 }
+                was_away = true;
+                tokio::time::sleep(Duration::from_millis(limits::RETRY_MS)).await;
             }
-        })
+            result => return result,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
 //!
 //! It is the headless node with the same commands. With a database it keeps the logs there instead of in
-//! files ([`store`]). It carries workspaces for whoever shows a token of its operator ([`tokens`]).
+//! files ([`store`]). It carries workspaces for whoever shows a token of its operator ([`tokens`]), and answers
+//! programs that are no peers over HTTP ([`http`]).
 
 pub mod database;
+pub mod http;
+pub mod integration;
 pub mod limits;
 pub mod operating;
 pub mod store;

@@ -3,9 +3,11 @@
 use std::{env, ffi::OsString, process::ExitCode, sync::Arc};
 use velo_node::{
     cli::{self, Surroundings},
+    companion::Companion,
     store::home::{InFiles, LogHome},
 };
 use velo_relay::{
+    http::Http,
     operating::{self, PROGRAM},
     store::InDatabase,
     tokens::Tokens,
@@ -17,20 +19,24 @@ const DATABASE_VAR: &str = "DATABASE_URL";
 const SERVE: [&str; 4] = ["node", "--relay", "--name", "Relay"];
 
 fn main() -> ExitCode {
+    let mut args: Vec<OsString> = env::args_os().collect();
     let url = env::var(DATABASE_VAR).ok().filter(|url| !url.is_empty());
     let database = url.map(|url| Arc::new(InDatabase::at(url)));
-    let tokens = database.clone().map_or(Tokens::InFile, Tokens::InDatabase);
-    let log_home: Arc<dyn LogHome> = match database {
-        Some(database) => database,
-        None => Arc::new(InFiles),
-    };
-    let mut args: Vec<OsString> = env::args_os().collect();
     if operating::is_for_operator(&args) {
-        return operating::run(&args, &tokens);
+        return operating::run(&args, database);
     }
     if args.len() <= 1 {
         args.extend(SERVE.map(OsString::from));
     }
-    let operator = Some(Arc::new(tokens) as _);
-    cli::main_in(Surroundings { program: PROGRAM, log_home, operator, companions: Vec::new() }, args)
+    cli::main_in(surroundings(database), args)
+}
+
+fn surroundings(database: Option<Arc<InDatabase>>) -> Surroundings {
+    let log_home: Arc<dyn LogHome> = match &database {
+        Some(database) => Arc::clone(database) as _,
+        None => Arc::new(InFiles),
+    };
+    let operator = Some(Arc::new(Tokens::of(database.clone())) as _);
+    let http = Http::from_env(database).map(|http| Arc::new(http) as Arc<dyn Companion>);
+    Surroundings { program: PROGRAM, log_home, operator, companions: http.into_iter().collect() }
 }

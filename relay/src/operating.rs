@@ -1,6 +1,10 @@
-//! What an operator types beyond the commands of a node: `velo-relay token`.
+//! What an operator types beyond the commands of a node: `velo-relay token`, for teams and for programs.
 
-use crate::tokens::{Token, TokenError, Tokens};
+use crate::{
+    integration::command::Programs,
+    store::InDatabase,
+    tokens::{Token, Tokens},
+};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use std::{
@@ -8,6 +12,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 use velo_node::{api, control, data_dir};
 
@@ -51,6 +56,8 @@ enum TokenCommand {
         /// Its name
         name: String,
     },
+    #[command(flatten)]
+    Programs(Programs),
 }
 
 #[derive(Debug, Args)]
@@ -79,7 +86,7 @@ pub fn is_for_operator(args: &[OsString]) -> bool {
 }
 
 /// Runs such a command line, and returns its exit code.
-pub fn run(args: &[OsString], tokens: &Tokens) -> ExitCode {
+pub fn run(args: &[OsString], database: Option<Arc<InDatabase>>) -> ExitCode {
     let operating = match Operating::try_parse_from(args) {
         Ok(operating) => operating,
         Err(error) => {
@@ -89,13 +96,13 @@ pub fn run(args: &[OsString], tokens: &Tokens) -> ExitCode {
         }
     };
     let json = operating.json;
-    match carry_out(operating, tokens) {
+    match carry_out(operating, database) {
         Ok(said) => {
             say(&mut io::stdout(), &said);
             ExitCode::SUCCESS
         }
         Err(error) if json => {
-            let code = json!({ "error": { "code": "refused", "message": error.to_string() } });
+            let code = json!({ "error": { "code": "refused", "message": error } });
             say(&mut io::stdout(), &code.to_string());
             ExitCode::FAILURE
         }
@@ -111,28 +118,35 @@ fn say(to: &mut dyn Write, text: &str) {
     let _ = writeln!(to, "{}", text.trim_end());
 }
 
-fn carry_out(operating: Operating, tokens: &Tokens) -> Result<String, TokenError> {
+fn carry_out(operating: Operating, database: Option<Arc<InDatabase>>) -> Result<String, String> {
     let Operating { data_dir, json, command: Command::Token(command) } = operating;
     let data_dir = match data_dir {
         Some(path) => path,
-        None => data_dir::default_path(PROGRAM).map_err(|error| TokenError::Storage(error.to_string()))?,
+        None => data_dir::default_path(PROGRAM).map_err(|error| error.to_string())?,
     };
+    let tokens = Tokens::of(database.clone());
     match command {
+        TokenCommand::Programs(programs) => programs.run(database.as_deref(), json),
         TokenCommand::Add(add) => {
-            let token = Token::new(&add.name, add.gigabytes.map(|some| some * GIGABYTE), add.workspaces)?;
-            let text = tokens.add(&data_dir, &token)?;
+            let token = Token::new(&add.name, add.gigabytes.map(|some| some * GIGABYTE), add.workspaces);
+            let token = token.map_err(told)?;
+            let text = tokens.add(&data_dir, &token).map_err(told)?;
             Ok(added(&token, &text, address(&data_dir), json))
         }
         TokenCommand::List => {
-            let tokens = tokens.list(&data_dir)?;
+            let tokens = tokens.list(&data_dir).map_err(told)?;
             if json { Ok(json!(tokens).to_string()) } else { Ok(listed(&tokens)) }
         }
         TokenCommand::Remove { name } => {
-            tokens.remove(&data_dir, &name)?;
+            tokens.remove(&data_dir, &name).map_err(told)?;
             let told = format!("\"{name}\" admits nothing new any more. What is carried is carried on.");
             Ok(if json { json!({ "removed": name }).to_string() } else { told })
         }
     }
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 fn added(token: &Token, text: &str, address: Option<String>, json: bool) -> String {

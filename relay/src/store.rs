@@ -23,7 +23,9 @@ use crate::{
     database::{Database, DatabaseError},
     limits,
 };
+pub(crate) use append::APPENDED;
 use append::Item;
+pub(crate) use open::bytes as fixed_bytes;
 use sqlx::Row;
 use std::{
     collections::BTreeMap,

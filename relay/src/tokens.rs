@@ -88,6 +88,11 @@ fn random_text() -> Result<String, TokenError> {
 }
 
 impl Tokens {
+    /// Where they stand: in the database, if there is one.
+    pub fn of(database: Option<Arc<InDatabase>>) -> Self {
+        database.map_or(Self::InFile, Self::InDatabase)
+    }
+
     /// Makes a token. Its text is returned here, and nowhere else.
     pub fn add(&self, data_dir: &Path, token: &Token) -> Result<String, TokenError> {
         let text = random_text()?;

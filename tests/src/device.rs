@@ -77,6 +77,13 @@ impl Device {
         })
     }
 
+    /// The same with one more variable that its processes see.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.vars.push((name, value.into()));
+        self
+    }
+
     /// The same relay, started without naming its database.
     #[must_use]
     pub fn without_database(mut self) -> Self {

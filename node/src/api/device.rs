@@ -1,10 +1,12 @@
-//! The devices that act for the people of a workspace: list them, take one away.
+//! The devices that act for the people of a workspace: list them, take one away, show a relay who this one is.
 
 use super::{ApiError, Json, answer, reference, scope::Scope};
 use clap::{Args, Subcommand};
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
-    id::{DeviceId, PersonId},
+    id::{DeviceId, PersonId, WorkspaceId},
+    relay_token::Challenge,
     replica::Command,
     root::Root,
 };
@@ -17,6 +19,34 @@ pub enum Request {
     List(List),
     /// Take a device away from yourself, such as one that was lost
     Unlink(Unlink),
+    /// Sign a relay's challenge, for a token of its HTTP API
+    SignChallenge(SignChallenge),
+}
+
+/// Signs what a relay asks of whoever wants a token for its HTTP API.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = "Example:\n  velo device sign-challenge --relay RELAY NONCE\n\n\
+    The relay and the nonce are those that `POST /v1/auth/challenge` answers with. The signature is good for this \
+    relay, this workspace and this nonce alone.")]
+pub struct SignChallenge {
+    /// The relay's device key, as it says itself
+    #[arg(long, value_name = "KEY")]
+    pub relay: String,
+    /// What the relay gave out
+    pub nonce: String,
+}
+
+/// A signed challenge, as `POST /v1/auth/token` takes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignedChallenge {
+    /// This device.
+    pub device: DeviceId,
+    /// For which workspace.
+    pub workspace: WorkspaceId,
+    /// As it was given.
+    pub nonce: String,
+    /// In base64, as URLs take it.
+    pub signature: String,
 }
 
 /// Lists devices.
@@ -75,7 +105,20 @@ pub(super) async fn execute(request: Request, scope: Scope<'_>) -> Result<Json, 
     match request {
         Request::List(List { all }) => answer(&rows(&scope, all)),
         Request::Unlink(unlink) => answer(&take_away(&unlink, scope).await?),
+        Request::SignChallenge(wish) => answer(&sign(&wish, &scope)?),
     }
+}
+
+fn sign(wish: &SignChallenge, scope: &Scope<'_>) -> Result<SignedChallenge, ApiError> {
+    let relay = wish.relay.trim().parse().map_err(|error| ApiError::Invalid(format!("--relay: {error}")))?;
+    let nonce = BASE64URL_NOPAD.decode(wish.nonce.trim().as_bytes()).ok();
+    let Some(nonce) = nonce.and_then(|nonce| nonce.try_into().ok()) else {
+        return Err(ApiError::Invalid("the nonce is not what a relay gives out: copy all of it".to_owned()));
+    };
+    let challenge = Challenge { relay, workspace: scope.id, nonce };
+    let signature = BASE64URL_NOPAD.encode(&scope.node.sign_challenge(&challenge).0);
+    let device = scope.node.device();
+    Ok(SignedChallenge { device, workspace: scope.id, nonce: wish.nonce.trim().to_owned(), signature })
 }
 
 /// By person's name, this device first among the own ones.

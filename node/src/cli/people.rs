@@ -6,7 +6,7 @@ use super::{
     read,
 };
 use crate::api::{
-    device::{self, DeviceRow},
+    device::{self, DeviceRow, SignedChallenge},
     member::{self, AboutAnswer, Changed, Former, MemberRow, Posted, RoleName},
 };
 use serde_json::{Error, Value as Json};
@@ -179,5 +179,8 @@ pub(super) fn device_layout(request: &device::Request) -> Layout {
                  on every device. It keeps what was read until now.\n"
             ))
         },
+        device::Request::SignChallenge(_) => {
+            |json| read::<SignedChallenge>(json).map(|signed| format!("{}\n", signed.signature))
+        }
     }
 }

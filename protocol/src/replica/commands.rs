@@ -77,6 +77,9 @@ impl Replica {
                 self.export(request, workspace, *cursor, what, logs)
             }
             Command::Import { head, at, part } => self.import(request, &head, at, &part, logs),
+            Command::TakeRuns { workspace, device, runs } => {
+                self.take_brought(request, workspace, device, runs, logs)
+            }
             Command::SyncNow => {
                 for workspace in self.workspaces() {
                     self.sync_now(now, workspace);

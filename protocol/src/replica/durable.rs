@@ -50,6 +50,11 @@ impl Replica {
         }
     }
 
+    /// Answers when everything of a workspace is durable that is on its way now.
+    pub(super) fn wait_durable(&mut self, workspace: WorkspaceId, reply: Option<(RequestId, Reply)>) {
+        self.hand_out(workspace, Vec::new(), reply, None, false);
+    }
+
     fn hand_out(
         &mut self,
         workspace: WorkspaceId,

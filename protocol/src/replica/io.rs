@@ -1,6 +1,9 @@
 //! What goes in and out of the replica.
 
-use super::bundle::{Brought, Carried, ExportCursor};
+use super::{
+    bundle::{Brought, Carried, ExportCursor},
+    taking::RunAnswer,
+};
 use crate::{
     access::Role,
     bundle::{BundleError, Head, PartNo, Portion},
@@ -10,7 +13,7 @@ use crate::{
     id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     keys::{secret::EpochKey, wrap::ReceivingKey},
     link_code::LinkCode,
-    log::Origin,
+    log::{Origin, Run},
     message::CarryOffer,
     model::EntityKey,
     presence::Doing,
@@ -311,6 +314,15 @@ pub enum Command {
         /// Its cipher text.
         part: Vec<u8>,
     },
+    /// Takes runs that a device brings by another way than a session.
+    TakeRuns {
+        /// Of which workspace.
+        workspace: WorkspaceId,
+        /// Who brings them, as whoever asks made sure.
+        device: DeviceId,
+        /// What.
+        runs: Vec<Run>,
+    },
     /// Compares with every peer now.
     SyncNow,
     /// Tells the others what the person at this device does, until it says otherwise.
@@ -367,6 +379,8 @@ pub enum Reply {
     },
     /// A part of a bundle was taken in, durably.
     Imported(Brought),
+    /// What became of each run. Those that were taken are durable.
+    RunsTaken(Vec<RunAnswer>),
     /// A part of a bundle was opened, which holds no entries: the rest is the driver's.
     Opened {
         /// The workspace.

@@ -19,6 +19,9 @@ use velo_protocol::{
     store::{BatchRun, ChainNo, chains::end_before},
 };
 
+/// The channel on which is told that a workspace grew, by its number.
+pub(crate) const APPENDED: &str = "velo_appended";
+
 /// A run on its way to the database.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -264,6 +267,12 @@ impl Writing {
             .bind(self.workspace)
             .bind(self.next_cursor)
             .bind(self.next_chain)
+            .execute(&mut *self.change)
+            .await?;
+        // Heard by every relay on this database once it is committed.
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(APPENDED)
+            .bind(self.workspace.to_string())
             .execute(&mut *self.change)
             .await?;
         self.change.commit().await

@@ -48,7 +48,7 @@ impl ChainRow {
 }
 
 /// A column of a fixed length.
-pub(super) fn bytes<const N: usize>(row: &PgRow, column: &str) -> Result<[u8; N], Error> {
+pub(crate) fn bytes<const N: usize>(row: &PgRow, column: &str) -> Result<[u8; N], Error> {
     let bytes: &[u8] = row.try_get(column)?;
     bytes.try_into().map_err(|_| Error::ColumnDecode {
         index: column.to_owned(),
