@@ -20,7 +20,10 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The steps that lead to the schema of this program, in order. Those that are released stay as they are.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "logs", include_str!("../migrations/0001_logs.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "logs", include_str!("../migrations/0001_logs.sql")),
+    (2, "tables", include_str!("../migrations/0002_tables.sql")),
+];
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +96,11 @@ impl Database {
         })
     }
 
+    /// How a connection apart from the others is made.
+    pub fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
+    }
+
     /// Has something done, and waits for it. Call it on a thread that may wait.
     ///
     /// # Panics
@@ -156,7 +164,7 @@ fn resume<T>(task: Result<(), tokio::task::JoinError>) -> T {
 }
 
 /// Whether another attempt may meet a database that has come back.
-fn is_away(error: &Error) -> bool {
+pub(crate) fn is_away(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::PoolTimedOut | Error::WorkerCrashed => {
             true
