@@ -72,7 +72,11 @@ impl Database {
     /// other.
     pub fn open(url: &str) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(url).map_err(DatabaseError::Url)?;
-        let options = options.application_name("velo-relay");
+        let mut options = options.application_name("velo-relay");
+        // Else a user that is called like the schema of the views would have its tables looked for there.
+        if !options.get_options().is_some_and(|given| given.contains("search_path")) {
+            options = options.options([("search_path", "public")]);
+        }
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).thread_name("velo-database").enable_all().build();
         let runtime = runtime.map_err(DatabaseError::Thread)?;

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use velo_node::{
     api,
     companion::Companion,
-    handle::{NetOptions, Node, NodeConfig},
+    handle::{NetOptions, Node, NodeConfig, NodeError},
     store::home::{InFiles, LogHome},
 };
 use velo_protocol::{
@@ -26,7 +26,7 @@ use velo_protocol::{
 use velo_relay::{store::InDatabase, tables::Tables};
 use velo_tests::postgres::Postgres;
 
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks again and again until something holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -216,10 +216,11 @@ impl Work {
     pub fn work(&mut self, peer: &Peer, operations: usize) {
         let mut written = 0;
         while written < operations {
-            let changes: Vec<Change> = (0..40).flat_map(|_| self.act(peer)).collect();
-            written += match peer.submit(Command::Edit { workspace: self.workspace, changes }) {
-                Reply::Edited { operations, .. } => operations,
-                other => panic!("{other:?}"),
+            let acts: Vec<Vec<Change>> = (0..40).map(|_| self.act(peer)).collect();
+            // Refused as a whole where one act does not fit another, such as what is about something deleted.
+            written += match self.write(peer, acts.concat()) {
+                Some(written) => written,
+                None => acts.into_iter().filter_map(|act| self.write(peer, act)).sum(),
             };
             if self.dice.u8(..) < 40 {
                 peer.submit(Command::Undo { workspace: self.workspace });
@@ -227,6 +228,16 @@ impl Work {
                     peer.submit(Command::Redo { workspace: self.workspace });
                 }
             }
+        }
+    }
+
+    /// How many operations that were; `None` if it was refused.
+    fn write(&self, peer: &Peer, changes: Vec<Change>) -> Option<usize> {
+        let edit = Command::Edit { workspace: self.workspace, changes };
+        match peer.node().submit_blocking(edit) {
+            Ok(Reply::Edited { operations, .. }) => Some(operations),
+            Err(NodeError::Refused(_)) => None,
+            other => panic!("{other:?}"),
         }
     }
 
