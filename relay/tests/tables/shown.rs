@@ -4,9 +4,11 @@ use crate::team::{Peer, eventually};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use velo_protocol::{
+    history::{self, Happened},
     id::{EntityId, WorkspaceId},
-    model::{EntityKey, Kind, comment},
+    model::{EntityKey, Kind, comment, task},
     time::Hlc,
+    value::Value,
     workspace::Workspace,
 };
 use velo_tests::postgres::Postgres;
@@ -21,7 +23,7 @@ fn ms(hlc: Hlc) -> u64 {
 /// What the commands of a device answer, as far as the views have it.
 fn of_device(peer: &Peer, workspace: WorkspaceId) -> [Rows; 3] {
     let state = peer.node().workspace(workspace).unwrap();
-    let tasks = state.shown(Kind::Task).map(|id| (id.to_string(), task(peer, &state, id)));
+    let tasks = state.shown(Kind::Task).map(|id| (id.to_string(), task_row(peer, &state, id)));
     let projects = peer.ask(&json!({ "project": "list" }));
     let project = |row: &Json| {
         let kept = ["id", "name", "prefix", "description", "archived"]
@@ -34,7 +36,7 @@ fn of_device(peer: &Peer, workspace: WorkspaceId) -> [Rows; 3] {
     [tasks.collect(), projects.as_array().unwrap().iter().map(project).collect(), comments.collect()]
 }
 
-fn task(peer: &Peer, state: &Workspace, id: EntityId) -> Json {
+fn task_row(peer: &Peer, state: &Workspace, id: EntityId) -> Json {
     let detail = peer.ask(&json!({ "task": { "show": { "task": id.to_string() } } }));
     let view = state.task(id).unwrap();
     let taken = [
@@ -134,6 +136,42 @@ fn tell_difference(shown: &[Rows; 3], held: &[Rows; 3]) {
             assert_eq!(shown, held, "row {id}");
         }
     }
+}
+
+/// Actions on tasks, by task and action: how many.
+type Actions = BTreeMap<String, u64>;
+
+/// The activity tells of tasks what their history does.
+pub fn assert_activity(postgres: &Postgres, peer: &Peer, workspace: WorkspaceId) {
+    const TASKS: usize = 100;
+    let state = peer.node().workspace(workspace).unwrap();
+    let tasks: Vec<EntityId> = state.shown(Kind::Task).chain(state.deleted(Kind::Task)).take(TASKS).collect();
+    let mut told = Actions::new();
+    for task in &tasks {
+        let read = |at| peer.node().read_entry(workspace, at).ok().flatten()?.logged();
+        for item in history::history(&state, EntityKey::new(Kind::Task, *task), &read) {
+            let action = match item.happened {
+                Happened::Created { .. } => "created",
+                Happened::Deleted => "deleted",
+                Happened::Restored => "restored",
+                Happened::Set { slot, to: Value::Entity(_), .. } if slot.field == task::COLUMN => "moved",
+                _ => continue,
+            };
+            *told.entry(format!("{task}|{action}")).or_default() += 1;
+        }
+    }
+    let names: Vec<String> = tasks.iter().map(|task| format!("'{task}'")).collect();
+    let sql = format!(
+        "SELECT entity_id || '|' || action, count(*) FROM velo.activity WHERE kind = 'task' \
+         AND action IN ('created', 'deleted', 'restored', 'moved') AND entity_id IN ({}) GROUP BY 1",
+        names.join(", ")
+    );
+    let rows = postgres.query(&sql);
+    let row =
+        |line: &str| line.rsplit_once('|').map(|(what, count)| (what.to_owned(), count.parse().unwrap()));
+    let held: Actions = rows.lines().filter_map(row).collect();
+    assert!(!told.is_empty());
+    assert_eq!(held, told);
 }
 
 /// Everything that the tables hold, in one text; without when it was written.

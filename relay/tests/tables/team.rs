@@ -86,6 +86,17 @@ impl Peer {
         self.running = Some(Running { beside: Mutex::new(beside), node, runtime });
     }
 
+    /// As another relay would that has the same state.
+    pub fn keep_tables_too(&self) -> Box<dyn Any + Send> {
+        let logs = Arc::new(InDatabase::at(self.database.clone().unwrap()));
+        let _inside = self.running.as_ref().unwrap().runtime.enter();
+        Tables::beside(logs).start(self.node().handle()).unwrap()
+    }
+
+    pub fn keep_tables_no_more(&self) {
+        drop(self.running.as_ref().unwrap().beside.lock().unwrap().take());
+    }
+
     pub fn stop(&mut self) {
         if let Some(Running { beside, node, .. }) = self.running.take() {
             drop(beside);
