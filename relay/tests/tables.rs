@@ -37,7 +37,7 @@ impl Team {
     fn start() -> Option<Self> {
         let postgres = Postgres::start()?;
         let (anna, ben) = (Peer::new("Anna").started(), Peer::new("Ben").started());
-        let relay = Peer::relay("Relay", &postgres).started();
+        let relay = Peer::relay("Relay", postgres.url()).started();
         let workspace = anna.found("Workshop");
         relay.join(anna.invite(workspace, Role::Viewer));
         ben.join(anna.invite(workspace, Role::Member));
@@ -227,6 +227,48 @@ fn of_two_that_could_keep_the_tables_one_does_and_the_other_takes_over() {
     eventually("no lock", || team.postgres.query(locks) == "0");
     assert_ne!(team.postgres.query("SELECT count(*) FROM velo.tasks"), "0");
     drop(second);
+}
+
+#[test]
+fn a_database_user_that_may_do_little_keeps_tables_all_the_same() {
+    let Some(postgres) = Postgres::start() else { return };
+    postgres.query("CREATE ROLE plain LOGIN");
+    postgres.query("CREATE DATABASE plain OWNER plain TEMPLATE template0 ENCODING 'UTF8'");
+    let url = postgres.url().replace("velo@localhost/postgres", "plain@localhost/plain");
+    let (mut relay, anna) = (Peer::relay("Relay", url.clone()).started(), Peer::new("Anna").started());
+    let workspace = anna.found("Workshop");
+    relay.join(anna.invite(workspace, Role::Viewer));
+    converge(workspace, &[&anna, &relay]);
+    Work::new(1, workspace).furnish(&anna, 2);
+    let ask = |sql: &str| {
+        let asked = Process::new("psql").args(["-XqAt", "-c", sql, &url]).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).trim_end().to_owned()
+    };
+    eventually("projects", || ask("SELECT count(*) FROM velo.projects") == "2");
+    assert_eq!(ask("SELECT count(*) FROM pg_roles WHERE rolname = 'velo_reader'"), "0");
+    // Once an administrator made the role, a start grants it the views.
+    postgres.query("CREATE ROLE velo_reader NOLOGIN");
+    relay.stop();
+    relay.start(true);
+    assert_eq!(ask("SELECT has_table_privilege('velo_reader', 'velo.tasks', 'SELECT')"), "t");
+    assert_eq!(ask("SELECT has_table_privilege('velo_reader', 'mirror_tasks', 'SELECT')"), "f");
+}
+
+#[test]
+fn a_relay_with_an_empty_database_is_filled_again() {
+    let Some(mut team) = Team::start() else { return };
+    let mut work = Work::new(1, team.workspace);
+    work.furnish(&team.anna, 2);
+    work.work(&team.anna, 50);
+    team.converge();
+    team.assert_equal();
+    team.relay.stop();
+    team.postgres.query("DROP SCHEMA public, velo CASCADE");
+    team.postgres.query("CREATE SCHEMA public");
+    team.relay.start(true);
+    team.anna.meet(&team.relay);
+    team.converge();
+    team.assert_equal();
 }
 
 /// What a person who may read reports gets for a query.

@@ -24,7 +24,6 @@ use velo_protocol::{
     value::{Date, Element, Value},
 };
 use velo_relay::{store::InDatabase, tables::Tables};
-use velo_tests::postgres::Postgres;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -57,9 +56,10 @@ impl Peer {
         Self { home: tempfile::tempdir().unwrap(), name, database: None, running: None }
     }
 
-    pub fn relay(name: &'static str, postgres: &Postgres) -> Self {
+    /// A relay with this database.
+    pub fn relay(name: &'static str, database: String) -> Self {
         let mut relay = Self::new(name);
-        relay.database = Some(postgres.url());
+        relay.database = Some(database);
         relay
     }
 
@@ -260,7 +260,8 @@ impl Work {
         let state = peer.node().workspace(self.workspace).unwrap();
         let of = |kind| state.shown(kind).collect::<Vec<_>>();
         let tasks = of(Kind::Task);
-        let (any_task, column) = (self.pick(&tasks), self.pick(&of(Kind::Column)));
+        let columns = of(Kind::Column);
+        let (any_task, column) = (self.pick(&tasks), self.pick(&columns));
         let set = |key, slot: Slot, value| vec![Change::Set { key, slot, value }];
         let number = self.dice.u32(..1_000);
         match (number % 20, any_task, column) {
@@ -309,8 +310,8 @@ impl Work {
                 vec![Change::Create { key, fields }]
             }
             (17, Some(task), _) => self.delete_or_restore(&state.deleted(Kind::Task), task),
-            (18, ..) if number < 40 => self.rename(&of(Kind::Column), &of(Kind::Label)),
-            (19, _, Some(column)) if number < 20 => {
+            (18, ..) if number < 40 => self.rename(&columns, &of(Kind::Label)),
+            (19, _, Some(column)) if number < 20 && columns.len() > 6 => {
                 vec![Change::Delete { key: EntityKey::new(Kind::Column, column) }]
             }
             _ => Vec::new(),
