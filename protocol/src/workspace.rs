@@ -13,6 +13,7 @@
 
 mod apply;
 mod conflict;
+mod difference;
 pub(crate) mod entity;
 mod query;
 mod registers;

@@ -20,8 +20,9 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The steps that lead to the schema of this program, in order. Those that are released stay as they are.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "logs", include_str!("../migrations/0001_logs.sql")),
+    (2, "tables", include_str!("../migrations/0002_tables.sql")),
     (3, "http", include_str!("../migrations/0003_http.sql")),
     (4, "operator tokens", include_str!("../migrations/0004_operator_tokens.sql")),
 ];
@@ -73,7 +74,11 @@ impl Database {
     /// other.
     pub fn open(url: &str) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(url).map_err(DatabaseError::Url)?;
-        let options = options.application_name("velo-relay");
+        let mut options = options.application_name("velo-relay");
+        // Else a user that is called like the schema of the views would have its tables looked for there.
+        if !options.get_options().is_some_and(|given| given.contains("search_path")) {
+            options = options.options([("search_path", "public")]);
+        }
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).thread_name("velo-database").enable_all().build();
         let runtime = runtime.map_err(DatabaseError::Thread)?;
@@ -95,6 +100,11 @@ impl Database {
             drop(pool.acquire().await.map_err(DatabaseError::Unreachable)?);
             migrator().run(&pool).await.map_err(DatabaseError::Schema)
         })
+    }
+
+    /// How a connection apart from the others is made.
+    pub fn connect_options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
     }
 
     /// Has something done, and waits for it. Call it on a thread that may wait.
@@ -209,7 +219,7 @@ fn resume<T>(task: Result<(), tokio::task::JoinError>) -> T {
 }
 
 /// Whether another attempt may meet a database that has come back.
-fn is_away(error: &Error) -> bool {
+pub(crate) fn is_away(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::PoolTimedOut | Error::WorkerCrashed => {
             true

@@ -1,8 +1,8 @@
 //! `velo-relay`: a peer that stays awake, so that people who are never online together still meet.
 //!
 //! It is the headless node with the same commands. With a database it keeps the logs there instead of in
-//! files ([`store`]). It carries workspaces for whoever shows a token of its operator ([`tokens`]), and answers
-//! programs that are no peers over HTTP ([`http`]).
+//! files ([`store`]), and beside them tables of what it can read ([`tables`]). It carries workspaces for whoever
+//! shows a token of its operator ([`tokens`]), and answers programs that are no peers over HTTP ([`http`]).
 
 pub mod database;
 pub mod http;
@@ -10,4 +10,5 @@ pub mod integration;
 pub mod limits;
 pub mod operating;
 pub mod store;
+pub mod tables;
 pub mod tokens;

@@ -83,3 +83,15 @@ pub struct Rate {
     /// At once.
     pub burst: f64,
 }
+/// Rows of the tables that are sent to the database at once.
+pub const TABLE_ROWS: usize = 1_000;
+/// Bytes of texts in them that are sent at once, beyond which no further row is added.
+pub const TABLE_BYTES: usize = 4 * 1024 * 1024;
+/// How long changes are gathered before the tables follow: milliseconds.
+pub const TABLES_GATHER_MS: u64 = 100;
+/// How often the tables are looked after where nothing happens: another relay that kept them may have ended.
+pub const TABLES_LOOK_MS: u64 = 5_000;
+/// How long the end of the program waits for the tables: milliseconds.
+pub const TABLES_STOP_MS: u64 = 5_000;
+/// Characters of a value that the activity shows.
+pub const ACTIVITY_VALUE: usize = 200;

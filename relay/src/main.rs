@@ -10,6 +10,7 @@ use velo_relay::{
     http::Http,
     operating::{self, PROGRAM},
     store::InDatabase,
+    tables::Tables,
     tokens::Tokens,
 };
 
@@ -37,6 +38,7 @@ fn surroundings(database: Option<Arc<InDatabase>>) -> Surroundings {
         None => Arc::new(InFiles),
     };
     let operator = Some(Arc::new(Tokens::of(database.clone())) as _);
+    let tables = database.clone().map(|database| Arc::new(Tables::beside(database)) as Arc<dyn Companion>);
     let http = Http::from_env(database).map(|http| Arc::new(http) as Arc<dyn Companion>);
-    Surroundings { program: PROGRAM, log_home, operator, companions: http.into_iter().collect() }
+    Surroundings { program: PROGRAM, log_home, operator, companions: tables.into_iter().chain(http).collect() }
 }

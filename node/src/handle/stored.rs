@@ -65,9 +65,18 @@ impl NodeHandle {
     /// An entry as it is stored, for history; read from the disk. `None` if it is not there. Own
     /// changes are shown before they are durable: what is on its way to the disk is waited for.
     pub fn read_entry(&self, workspace: WorkspaceId, at: EntryAt) -> Result<Option<StoredEntry>, NodeError> {
-        let Some(reader) = self.shared.read().readers.get(&workspace).cloned() else { return Ok(None) };
+        Ok(self.read(workspace, at, 1)?.into_iter().next())
+    }
+
+    /// The same of an entry and those behind it in one run, for who reads on. Empty if it is not there.
+    pub fn read_entries(&self, workspace: WorkspaceId, at: EntryAt) -> Result<Vec<StoredEntry>, NodeError> {
+        self.read(workspace, at, usize::MAX)
+    }
+
+    fn read(&self, workspace: WorkspaceId, at: EntryAt, most: usize) -> Result<Vec<StoredEntry>, NodeError> {
+        let Some(reader) = self.shared.read().readers.get(&workspace).cloned() else { return Ok(Vec::new()) };
         let failed = |source| NodeError::Store { workspace, source };
-        let Some(before) = at.position.checked_sub(1) else { return Ok(None) };
+        let Some(before) = at.position.checked_sub(1) else { return Ok(Vec::new()) };
         let patience = Instant::now() + Duration::from_millis(limits::COMMIT_PATIENCE_MS);
         let run = loop {
             // Looked at before reading: what is committed in between is read.
@@ -78,13 +87,17 @@ impl NodeHandle {
             }
             thread::sleep(COMMIT_POLL);
         };
-        let Some(run) = run else { return Ok(None) };
+        let Some(run) = run else { return Ok(Vec::new()) };
         let damaged = |error: LogError| failed(StoreError::Read(error.to_string()));
         let entries = log::parse_entries(run.after, &run.bytes).map_err(damaged)?;
-        let chain = reader.chains().into_iter().nth(at.chain.0 as usize);
-        let (Some(entry), Some(chain)) = (entries.into_iter().next(), chain) else { return Ok(None) };
+        let Some(chain) = reader.chains().into_iter().nth(at.chain.0 as usize) else { return Ok(Vec::new()) };
         let ciphers = self.workspace(workspace).map(|shown| shown.ciphers().clone()).unwrap_or_default();
-        let contents = ciphers.open(run.log, run.after.id, &entry, &run.bytes).into_owned();
-        Ok(Some(StoredEntry { origin: chain.origin, entry, contents }))
+        let mut previous = run.after.id;
+        let open = |entry: Entry| {
+            let contents = ciphers.open(run.log, previous, &entry, &run.bytes).into_owned();
+            previous = entry.id;
+            StoredEntry { origin: chain.origin, entry, contents }
+        };
+        Ok(entries.into_iter().take(most).map(open).collect())
     }
 }

@@ -204,6 +204,11 @@ impl Entity {
         passed_on
     }
 
+    /// Operations on it that have no effect.
+    pub fn void_ops(&self) -> impl Iterator<Item = OpId> {
+        self.rare.iter().flat_map(|rare| rare.voids.keys().copied())
+    }
+
     fn list(&mut self, lists: &[OpId]) {
         let rare = self.rare.get_or_insert_default();
         let mut pending = lists.to_vec();

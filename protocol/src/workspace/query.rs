@@ -209,7 +209,7 @@ impl Workspace {
     }
 
     /// Where the tasks of `column` are shown: there, or if it is deleted in its project's first.
-    pub(super) fn visible_column(&self, column: EntityId) -> Option<EntityId> {
+    pub fn visible_column(&self, column: EntityId) -> Option<EntityId> {
         let entity = self.entity(EntityKey::new(Kind::Column, column))?;
         let project = entity.reference(column::PROJECT)?;
         if !self.is_shown(EntityKey::new(Kind::Project, project)) {

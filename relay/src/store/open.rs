@@ -1,7 +1,7 @@
 //! Opening a log: which chains there are, and where their runs end.
 
 use super::{DatabaseLog, Piece, Place, Shared, failed_read, failed_write};
-use crate::{database::Database, limits};
+use crate::{database::Database, limits, tables};
 use sqlx::{Error, PgPool, Row, postgres::PgRow};
 use std::{
     collections::BTreeMap,
@@ -143,6 +143,9 @@ pub(super) fn forget(database: &Database, workspace: WorkspaceId) -> Result<(), 
             "DELETE FROM checkpoints WHERE workspace = $1",
         ] {
             sqlx::query(table).bind(number).execute(&mut *change).await?;
+        }
+        if let Some(number) = number {
+            tables::clear(&mut change, number).await?;
         }
         change.commit().await
     });
