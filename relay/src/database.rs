@@ -166,6 +166,11 @@ impl Database {
             .connect_lazy_with(options)
     }
 
+    /// The connections, for tasks that wait for the database themselves.
+    pub fn pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
     /// Has something done beside everything else, until what this returns is dropped.
     pub fn begin(&self, task: impl Future<Output = ()> + Send + 'static) -> Begun {
         Begun(self.threads.handle.spawn(task).abort_handle())

@@ -15,7 +15,6 @@
 //! What is absent: TLS, which a proxy in front of it does, and sessions: nothing is kept of who asked but
 //! nonces that were used, and counts of how often.
 
-mod arrivals;
 mod auth;
 mod body;
 mod caller;
@@ -32,8 +31,7 @@ mod server;
 mod sync;
 mod token;
 
-use crate::{database::Database, limits, store::InDatabase};
-use arrivals::Arrivals;
+use crate::{arrivals::Arrivals, database::Database, limits, store::InDatabase};
 use auth::Nonces;
 use axum::{
     Router,

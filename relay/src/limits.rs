@@ -11,6 +11,8 @@ pub const WRITE_PATIENCE_MS: u64 = 180_000;
 pub const READ_PATIENCE_MS: u64 = 60_000;
 /// Between two attempts: milliseconds.
 pub const RETRY_MS: u64 = 200;
+/// Rows of what another relay wrote that are read at once.
+pub const NEIGHBOUR_ROWS: i64 = 512;
 /// Bytes of rows that are sent to the database at once.
 pub const COPY_BYTES: usize = 256 * 1024;
 

@@ -8,6 +8,7 @@ use velo_node::{
 };
 use velo_relay::{
     http::Http,
+    neighbours::Neighbours,
     operating::{self, PROGRAM},
     store::InDatabase,
     tables::Tables,
@@ -38,7 +39,13 @@ fn surroundings(database: Option<Arc<InDatabase>>) -> Surroundings {
         None => Arc::new(InFiles),
     };
     let operator = Some(Arc::new(Tokens::of(database.clone())) as _);
-    let tables = database.clone().map(|database| Arc::new(Tables::beside(database)) as Arc<dyn Companion>);
-    let http = Http::from_env(database).map(|http| Arc::new(http) as Arc<dyn Companion>);
-    Surroundings { program: PROGRAM, log_home, operator, companions: tables.into_iter().chain(http).collect() }
+    let mut companions: Vec<Arc<dyn Companion>> = Vec::new();
+    if let Some(database) = &database {
+        companions.push(Arc::new(Tables::beside(Arc::clone(database))));
+        companions.push(Arc::new(Neighbours::of(Arc::clone(database))));
+    }
+    if let Some(http) = Http::from_env(database) {
+        companions.push(Arc::new(http));
+    }
+    Surroundings { program: PROGRAM, log_home, operator, companions }
 }

@@ -318,8 +318,8 @@ pub enum Command {
     TakeRuns {
         /// Of which workspace.
         workspace: WorkspaceId,
-        /// Who brings them, as whoever asks made sure.
-        device: DeviceId,
+        /// Who brings them, as whoever asks made sure. None: they are out of this device's own store.
+        device: Option<DeviceId>,
         /// What.
         runs: Vec<Run>,
     },

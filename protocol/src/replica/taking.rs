@@ -61,19 +61,19 @@ impl RunAnswer {
 }
 
 impl Replica {
-    /// Takes runs that `device` brings. The answer comes when they are durable, also those that were on their
+    /// Takes runs that `device` brings, or that stand in this device's own store already. The answer comes when they are durable, also those that were on their
     /// way to the disk already.
     pub(super) fn take_brought(
         &mut self,
         request: RequestId,
         workspace: WorkspaceId,
-        device: DeviceId,
+        device: Option<DeviceId>,
         runs: Vec<Run>,
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
         let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
         let reader = reader_of(logs, workspace);
-        let may_bring = holding.members.is_in(device);
+        let may_bring = device.is_none_or(|device| holding.members.is_in(device));
         let (mut fresh, mut answers) = (Vec::new(), Vec::with_capacity(runs.len()));
         for run in runs {
             if !may_bring && !holding.takes_more_of(run.log, run.origin.as_ref()) {

@@ -88,6 +88,8 @@ struct Writing {
     changed: BTreeSet<i32>,
     checkpoints: Vec<(i32, ChainEnd)>,
     rows: Rows,
+    /// Whether any row is new.
+    has_news: bool,
 }
 
 impl Writing {
@@ -103,7 +105,17 @@ impl Writing {
         let chains = rows.iter().map(|row| ChainRow::read(row).map(|row| (row.chain, row)));
         let chains = chains.collect::<Result<_, _>>()?;
         let (changed, checkpoints, rows) = (BTreeSet::new(), Vec::new(), Rows::default());
-        Ok(Self { change, workspace, next_cursor, next_chain, chains, changed, checkpoints, rows })
+        Ok(Self {
+            change,
+            workspace,
+            next_cursor,
+            next_chain,
+            chains,
+            changed,
+            checkpoints,
+            rows,
+            has_news: false,
+        })
     }
 
     /// Takes a run. Gives the rows that hold it, and to which chain its last entry belongs.
@@ -224,6 +236,7 @@ impl Writing {
             self.rows.push(&row);
             self.next_cursor += 1;
         }
+        self.has_news |= !new.is_empty();
         if new.is_empty() {
             self.flush().await?;
             sqlx::query(
@@ -269,12 +282,15 @@ impl Writing {
             .bind(self.next_chain)
             .execute(&mut *self.change)
             .await?;
-        // Heard by every relay on this database once it is committed.
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(APPENDED)
-            .bind(self.workspace.to_string())
-            .execute(&mut *self.change)
-            .await?;
+        // Heard by every relay on this database once it is committed. Not of what was there already: they
+        // would tell each other without end.
+        if self.has_news {
+            sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(APPENDED)
+                .bind(self.workspace.to_string())
+                .execute(&mut *self.change)
+                .await?;
+        }
         self.change.commit().await
     }
 

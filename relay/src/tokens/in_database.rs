@@ -9,7 +9,7 @@ use velo_protocol::id::WorkspaceId;
 fn run<T, F>(home: &Arc<InDatabase>, work: impl Fn(PgPool) -> F + Send + 'static) -> Result<T, TokenError>
 where
     T: Send + 'static,
-    F: Future<Output = Result<T, sqlx::Error>> + Send,
+    F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
 {
     let database = home.database().map_err(|error| TokenError::Storage(error.to_string()))?;
     let done = database.insist(limits::READ_PATIENCE_MS, work);

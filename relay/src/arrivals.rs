@@ -17,14 +17,14 @@ const QUEUE: usize = 256;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Arrivals {
+pub(crate) struct Arrivals {
     told: broadcast::Sender<i32>,
     _hearing: Begun,
 }
 
 /// Somebody who waits.
 #[derive(Debug)]
-pub(super) struct Waiter(broadcast::Receiver<i32>);
+pub(crate) struct Waiter(broadcast::Receiver<i32>);
 
 impl Arrivals {
     /// Listens from now on.
@@ -64,14 +64,16 @@ async fn hear(pool: &sqlx::PgPool, told: &broadcast::Sender<i32>) -> Result<(), 
 impl Waiter {
     /// Returns when something may have been appended to the workspace of this number.
     pub async fn wait(&mut self, number: i32) {
-        loop {
-            match self.0.recv().await {
-                Ok(told) if told == number || told == ANY => return,
-                Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => return,
-                // Nobody tells any more: the relay is ending.
-                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
-            }
+        while self.next().await.is_some_and(|told| told != number) {}
+    }
+
+    /// Returns the number of the next workspace to which something was appended; none, if it may be any.
+    pub async fn next(&mut self) -> Option<i32> {
+        match self.0.recv().await {
+            Ok(told) => Some(told).filter(|told| *told != ANY),
+            Err(broadcast::error::RecvError::Lagged(_)) => None,
+            // Nobody tells any more: the relay is ending.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }

@@ -1,0 +1,195 @@
+//! Other relays on the same database.
+//!
+//! Each is a device of its own and knows what its peers brought, so of what another one wrote it hears from the
+//! database: whoever appends notifies the others. What is new is read back as runs and goes through the replica
+//! like anything else that comes, which finds it written already, and sends it on to the devices connected
+//! here. So two people who each use another relay see each other's edits at once.
+//!
+//! Nothing hangs on it: a relay that did not hear is told by the peers, or the next time.
+
+use crate::{
+    arrivals::{Arrivals, Waiter},
+    limits,
+    store::{InDatabase, fixed_bytes},
+};
+use sqlx::{Error, PgPool, Row, postgres::PgRow};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
+use tokio::task::AbortHandle;
+use velo_node::{companion::Companion, handle::NodeHandle};
+use velo_protocol::{
+    crypto::Sig,
+    id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    log::{Head, Origin, Run},
+    replica::Command,
+};
+
+/// Takes in what other relays write.
+#[derive(Debug)]
+pub struct Neighbours(Arc<InDatabase>);
+
+impl Neighbours {
+    /// Of a relay that keeps its logs there.
+    pub fn of(logs: Arc<InDatabase>) -> Self {
+        Self(logs)
+    }
+}
+
+impl Companion for Neighbours {
+    fn start(&self, node: &NodeHandle) -> Result<Box<dyn Any + Send>, String> {
+        let database = self.0.database().map_err(|error| error.to_string())?;
+        let arrivals = Arrivals::listen(database);
+        let following = Following { node: node.clone(), pool: database.pool(), seen: BTreeMap::new() };
+        let waiter = arrivals.waiter();
+        let arrivals = Arc::new(arrivals);
+        let task = tokio::spawn(following.run(waiter, Arc::downgrade(&arrivals)));
+        Ok(Box::new(Running(task.abort_handle(), arrivals)))
+    }
+}
+
+/// Ends with this.
+struct Running(
+    AbortHandle,
+    #[expect(dead_code, reason = "it is heard as long as this is held")] Arc<Arrivals>,
+);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Following {
+    node: NodeHandle,
+    pool: PgPool,
+    /// Up to which cursor each workspace was looked at.
+    seen: BTreeMap<WorkspaceId, i64>,
+}
+
+/// A chain of the database that has something new.
+struct Longer {
+    chain: i32,
+    log: LogId,
+    origin: Origin,
+    base: Head,
+    end: i64,
+}
+
+impl Following {
+    async fn run(mut self, mut waiter: Waiter, _alive: Weak<Arrivals>) {
+        loop {
+            let told = waiter.next().await;
+            for workspace in self.node.all_workspaces() {
+                if let Err(error) = self.look(workspace, told).await {
+                    tracing::debug!(%error, "what other relays wrote could not be read; it is tried again");
+                }
+            }
+        }
+    }
+
+    /// Takes in what is new of a workspace, if it is the one that was told of. None: any may be.
+    async fn look(&mut self, workspace: WorkspaceId, told: Option<i32>) -> Result<(), Error> {
+        let held = sqlx::query("SELECT number, next_cursor - 1 FROM workspaces WHERE id = $1");
+        let Some(held) = held.bind(&workspace.0[..]).fetch_optional(&self.pool).await? else { return Ok(()) };
+        let (number, end): (i32, i64) = (held.try_get(0)?, held.try_get(1)?);
+        let seen = self.seen.get(&workspace).copied().unwrap_or(0);
+        if told.is_some_and(|told| told != number) || end <= seen {
+            return Ok(());
+        }
+        for longer in self.longer(number, seen).await? {
+            self.take(workspace, number, &longer).await?;
+        }
+        self.seen.insert(workspace, end);
+        Ok(())
+    }
+
+    async fn longer(&self, number: i32, seen: i64) -> Result<Vec<Longer>, Error> {
+        let rows = sqlx::query(
+            "SELECT chain, log, person, device, incarnation, founder, base_seq, base_id, end_seq FROM chains \
+             WHERE workspace = $1 AND ($2 = 0 OR chain IN \
+                 (SELECT chain FROM entries WHERE workspace = $1 AND cursor > $2)) ORDER BY chain",
+        );
+        rows.bind(number).bind(seen).fetch_all(&self.pool).await?.iter().map(Longer::read).collect()
+    }
+
+    /// Reads what the node lacks of a chain, and hands it over.
+    async fn take(&self, workspace: WorkspaceId, number: i32, longer: &Longer) -> Result<(), Error> {
+        let mut after = self.known(workspace, number, longer).await?;
+        while (after.position as i64) < longer.end {
+            let runs = self.runs(number, longer, after).await?;
+            let Some((last, runs)) = runs else { return Ok(()) };
+            let command = Command::TakeRuns { workspace, device: None, runs };
+            if let Err(error) = self.node.submit(command).await {
+                tracing::debug!(%error, "what another relay wrote is not taken");
+                return Ok(());
+            }
+            after = last;
+        }
+        Ok(())
+    }
+
+    /// How far the node has this chain. Of a log that was forked it is asked from where its branch begins:
+    /// what is known is passed over.
+    async fn known(&self, workspace: WorkspaceId, number: i32, longer: &Longer) -> Result<Head, Error> {
+        let chains = self.node.chains(workspace);
+        let ends = chains.iter().filter(|chain| chain.log == longer.log).map(|chain| chain.end.head);
+        for head in ends.filter(|head| head.position > longer.base.position) {
+            let row = sqlx::query_scalar::<_, Vec<u8>>(
+                "SELECT id FROM entries WHERE workspace = $1 AND chain = $2 AND seq = $3",
+            );
+            let row = row.bind(number).bind(longer.chain).bind(head.position as i64);
+            if row.fetch_optional(&self.pool).await?.is_some_and(|id| id == head.id.0) {
+                return Ok(head);
+            }
+        }
+        Ok(longer.base)
+    }
+
+    /// The next runs of a chain, and where they end. None, if nothing that is sealed follows.
+    async fn runs(
+        &self,
+        number: i32,
+        longer: &Longer,
+        after: Head,
+    ) -> Result<Option<(Head, Vec<Run>)>, Error> {
+        let rows = sqlx::query(
+            "SELECT seq, id, header || body AS bytes, seal FROM entries \
+             WHERE workspace = $1 AND chain = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+        );
+        let rows = rows.bind(number).bind(longer.chain).bind(after.position as i64);
+        let rows = rows.bind(limits::NEIGHBOUR_ROWS).fetch_all(&self.pool).await?;
+        let (mut runs, mut start, mut bytes) = (Vec::new(), after, Vec::new());
+        for row in &rows {
+            bytes.extend_from_slice(row.try_get("bytes")?);
+            let Some(seal) = row.try_get::<Option<&[u8]>, _>("seal")? else { continue };
+            let head =
+                Head { position: row.try_get::<i64, _>("seq")? as u64, id: EntryId(fixed_bytes(row, "id")?) };
+            let Ok(seal) = seal.try_into() else { continue };
+            let origin = (start.position == 0).then_some(longer.origin);
+            let bytes = std::mem::take(&mut bytes);
+            runs.push(Run { origin, log: longer.log, after: start, bytes, seal: Sig(seal) });
+            start = head;
+        }
+        Ok((!runs.is_empty()).then_some((start, runs)))
+    }
+}
+
+impl Longer {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        let origin = Origin {
+            person: PersonId(fixed_bytes(row, "person")?),
+            device: DeviceId(fixed_bytes(row, "device")?),
+            incarnation: Incarnation(fixed_bytes(row, "incarnation")?),
+            founder: row.try_get("founder")?,
+        };
+        let base = Head {
+            position: row.try_get::<i64, _>("base_seq")? as u64,
+            id: EntryId(fixed_bytes(row, "base_id")?),
+        };
+        let (chain, end) = (row.try_get("chain")?, row.try_get("end_seq")?);
+        Ok(Self { chain, log: LogId(fixed_bytes(row, "log")?), origin, base, end })
+    }
+}
