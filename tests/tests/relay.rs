@@ -5,7 +5,7 @@ use anyhow::Context;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use velo_tests::{
-    device::{Device, LOOPBACK, RELAY, text_at},
+    device::{Device, LOOPBACK, RELAY, text_at, without_addresses},
     postgres::Postgres,
 };
 
@@ -178,6 +178,51 @@ fn a_relay_carries_only_for_those_whom_its_operator_gave_a_token() -> anyhow::Re
     assert!(refused.contains("carries for nobody"), "{refused}");
     let nameless = anna.velo(&["relay", "add", "/ip4/127.0.0.1/tcp/4001"]).unwrap_err().to_string();
     assert!(nameless.contains("/p2p/"), "{nameless}");
+    Ok(())
+}
+
+#[test]
+fn two_relays_on_one_database_hand_each_other_what_their_devices_write() -> anyhow::Result<()> {
+    let Some(postgres) = Postgres::start() else { return Ok(()) };
+    let (mut first, mut second) =
+        (Device::relay(Some(postgres.url()))?, Device::relay(Some(postgres.url()))?);
+    let (mut anna, mut ben) = (Device::new("Anna")?, Device::new("Ben")?);
+    anna.velo(&["workspace", "create", "Workshop"])?;
+    anna.velo(&["project", "add", "House"])?;
+    anna.start(None, &LOOPBACK)?;
+    first.start(None, &RELAY)?;
+    carry(&first, &anna, "First")?;
+    wait_kept(&anna)?;
+    let for_ben = without_addresses(&ticket(&anna, "member")?)?;
+    wait_kept(&anna)?;
+    // Ben knows the second alone. It carries nothing yet; the database does.
+    second.start(None, &RELAY)?;
+    carry(&second, &anna, "Second")?;
+    wait_kept(&anna)?;
+    anna.velo(&["peers", "remove", &address(&second)?])?;
+    ben.start(None, &LOOPBACK)?;
+    ben.velo(&["peers", "add", &address(&second)?])?;
+    ben.velo(&["join", &for_ben])?;
+    ben.wait_for("the project", PATIENCE, |ben| Ok(ben.titles().is_ok()))?;
+    let between = [&anna, &ben];
+    for device in between {
+        let peers = device.velo(&["peers", "list"])?;
+        assert!(!peers.to_string().contains("Anna") && !peers.to_string().contains("Ben"), "{peers}");
+    }
+    for round in 0..10 {
+        let (writer, reader) = (between[round % 2], between[(round + 1) % 2]);
+        let title = format!("Errand {round}");
+        writer.velo(&["task", "add", &title])?;
+        reader.wait_for(&title, PATIENCE, |reader| Ok(reader.titles()?.contains(&title)))?;
+    }
+    assert_eq!(anna.state_hash()?, ben.state_hash()?);
+    let forked = postgres.query(
+        "SELECT count(*) FROM (SELECT log FROM chains GROUP BY workspace, log HAVING count(*) > 1) AS forked",
+    );
+    assert_eq!(forked, "0");
+    let twice = postgres
+        .query("SELECT count(*) FROM (SELECT id FROM entries GROUP BY id HAVING count(*) > 1) AS twice");
+    assert_eq!(twice, "0");
     Ok(())
 }
 
