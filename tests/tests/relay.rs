@@ -60,6 +60,12 @@ fn two_who_are_never_online_together_agree_through_the_database_of_a_relay() -> 
     anna.velo(&["peers", "add", &address(&relay)?])?;
     wait_equal(&[&anna, &relay], PATIENCE)?;
     assert_eq!(anna.titles()?.len(), 80);
+    // A viewer has the keys, so its tables have the rows, each once.
+    relay.wait_for("rows", PATIENCE, |_| {
+        Ok(postgres.query("SELECT count(*), count(DISTINCT title) FROM velo.tasks") == "80|80")
+    })?;
+    let made = postgres.query("SELECT person, count(*) FROM velo.activity WHERE kind = 'task' AND action = 'created' GROUP BY 1 ORDER BY 1");
+    assert_eq!(made, "Anna|40\nBen|40");
     assert_eq!(anna.state_hash()?, ben.state_hash()?);
 
     // What the database holds is encrypted, and complete.
