@@ -18,7 +18,7 @@ use velo_protocol::{
 use velo_relay::tables::READER;
 use velo_tests::postgres::Postgres;
 
-/// Operations that the team writes: 100000 is the full size, which takes minutes in a release build.
+/// Operations that the team writes: 100000 is the full size, which takes minutes.
 fn operations() -> usize {
     let wanted = std::env::var("VELO_TABLE_OPS").ok();
     wanted.map_or(2_500, |wanted| wanted.parse().expect("VELO_TABLE_OPS is a number"))

@@ -105,8 +105,19 @@ fn two_who_are_never_online_together_agree_through_a_relay_that_reads_nothing() 
     assert_eq!(dense, "t");
     let seen = relay.velo(&["status"])?.to_string();
     assert!(!seen.contains("Workshop") && !seen.contains("House"), "{seen}");
+    assert_eq!(postgres.query("SELECT count(*) FROM velo.tasks"), "0");
     let report = relay.velo(&["doctor", "--verify"])?;
     assert!(report.to_string().contains("\"good\""), "{report}");
+
+    // The team lets it read: its tables have the rows, each once. Until it may not any more.
+    anna.velo(&["relay", "role", "viewer"])?;
+    relay.wait_for("rows", PATIENCE, |_| {
+        Ok(postgres.query("SELECT count(*), count(DISTINCT title) FROM velo.tasks") == "80|80")
+    })?;
+    let made = postgres.query("SELECT person, count(*) FROM velo.activity WHERE kind = 'task' AND action = 'created' GROUP BY 1 ORDER BY 1");
+    assert_eq!(made, "Anna|40\nBen|40");
+    anna.velo(&["relay", "role", "none"])?;
+    relay.wait_for("no rows", PATIENCE, |_| Ok(postgres.query("SELECT count(*) FROM velo.tasks") == "0"))?;
     Ok(())
 }
 

@@ -125,16 +125,6 @@ impl Session {
         let shown = held.shown.take();
         let difference = Difference::between(shown.as_ref(), now);
         let mut change = waiting.ask(self.connection.begin())?;
-        // A workspace that is being forgotten gets no rows any more.
-        let kept: Option<i32> = waiting.ask(async {
-            let sql = "SELECT number FROM workspaces WHERE number = $1 FOR KEY SHARE";
-            sqlx::query_scalar(sql).bind(number).fetch_optional(&mut *change).await
-        })?;
-        if kept.is_none() {
-            waiting.ask(change.rollback())?;
-            self.release(waiting, now.id())?;
-            return Ok(0);
-        }
         let mut rows = 0;
         if shown.is_none() {
             waiting.ask(sql::clear(&mut change, number))?;
@@ -147,6 +137,17 @@ impl Session {
         difference.activity.read(node, now, take)?;
         let name = clean(now.name());
         waiting.ask(sql::mark(&mut change, number, (now.id(), &name), node.person(), wanted))?;
+        // A workspace that was forgotten meanwhile gets no rows any more. Whoever appends locks this row too,
+        // so it is locked at the end.
+        let kept: Option<i32> = waiting.ask(async {
+            let sql = "SELECT number FROM workspaces WHERE number = $1 FOR KEY SHARE";
+            sqlx::query_scalar(sql).bind(number).fetch_optional(&mut *change).await
+        })?;
+        if kept.is_none() {
+            waiting.ask(change.rollback())?;
+            self.release(waiting, now.id())?;
+            return Ok(0);
+        }
         waiting.ask(change.commit())?;
         if let Some(held) = self.held.get_mut(&now.id()) {
             held.shown = Some(now.clone());
