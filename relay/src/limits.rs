@@ -50,6 +50,8 @@ pub const WAITING: usize = 2_048;
 pub const READING: usize = 4;
 /// How long a request waits for a database that is away: milliseconds. Whoever asked tries again.
 pub const HTTP_PATIENCE_MS: u64 = 2_000;
+/// How long a request waits until what it brings is saved: milliseconds.
+pub const SAVE_PATIENCE_MS: u64 = 20_000;
 /// How long a nonce is good: milliseconds.
 pub const NONCE_MS: u64 = 60_000;
 /// Nonces that were used and are still good. Only devices of members use one up.
