@@ -266,9 +266,7 @@ impl Driver {
         let own = record.origin.log_id(record.id);
         self.keep_blobs_of(record);
         if !self.readers.0.contains_key(&record.id) {
-            let mut stored = Stored::open(&self.dir, &*self.home, &self.markers, record.id)?;
-            // The state is a new one.
-            stored.forget_saved(record.id);
+            let stored = Stored::begin(&self.dir, &*self.home, &self.markers, record.id)?;
             self.readers.0.insert(record.id, stored.reader.clone());
             self.shared.add_reader(record.id, stored.reader);
             self.committer.open(record.id, stored.log, stored.marker, None);

@@ -42,5 +42,7 @@ mod shares;
 mod strangers;
 #[path = "sync/switch.rs"]
 mod switch;
+#[path = "sync/taking.rs"]
+mod taking;
 #[path = "sync/texts.rs"]
 mod texts;

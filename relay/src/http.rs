@@ -58,6 +58,7 @@ use tokio::{
     task::AbortHandle,
 };
 use velo_node::{companion::Companion, handle::NodeHandle, metrics};
+use velo_protocol::replica::{Command, Reply};
 
 /// Where it listens, as `IP:PORT`.
 const LISTEN_VAR: &str = "VELO_HTTP";
@@ -191,6 +192,16 @@ impl App {
             reading: Arc::new(Semaphore::new(limits::READING)),
             writing: Mutex::default(),
         })))
+    }
+
+    /// Has a command done. Where saving takes long, such as while the database is away, nobody knows for a while
+    /// whether it is: whoever asked sends it again.
+    async fn submit(&self, command: Command) -> Result<Reply, Problem> {
+        let patience = Duration::from_millis(limits::SAVE_PATIENCE_MS);
+        match tokio::time::timeout(patience, self.node.submit(command)).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Problem::too_long()),
+        }
     }
 
     fn database(&self) -> Result<&Database, Problem> {

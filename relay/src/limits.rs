@@ -11,6 +11,8 @@ pub const WRITE_PATIENCE_MS: u64 = 180_000;
 pub const READ_PATIENCE_MS: u64 = 60_000;
 /// Between two attempts: milliseconds.
 pub const RETRY_MS: u64 = 200;
+/// How often is looked whether workspaces came that the database knows already: milliseconds.
+pub const NEIGHBOUR_LOOK_MS: u64 = 1_000;
 /// Rows of what another relay wrote that are read at once.
 pub const NEIGHBOUR_ROWS: i64 = 512;
 /// Bytes of rows that are sent to the database at once.
@@ -52,6 +54,8 @@ pub const WAITING: usize = 2_048;
 pub const READING: usize = 4;
 /// How long a request waits for a database that is away: milliseconds. Whoever asked tries again.
 pub const HTTP_PATIENCE_MS: u64 = 2_000;
+/// How long a request waits until what it brings is saved: milliseconds.
+pub const SAVE_PATIENCE_MS: u64 = 20_000;
 /// How long a nonce is good: milliseconds.
 pub const NONCE_MS: u64 = 60_000;
 /// Nonces that were used and are still good. Only devices of members use one up.

@@ -17,6 +17,7 @@ use std::{
     any::Any,
     collections::BTreeMap,
     sync::{Arc, Weak},
+    time::Duration,
 };
 use tokio::task::AbortHandle;
 use velo_node::{companion::Companion, handle::NodeHandle};
@@ -81,8 +82,13 @@ struct Longer {
 impl Following {
     async fn run(mut self, mut waiter: Waiter, _alive: Weak<Arrivals>) {
         loop {
-            let told = waiter.next().await;
-            for workspace in self.node.all_workspaces() {
+            // A workspace that is new here may have been in the database before: nobody tells of that.
+            let heard = tokio::time::timeout(Duration::from_millis(limits::NEIGHBOUR_LOOK_MS), waiter.next());
+            let heard = heard.await;
+            let is_due = |workspace: &WorkspaceId| heard.is_ok() || !self.seen.contains_key(workspace);
+            let due: Vec<WorkspaceId> = self.node.all_workspaces().into_iter().filter(is_due).collect();
+            let told = heard.unwrap_or(None);
+            for workspace in due {
                 if let Err(error) = self.look(workspace, told).await {
                     tracing::debug!(%error, "what other relays wrote could not be read; it is tried again");
                 }

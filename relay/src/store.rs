@@ -95,6 +95,17 @@ impl LogHome for InDatabase {
         Ok((Box::new(opened), report))
     }
 
+    fn begin(
+        &self,
+        workspace: WorkspaceId,
+        _folder: &Path,
+    ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError> {
+        let database =
+            self.database().map_err(|error| OpenError::Store(StoreError::Read(error.to_string())))?;
+        let begun = open::begin(database, workspace).map_err(OpenError::Store)?;
+        Ok((Box::new(begun), OpenReport::default()))
+    }
+
     fn forget(&self, workspace: WorkspaceId) -> Result<(), StoreError> {
         let database = self.database().map_err(|error| StoreError::Write(error.to_string()))?;
         open::forget(database, workspace)

@@ -19,6 +19,7 @@ use crate::{
 use marker::{Marker, Markers};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    path::Path,
     sync::{Arc, OnceLock, RwLock, atomic::AtomicUsize, mpsc::SyncSender},
     thread::{self, JoinHandle},
     time::Duration,
@@ -377,10 +378,31 @@ impl Stored {
         markers: &Markers,
         workspace: WorkspaceId,
     ) -> Result<Self, NodeError> {
+        Self::open_by(dir, markers, workspace, |folder, index| home.open(workspace, folder, index))
+    }
+
+    /// The same of a workspace that is new on this device: what may be saved of an earlier one is gone.
+    pub fn begin(
+        dir: &DataDir,
+        home: &dyn LogHome,
+        markers: &Markers,
+        workspace: WorkspaceId,
+    ) -> Result<Self, NodeError> {
+        let mut begun = Self::open_by(dir, markers, workspace, |folder, _| home.begin(workspace, folder))?;
+        begun.forget_saved(workspace);
+        Ok(begun)
+    }
+
+    fn open_by(
+        dir: &DataDir,
+        markers: &Markers,
+        workspace: WorkspaceId,
+        open: impl FnOnce(&Path, Option<&[u8]>) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError>,
+    ) -> Result<Self, NodeError> {
         let marker = markers.marker(workspace)?;
         let (cache, saved) = SledState::open(&dir.state(workspace), workspace);
         let index = saved.as_ref().map(|saved| saved.log_index.as_slice());
-        let opened = home.open(workspace, &dir.log(workspace), index);
+        let opened = open(&dir.log(workspace), index);
         let (log, report) = opened.map_err(|source| NodeError::Log { workspace, source })?;
         tell_damage(workspace, &report);
         let (had_saved, reader) = (saved.is_some(), log.reader());

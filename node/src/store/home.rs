@@ -30,6 +30,16 @@ pub trait LogHome: fmt::Debug + Send + Sync {
         index: Option<&[u8]>,
     ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError>;
 
+    /// Opens the log of a workspace that is new on this device, and empty as far as it knows: chains are
+    /// numbered as it meets them.
+    fn begin(
+        &self,
+        workspace: WorkspaceId,
+        folder: &Path,
+    ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError> {
+        self.open(workspace, folder, None)
+    }
+
     /// Deletes what lies outside the data directory of a log that is not open.
     fn forget(&self, workspace: WorkspaceId) -> Result<(), StoreError>;
 }

@@ -40,7 +40,7 @@ struct ChallengeWish {
 pub(super) struct ChallengeAnswer {
     nonce: String,
     relay: DeviceId,
-    /// Milliseconds since 1970.
+    /// Seconds since 1970.
     expires: u64,
 }
 
@@ -130,7 +130,11 @@ pub(super) async fn challenge(
     let ChallengeWish { device } = body::read(request, limits::AUTH_BODY).await?;
     let expires = wall_ms() + limits::NONCE_MS;
     let nonce = app.nonces.make(device, expires).map_err(|error| Problem::internal(&error))?;
-    Ok(Json(ChallengeAnswer { nonce: BASE64URL_NOPAD.encode(&nonce), relay: app.node.device(), expires }))
+    Ok(Json(ChallengeAnswer {
+        nonce: BASE64URL_NOPAD.encode(&nonce),
+        relay: app.node.device(),
+        expires: expires / 1000,
+    }))
 }
 
 pub(super) async fn token(

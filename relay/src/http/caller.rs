@@ -57,8 +57,8 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let claims = app.tokens.read(bearer(&parts.headers)?)?;
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
-        let named = path.ok().and_then(|Path(named)| named.get("id").cloned());
-        if named.is_some_and(|id| id.parse() != Ok(claims.workspace)) {
+        let Path(named) = path.map_err(|_| elsewhere())?;
+        if named.get("id").is_some_and(|id| id.parse() != Ok(claims.workspace)) {
             return Err(elsewhere());
         }
         let caller = Self { device: claims.sub, workspace: claims.workspace };

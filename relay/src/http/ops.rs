@@ -24,7 +24,7 @@ pub(super) use once::forget_old;
 use once::{Begun, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Payload;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use velo_node::api::date::wall_ms;
 use velo_protocol::{
     access::Role,
@@ -97,7 +97,9 @@ pub(super) async fn ops(
         return Err(Problem::bad("invalid_ops", detail));
     }
     // One after the other: each sees what those before it made.
-    let _turn = app.writing.lock().await;
+    let patience = Duration::from_millis(limits::SAVE_PATIENCE_MS);
+    let turn = tokio::time::timeout(patience, app.writing.lock()).await;
+    let _turn = turn.map_err(|_| Problem::too_long())?;
     let mut answer = Answer::default();
     for op in &wish.ops {
         let shown = writable(&app, workspace)?;
@@ -164,12 +166,18 @@ async fn carry_out(
         Ok(changes) if changes.is_empty() => Ok(()),
         Ok(changes) => {
             let edit = Command::Edit { workspace: shown.id(), changes };
-            app.node.submit(edit).await.map(drop).map_err(Problem::from)
+            app.submit(edit).await.map(drop)
         }
         Err(problem) => Err(problem),
     };
-    begun.end(database, done.is_ok()).await?;
-    done.map(|()| key.id)
+    match done {
+        // Nobody knows whether it was: the row stays, and whoever sends it again later has it done again.
+        Err(problem) if problem.status().is_server_error() => Err(problem),
+        done => {
+            begun.end(database, done.is_ok()).await?;
+            done.map(|()| key.id)
+        }
+    }
 }
 
 fn check(op: &Op) -> Result<(), Problem> {

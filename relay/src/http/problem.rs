@@ -70,6 +70,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_away", detail).after(5)
     }
 
+    /// Saving takes longer than anybody should wait.
+    pub fn too_long() -> Self {
+        let detail = "it is not known yet whether that was saved: send the same again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_saved_yet", detail).after(5)
+    }
+
     /// The relay itself failed. Why is for the operator.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");

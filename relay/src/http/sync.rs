@@ -166,7 +166,7 @@ async fn take(app: &App, caller: &Caller, coming: &[Coming]) -> Result<Vec<RunAn
         return Ok(Vec::new());
     }
     let (workspace, device) = (caller.workspace, caller.device);
-    match app.node.submit(Command::TakeRuns { workspace, device: Some(device), runs }).await? {
+    match app.submit(Command::TakeRuns { workspace, device: Some(device), runs }).await? {
         Reply::RunsTaken(answers) => Ok(answers),
         other => Err(Problem::internal(&format!("the core answered {other:?} to runs"))),
     }

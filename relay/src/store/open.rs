@@ -64,13 +64,18 @@ fn end_of(row: &PgRow, [seq, id, entries, len]: [&str; 4]) -> Result<ChainEnd, E
 
 type Loaded = (i32, Vec<ChainRow>, BTreeMap<i32, Vec<ChainEnd>>);
 
-async fn load(pool: PgPool, workspace: WorkspaceId) -> Result<Loaded, Error> {
-    let number: i32 = sqlx::query_scalar(
+/// The number of a workspace, which is given to it here if it has none.
+async fn number_of(pool: PgPool, workspace: WorkspaceId) -> Result<i32, Error> {
+    sqlx::query_scalar(
         "INSERT INTO workspaces (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number",
     )
     .bind(workspace.0)
     .fetch_one(&pool)
-    .await?;
+    .await
+}
+
+async fn load(pool: PgPool, workspace: WorkspaceId) -> Result<Loaded, Error> {
+    let number = number_of(pool.clone(), workspace).await?;
     // One moment for both: another relay may be appending.
     let mut moment = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let sql = sqlx::AssertSqlSafe(format!(
@@ -113,6 +118,16 @@ pub(super) fn open(database: &Database, workspace: WorkspaceId) -> Result<Databa
     }
     let shared = Arc::new(Shared { place, table: RwLock::new(table) });
     Ok(DatabaseLog { shared, chains, read_only: None })
+}
+
+/// Opens it for a relay to which the workspace is new. What others wrote already is found when the relay appends
+/// it, and until then is none of its chains.
+pub(super) fn begin(database: &Database, workspace: WorkspaceId) -> Result<DatabaseLog, StoreError> {
+    let number = database.insist(limits::READ_PATIENCE_MS, move |pool| number_of(pool, workspace));
+    let number = number.map_err(|error| failed_read(&error))?;
+    let place = Place { database: database.clone(), id: workspace, number };
+    let shared = Arc::new(Shared { place, table: RwLock::new(ChainTable::default()) });
+    Ok(DatabaseLog { shared, chains: BTreeMap::new(), read_only: None })
 }
 
 /// Whether a state that was saved with this index goes on from what the database holds.
