@@ -58,7 +58,7 @@ fn a_peer_that_is_away_shows_what_it_had_and_one_that_is_here_what_it_says() {
     add_task(&screen.device, id, "Clean the brushes");
     screen.harness.run();
     assert!(screen.shows_part("Had not seen 2 of your changes when it was here last"));
-    world::meet(&screen.device, &ben);
+    meet(&screen.device, &ben);
     screen.harness.run();
     assert!(screen.shows_part("Has everything, and so have we"));
     assert!(screen.unnamed().is_empty(), "{:?}", screen.unnamed());

@@ -23,16 +23,12 @@ pub(crate) mod output;
 mod people;
 mod relay;
 mod storage;
+mod surroundings;
 mod task;
 
 use crate::{
     api::{self, Action, ApiError, Request, history, import, network, workspace},
-    bench,
-    companion::Companion,
-    data_dir, demo,
-    handle::NodeConfig,
-    operator::Operator,
-    store::home::{InFiles, LogHome},
+    bench, data_dir, demo,
 };
 use clap::{Parser, Subcommand};
 use client::Client;
@@ -40,7 +36,9 @@ pub(crate) use client::call_running;
 pub(crate) use node::interrupted;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
+use surroundings::Settings;
+pub use surroundings::Surroundings;
 
 /// Turns an answer into text for people.
 type Layout = fn(&Json) -> Result<String, serde_json::Error>;
@@ -229,49 +227,6 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Put what helps to find a fault into one file
     Diagnostics(checkup::Diagnostics),
-}
-
-/// Where a program keeps its data if nothing else is said.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// What its folder is called among those of other programs.
-    pub program: &'static str,
-    /// Where the logs of workspaces lie.
-    pub log_home: Arc<dyn LogHome>,
-    /// Who decides what is carried; nobody, where the program is no relay.
-    pub operator: Option<Arc<dyn Operator>>,
-    /// What runs beside a peer as long as it runs.
-    pub companions: Vec<Arc<dyn Companion>>,
-}
-
-impl Default for Surroundings {
-    fn default() -> Self {
-        Self {
-            program: data_dir::PROGRAM,
-            log_home: Arc::new(InFiles),
-            operator: None,
-            companions: Vec::new(),
-        }
-    }
-}
-
-/// What every command gets to know.
-#[derive(Clone)]
-struct Settings {
-    data_dir: PathBuf,
-    workspace: Option<String>,
-    json: bool,
-    log_home: Arc<dyn LogHome>,
-    operator: Option<Arc<dyn Operator>>,
-    companions: Vec<Arc<dyn Companion>>,
-}
-
-impl Settings {
-    /// A node of the command's own that talks to nobody.
-    fn node(&self) -> NodeConfig {
-        let (log_home, operator) = (Arc::clone(&self.log_home), self.operator.clone());
-        NodeConfig { log_home, operator, ..NodeConfig::offline(self.data_dir.clone()) }
-    }
 }
 
 /// Runs the command line `args`, the program's name first, and returns its exit code:
@@ -493,10 +448,7 @@ fn request(command: Command) -> Option<(Action, Layout)> {
             let layout = device::network_layout(&request);
             (Action::Network(request), layout)
         }
-        Command::Relay(request) => {
-            let layout = relay::layout(&request);
-            (Action::Relay(request), layout)
-        }
+        Command::Relay(request) => relay::request(request),
         Command::Sync(sync) => (Action::Network(network::Request::Sync(sync)), device::synced),
         Command::History(show) => (Action::History(show), device::history),
         Command::Undo => (Action::Undo, device::undone),

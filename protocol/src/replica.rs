@@ -31,6 +31,7 @@ mod carrying;
 mod commands;
 mod compare;
 mod durable;
+mod event;
 mod forgetting;
 mod holding;
 mod io;
@@ -50,9 +51,10 @@ mod write;
 pub use blobs::Carriage;
 pub use bundle::{Brought, Carried, ExportCursor};
 pub use carrying::relays_of;
+pub use event::Event;
 pub use io::{
-    BatchId, Command, Event, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId,
-    Way, WorkspaceRecord,
+    BatchId, Command, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId, Way,
+    WorkspaceRecord,
 };
 pub use peers::{CopyNote, PeerNote, PeerStatus, PeerWorkspace, Stall};
 pub use presence::Present;

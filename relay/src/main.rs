@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let url = env::var(DATABASE_VAR).ok().filter(|url| !url.is_empty());
     let database = url.map(|url| Arc::new(InDatabase::at(url)));
     if operating::is_for_operator(&args) {
-        return operating::run(&args, database);
+        return operating::run(&args, database.as_ref());
     }
     if args.len() <= 1 {
         args.extend(SERVE.map(OsString::from));

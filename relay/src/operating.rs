@@ -86,7 +86,7 @@ pub fn is_for_operator(args: &[OsString]) -> bool {
 }
 
 /// Runs such a command line, and returns its exit code.
-pub fn run(args: &[OsString], database: Option<Arc<InDatabase>>) -> ExitCode {
+pub fn run(args: &[OsString], database: Option<&Arc<InDatabase>>) -> ExitCode {
     let operating = match Operating::try_parse_from(args) {
         Ok(operating) => operating,
         Err(error) => {
@@ -118,20 +118,20 @@ fn say(to: &mut dyn Write, text: &str) {
     let _ = writeln!(to, "{}", text.trim_end());
 }
 
-fn carry_out(operating: Operating, database: Option<Arc<InDatabase>>) -> Result<String, String> {
+fn carry_out(operating: Operating, database: Option<&Arc<InDatabase>>) -> Result<String, String> {
     let Operating { data_dir, json, command: Command::Token(command) } = operating;
     let data_dir = match data_dir {
         Some(path) => path,
         None => data_dir::default_path(PROGRAM).map_err(|error| error.to_string())?,
     };
-    let tokens = Tokens::of(database.clone());
+    let tokens = Tokens::of(database.cloned());
     match command {
-        TokenCommand::Programs(programs) => programs.run(database.as_deref(), json),
+        TokenCommand::Programs(programs) => programs.run(database.map(AsRef::as_ref), json),
         TokenCommand::Add(add) => {
             let token = Token::new(&add.name, add.gigabytes.map(|some| some * GIGABYTE), add.workspaces);
             let token = token.map_err(told)?;
             let text = tokens.add(&data_dir, &token).map_err(told)?;
-            Ok(added(&token, &text, address(&data_dir), json))
+            Ok(added(&token, &text, address(&data_dir).as_deref(), json))
         }
         TokenCommand::List => {
             let tokens = tokens.list(&data_dir).map_err(told)?;
@@ -149,7 +149,7 @@ fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn added(token: &Token, text: &str, address: Option<String>, json: bool) -> String {
+fn added(token: &Token, text: &str, address: Option<&str>, json: bool) -> String {
     if json {
         return json!({ "name": token.name, "token": text, "address": address }).to_string();
     }
@@ -157,7 +157,7 @@ fn added(token: &Token, text: &str, address: Option<String>, json: bool) -> Stri
         Some(_) => "",
         None => "\nADDRESS is what `velo-relay` prints when it starts, as others reach it.",
     };
-    let address = address.as_deref().unwrap_or("ADDRESS");
+    let address = address.unwrap_or("ADDRESS");
     format!(
         "The token for \"{}\" is shown this once. In each workspace that the relay is to carry, somebody runs:\n\n  \
          velo relay add {address} --token {text}\n{hint}",

@@ -5,10 +5,18 @@ use super::{
     output::{GOOD, Table, lines, styled},
     read,
 };
-use crate::api::relay::{RelayRole, RelayRow, Request};
+use crate::api::{
+    Action,
+    relay::{RelayRole, RelayRow, Request},
+};
 
-/// How the answer to a request on relays is laid out.
-pub(super) fn layout(request: &Request) -> Layout {
+/// What is asked, and how the answer is laid out.
+pub(super) fn request(request: Request) -> (Action, Layout) {
+    let layout = layout(&request);
+    (Action::Relay(request), layout)
+}
+
+fn layout(request: &Request) -> Layout {
     match request {
         Request::List => |json| Ok(relays(&read::<Vec<RelayRow>>(json)?)),
         Request::Add(_) => |json| {

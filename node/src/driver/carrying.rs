@@ -14,7 +14,7 @@ const BUSY: &str = "it is asked too much at the moment: try again in a minute";
 /// The operator, and what it is asked.
 pub(super) struct Carrying {
     operator: Option<Arc<dyn Operator>>,
-    decides: mpsc::UnboundedSender<Input>,
+    answers: mpsc::UnboundedSender<Input>,
     decided: mpsc::UnboundedReceiver<Input>,
     /// How many answers are still to come.
     under_way: usize,
@@ -22,8 +22,8 @@ pub(super) struct Carrying {
 
 impl Carrying {
     pub fn new(operator: Option<Arc<dyn Operator>>) -> Self {
-        let (decides, decided) = mpsc::unbounded_channel();
-        Self { operator, decides, decided, under_way: 0 }
+        let (answers, decided) = mpsc::unbounded_channel();
+        Self { operator, answers, decided, under_way: 0 }
     }
 
     /// The next answer.
@@ -49,11 +49,11 @@ impl Driver {
             }
             Ok(operator) => {
                 self.carrying.under_way += 1;
-                let (decides, data_dir) = (self.carrying.decides.clone(), self.shared.data_dir.clone());
+                let (answers, data_dir) = (self.carrying.answers.clone(), self.shared.data_dir.clone());
                 self.shared.runtime.spawn_blocking(move || {
                     let decision = operator.admits(&data_dir, offer.workspace, &offer.token);
                     // A driver that is gone asks no more.
-                    let _ = decides.send(Input::CarryDecided { peer, offer, decision });
+                    let _ = answers.send(Input::CarryDecided { peer, offer, decision });
                 });
             }
         }

@@ -103,8 +103,7 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
     let (identity, door) = identify(config, &dir, &records)?;
     let (owner, device) = (Owner::of(&identity), identity.device_id());
     let markers = open_markers(config, &dir, device)?;
-    let seed = keystore::random().map_err(KeystoreError::NoRandomness)?;
-    let mut parts = Parts::start(Replica::new(identity, seed))?;
+    let mut parts = Parts::start(Replica::new(identity, random_seed()?))?;
     let unopened = parts.open_all(&dir, &*config.log_home, &markers, records);
     let peer_notes = PeerNotes::load(dir.peer_notes(), &mut parts.replica);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), device = %device.short(), "node started");
@@ -166,6 +165,10 @@ pub(super) fn assemble(config: &NodeConfig, runtime: &Runtime) -> Result<Driver,
         peer_notes,
         _logging: logging,
     })
+}
+
+fn random_seed() -> Result<[u8; 32], KeystoreError> {
+    keystore::random().map_err(KeystoreError::NoRandomness)
 }
 
 /// The data directory, and what else holds logs.

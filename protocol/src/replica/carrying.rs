@@ -47,6 +47,19 @@ pub(super) struct Asking {
     until_ms: u64,
 }
 
+/// What is known of one workspace in this regard.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Carrying {
+    /// The relays that it names.
+    pub relays: Vec<Relay>,
+    /// Those of their addresses that were dialled.
+    dialled: BTreeSet<String>,
+    /// Bytes of entries that are here, or on their way to the disk.
+    pub stored_bytes: u64,
+    /// Whether this device once held the same as somebody who is in.
+    pub has_caught_up: bool,
+}
+
 /// The relays that a workspace names. Of a hostile multitude the first count.
 pub fn relays_of(workspace: &Workspace) -> Vec<Relay> {
     let key = EntityKey::new(Kind::Workspace, entity_of(workspace.id()));
@@ -69,13 +82,13 @@ impl Holding {
 
     /// Whether this relay keeps as much of the workspace as its operator allows.
     pub fn is_full(&self) -> bool {
-        matches!(self.record.way, Way::Carried { room: Some(room) } if self.stored_bytes >= room)
+        matches!(self.record.way, Way::Carried { room: Some(room) } if self.carrying.stored_bytes >= room)
     }
 
     /// Whether all devices under this root are served as relays.
     pub fn is_relay(&self, root: PersonId) -> bool {
         // A relay cannot read the set; its own root's devices it knows.
-        self.relays.iter().any(|relay| relay.root == root)
+        self.carrying.relays.iter().any(|relay| relay.root == root)
             || self.is_carrier() && root == self.record.origin.person
     }
 
@@ -91,8 +104,8 @@ impl Holding {
     /// Reads anew which relays are named. Who is served follows from it.
     pub fn refresh_relays(&mut self) {
         let relays = relays_of(&self.state);
-        if relays != self.relays {
-            self.relays = relays;
+        if relays != self.carrying.relays {
+            self.carrying.relays = relays;
             self.standing += 1;
         }
     }
@@ -313,9 +326,10 @@ impl Replica {
     /// Has the relays dialled that a workspace names, each address once.
     pub(super) fn dial_relays(&mut self, workspace: WorkspaceId) {
         let Some(holding) = self.holdings.get_mut(&workspace) else { return };
-        let named: BTreeSet<String> = holding.relays.iter().map(|relay| relay.address.clone()).collect();
-        let addresses: Vec<String> = named.difference(&holding.dialled).cloned().collect();
-        holding.dialled = named;
+        let named: BTreeSet<String> =
+            holding.carrying.relays.iter().map(|relay| relay.address.clone()).collect();
+        let addresses: Vec<String> = named.difference(&holding.carrying.dialled).cloned().collect();
+        holding.carrying.dialled = named;
         if !addresses.is_empty() && holding.record.auto_sync {
             self.outputs.push_back(Output::Dial { addresses });
         }

@@ -2,7 +2,8 @@
 
 use super::{
     Command, Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Way},
+    event::Event,
+    io::Way,
     people::TicketWish,
     write::{Draft, Written},
 };
@@ -93,18 +94,7 @@ impl Replica {
                 self.done(request);
                 Ok(())
             }
-            Command::SetAutoSync { workspace, on } => {
-                let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
-                (holding.record.auto_sync, holding.sync_until) = (on, 0);
-                self.outputs.push_back(Output::Remember(holding.record.clone()));
-                self.tell_of_peers();
-                if on {
-                    self.sync_now(now, workspace);
-                    self.push_to_all(now, logs);
-                }
-                self.done(request);
-                Ok(())
-            }
+            Command::SetAutoSync { workspace, on } => self.set_auto_sync(now, request, workspace, on, logs),
             Command::SetFetching { workspace, fetching } => {
                 let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
                 holding.record.fetching = fetching;
@@ -113,6 +103,26 @@ impl Replica {
                 Ok(())
             }
         }
+    }
+
+    fn set_auto_sync(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        workspace: WorkspaceId,
+        on: bool,
+        logs: &dyn Logs,
+    ) -> Result<(), Refusal> {
+        let holding = self.holdings.get_mut(&workspace).ok_or(Refusal::NoWorkspace(workspace))?;
+        (holding.record.auto_sync, holding.sync_until) = (on, 0);
+        self.outputs.push_back(Output::Remember(holding.record.clone()));
+        self.tell_of_peers();
+        if on {
+            self.sync_now(now, workspace);
+            self.push_to_all(now, logs);
+        }
+        self.done(request);
+        Ok(())
     }
 
     pub(super) fn done(&mut self, request: RequestId) {

@@ -1,6 +1,6 @@
 //! Comparing with peers who holds what: digests, and heads where digests differ.
 
-use super::{Logs, Output, Replica, io::Event};
+use super::{Logs, Output, Replica, event::Event};
 use crate::{
     id::{DeviceId, WorkspaceId},
     message::{Digest, Heads, Message},
@@ -61,7 +61,7 @@ impl Replica {
         let equal = holding.digest() == digest.hash;
         // Who has no entry yet is equal to everybody else who has none.
         let has_entered = equal && !holding.is_joining() && holding.has_entries();
-        holding.has_caught_up |= has_entered && holding.members.is_in(peer);
+        holding.carrying.has_caught_up |= has_entered && holding.members.is_in(peer);
         let news = was_silent || equal && !copy.synced(&holding.logs);
         copy.on_digest(equal, &holding.logs);
         // Who can take nothing asks for nothing: the peer would send everything again and again.

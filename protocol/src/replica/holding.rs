@@ -1,6 +1,6 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, again::VoidWork, outside::Added, sealing};
+use super::{Identity, WorkspaceRecord, again::VoidWork, carrying::Carrying, outside::Added, sealing};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -15,7 +15,7 @@ use crate::{
     log::{self, Origin, Run, Signer},
     log_set::{EntryReader, LogSet, ReadLogs, Ready, Received, Rejected, Taken},
     members::{self, Members, Turned},
-    model::{self, ALIVE, EntityKey, Kind, workspace::Relay},
+    model::{self, ALIVE, EntityKey, Kind},
     op::{self, DataBody, Op},
     presence::Table,
     session::Source,
@@ -129,13 +129,8 @@ pub(super) struct Holding {
     last_signed: Cell<Option<(EntryId, Sig)>>,
     /// Who is here.
     pub presence: Table,
-    /// The relays that the workspace names, and those of their addresses that were dialled.
-    pub relays: Vec<Relay>,
-    pub dialled: BTreeSet<String>,
-    /// Bytes of entries that are here, or on their way to the disk.
-    pub stored_bytes: u64,
-    /// Whether it once held the same as somebody who is served.
-    pub has_caught_up: bool,
+    /// Relays, and what this device knows if it is one.
+    pub carrying: Carrying,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -173,10 +168,7 @@ impl Holding {
             added: None,
             last_signed: Cell::new(None),
             presence: Table::default(),
-            relays: Vec::new(),
-            dialled: BTreeSet::new(),
-            stored_bytes: 0,
-            has_caught_up: false,
+            carrying: Carrying::default(),
             sync_until: 0,
         }
     }
@@ -204,7 +196,7 @@ impl Holding {
         holding.remember_settled(reader);
         holding.refresh_void_work(reader);
         holding.find_own();
-        holding.stored_bytes = holding.logs.chains().map(|(_, chain)| chain.bytes()).sum();
+        holding.carrying.stored_bytes = holding.logs.chains().map(|(_, chain)| chain.bytes()).sum();
         Ok(holding)
     }
 
@@ -292,7 +284,7 @@ impl Holding {
         match self.logs.receive(run, reader)? {
             Received::Known(at) => Ok((None, at)),
             Received::News(taken) => {
-                self.stored_bytes += taken.run.run().bytes.len() as u64;
+                self.carrying.stored_bytes += taken.run.run().bytes.len() as u64;
                 // Somebody holds entries of the own log that are not here: this device was restored
                 // from a backup or copied. Writing on at their positions would fork the log.
                 self.fresh_incarnation |= own;

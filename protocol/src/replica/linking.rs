@@ -18,10 +18,7 @@
 //!
 //! Both are for devices without workspaces: a device belongs to one person.
 
-use super::{
-    Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
-    io::{Event, Way},
-};
+use super::{Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord, event::Event, io::Way};
 use crate::{
     access::Role,
     control::{CONTROL_VERSION, Link},

@@ -69,7 +69,7 @@ impl Holding {
 
     fn count_added(&self) -> Added {
         let inside = |origin: &Origin| self.is_inside(origin);
-        let catches_up = self.is_carrier() && !self.has_caught_up;
+        let catches_up = self.is_carrier() && !self.carrying.has_caught_up;
         let is_open =
             self.is_joining() || catches_up || self.logs.waits_in_vain(|chain| inside(&chain.origin));
         let mut added = Added { is_open, ..Added::default() };

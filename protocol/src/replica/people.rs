@@ -6,8 +6,9 @@
 
 use super::{
     Holding, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord,
+    event::Event,
     holding::Refused,
-    io::{Event, Invited, Way},
+    io::{Invited, Way},
     write::{Draft, Written},
 };
 use crate::{

@@ -1,6 +1,8 @@
 //! Writing to the own log.
 
-use super::{Holding, Identity, Logs, Refusal, Replica, Reply, RequestId, io::Event, io::Output, reader_of};
+use super::{
+    Holding, Identity, Logs, Refusal, Replica, Reply, RequestId, event::Event, io::Output, reader_of,
+};
 use crate::{
     access::Role,
     causality::Frontier,
