@@ -204,9 +204,11 @@ fn a_relay_is_added_with_the_line_of_its_operator_and_says_up_to_when_it_has_eve
     screen.fill_in("Line from the relay", "velo relay add /ip4/10.0.0.1/tcp/1/p2p/nobody --token relay-abc");
     screen.click("Ask the relay");
     assert!(screen.shows_part("names no relay"), "what is wrong stands beside what was typed");
+    screen.click("Cancel");
+    screen.click("Add relay");
     let address = format!("/ip4/10.0.0.1/tcp/1/p2p/{}", relay.borrow().device());
     screen.fill_in("Line from the relay", &format!("velo relay add {address} --token relay-abc"));
-    screen.click("Ask the relay");
+    screen.click_waiting("Ask the relay");
     talk(&screen.device, &relay);
     screen.harness.run();
     assert!(screen.shows_part("The relay carries this workspace"));

@@ -181,7 +181,7 @@ fn a_relay_that_may_only_read_writes_nothing_and_a_token_is_good_where_it_was_ma
     assert!(
         name(&["add-integration", "x", "--workspace", &"0".repeat(64)])
             .unwrap_err()
-            .contains("join it first")
+            .contains("comes first")
     );
     assert!(
         name(&["add-integration", "a\nb", "--workspace", &scene.workspace]).unwrap_err().contains("one line")
