@@ -233,7 +233,9 @@ impl Replica {
             }
             Input::Persisted { batch } => self.persisted(now, batch, logs),
             Input::PersistFailed { batch, reason } => self.persist_failed(batch, &reason, logs),
-            Input::CarryDecided { peer, offer, decision } => self.carry_decided(now, peer, offer, decision),
+            Input::CarryDecided { peer, offer, decision } => {
+                self.carry_decided(now, peer, offer, decision, logs);
+            }
             Input::Wake => self.wake(now, logs),
         }
         self.tend_private(now, logs);
@@ -434,10 +436,10 @@ impl Replica {
             self.say_full(peer, workspace);
             return received;
         }
-        let reader = reader_of(logs, workspace);
+        let (reader, by_relay) = (reader_of(logs, workspace), holding.relay_by(copy).is_some());
         for run in runs {
             let log = run.log;
-            if !may_bring && !holding.takes_more_of(log, run.origin.as_ref()) {
+            if !may_bring && !holding.takes_more_of(log, run.origin.as_ref(), by_relay) {
                 copy.decline();
                 received.declined = true;
                 continue;

@@ -9,6 +9,8 @@ pub const CONNECT_MS: u64 = 10_000;
 pub const WRITE_PATIENCE_MS: u64 = 180_000;
 /// The same of what is to be read: whoever asked for it waits with everything else.
 pub const READ_PATIENCE_MS: u64 = 60_000;
+/// The same of the operator's tokens: less than whoever shows one waits.
+pub const OPERATOR_PATIENCE_MS: u64 = 10_000;
 /// Between two attempts: milliseconds.
 pub const RETRY_MS: u64 = 200;
 /// How often is looked whether workspaces came that the database knows already: milliseconds.

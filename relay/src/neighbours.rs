@@ -90,6 +90,7 @@ impl Following {
             let told = heard.unwrap_or(None);
             for workspace in due {
                 if let Err(error) = self.look(workspace, told).await {
+                    self.seen.remove(&workspace);
                     tracing::debug!(%error, "what other relays wrote could not be read; it is tried again");
                 }
             }
@@ -101,10 +102,11 @@ impl Following {
         let held = sqlx::query("SELECT number, next_cursor - 1 FROM workspaces WHERE id = $1");
         let Some(held) = held.bind(&workspace.0[..]).fetch_optional(&self.pool).await? else { return Ok(()) };
         let (number, end): (i32, i64) = (held.try_get(0)?, held.try_get(1)?);
-        let seen = self.seen.get(&workspace).copied().unwrap_or(0);
-        if told.is_some_and(|told| told != number) || end <= seen {
+        let seen = self.seen.get(&workspace).copied();
+        if seen.is_some_and(|seen| end <= seen || told.is_some_and(|told| told != number)) {
             return Ok(());
         }
+        let seen = seen.unwrap_or(0);
         for longer in self.longer(number, seen).await? {
             self.take(workspace, number, &longer).await?;
         }

@@ -22,7 +22,7 @@ pub enum Request {
     /// List the relays of the workspace, and whether they have everything
     #[command(after_help = "Examples:\n  velo relay list\n  velo relay list --json")]
     List,
-    /// Serve a relay no more; what it has it keeps
+    /// Have a relay carry the workspace no more; what it has it keeps
     Remove(Which),
     /// Say what a relay may read and write: by default nothing
     Role(SetRole),

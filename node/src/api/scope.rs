@@ -47,7 +47,7 @@ impl<'a> Scope<'a> {
     }
 
     /// A workspace that is known to be there.
-    pub(super) fn of(node: &'a NodeHandle, id: WorkspaceId) -> Result<Self, ApiError> {
+    pub fn of(node: &'a NodeHandle, id: WorkspaceId) -> Result<Self, ApiError> {
         let workspace = node.workspace(id).ok_or(ApiError::NoWorkspace)?;
         Ok(Self { node, id, workspace, named: false })
     }

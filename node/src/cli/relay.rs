@@ -22,11 +22,12 @@ fn layout(request: &Request) -> Layout {
         Request::Add(_) => |json| {
             let shown = relays(&read::<Vec<RelayRow>>(json)?);
             let told = styled(GOOD, "The relay carries this workspace.");
-            Ok(format!("{told} It reads nothing of it, and everybody here uses it from now on.\n\n{shown}"))
+            let uses = "Everybody here uses it from now on. It reads nothing unless it is given a role";
+            Ok(format!("{told} {uses}.\n\n{shown}"))
         },
         Request::Remove(_) => |json| {
             let shown = relays(&read::<Vec<RelayRow>>(json)?);
-            Ok(format!("That relay is sent nothing more. What it has it keeps.\n\n{shown}"))
+            Ok(format!("That relay carries this workspace no more. What it has it keeps.\n\n{shown}"))
         },
         Request::Role(set) => match set.role {
             RelayRole::None => |json| {

@@ -182,7 +182,9 @@ fn open_dir(config: &NodeConfig) -> Result<DataDir, NodeError> {
 /// Who this device is. The keys themselves are no longer needed in memory, as the root is.
 fn identify(config: &NodeConfig, dir: &DataDir, records: &Records) -> Result<(Identity, KeyDoor), NodeError> {
     let keys = open_keys(config, dir, records)?;
-    Ok((keys.identity(), keys.door()))
+    // A database is shared with other relays; files are not.
+    let shares_store = config.log_home.name().is_some();
+    Ok((Identity { shares_store, ..keys.identity() }, keys.door()))
 }
 
 /// Without a log the node works all the same, such as on a full disk.

@@ -78,6 +78,7 @@ impl Stored {
             recovery: self.recovery,
             chain: self.chain.clone(),
             private: self.private.clone(),
+            shares_store: false,
         }
     }
 

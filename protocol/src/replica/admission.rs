@@ -41,9 +41,11 @@ impl Holding {
     /// used it in time is a member, and shows that with what they send.
     fn allows(&self, now: Now, peer: DeviceId, claim: &ClaimBy, said: &[u8]) -> bool {
         let in_time = match claim {
-            ClaimBy::Invite { invite, .. } => {
+            // A relay that takes nothing more does not hear of a withdrawal either.
+            ClaimBy::Invite { invite, .. } if !self.is_full() => {
                 self.open_invite(*invite).is_some_and(|invite| now.wall_ms <= invite.expires_ms)
             }
+            ClaimBy::Invite { .. } => false,
             ClaimBy::Certificates { .. } => true,
         };
         in_time && self.is_proved(peer, claim, said)

@@ -17,11 +17,12 @@
 //!
 //! Given a role, a relay goes on as a device of a member: it introduces itself, asks for keys, and reads.
 
-use super::{Event, Holding, Logs, Output, Refusal, Replica, RequestId, WorkspaceRecord, io::Way};
+use super::{Event, Holding, Logs, Output, Refusal, Replica, RequestId, WorkspaceRecord, io::Way, reader_of};
 use crate::{
     access::Role,
     change::Change,
     crypto::verify_chain,
+    founding::Founding,
     id::{DeviceId, PersonId, WorkspaceId},
     limits,
     message::{CarryAnswer, CarryOffer, CarryVerdict, ClaimBy, Message},
@@ -30,6 +31,7 @@ use crate::{
         workspace::{RELAYS, Relay, entity_of},
     },
     session::{Admission, Fault, PeerCopy},
+    ticket::SessionSecret,
     time::Now,
     value::{Element, Value},
     workspace::Workspace,
@@ -146,7 +148,12 @@ impl Replica {
         root: PersonId,
         logs: &dyn Logs,
     ) -> Result<(), Refusal> {
-        let relays = relays_of(&self.writable(workspace)?.state);
+        let holding = self.writable(workspace)?;
+        if holding.members.access().role_of(root).is_some() {
+            let words = "that relay is in, and goes on to be given keys: first `velo relay role none`";
+            return Err(Refusal::Relay(words.to_owned()));
+        }
+        let relays = relays_of(&holding.state);
         let gone: Vec<Change> = relays
             .iter()
             .filter(|relay| relay.root == root)
@@ -193,14 +200,9 @@ impl Replica {
         self.asking.as_ref().map(|asking| asking.until_ms)
     }
 
-    /// A device would have this one carry a workspace. What is here by another way is its operator's own.
+    /// A device would have this one carry a workspace: its operator decides.
     pub(super) fn carry_offered(&mut self, peer: DeviceId, offer: CarryOffer) {
-        let holding = self.holdings.get(&offer.workspace);
-        let is_own = holding.is_some_and(|holding| !matches!(holding.record.way, Way::Carried { .. }));
-        let knows = holding.is_some_and(|holding| holding.record.secret == offer.secret);
-        if is_own && knows {
-            self.say_carried(peer, offer.workspace);
-        } else if is_own || self.unopened.contains(&offer.workspace) {
+        if self.unopened.contains(&offer.workspace) {
             let words = "it cannot take that workspace: its operator finds out more with `velo-relay doctor`";
             self.decline_to_carry(peer, offer.workspace, words);
         } else {
@@ -215,9 +217,10 @@ impl Replica {
         peer: DeviceId,
         offer: CarryOffer,
         decision: Result<Option<u64>, String>,
+        logs: &dyn Logs,
     ) {
         let CarryOffer { workspace, secret, .. } = offer;
-        match decision.and_then(|room| self.carry(workspace, secret, room)) {
+        match decision.and_then(|room| self.carry(workspace, secret, room, logs)) {
             Ok(()) => {
                 self.say_carried(peer, workspace);
                 self.offer_to_all(now, workspace);
@@ -229,23 +232,43 @@ impl Replica {
     fn carry(
         &mut self,
         workspace: WorkspaceId,
-        secret: crate::ticket::SessionSecret,
+        secret: SessionSecret,
         room: Option<u64>,
+        logs: &dyn Logs,
     ) -> Result<(), String> {
         if self.read_only.is_some() {
             return Err("it cannot save anything at the moment: tell its operator".to_owned());
         }
-        let way = Way::Carried { room };
         let Some(holding) = self.holdings.get_mut(&workspace) else {
             let origin = self.origin(false);
-            self.add(WorkspaceRecord::new(workspace, secret, origin, way));
+            self.add(WorkspaceRecord::new(workspace, secret, origin, Way::Carried { room }));
             return Ok(());
         };
-        if holding.record.secret != secret && holding.has_entries() {
+        let before = holding.record.clone();
+        // Anybody may have offered it first, with a secret of their own.
+        let is_right = |founding: Founding| founding.confirms(workspace, &secret);
+        let is_other = before.secret != secret;
+        if is_other
+            && holding.has_entries()
+            && !holding.founding(reader_of(logs, workspace)).is_some_and(is_right)
+        {
             return Err("it knows that workspace by another secret".to_owned());
         }
-        holding.record = WorkspaceRecord { secret, way, ..holding.record.clone() };
+        // Whoever else has a token and knows the secret does not take room away.
+        let way = match before.way {
+            Way::Carried { room: before } => {
+                Way::Carried { room: before.and_then(|before| room.map(|room| room.max(before))) }
+            }
+            way => way,
+        };
+        holding.record.way = way;
+        holding.record.secret = secret;
         self.outputs.push_back(Output::Remember(holding.record.clone()));
+        if is_other {
+            for session in self.sessions.values_mut() {
+                session.part_with(workspace, &before.secret);
+            }
+        }
         self.pulling.look_in(workspace);
         Ok(())
     }
@@ -325,12 +348,15 @@ impl Replica {
 
     /// Has the relays dialled that a workspace names, each address once.
     pub(super) fn dial_relays(&mut self, workspace: WorkspaceId) {
-        let Some(holding) = self.holdings.get_mut(&workspace) else { return };
+        let Some(holding) = self.holdings.get_mut(&workspace).filter(|holding| holding.record.auto_sync)
+        else {
+            return;
+        };
         let named: BTreeSet<String> =
             holding.carrying.relays.iter().map(|relay| relay.address.clone()).collect();
         let addresses: Vec<String> = named.difference(&holding.carrying.dialled).cloned().collect();
         holding.carrying.dialled = named;
-        if !addresses.is_empty() && holding.record.auto_sync {
+        if !addresses.is_empty() {
             self.outputs.push_back(Output::Dial { addresses });
         }
     }

@@ -118,6 +118,7 @@ impl Replica {
         self.outputs.push_back(Output::Remember(holding.record.clone()));
         self.tell_of_peers();
         if on {
+            self.dial_relays(workspace);
             self.sync_now(now, workspace);
             self.push_to_all(now, logs);
         }

@@ -39,6 +39,9 @@ pub struct Identity {
     pub chain: Vec<LinkCert>,
     /// What the person's devices share with nobody else. Made-up devices may do without.
     pub private: Option<Box<PrivateWorkspace>>,
+    /// Whether others read what this device stores, such as another relay on its database: then what it writes
+    /// is signed at once, and not when it leaves.
+    pub shares_store: bool,
 }
 
 impl Identity {
@@ -47,7 +50,7 @@ impl Identity {
         let person = root.person();
         let link = LinkCert::issue(person, &root.signing_key(), &device, receiving.public().0);
         let (recovery, private) = (root.recovery_key(), Some(Box::new(root.private_workspace())));
-        Self { person, device, receiving, recovery, chain: vec![link], private }
+        Self { person, device, receiving, recovery, chain: vec![link], private, shares_store: false }
     }
 
     /// The same, all drawn from two seeds, without a private workspace: for simulations, generated traces

@@ -18,7 +18,7 @@
 //!
 //! Both are for devices without workspaces: a device belongs to one person.
 
-use super::{Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord, event::Event, io::Way};
+use super::{Identity, Output, Refusal, Replica, Reply, RequestId, WorkspaceRecord, event::Event, io::Way};
 use crate::{
     access::Role,
     control::{CONTROL_VERSION, Link},
@@ -117,8 +117,9 @@ impl Replica {
         if !self.holdings.is_empty() && root.person() != self.identity.person {
             return Err(Refusal::Link(NOT_NEW.to_owned()));
         }
-        self.identity =
-            super::Identity::under_root(&root, self.identity.device.clone(), self.identity.receiving.clone());
+        let (device, receiving) = (self.identity.device.clone(), self.identity.receiving.clone());
+        let shares_store = self.identity.shares_store;
+        self.identity = Identity { shares_store, ..Identity::under_root(&root, device, receiving) };
         self.become_device();
         for session in self.sessions.values_mut() {
             session.say_recover(&root);

@@ -40,7 +40,8 @@ pub(super) struct Added {
 
 impl Holding {
     /// Whether more of a log is taken from somebody who is out. `origin`: whose it is, where it is new.
-    pub fn takes_more_of(&mut self, log: LogId, origin: Option<&Origin>) -> bool {
+    /// `by_relay`: a relay brings it, which may have met it while it could not tell who is in.
+    pub fn takes_more_of(&mut self, log: LogId, origin: Option<&Origin>, by_relay: bool) -> bool {
         let chain = self.logs.first_chain(log).and_then(|number| self.logs.chain(number));
         let origin = chain.map(|chain| chain.origin).or_else(|| origin.copied());
         if origin.is_some_and(|origin| self.is_inside(&origin)) {
@@ -49,7 +50,7 @@ impl Holding {
         let former = origin.map(|origin| origin.person).filter(|person| self.was_in(*person));
         let added = self.added();
         let by_these = former.map_or(added.by_strangers, |of| added.by_former.get(&of).copied().unwrap_or(0));
-        by_these < if added.is_open { limits::ADDED_WHILE_MISSING } else { limits::ADDED_OUTSIDE }
+        by_these < if added.is_open || by_relay { limits::ADDED_WHILE_MISSING } else { limits::ADDED_OUTSIDE }
     }
 
     fn is_inside(&self, origin: &Origin) -> bool {
@@ -117,8 +118,14 @@ impl Replica {
                 !chain.iter().any(is_taken)
             }
         };
+        // Who is no more than a relay brings what others wrote, and as much of outsiders as it may have met.
+        let is_member = |claim: &&ClaimBy| match claim {
+            ClaimBy::Invite { .. } => true,
+            ClaimBy::Certificates { person, .. } => holding.members.access().role_of(*person).is_some(),
+        };
         let shows = |claim| holding.is_proved(peer, claim, &said());
-        let found = holding.members.is_in(peer) || copy.claim.as_ref().filter(is_good).is_some_and(shows);
+        let found = holding.members.is_in(peer)
+            || copy.claim.as_ref().filter(is_good).filter(is_member).is_some_and(shows);
         if let Some(copy) = session.copies.get_mut(&workspace) {
             copy.brings = Some((holding.standing, found));
         }

@@ -178,10 +178,11 @@ impl Replica {
         let busy: BTreeSet<LogId> = asked.flat_map(|asked| asked.heads.iter().map(|(log, _)| *log)).collect();
         for (peer, standing) in standings {
             let copy = self.sessions.get(&peer).and_then(|session| session.copies.get(&workspace));
+            let by_relay = copy.is_some_and(|copy| holding.relay_by(copy).is_some());
             let offers = copy.into_iter().flat_map(|copy| copy.offers(now, &holding.logs));
             let offers: Vec<Offered> = offers.filter(|offered| !busy.contains(&offered.log)).collect();
             for Offered { log, head } in offers {
-                if !bring_all.contains(&peer) && !holding.takes_more_of(log, None) {
+                if !bring_all.contains(&peer) && !holding.takes_more_of(log, None, by_relay) {
                     declined.insert(peer);
                     continue;
                 }

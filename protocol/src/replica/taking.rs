@@ -25,6 +25,8 @@ pub enum NotTaken {
     Gap,
     /// More logs or branches than are kept.
     Bound,
+    /// This relay keeps as much of the workspace as its operator allows.
+    Full,
     /// Its author is out, and nothing more is taken of them from somebody who is out.
     Declined,
 }
@@ -36,6 +38,7 @@ impl NotTaken {
             Self::Invalid => "invalid",
             Self::Gap => "gap",
             Self::Bound => "bound",
+            Self::Full => "full",
             Self::Declined => "declined",
         }
     }
@@ -76,7 +79,12 @@ impl Replica {
         let may_bring = device.is_none_or(|device| holding.members.is_in(device));
         let (mut fresh, mut answers) = (Vec::new(), Vec::with_capacity(runs.len()));
         for run in runs {
-            if !may_bring && !holding.takes_more_of(run.log, run.origin.as_ref()) {
+            if device.is_some() && holding.is_full() {
+                let reason = "the relay keeps as much of this workspace as its operator allows";
+                answers.push(RunAnswer::not(NotTaken::Full, reason));
+                continue;
+            }
+            if !may_bring && !holding.takes_more_of(run.log, run.origin.as_ref(), false) {
                 let reason = "its author is out, and so is the device that brings it";
                 answers.push(RunAnswer::not(NotTaken::Declined, reason));
                 continue;

@@ -178,7 +178,11 @@ impl Holding {
         // The root is gone by the time that somebody is to receive what it wrote.
         let is_root = identity.device.public() == identity.person.0;
         let (workspace, key) = (self.record.id, &identity.device);
-        let run = if is_root { writer.seal(workspace, key) } else { writer.seal_locally(workspace, key) };
+        let run = if is_root || identity.shares_store {
+            writer.seal(workspace, key)
+        } else {
+            writer.seal_locally(workspace, key)
+        };
         let Some(run) = run else { return };
         self.logs.take_own(own, &run);
         while let Some(next) = self.logs.next_own(own, &run) {

@@ -5,7 +5,11 @@ use velo_protocol::{
     access::Role,
     id::{PersonId, WorkspaceId},
     limits,
+    log::verify_seal,
+    message::{CarryOffer, Message},
     replica::{Command, Input, Output, Refusal, Reply, Stall, Way, relays_of},
+    store::{ChainNo, LogReader, LogStore},
+    ticket::SessionSecret,
 };
 
 const ADDRESS: &str = "/dns4/relay.example/tcp/4001";
@@ -212,14 +216,88 @@ fn an_offer_with_another_secret_does_not_take_the_place_of_the_right_one() {
     let workspace = anna.found();
     add(&mut anna, workspace, &mut relay);
     let secret = relay.records[&workspace].secret.clone();
-    let mut liar = Device::new(5);
-    liar.found();
-    let mut offer = None;
     relay.outputs.clear();
     let wire = Wire::greet(50, &mut relay);
-    let false_secret = velo_protocol::ticket::SessionSecret([7; 32]);
-    let token = String::new();
-    offer.replace(velo_protocol::message::CarryOffer { workspace, secret: false_secret, token });
-    wire.say(&mut relay, &velo_protocol::message::Message::CarryOffer(offer.unwrap()));
+    let offer = CarryOffer { workspace, secret: SessionSecret([7; 32]), token: String::new() };
+    wire.say(&mut relay, &Message::CarryOffer(offer));
     assert_eq!(relay.records[&workspace].secret, secret);
+}
+
+#[test]
+fn who_offers_it_first_with_a_false_secret_does_not_keep_the_others_out() {
+    let (mut anna, mut relay) = (Device::new(1), relay(9));
+    let workspace = anna.found();
+    let wire = Wire::greet(50, &mut relay);
+    let (secret, token) = (SessionSecret([7; 32]), String::new());
+    wire.say(&mut relay, &Message::CarryOffer(CarryOffer { workspace, secret: secret.clone(), token }));
+    assert_eq!(relay.records[&workspace].secret, secret);
+    // Somebody who has the entries may even have brought them.
+    let runs = anna.runs(workspace);
+    relay.command(Command::TakeRuns { workspace, device: None, runs }).unwrap();
+    add(&mut anna, workspace, &mut relay);
+    assert_eq!(relay.records[&workspace].secret, anna.records[&workspace].secret);
+    anna.edit(workspace, 1);
+    meet(&mut anna, &mut relay);
+    assert_eq!(anna.heads(workspace), relay.heads(workspace));
+}
+
+#[test]
+fn another_token_takes_no_room_away() {
+    let (mut anna, mut relay) = (Device::new(1), relay(9));
+    let workspace = anna.found();
+    for (given, room) in
+        [(Some(5_000), Some(5_000)), (Some(1_000), Some(5_000)), (None, None), (Some(1), None)]
+    {
+        relay.operator = Ok(given);
+        add(&mut anna, workspace, &mut relay);
+        assert_eq!(relay.records[&workspace].way, Way::Carried { room });
+    }
+}
+
+#[test]
+fn a_full_relay_lets_nobody_in_by_a_ticket_that_may_be_withdrawn() {
+    let (mut anna, mut ben, mut relay) = (Device::new(1), Device::new(2), relay(9));
+    let workspace = anna.found();
+    let ticket = anna.invite(workspace);
+    relay.operator = Ok(Some(1));
+    add(&mut anna, workspace, &mut relay);
+    meet(&mut anna, &mut relay);
+    ben.join(&ticket).unwrap();
+    meet(&mut ben, &mut relay);
+    assert!(ben.heads(workspace).is_empty());
+}
+
+#[test]
+fn a_relay_with_a_role_gives_that_up_first() {
+    let (mut anna, mut relay) = (Device::new(1), relay(9));
+    let workspace = anna.found();
+    add(&mut anna, workspace, &mut relay);
+    let (person, root) = (root_of(&relay), root_of(&relay));
+    anna.command(Command::SetRole { workspace, person, role: Some(Role::Viewer) }).unwrap();
+    let early = anna.command(Command::RemoveRelay { workspace, root });
+    assert!(matches!(&early, Err(Refusal::Relay(words)) if words.contains("relay role none")), "{early:?}");
+    anna.command(Command::SetRole { workspace, person, role: None }).unwrap();
+    anna.command(Command::RemoveRelay { workspace, root }).unwrap();
+}
+
+#[test]
+fn what_a_relay_writes_into_a_database_that_it_shares_others_can_check() {
+    let (mut anna, mut relay) = (Device::new(1), relay(9));
+    relay.identity.shares_store = true;
+    relay.restart(false);
+    let workspace = anna.found();
+    add(&mut anna, workspace, &mut relay);
+    let person = root_of(&relay);
+    anna.command(Command::SetRole { workspace, person, role: Some(Role::Member) }).unwrap();
+    meet(&mut anna, &mut relay);
+    meet(&mut anna, &mut relay);
+    assert!(relay.has_own_entries(workspace), "it introduced itself");
+    // As it stands in the store.
+    let own = relay.own_log(workspace);
+    let reader = relay.disks[&workspace].reader();
+    let number = reader.chains().iter().position(|chain| chain.log == own).unwrap();
+    let run = reader.read_run(ChainNo(number as u32), 0).unwrap().unwrap();
+    let end = relay.heads(workspace).into_iter().find(|(log, _)| *log == own).unwrap().1;
+    let key = relay.identity.device.public_key();
+    verify_seal(&key, workspace, own, end, &run.seal).unwrap();
 }

@@ -59,7 +59,8 @@ async fn of_readable<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(move || {
         let _room = room;
         readable(&node, workspace)?;
-        let scope = Scope::open(&node, Some(&workspace.to_string()));
+        // Not by its text: that may be the name of another one.
+        let scope = Scope::of(&node, workspace);
         scope.map(|scope| make(&scope)).map_err(|error| Problem::internal(&error))
     });
     done.await.map_err(|error| Problem::internal(&error))?

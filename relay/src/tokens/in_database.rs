@@ -12,7 +12,7 @@ where
     F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
 {
     let database = home.database().map_err(|error| TokenError::Storage(error.to_string()))?;
-    let done = database.insist(limits::READ_PATIENCE_MS, work);
+    let done = database.insist(limits::OPERATOR_PATIENCE_MS, work);
     done.map_err(|error| TokenError::Storage(format!("the database: {error}")))
 }
 

@@ -179,9 +179,7 @@ fn a_relay_that_may_only_read_writes_nothing_and_a_token_is_good_where_it_was_ma
     let name = |args: &[&str]| token_command(&scene, args);
     assert!(name(&["list-integrations", "--workspace", &scene.workspace]).unwrap().contains("builds"));
     assert!(
-        name(&["add-integration", "x", "--workspace", &"0".repeat(64)])
-            .unwrap_err()
-            .contains("comes first")
+        name(&["add-integration", "x", "--workspace", &"0".repeat(64)]).unwrap_err().contains("comes first")
     );
     assert!(
         name(&["add-integration", "a\nb", "--workspace", &scene.workspace]).unwrap_err().contains("one line")
