@@ -8,17 +8,12 @@
 //! Nothing hangs on it: a relay that did not hear is told by the peers, or the next time.
 
 use crate::{
-    arrivals::{Arrivals, Waiter},
+    arrivals::Arrivals,
     limits,
     store::{InDatabase, fixed_bytes},
 };
 use sqlx::{Error, PgPool, Row, postgres::PgRow};
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{any::Any, collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use velo_node::{companion::Companion, handle::NodeHandle};
 use velo_protocol::{
@@ -44,18 +39,13 @@ impl Companion for Neighbours {
         let database = self.0.database().map_err(|error| error.to_string())?;
         let arrivals = Arrivals::listen(database);
         let following = Following { node: node.clone(), pool: database.pool(), seen: BTreeMap::new() };
-        let waiter = arrivals.waiter();
-        let arrivals = Arc::new(arrivals);
-        let task = tokio::spawn(following.run(waiter, Arc::downgrade(&arrivals)));
-        Ok(Box::new(Running(task.abort_handle(), arrivals)))
+        let task = tokio::spawn(following.run(arrivals));
+        Ok(Box::new(Running(task.abort_handle())))
     }
 }
 
 /// Ends with this.
-struct Running(
-    AbortHandle,
-    #[expect(dead_code, reason = "it is heard as long as this is held")] Arc<Arrivals>,
-);
+struct Running(AbortHandle);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -80,7 +70,9 @@ struct Longer {
 }
 
 impl Following {
-    async fn run(mut self, mut waiter: Waiter, _alive: Weak<Arrivals>) {
+    /// Without end. It is heard as long as `arrivals` is held.
+    async fn run(mut self, arrivals: Arrivals) {
+        let mut waiter = arrivals.waiter();
         loop {
             // A workspace that is new here may have been in the database before: nobody tells of that.
             let heard = tokio::time::timeout(Duration::from_millis(limits::NEIGHBOUR_LOOK_MS), waiter.next());
