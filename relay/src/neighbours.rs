@@ -10,16 +10,16 @@
 use crate::{
     arrivals::Arrivals,
     limits,
-    store::{InDatabase, fixed_bytes},
+    store::{CHAIN_COLUMNS, ChainRow, InDatabase, fixed_bytes},
 };
-use sqlx::{Error, PgPool, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Error, PgPool, Row};
 use std::{any::Any, collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use velo_node::{companion::Companion, handle::NodeHandle};
 use velo_protocol::{
     crypto::Sig,
-    id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
-    log::{Head, Origin, Run},
+    id::{EntryId, WorkspaceId},
+    log::{Head, Run},
     replica::Command,
 };
 
@@ -60,15 +60,6 @@ struct Following {
     seen: BTreeMap<WorkspaceId, i64>,
 }
 
-/// A chain of the database that has something new.
-struct Longer {
-    chain: i32,
-    log: LogId,
-    origin: Origin,
-    base: Head,
-    end: i64,
-}
-
 impl Following {
     /// Without end. It is heard as long as `arrivals` is held.
     async fn run(mut self, arrivals: Arrivals) {
@@ -106,19 +97,20 @@ impl Following {
         Ok(())
     }
 
-    async fn longer(&self, number: i32, seen: i64) -> Result<Vec<Longer>, Error> {
-        let rows = sqlx::query(
-            "SELECT chain, log, person, device, incarnation, founder, base_seq, base_id, end_seq FROM chains \
-             WHERE workspace = $1 AND ($2 = 0 OR chain IN \
-                 (SELECT chain FROM entries WHERE workspace = $1 AND cursor > $2)) ORDER BY chain",
+    /// The chains that have something new.
+    async fn longer(&self, number: i32, seen: i64) -> Result<Vec<ChainRow>, Error> {
+        let sql = format!(
+            "SELECT {CHAIN_COLUMNS} FROM chains WHERE workspace = $1 AND ($2 = 0 OR chain IN \
+                 (SELECT chain FROM entries WHERE workspace = $1 AND cursor > $2)) ORDER BY chain"
         );
-        rows.bind(number).bind(seen).fetch_all(&self.pool).await?.iter().map(Longer::read).collect()
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(number).bind(seen).fetch_all(&self.pool).await?;
+        rows.iter().map(ChainRow::read).collect()
     }
 
     /// Reads what the node lacks of a chain, and hands it over.
-    async fn take(&self, workspace: WorkspaceId, number: i32, longer: &Longer) -> Result<(), Error> {
+    async fn take(&self, workspace: WorkspaceId, number: i32, longer: &ChainRow) -> Result<(), Error> {
         let mut after = self.known(workspace, number, longer).await?;
-        while (after.position as i64) < longer.end {
+        while after.position < longer.end.head.position {
             let runs = self.runs(number, longer, after).await?;
             let Some((last, runs)) = runs else { return Ok(()) };
             let command = Command::TakeRuns { workspace, device: None, runs };
@@ -133,10 +125,10 @@ impl Following {
 
     /// How far the node has this chain. Of a log that was forked it is asked from where its branch begins:
     /// what is known is passed over.
-    async fn known(&self, workspace: WorkspaceId, number: i32, longer: &Longer) -> Result<Head, Error> {
+    async fn known(&self, workspace: WorkspaceId, number: i32, longer: &ChainRow) -> Result<Head, Error> {
         let chains = self.node.chains(workspace);
         let ends = chains.iter().filter(|chain| chain.log == longer.log).map(|chain| chain.end.head);
-        for head in ends.filter(|head| head.position > longer.base.position) {
+        for head in ends.filter(|head| head.position > longer.base.head.position) {
             let row = sqlx::query_scalar::<_, Vec<u8>>(
                 "SELECT id FROM entries WHERE workspace = $1 AND chain = $2 AND seq = $3",
             );
@@ -145,14 +137,14 @@ impl Following {
                 return Ok(head);
             }
         }
-        Ok(longer.base)
+        Ok(longer.base.head)
     }
 
     /// The next runs of a chain, and where they end. None, if nothing that is sealed follows.
     async fn runs(
         &self,
         number: i32,
-        longer: &Longer,
+        longer: &ChainRow,
         after: Head,
     ) -> Result<Option<(Head, Vec<Run>)>, Error> {
         let rows = sqlx::query(
@@ -174,22 +166,5 @@ impl Following {
             start = head;
         }
         Ok((!runs.is_empty()).then_some((start, runs)))
-    }
-}
-
-impl Longer {
-    fn read(row: &PgRow) -> Result<Self, Error> {
-        let origin = Origin {
-            person: PersonId(fixed_bytes(row, "person")?),
-            device: DeviceId(fixed_bytes(row, "device")?),
-            incarnation: Incarnation(fixed_bytes(row, "incarnation")?),
-            founder: row.try_get("founder")?,
-        };
-        let base = Head {
-            position: row.try_get::<i64, _>("base_seq")? as u64,
-            id: EntryId(fixed_bytes(row, "base_id")?),
-        };
-        let (chain, end) = (row.try_get("chain")?, row.try_get("end_seq")?);
-        Ok(Self { chain, log: LogId(fixed_bytes(row, "log")?), origin, base, end })
     }
 }

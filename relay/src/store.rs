@@ -25,7 +25,7 @@ use crate::{
 };
 pub(crate) use append::APPENDED;
 use append::Item;
-pub(crate) use open::bytes as fixed_bytes;
+pub(crate) use open::{CHAIN_COLUMNS, ChainRow, bytes as fixed_bytes, origin_of};
 use sqlx::Row;
 use std::{
     collections::BTreeMap,

@@ -7,7 +7,7 @@ use super::{
     generation,
     problem::Problem,
 };
-use crate::{database::Database, limits};
+use crate::{database::Database, limits, store::origin_of};
 use axum::{Json, extract::State};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use velo_node::handle::NodeHandle;
 use velo_protocol::{
     crypto::{PublicKey, Sig},
-    id::{DeviceId, EntryId, Incarnation, LogId, PersonId, WorkspaceId},
+    id::{EntryId, LogId, WorkspaceId},
     log::{Head, Origin, verify_seal},
     time::Hlc,
 };
@@ -217,17 +217,11 @@ async fn select(pool: &PgPool, workspace: WorkspaceId, after: i64, limit: i64) -
 }
 
 fn row_of(row: &PgRow) -> Result<ChangeRow, Error> {
-    let origin = Origin {
-        person: PersonId(bytes(row, "person")?),
-        device: DeviceId(bytes(row, "device")?),
-        incarnation: Incarnation(bytes(row, "incarnation")?),
-        founder: row.try_get("founder")?,
-    };
     let seal: Option<&[u8]> = row.try_get("seal")?;
     Ok(ChangeRow {
         id: EntryId(bytes(row, "id")?),
         log: LogId(bytes(row, "log")?),
-        origin,
+        origin: origin_of(row)?,
         seq: row.try_get::<i64, _>("seq")? as u64,
         previous: EntryId(bytes(row, "previous")?),
         kind: row.try_get::<i16, _>("kind")? as u8,

@@ -71,7 +71,7 @@ pub(super) fn readable(node: &NodeHandle, id: WorkspaceId) -> Result<Workspace, 
     let shown = node.workspace(id).filter(|shown| shown.roster().role_of(node.person()).is_some());
     shown.ok_or_else(|| {
         let detail =
-            "this relay carries the workspace and cannot read it: invite it as a viewer to be asked this";
+            "this relay carries the workspace and cannot read it: `velo relay role viewer` lets it be asked this";
         Problem::forbidden("not_readable", detail)
     })
 }

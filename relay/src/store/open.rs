@@ -17,7 +17,7 @@ use velo_protocol::{
 
 /// A row of `chains`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ChainRow {
+pub(crate) struct ChainRow {
     pub chain: i32,
     pub log: LogId,
     pub origin: Origin,
@@ -26,25 +26,29 @@ pub(super) struct ChainRow {
 }
 
 /// What [`ChainRow::read`] takes.
-pub(super) const CHAIN_COLUMNS: &str = "chain, log, person, device, incarnation, founder, \
+pub(crate) const CHAIN_COLUMNS: &str = "chain, log, person, device, incarnation, founder, \
     base_seq, base_id, base_entries, base_bytes, end_seq, end_id, end_entries, end_bytes";
 
 impl ChainRow {
     pub fn read(row: &PgRow) -> Result<Self, Error> {
-        let origin = Origin {
-            person: PersonId(bytes(row, "person")?),
-            device: DeviceId(bytes(row, "device")?),
-            incarnation: Incarnation(bytes(row, "incarnation")?),
-            founder: row.try_get("founder")?,
-        };
         Ok(Self {
             chain: row.try_get("chain")?,
             log: LogId(bytes(row, "log")?),
-            origin,
+            origin: origin_of(row)?,
             base: end_of(row, ["base_seq", "base_id", "base_entries", "base_bytes"])?,
             end: end_of(row, ["end_seq", "end_id", "end_entries", "end_bytes"])?,
         })
     }
+}
+
+/// Whose log it is.
+pub(crate) fn origin_of(row: &PgRow) -> Result<Origin, Error> {
+    Ok(Origin {
+        person: PersonId(bytes(row, "person")?),
+        device: DeviceId(bytes(row, "device")?),
+        incarnation: Incarnation(bytes(row, "incarnation")?),
+        founder: row.try_get("founder")?,
+    })
 }
 
 /// A column of a fixed length.
