@@ -8,7 +8,7 @@
 //! have everything. Machines are noisy: compare figures of
 //! one run, as ratios.
 
-mod goal;
+pub mod goal;
 mod local;
 mod many;
 mod pair;
@@ -19,18 +19,21 @@ use crate::{
     api::ApiError,
     cli::{self, output::say},
     data_dir::DataDir,
-    demo::{Stage, peer::Peer},
+    demo::peer::Peer,
     handle::NodeError,
     keystore::Keys,
     store::log_files::FileLog,
 };
 use clap::Args;
 use report::Report;
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 use velo_protocol::{
     store::LogStore,
     workload::{self, Trace},
 };
+
+pub use crate::demo::{Stage, report::Latency};
+pub use pair::{free_port, rss_bytes};
 
 /// How often [`Stage::step`] is called.
 const STEPS: u64 = 9;
@@ -79,7 +82,7 @@ impl Bench {
         let home = home.map_err(|error| ApiError::Failed(format!("making a temporary folder: {error}")))?;
         let mut old = Peer::new("Anna", home.path())?;
         stage.step("Writing the trace");
-        let (trace, log) = self.write_trace(&old)?;
+        let (trace, log) = keep_trace(self.seed, self.ops, &old.data_dir)?;
         stage.step("Editing in memory");
         let in_memory = local::in_memory(&trace, &log.reader(), self.edits)?;
         stage.step("Taking the trace in, part by part");
@@ -92,17 +95,17 @@ impl Bench {
         let many = many::measure([&mut old, &mut new], home.path(), stage).await?;
         Ok(Report { seed: self.seed, trace, in_memory, split, durable, pair, many })
     }
+}
 
-    /// Makes a device that holds the trace, and is the first of those who wrote it.
-    fn write_trace(&self, peer: &Peer) -> Result<(Trace, FileLog), ApiError> {
-        let failed = |error: &dyn std::fmt::Display| ApiError::Failed(format!("writing the trace: {error}"));
-        let id = workload::generate(self.seed, 1, &mut |_| Ok(())).map_err(|error| failed(&error))?.record.id;
-        let dir = DataDir::open(&peer.data_dir).map_err(|error| failed(&error))?;
-        let (mut log, _) = FileLog::open(&dir.log(id), id, None).map_err(|error| failed(&error))?;
-        let trace = workload::generate(self.seed, self.ops, &mut |batch| log.append(&batch));
-        let trace = trace.map_err(|error| failed(&error))?;
-        Keys::keep(&dir.keys(), &trace.identity).map_err(|error| failed(&error))?;
-        dir.remember(&trace.record).map_err(|error| failed(&error))?;
-        Ok((trace, log))
-    }
+/// Makes a device that holds the trace of about `ops` operations, and is the first of those who wrote it.
+pub fn keep_trace(seed: u64, ops: u64, data_dir: &Path) -> Result<(Trace, FileLog), ApiError> {
+    let failed = |error: &dyn std::fmt::Display| ApiError::Failed(format!("writing the trace: {error}"));
+    let id = workload::generate(seed, 1, &mut |_| Ok(())).map_err(|error| failed(&error))?.record.id;
+    let dir = DataDir::open(data_dir).map_err(|error| failed(&error))?;
+    let (mut log, _) = FileLog::open(&dir.log(id), id, None).map_err(|error| failed(&error))?;
+    let trace = workload::generate(seed, ops, &mut |batch| log.append(&batch));
+    let trace = trace.map_err(|error| failed(&error))?;
+    Keys::keep(&dir.keys(), &trace.identity).map_err(|error| failed(&error))?;
+    dir.remember(&trace.record).map_err(|error| failed(&error))?;
+    Ok((trace, log))
 }

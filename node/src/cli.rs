@@ -19,7 +19,7 @@ mod key;
 mod link;
 mod invite;
 mod node;
-pub(crate) mod output;
+pub mod output;
 mod people;
 mod relay;
 mod storage;
@@ -33,7 +33,7 @@ use crate::{
 use clap::{Parser, Subcommand};
 use client::Client;
 pub(crate) use client::call_running;
-pub(crate) use node::interrupted;
+pub use node::interrupted;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};

@@ -34,15 +34,16 @@ pub struct Demo {
     edits: u32,
 }
 
-/// Where the story tells how far it is.
-pub(crate) struct Stage {
+/// Where something long tells how far it is.
+#[derive(Debug)]
+pub struct Stage {
     bar: ProgressBar,
     quiet: bool,
 }
 
 impl Stage {
     /// A bar of `steps` on a terminal; lines elsewhere; nothing if `quiet`.
-    pub(crate) fn new(steps: u64, quiet: bool) -> Self {
+    pub fn new(steps: u64, quiet: bool) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(steps) };
         if let Ok(style) = ProgressStyle::with_template("{bar:24.green} {msg}") {
             bar.set_style(style);
@@ -51,20 +52,20 @@ impl Stage {
     }
 
     /// The next step begins.
-    pub(crate) fn step(&self, what: &'static str) {
+    pub fn step(&self, what: &'static str) {
         self.bar.set_message(what);
         self.bar.inc(1);
     }
 
     /// Something worth reading.
-    pub(crate) fn tell(&self, line: &str) {
+    pub fn tell(&self, line: &str) {
         if !self.quiet {
             self.bar.suspend(|| say(line));
         }
     }
 
     /// No more steps.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -1,6 +1,8 @@
-//! What an operator types beyond the commands of a node: `velo-relay token`, for teams and for programs.
+//! What an operator types beyond the commands of a node: `velo-relay token`, for teams and for programs, and
+//! `velo-relay bench`.
 
 use crate::{
+    bench::Bench,
     integration::command::Programs,
     store::InDatabase,
     tokens::{Token, Tokens},
@@ -43,6 +45,8 @@ enum Command {
             velo-relay token remove Workshop"
     )]
     Token(TokenCommand),
+    /// Measure this machine and its database server
+    Bench(Bench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,7 +83,7 @@ pub fn is_for_operator(args: &[OsString]) -> bool {
         match word.as_ref() {
             "--data-dir" => drop(words.next()),
             flag if flag.starts_with('-') => {}
-            command => return command == "token",
+            command => return ["token", "bench"].contains(&command),
         }
     }
     false
@@ -96,7 +100,11 @@ pub fn run(args: &[OsString], database: Option<&Arc<InDatabase>>) -> ExitCode {
         }
     };
     let json = operating.json;
-    match carry_out(operating, database) {
+    let done = match operating.command {
+        Command::Token(command) => carry_out(command, operating.data_dir, json, database),
+        Command::Bench(bench) => bench.run(database, json).map_err(|error| error.to_string()),
+    };
+    match done {
         Ok(said) => {
             say(&mut io::stdout(), &said);
             ExitCode::SUCCESS
@@ -118,8 +126,12 @@ fn say(to: &mut dyn Write, text: &str) {
     let _ = writeln!(to, "{}", text.trim_end());
 }
 
-fn carry_out(operating: Operating, database: Option<&Arc<InDatabase>>) -> Result<String, String> {
-    let Operating { data_dir, json, command: Command::Token(command) } = operating;
+fn carry_out(
+    command: TokenCommand,
+    data_dir: Option<PathBuf>,
+    json: bool,
+    database: Option<&Arc<InDatabase>>,
+) -> Result<String, String> {
     let data_dir = match data_dir {
         Some(path) => path,
         None => data_dir::default_path(PROGRAM).map_err(|error| error.to_string())?,

@@ -63,6 +63,11 @@ impl InDatabase {
         Self { url, database: OnceLock::new() }
     }
 
+    /// What names it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same, open.
     pub fn database(&self) -> Result<&Database, DatabaseError> {
         if let Some(database) = self.database.get() {

@@ -15,7 +15,7 @@ enum Bound {
 
 /// What one figure is to reach.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Goal {
+pub struct Goal {
     /// Where the figure stands in the JSON.
     figure: &'static str,
     bound: Bound,
@@ -26,15 +26,18 @@ pub(super) struct Goal {
 }
 
 impl Goal {
-    const fn most(figure: &'static str, most: f64, told: &'static str) -> Self {
+    /// A figure, named as it stands in the JSON, that may not be greater. `told`: the same for people.
+    pub const fn most(figure: &'static str, most: f64, told: &'static str) -> Self {
         Self { figure, bound: Bound::Most(most), told, is_for_full: false }
     }
 
-    const fn least(figure: &'static str, least: f64, told: &'static str) -> Self {
+    /// The same of one that may not be less.
+    pub const fn least(figure: &'static str, least: f64, told: &'static str) -> Self {
         Self { figure, bound: Bound::Least(least), told, is_for_full: false }
     }
 
-    const fn for_full(mut self) -> Self {
+    /// Meant for a million operations.
+    pub const fn for_full(mut self) -> Self {
         self.is_for_full = true;
         self
     }
@@ -65,37 +68,28 @@ impl Goal {
     }
 }
 
-const GOALS: [Goal; 12] = [
-    Goal::most("/local_edit_us/p99", 20.0, "99 %: 20 µs"),
-    Goal::most("/durable_ratio", 1.2, "1.2"),
-    Goal::least("/catchup_ops_per_s", 200_000.0, "200,000 op/s"),
-    Goal::most("/access_share", 0.333, "a third"),
-    Goal::most("/live_ms/p50", 3.0, "3 ms"),
-    Goal::most("/live_ms/p99", 10.0, "99 %: 10 ms"),
-    Goal::most("/wire_bytes_per_op", 120.0, "120 bytes"),
-    Goal::most("/from_three/received_ratio", 1.1, "1.1 of those from one"),
-    Goal::most("/idle_sync_bytes", 1024.0, "1,024 bytes"),
-    Goal::most("/open_ms", 1000.0, "1,000 ms at 1,000,000").for_full(),
-    Goal::most("/rss_mb", 400.0, "400 MiB at 1,000,000").for_full(),
-    Goal::most("/disk_ratio", 1.5, "1.5"),
-];
+/// Goals of one program.
+#[derive(Debug, Clone, Copy)]
+pub struct Goals(pub &'static [Goal]);
 
-/// Every goal, as JSON.
-pub(super) fn to_json(figures: &Json) -> Json {
-    GOALS.iter().map(|goal| goal.to_json(figures)).collect()
-}
+impl Goals {
+    /// Every goal, as JSON.
+    pub fn to_json(self, figures: &Json) -> Json {
+        self.0.iter().map(|goal| goal.to_json(figures)).collect()
+    }
 
-/// The goals of the figures that start so, each with its mark.
-pub(super) fn marked(figures: &Json, start: &str) -> String {
-    let goals = GOALS.iter().filter(|goal| !start.is_empty() && goal.figure.starts_with(start));
-    goals.map(|goal| goal.to_text(figures)).collect::<Vec<_>>().join(", ")
-}
+    /// The goals of the figures that start so, each with its mark.
+    pub fn marked(self, figures: &Json, start: &str) -> String {
+        let goals = self.0.iter().filter(|goal| !start.is_empty() && goal.figure.starts_with(start));
+        goals.map(|goal| goal.to_text(figures)).collect::<Vec<_>>().join(", ")
+    }
 
-/// How many are reached and missed.
-pub(super) fn summary(figures: &Json) -> String {
-    let told: Vec<bool> = GOALS.iter().filter_map(|goal| goal.is_reached(figures)).collect();
-    let missed = told.iter().filter(|reached| !**reached).count();
-    format!("{} of {} goals reached (✓), {missed} missed (✗)", told.len() - missed, told.len())
+    /// How many are reached and missed.
+    pub fn summary(self, figures: &Json) -> String {
+        let told: Vec<bool> = self.0.iter().filter_map(|goal| goal.is_reached(figures)).collect();
+        let missed = told.iter().filter(|reached| !**reached).count();
+        format!("{} of {} goals reached (✓), {missed} missed (✗)", told.len() - missed, told.len())
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +99,15 @@ mod tests {
     fn plain(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
     }
+
+    const GOALS: Goals = Goals(&[
+        Goal::least("/catchup_ops_per_s", 200_000.0, "200,000 op/s"),
+        Goal::most("/live_ms/p50", 3.0, "3 ms"),
+        Goal::most("/live_ms/p99", 10.0, "99 %: 10 ms"),
+        Goal::most("/open_ms", 1000.0, "1,000 ms at 1,000,000").for_full(),
+        Goal::most("/rss_mb", 400.0, "400 MiB at 1,000,000").for_full(),
+        Goal::most("/disk_ratio", 1.5, "1.5"),
+    ]);
 
     fn figures(ops: u64) -> Json {
         json!({
@@ -116,23 +119,23 @@ mod tests {
     #[test]
     fn every_goal_is_marked_as_reached_or_missed() {
         let figures = figures(FULL);
-        let mark = |start| plain(&marked(&figures, start));
+        let mark = |start| plain(&GOALS.marked(&figures, start));
         assert_eq!(mark("/catchup_ops_per_s"), "✗ 200,000 op/s");
         assert_eq!(mark("/live_ms"), "✓ 3 ms, ✗ 99 %: 10 ms");
         assert_eq!(mark("/disk_ratio"), "✓ 1.5");
         assert_eq!(mark("/open_ms"), "✓ 1,000 ms at 1,000,000");
         assert_eq!(mark("/rss_mb"), "  400 MiB at 1,000,000", "unknown on this system");
         assert_eq!(mark(""), "");
-        assert_eq!(summary(&figures), "3 of 5 goals reached (✓), 2 missed (✗)");
+        assert_eq!(GOALS.summary(&figures), "3 of 5 goals reached (✓), 2 missed (✗)");
     }
 
     #[test]
     fn a_small_run_proves_no_goal_of_a_great_one() {
         let mut few = figures(2_000);
-        assert_eq!(plain(&marked(&few, "/open_ms")), "  1,000 ms at 1,000,000");
+        assert_eq!(plain(&GOALS.marked(&few, "/open_ms")), "  1,000 ms at 1,000,000");
         few["open_ms"] = json!(1_001.0);
-        assert_eq!(plain(&marked(&few, "/open_ms")), "✗ 1,000 ms at 1,000,000");
-        let all = to_json(&few);
+        assert_eq!(plain(&GOALS.marked(&few, "/open_ms")), "✗ 1,000 ms at 1,000,000");
+        let all = GOALS.to_json(&few);
         let live = all.as_array().unwrap().iter().find(|goal| goal["figure"] == "live_ms.p99").unwrap();
         assert_eq!(*live, json!({ "figure": "live_ms.p99", "goal": 10.0, "reached": false }));
     }

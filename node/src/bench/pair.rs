@@ -102,7 +102,7 @@ fn entry_bytes(reader: &FileReader) -> Result<u64, StoreError> {
 }
 
 /// A port of loopback that was free a moment ago.
-pub(super) fn free_port() -> Result<SocketAddr, ApiError> {
+pub fn free_port() -> Result<SocketAddr, ApiError> {
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     address.map_err(|error| ApiError::Failed(format!("looking for a free port: {error}")))
 }
@@ -180,8 +180,8 @@ async fn open(peer: &mut Peer) -> Result<(Duration, Option<u64>), ApiError> {
     Ok((start.elapsed(), peer.process().and_then(rss_bytes)))
 }
 
-/// Memory of a process, from Linux' `/proc`.
-fn rss_bytes(process: u32) -> Option<u64> {
+/// Bytes of memory of a process, from Linux' `/proc`.
+pub fn rss_bytes(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)

@@ -232,6 +232,6 @@ impl Signals {
 }
 
 /// Returns when this process is asked to end.
-pub(crate) async fn interrupted() -> io::Result<()> {
+pub async fn interrupted() -> io::Result<()> {
     Signals::catch()?.received().await
 }

@@ -13,7 +13,7 @@ const LONGEST_NS: u64 = 600_000_000_000;
 
 /// Times of one kind.
 #[derive(Debug, Clone)]
-pub(crate) struct Latency(Histogram<u64>);
+pub struct Latency(Histogram<u64>);
 
 impl Default for Latency {
     #[expect(clippy::expect_used, reason = "refused are only a maximum below 2 and more than five digits")]
@@ -24,19 +24,19 @@ impl Default for Latency {
 
 impl Latency {
     /// Adds one time.
-    pub(crate) fn add(&mut self, ns: u64) {
+    pub fn add(&mut self, ns: u64) {
         self.0.saturating_record(ns);
     }
 
     /// In milliseconds, at a quantile from 0 to 1.
-    pub(crate) fn ms(&self, quantile: f64) -> f64 {
+    pub fn ms(&self, quantile: f64) -> f64 {
         (self.0.value_at_quantile(quantile) as f64 / 1e4).round() / 100.0
     }
 }
 
 impl Latency {
     /// In microseconds, at a quantile from 0 to 1.
-    pub(crate) fn us(&self, quantile: f64) -> f64 {
+    pub fn us(&self, quantile: f64) -> f64 {
         (self.0.value_at_quantile(quantile) as f64 / 10.0).round() / 100.0
     }
 }
