@@ -34,6 +34,8 @@ CREATE TABLE chains (
 );
 CREATE INDEX chains_by_log ON chains (workspace, log);
 
+-- Rows are written in parts, each of one chain: its cursors follow each other, and its last row has a seal. So
+-- one index of every row is enough, and one of the few that have a seal leads to all others of a chain.
 CREATE TABLE entries (
     workspace integer NOT NULL,
     cursor bigint NOT NULL,
@@ -48,9 +50,27 @@ CREATE TABLE entries (
     -- Over this entry, where a run ended with it.
     seal bytea,
     received_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (workspace, chain, seq),
-    UNIQUE (workspace, cursor)
+    PRIMARY KEY (workspace, cursor)
 ) PARTITION BY HASH (workspace);
+CREATE UNIQUE INDEX entries_sealed ON entries (workspace, chain, seq) INCLUDE (cursor) WHERE seal IS NOT NULL;
+
+-- The entries of a chain from behind one position up to another one.
+CREATE FUNCTION entries_of(workspace integer, chain integer, behind bigint, upto bigint) RETURNS SETOF entries
+LANGUAGE sql STABLE ROWS 256 AS $$
+    SELECT entry.*
+    FROM (
+        SELECT cursor, seq, lag(seq, 1, $3) OVER (ORDER BY seq) AS before
+        FROM entries
+        WHERE workspace = $1 AND chain = $2 AND seal IS NOT NULL AND seq > $3 AND seq <= coalesce((
+            SELECT min(seq) FROM entries
+            WHERE workspace = $1 AND chain = $2 AND seal IS NOT NULL AND seq >= $4
+        ), $4)
+    ) AS part
+    JOIN entries AS entry ON entry.workspace = $1
+        AND entry.cursor > part.cursor - (part.seq - part.before) AND entry.cursor <= part.cursor
+    WHERE entry.chain = $2 AND entry.seq <= $4
+    ORDER BY entry.seq
+$$;
 
 -- Positions at which a chain's seal is kept and served: where runs end that are read.
 CREATE TABLE checkpoints (

@@ -129,9 +129,7 @@ impl Following {
         let chains = self.node.chains(workspace);
         let ends = chains.iter().filter(|chain| chain.log == longer.log).map(|chain| chain.end.head);
         for head in ends.filter(|head| head.position > longer.base.head.position) {
-            let row = sqlx::query_scalar::<_, Vec<u8>>(
-                "SELECT id FROM entries WHERE workspace = $1 AND chain = $2 AND seq = $3",
-            );
+            let row = sqlx::query_scalar::<_, Vec<u8>>("SELECT id FROM entries_of($1, $2, $3 - 1, $3)");
             let row = row.bind(number).bind(longer.chain).bind(head.position as i64);
             if row.fetch_optional(&self.pool).await?.is_some_and(|id| id == head.id.0) {
                 return Ok(head);
@@ -148,8 +146,7 @@ impl Following {
         after: Head,
     ) -> Result<Option<(Head, Vec<Run>)>, Error> {
         let rows = sqlx::query(
-            "SELECT seq, id, header || body AS bytes, seal FROM entries \
-             WHERE workspace = $1 AND chain = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+            "SELECT seq, id, header || body AS bytes, seal FROM entries_of($1, $2, $3, $3 + $4) ORDER BY seq",
         );
         let rows = rows.bind(number).bind(longer.chain).bind(after.position as i64);
         let rows = rows.bind(limits::NEIGHBOUR_ROWS).fetch_all(&self.pool).await?;

@@ -7,7 +7,7 @@
 //! ```text
 //! workspaces   number, id, next cursor and chain      the lock
 //! chains       whose log, where it begins and ends    in order of first appearance
-//! entries      chain, position -> header, body, seal  partitioned by workspace; also by cursor
+//! entries      cursor -> chain, position, header, body, seal  partitioned by workspace
 //! checkpoints  chain, position                        where runs end that are read
 //! ```
 //!
@@ -153,7 +153,7 @@ impl PieceSource for Place {
             let row = sqlx::query(
                 "SELECT count(*), string_agg(header || body, ''::bytea ORDER BY seq), \
                      (array_agg(seal ORDER BY seq DESC))[1] \
-                 FROM entries WHERE workspace = $1 AND chain = $2 AND seq > $3 AND seq <= $4",
+                 FROM entries_of($1, $2, $3, $4)",
             );
             let row =
                 row.bind(number).bind(chain).bind(after as i64).bind(to as i64).fetch_one(&pool).await?;

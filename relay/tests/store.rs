@@ -53,6 +53,20 @@ impl Server {
         );
         assert_eq!(counted, format!("{entries}|1|{entries}|{entries}"));
     }
+
+    /// Rows are found by their place in a chain, from any position to any other one.
+    fn assert_found(&self) {
+        let wrong = self.postgres.query(
+            "WITH ends AS (SELECT workspace, chain, place::bigint FROM chains, generate_series(0, end_seq + 1, 3) AS place) \
+             SELECT count(*), count(*) FILTER (WHERE \
+                 (SELECT array_agg(seq) FROM entries_of(a.workspace, a.chain, a.place, b.place)) IS DISTINCT FROM \
+                 (SELECT array_agg(seq ORDER BY seq) FROM entries AS e WHERE e.workspace = a.workspace \
+                     AND e.chain = a.chain AND e.seq > a.place AND e.seq <= b.place)) \
+             FROM ends AS a JOIN ends AS b USING (workspace, chain) WHERE a.place < b.place",
+        );
+        let (asked, wrong) = wrong.split_once('|').unwrap();
+        assert!(asked.parse::<u32>().unwrap() > 100 && wrong == "0", "{wrong} of {asked}");
+    }
 }
 
 /// The same run, cut into two.
@@ -132,6 +146,7 @@ fn two_relays_write_the_same_in_other_runs_once() {
     anna.assert_held(&here.reader(), ChainNo(0));
     anna.assert_held(&server.open(workspace).reader(), ChainNo(0));
     server.assert_dense(215);
+    server.assert_found();
 }
 
 #[test]
@@ -150,6 +165,7 @@ fn two_relays_that_met_two_branches_keep_both() {
     trunk.assert_held(&log.reader(), ChainNo(0));
     branch.assert_held(&log.reader(), ChainNo(1));
     server.assert_dense((trunk.written().len() + branch.written().len() - 10) as u64);
+    server.assert_found();
 }
 
 /// Nobody knows whether a transaction came through whose connection broke.

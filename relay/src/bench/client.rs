@@ -110,6 +110,7 @@ impl Client {
         }
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(body)).map_err(failed)?;
+        self.sender.ready().await.map_err(failed)?;
         let answer = self.sender.send_request(request).await.map_err(failed)?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(failed)?.to_bytes();

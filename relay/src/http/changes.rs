@@ -3,7 +3,7 @@
 use super::{
     App, Asked,
     caller::Caller,
-    cursor::{Cursors, Place},
+    cursor::{Cursors, Mark, Place},
     generation,
     problem::Problem,
 };
@@ -130,19 +130,19 @@ impl Reader<'_> {
         let cursors = Cursors::new(self.secret, &life.salt);
         let place = cursor.map(|cursor| cursors.read(self.workspace, life.generation, cursor)).transpose()?;
         let (after, mut restarted) = match place {
-            None => (0, false),
-            Some(Place::After(position)) => (position, false),
-            Some(Place::Elsewhere) => (0, true),
+            None => (Mark::START, false),
+            Some(Place::After(mark)) => (mark, false),
+            Some(Place::Elsewhere) => (Mark::START, true),
         };
-        let mut rows = self.rows(after, limit).await?;
-        if after > rows.end {
-            // An older state was put back without the database being told: the position is yet to come.
+        let mut rows = self.rows(after.position, limit).await?;
+        if rows.start != after {
+            // An older state was put back without the database being told, or the workspace came anew.
             (rows, restarted) = (self.rows(0, limit).await?, true);
         }
+        let reached = rows.reached;
         let changes = rows.changes.into_iter().map(|row| self.checked(row)).collect::<Vec<_>>();
-        let reached = rows.reached.unwrap_or(if restarted { 0 } else { after });
         let next_cursor = cursors.make(self.workspace, life.generation, reached);
-        let page = Page { changes, next_cursor, more: reached < rows.end, restarted };
+        let page = Page { changes, next_cursor, more: reached.position < rows.end, restarted };
         Ok(Found { page, number: rows.number })
     }
 
@@ -179,41 +179,50 @@ struct Rows {
     number: Option<i32>,
     /// The last position there is.
     end: i64,
-    /// The last position of these.
-    reached: Option<i64>,
+    /// Where these begin: with what stands there.
+    start: Mark,
+    /// Where they end.
+    reached: Mark,
     changes: Vec<ChangeRow>,
 }
 
-/// The rows behind a position, as many as fit into an answer.
+/// The row at a position and those behind it, as many as fit into an answer. Cursors are dense, so their range is the limit. The
+/// entry before one in its chain stands right before it, or has a seal: see the migration.
 const SELECT: &str = "\
     SELECT part.*, chain.log, chain.person, chain.device, chain.incarnation, chain.founder, \
-        coalesce(before.id, chain.base_id) AS previous \
+        coalesce(part.before, ( \
+            SELECT ended.id FROM entries AS ended WHERE ended.workspace = $1 AND ended.chain = part.chain \
+                AND ended.seq = part.seq - 1 AND ended.seal IS NOT NULL \
+        ), chain.base_id) AS previous \
     FROM ( \
-        SELECT *, sum(octet_length(header) + octet_length(body)) OVER (ORDER BY cursor) AS bytes, \
-            row_number() OVER (ORDER BY cursor) AS place \
-        FROM (SELECT * FROM entries WHERE workspace = $1 AND cursor > $2 ORDER BY cursor LIMIT $3) AS next \
+        SELECT *, sum(octet_length(header) + octet_length(body)) FILTER (WHERE cursor > $2) OVER page AS bytes, \
+            CASE WHEN lag(chain) OVER page = chain AND lag(seq) OVER page = seq - 1 THEN lag(id) OVER page END \
+                AS before \
+        FROM entries WHERE workspace = $1 AND cursor BETWEEN $2 AND $2 + $3 \
+        WINDOW page AS (ORDER BY cursor) \
     ) AS part \
     JOIN chains AS chain ON chain.workspace = $1 AND chain.chain = part.chain \
-    LEFT JOIN entries AS before \
-        ON before.workspace = $1 AND before.chain = part.chain AND before.seq = part.seq - 1 \
-    WHERE part.bytes <= $4 OR part.place = 1 \
+    WHERE part.cursor <= $2 + 1 OR part.bytes <= $4 \
     ORDER BY part.cursor";
 
 async fn select(pool: &PgPool, workspace: WorkspaceId, after: i64, limit: i64) -> Result<Rows, Error> {
     let held = sqlx::query("SELECT number, next_cursor - 1 FROM workspaces WHERE id = $1");
+    let (mut start, mut changes) = (Mark::START, Vec::new());
     let Some(held) = held.bind(workspace.0).fetch_optional(pool).await? else {
-        return Ok(Rows { number: None, end: 0, reached: None, changes: Vec::new() });
+        return Ok(Rows { number: None, end: 0, start, reached: start, changes });
     };
     let (number, end): (i32, i64) = (held.try_get(0)?, held.try_get(1)?);
-    let found = if end > after {
-        let query = sqlx::query(SELECT).bind(number).bind(after).bind(limit);
-        query.bind(limits::PAGE_BYTES).fetch_all(pool).await?
-    } else {
-        Vec::new()
-    };
-    let reached = found.last().map(|row| row.try_get("cursor")).transpose()?;
-    let changes = found.iter().map(row_of).collect::<Result<_, _>>()?;
-    Ok(Rows { number: Some(number), end, reached, changes })
+    let query = sqlx::query(SELECT).bind(number).bind(after).bind(limit).bind(limits::PAGE_BYTES);
+    let mut reached = start;
+    for row in &query.fetch_all(pool).await? {
+        reached = Mark { position: row.try_get("cursor")?, entry: EntryId(bytes(row, "id")?) };
+        if reached.position == after {
+            start = reached;
+        } else {
+            changes.push(row_of(row)?);
+        }
+    }
+    Ok(Rows { number: Some(number), end, start, reached, changes })
 }
 
 fn row_of(row: &PgRow) -> Result<ChangeRow, Error> {

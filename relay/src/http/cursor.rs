@@ -1,26 +1,42 @@
 //! How far somebody has read the changes of a workspace.
 //!
-//! A cursor names a life of the database ([`Generation`]) and a position in the workspace. It is a MAC'd string
+//! A cursor names a life of the database ([`Generation`]), a position in the workspace and the entry that stands
+//! there: where another one does, an older copy of the database was put back, or the workspace was forgotten and
+//! came again. It is a MAC'd string
 //! of which nobody but relays can say anything: so they may change what is in it, and nobody makes one up. All
 //! relays on one database accept each other's if they share `JWT_SECRET`.
 
 use super::problem::Problem;
 use data_encoding::BASE64URL_NOPAD;
-use velo_protocol::id::WorkspaceId;
+use velo_protocol::id::{EntryId, WorkspaceId};
 
 const VERSION: u8 = 1;
 const MAC: usize = 16;
-const LEN: usize = 1 + 16 + 8 + MAC;
+const LEN: usize = 1 + 16 + 8 + 32 + MAC;
 
 /// Which life of the database positions belong to. Restoring an older state begins another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation(pub [u8; 16]);
 
+/// A position in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Counted from 1; 0 is before everything.
+    pub position: i64,
+    /// What stands there; zeros before everything.
+    pub entry: EntryId,
+}
+
+impl Mark {
+    /// Before everything.
+    pub const START: Self = Self { position: 0, entry: EntryId([0; 32]) };
+}
+
 /// What a cursor says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Everything up to here was read.
-    After(i64),
+    After(Mark),
     /// It is of another life of the database: what was read may not be there any more.
     Elsewhere,
 }
@@ -44,11 +60,12 @@ impl Cursors {
         hasher.update(&workspace.0).update(said).finalize()
     }
 
-    pub fn make(&self, workspace: WorkspaceId, generation: Generation, position: i64) -> String {
+    pub fn make(&self, workspace: WorkspaceId, generation: Generation, mark: Mark) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(VERSION);
         bytes.extend_from_slice(&generation.0);
-        bytes.extend_from_slice(&position.to_be_bytes());
+        bytes.extend_from_slice(&mark.position.to_be_bytes());
+        bytes.extend_from_slice(&mark.entry.0);
         let mac = self.mac(workspace, &bytes);
         bytes.extend_from_slice(&mac.as_bytes()[..MAC]);
         BASE64URL_NOPAD.encode(&bytes)
@@ -78,8 +95,9 @@ impl Cursors {
         if said[1..17] != generation.0 {
             return Ok(Place::Elsewhere);
         }
-        let position = said[17..].try_into().map(i64::from_be_bytes).map_err(|_| wrong())?;
-        Ok(Place::After(position))
+        let position = said[17..25].try_into().map(i64::from_be_bytes).map_err(|_| wrong())?;
+        let entry = said[25..].try_into().map(EntryId).map_err(|_| wrong())?;
+        Ok(Place::After(Mark { position, entry }))
     }
 }
 
@@ -89,19 +107,20 @@ mod tests {
 
     const WORKSPACE: WorkspaceId = WorkspaceId([1; 32]);
     const GENERATION: Generation = Generation([2; 16]);
+    const MARK: Mark = Mark { position: 77, entry: EntryId([5; 32]) };
 
     #[test]
     fn relays_with_one_secret_read_each_others_cursors() {
         let (here, there) = (Cursors::new(&[3; 32], &[4; 16]), Cursors::new(&[3; 32], &[4; 16]));
-        let cursor = here.make(WORKSPACE, GENERATION, 77);
-        assert_eq!(there.read(WORKSPACE, GENERATION, &cursor).unwrap(), Place::After(77));
+        let cursor = here.make(WORKSPACE, GENERATION, MARK);
+        assert_eq!(there.read(WORKSPACE, GENERATION, &cursor).unwrap(), Place::After(MARK));
         assert_eq!(there.read(WORKSPACE, Generation([9; 16]), &cursor).unwrap(), Place::Elsewhere);
     }
 
     #[test]
     fn nobody_makes_one_up() {
         let cursors = Cursors::new(&[3; 32], &[4; 16]);
-        let cursor = cursors.make(WORKSPACE, GENERATION, 77);
+        let cursor = cursors.make(WORKSPACE, GENERATION, MARK);
         for other in [Cursors::new(&[9; 32], &[4; 16]), Cursors::new(&[3; 32], &[9; 16])] {
             assert!(other.read(WORKSPACE, GENERATION, &cursor).is_err());
         }

@@ -6,11 +6,11 @@
 
 use super::{
     Piece,
-    open::{CHAIN_COLUMNS, ChainRow},
+    open::{CHAIN_COLUMNS, ChainRow, bytes},
     rows::{COPY, EntryRow, Rows},
 };
 use crate::limits;
-use sqlx::{AssertSqlSafe, Error, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Error, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use std::collections::{BTreeMap, BTreeSet};
 use velo_protocol::{
     crypto::Sig,
@@ -77,6 +77,20 @@ pub(super) async fn append(
     Ok(written)
 }
 
+/// A row that is there.
+struct Held {
+    id: EntryId,
+    cursor: i64,
+    is_sealed: bool,
+}
+
+impl Held {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        let (cursor, is_sealed) = (row.try_get("cursor")?, row.try_get("sealed")?);
+        Ok(Self { id: EntryId(bytes(row, "id")?), cursor, is_sealed })
+    }
+}
+
 struct Writing {
     change: Transaction<'static, Postgres>,
     workspace: i32,
@@ -88,8 +102,8 @@ struct Writing {
     changed: BTreeSet<i32>,
     checkpoints: Vec<(i32, ChainEnd)>,
     rows: Rows,
-    /// Whether any row is new.
-    has_news: bool,
+    /// Whether a row that was there has been changed.
+    is_changed: bool,
 }
 
 impl Writing {
@@ -114,7 +128,7 @@ impl Writing {
             changed,
             checkpoints,
             rows,
-            has_news: false,
+            is_changed: false,
         })
     }
 
@@ -136,11 +150,18 @@ impl Writing {
             let held = end.head.position.saturating_sub(after.head.position).min(rest.len() as u64) as usize;
             let same = self.same(chain, &rest[..held]).await?;
             let from = after.head.position;
-            if same == held {
+            if same.len() == held {
                 pieces.push((Piece { chain, after: from, to: item.end.head.position }, item.end));
-                self.close(item, chain, &rest[held..]).await?;
+                match &rest[held..] {
+                    [] => self.seal(item, same.last()).await?,
+                    new => self.extend(item, chain, new),
+                }
+                if item.end.checkpoint_due() {
+                    self.checkpoints.push((chain, item.end));
+                }
                 return Ok((pieces, chain));
             }
+            let same = same.len();
             // Another relay met another branch of a log that its device forked.
             for entry in &rest[..same] {
                 after.advance(entry.id, entry.at[2] - entry.at[0]);
@@ -184,28 +205,26 @@ impl Writing {
         if position > row.end.head.position {
             return Ok(None);
         }
-        Ok(self.ids(row.chain, position, position).await?.first().copied())
+        Ok(self.held(row.chain, position, position).await?.first().map(|held| held.id))
     }
 
-    async fn ids(&mut self, chain: i32, from: u64, to: u64) -> Result<Vec<EntryId>, Error> {
+    /// What stands at these positions of a chain.
+    async fn held(&mut self, chain: i32, from: u64, to: u64) -> Result<Vec<Held>, Error> {
         self.flush().await?;
-        let ids: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT id FROM entries WHERE workspace = $1 AND chain = $2 AND seq BETWEEN $3 AND $4 ORDER BY seq",
-        )
-        .bind(self.workspace)
-        .bind(chain)
-        .bind(from as i64)
-        .bind(to as i64)
-        .fetch_all(&mut *self.change)
-        .await?;
-        Ok(ids.into_iter().filter_map(|id| id.try_into().ok().map(EntryId)).collect())
+        let rows = sqlx::query(
+            "SELECT id, cursor, seal IS NOT NULL AS sealed FROM entries_of($1, $2, $3 - 1, $4) ORDER BY seq",
+        );
+        let rows = rows.bind(self.workspace).bind(chain).bind(from as i64).bind(to as i64);
+        rows.fetch_all(&mut *self.change).await?.iter().map(Held::read).collect()
     }
 
-    /// How many of these, from the first on, the chain holds.
-    async fn same(&mut self, chain: i32, entries: &[Entry]) -> Result<usize, Error> {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(0) };
-        let ids = self.ids(chain, first.position, last.position).await?;
-        Ok(entries.iter().zip(ids).take_while(|(entry, id)| entry.id == *id).count())
+    /// Those of these, from the first on, that the chain holds.
+    async fn same(&mut self, chain: i32, entries: &[Entry]) -> Result<Vec<Held>, Error> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(Vec::new()) };
+        let mut held = self.held(chain, first.position, last.position).await?;
+        let same = entries.iter().zip(&held).take_while(|(entry, held)| entry.id == held.id).count();
+        held.truncate(same);
+        Ok(held)
     }
 
     fn start(&mut self, item: &Item, base: ChainEnd) -> i32 {
@@ -216,9 +235,9 @@ impl Writing {
         chain
     }
 
-    /// Writes what is new of a run to the end of a chain. The seal is kept either way: this relay's runs end
-    /// where those of another one go on.
-    async fn close(&mut self, item: &Item, chain: i32, new: &[Entry]) -> Result<(), Error> {
+    /// Writes what is new of a run to the end of a chain: rows that follow each other, of which the last has a
+    /// seal. Everything that looks for rows relies on that.
+    fn extend(&mut self, item: &Item, chain: i32, new: &[Entry]) {
         let end = item.end.head.position;
         for entry in new {
             let row = EntryRow {
@@ -236,25 +255,18 @@ impl Writing {
             self.rows.push(&row);
             self.next_cursor += 1;
         }
-        self.has_news |= !new.is_empty();
-        if new.is_empty() {
-            self.flush().await?;
-            sqlx::query(
-                "UPDATE entries SET seal = $4 WHERE workspace = $1 AND chain = $2 AND seq = $3 AND seal IS NULL",
-            )
-            .bind(self.workspace)
-            .bind(chain)
-            .bind(end as i64)
-            .bind(item.seal.0)
-            .execute(&mut *self.change)
-            .await?;
-        } else if let Some(row) = self.chains.get_mut(&chain) {
+        if let Some(row) = self.chains.get_mut(&chain) {
             row.end = item.end;
             self.changed.insert(chain);
         }
-        if item.end.checkpoint_due() {
-            self.checkpoints.push((chain, item.end));
-        }
+    }
+
+    /// Keeps the seal of a run that is there already: this relay's runs end where those of another one go on.
+    async fn seal(&mut self, item: &Item, last: Option<&Held>) -> Result<(), Error> {
+        let Some(last) = last.filter(|last| !last.is_sealed) else { return Ok(()) };
+        let seal = sqlx::query("UPDATE entries SET seal = $3 WHERE workspace = $1 AND cursor = $2");
+        seal.bind(self.workspace).bind(last.cursor).bind(item.seal.0).execute(&mut *self.change).await?;
+        self.is_changed = true;
         Ok(())
     }
 
@@ -274,49 +286,64 @@ impl Writing {
 
     async fn finish(mut self) -> Result<(), Error> {
         self.flush().await?;
+        let has_news = !self.changed.is_empty();
+        if !has_news && !self.is_changed && self.checkpoints.is_empty() {
+            // Another relay wrote it, and committed it: there is nothing to wait for.
+            return self.change.rollback().await;
+        }
         self.write_chains().await?;
         self.write_checkpoints().await?;
-        sqlx::query("UPDATE workspaces SET next_cursor = $2, next_chain = $3 WHERE number = $1")
+        // Heard by every relay on this database once it is committed. Not of what was there already: they
+        // would tell each other without end.
+        if has_news {
+            sqlx::query(
+                "WITH moved AS ( \
+                     UPDATE workspaces SET next_cursor = $2, next_chain = $3 WHERE number = $1 RETURNING number \
+                 ) SELECT pg_notify($4, number::text) FROM moved",
+            )
             .bind(self.workspace)
             .bind(self.next_cursor)
             .bind(self.next_chain)
+            .bind(APPENDED)
             .execute(&mut *self.change)
             .await?;
-        // Heard by every relay on this database once it is committed. Not of what was there already: they
-        // would tell each other without end.
-        if self.has_news {
-            sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(APPENDED)
-                .bind(self.workspace.to_string())
-                .execute(&mut *self.change)
-                .await?;
         }
         self.change.commit().await
     }
 
     async fn write_chains(&mut self) -> Result<(), Error> {
-        for chain in std::mem::take(&mut self.changed) {
-            let Some(ChainRow { log, origin, base, end, .. }) = self.chains.get(&chain).copied() else {
-                continue;
-            };
-            let sql = format!(
-                "INSERT INTO chains (workspace, {CHAIN_COLUMNS}) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-                 ON CONFLICT (workspace, chain) DO UPDATE SET (end_seq, end_id, end_entries, end_bytes) = \
-                     (excluded.end_seq, excluded.end_id, excluded.end_entries, excluded.end_bytes)"
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(self.workspace).bind(chain).bind(log.0);
-            query = query
-                .bind(origin.person.0)
-                .bind(origin.device.0)
-                .bind(origin.incarnation.0)
-                .bind(origin.founder);
-            for end in [base, end] {
-                query = query.bind(end.head.position as i64).bind(end.head.id.0);
-                query = query.bind(end.entries as i32).bind(end.bytes as i32);
-            }
-            query.execute(&mut *self.change).await?;
+        let changed: Vec<ChainRow> =
+            self.changed.iter().filter_map(|chain| self.chains.get(chain)).copied().collect();
+        if changed.is_empty() {
+            return Ok(());
         }
+        let numbers = |of: fn(&ChainRow) -> i64| changed.iter().map(of).collect::<Vec<i64>>();
+        let bytes = |of: for<'a> fn(&'a ChainRow) -> &'a [u8]| changed.iter().map(of).collect::<Vec<&[u8]>>();
+        let sql = format!(
+            "INSERT INTO chains (workspace, {CHAIN_COLUMNS}) \
+             SELECT $1, * FROM unnest($2::int[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bool[], \
+                 $8::bigint[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bigint[], $15::bigint[]) \
+             ON CONFLICT (workspace, chain) DO UPDATE SET (end_seq, end_id, end_entries, end_bytes) = \
+                 (excluded.end_seq, excluded.end_id, excluded.end_entries, excluded.end_bytes)"
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(self.workspace)
+            .bind(changed.iter().map(|row| row.chain).collect::<Vec<i32>>())
+            .bind(bytes(|row| &row.log.0))
+            .bind(bytes(|row| &row.origin.person.0))
+            .bind(bytes(|row| &row.origin.device.0))
+            .bind(bytes(|row| &row.origin.incarnation.0))
+            .bind(changed.iter().map(|row| row.origin.founder).collect::<Vec<bool>>())
+            .bind(numbers(|row| row.base.head.position as i64))
+            .bind(bytes(|row| &row.base.head.id.0))
+            .bind(numbers(|row| row.base.entries.into()))
+            .bind(numbers(|row| row.base.bytes.into()))
+            .bind(numbers(|row| row.end.head.position as i64))
+            .bind(bytes(|row| &row.end.head.id.0))
+            .bind(numbers(|row| row.end.entries.into()))
+            .bind(numbers(|row| row.end.bytes.into()))
+            .execute(&mut *self.change)
+            .await?;
         Ok(())
     }
 

@@ -120,6 +120,22 @@ fn a_cursor_of_another_life_of_the_database_starts_over() {
     }
 }
 
+/// Nothing tells a database that its files are those of last week. Then another entry stands where somebody has
+/// read to, or none.
+#[test]
+fn a_cursor_of_a_later_copy_of_the_database_starts_over() {
+    let Some(scene) = Scene::new("viewer") else { return };
+    let token = scene.token();
+    let get = |query: String| Curl::get(&scene.of(&query)).token(&token).send().good();
+    let first = get("/changes?limit=3".to_owned());
+    let cursor = next(&first);
+    assert_eq!(get(format!("/changes?cursor={cursor}"))["restarted"], false);
+    scene.postgres.query("UPDATE entries SET id = sha256(id) WHERE cursor = 3");
+    let over = get(format!("/changes?cursor={cursor}&limit=3"));
+    assert_eq!(over["restarted"], true);
+    assert_eq!(rows(&over)[0]["id"], rows(&first)[0]["id"]);
+}
+
 #[test]
 fn tokens_and_cursors_outlive_the_process_and_not_the_secret() {
     let Some(scene) = Scene::new("viewer") else { return };
