@@ -11,6 +11,15 @@ CREATE TABLE workspaces (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- The relays that carry a workspace, each by a number of its own choice. The last one that forgets it takes the rows
+-- with it.
+CREATE TABLE holders (
+    workspace integer NOT NULL,
+    holder bytea NOT NULL CHECK (octet_length(holder) = 16),
+    opened_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace, holder)
+);
+
 -- A log has one chain, unless its device forked it. Ends with a count of entries and bytes since the last
 -- checkpoint.
 CREATE TABLE chains (

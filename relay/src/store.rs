@@ -16,6 +16,7 @@
 //! already is found and not written twice ([`append`]).
 
 mod append;
+mod holders;
 mod open;
 mod rows;
 
@@ -90,12 +91,10 @@ impl LogHome for InDatabase {
     fn open(
         &self,
         workspace: WorkspaceId,
-        _folder: &Path,
+        folder: &Path,
         index: Option<&[u8]>,
     ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError> {
-        let database =
-            self.database().map_err(|error| OpenError::Store(StoreError::Read(error.to_string())))?;
-        let opened = open::open(database, workspace).map_err(OpenError::Store)?;
+        let opened = self.held(workspace, folder, open::open)?;
         let report = open::compare(&opened.shared.table().infos(), index);
         Ok((Box::new(opened), report))
     }
@@ -103,17 +102,32 @@ impl LogHome for InDatabase {
     fn begin(
         &self,
         workspace: WorkspaceId,
-        _folder: &Path,
+        folder: &Path,
     ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError> {
-        let database =
-            self.database().map_err(|error| OpenError::Store(StoreError::Read(error.to_string())))?;
-        let begun = open::begin(database, workspace).map_err(OpenError::Store)?;
+        let begun = self.held(workspace, folder, open::begin)?;
         Ok((Box::new(begun), OpenReport::default()))
     }
 
-    fn forget(&self, workspace: WorkspaceId) -> Result<(), StoreError> {
+    fn forget(&self, workspace: WorkspaceId, folder: &Path) -> Result<(), StoreError> {
         let database = self.database().map_err(|error| StoreError::Write(error.to_string()))?;
-        open::forget(database, workspace)
+        holders::forget(database, workspace, folder)
+    }
+}
+
+impl InDatabase {
+    /// Opens a log, and notes before that this relay holds it.
+    fn held(
+        &self,
+        workspace: WorkspaceId,
+        folder: &Path,
+        open: fn(&Database, WorkspaceId) -> Result<DatabaseLog, StoreError>,
+    ) -> Result<DatabaseLog, OpenError> {
+        let database = self.database().map_err(|error| StoreError::Read(error.to_string()));
+        let opened = database.and_then(|database| {
+            holders::hold(database, workspace, folder)?;
+            open(database, workspace)
+        });
+        opened.map_err(OpenError::Store)
     }
 }
 

@@ -104,7 +104,8 @@ fn a_log_that_is_opened_again_holds_the_same() {
 fn what_was_saved_with_the_state_tells_whether_it_fits() {
     let Some(server) = server() else { return };
     let (workspace, home) = (workspace(), InDatabase::at(server.postgres.url()));
-    let open = |index: Option<&[u8]>| home.open(workspace, "/nowhere".as_ref(), index).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let open = |index: Option<&[u8]>| home.open(workspace, folder.path(), index).unwrap();
     let mut anna = Author::new(1);
     let (mut log, report) = open(None);
     assert!(report.must_rebuild() && !report.in_doubt() && report.is_blank());
@@ -117,11 +118,34 @@ fn what_was_saved_with_the_state_tells_whether_it_fits() {
     server.postgres.query("UPDATE chains SET end_seq = 3");
     let report = open(Some(&late)).1;
     assert!(report.shortened && report.in_doubt() && report.must_rebuild(), "restored from a backup");
-    home.forget(workspace).unwrap();
+    home.forget(workspace, folder.path()).unwrap();
     assert_eq!(
         server.postgres.query("SELECT (SELECT count(*) FROM entries) + (SELECT count(*) FROM chains)"),
         "0"
     );
+}
+
+#[test]
+fn a_relay_that_forgets_leaves_the_rows_to_the_others() {
+    let Some(server) = server() else { return };
+    let (workspace, home) = (workspace(), InDatabase::at(server.postgres.url()));
+    let [here, there] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut anna = Author::new(1);
+    home.open(workspace, here.path(), None)
+        .unwrap()
+        .0
+        .append(&batch([anna.write(ChainNo(0), 3, 10)]))
+        .unwrap();
+    let (mut log, _) = home.open(workspace, there.path(), None).unwrap();
+    // Opened twice, forgotten once.
+    drop(home.open(workspace, here.path(), None).unwrap());
+    home.forget(workspace, here.path()).unwrap();
+    log.append(&batch([anna.write(ChainNo(0), 2, 10)])).unwrap();
+    anna.assert_held(&log.reader(), ChainNo(0));
+    drop(log);
+    home.forget(workspace, there.path()).unwrap();
+    let left = "SELECT (SELECT count(*) FROM workspaces) + (SELECT count(*) FROM entries) + (SELECT count(*) FROM holders)";
+    assert_eq!(server.postgres.query(left), "0");
 }
 
 #[test]

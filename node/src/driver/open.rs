@@ -244,7 +244,7 @@ pub(super) fn forget(
     markers: &Markers,
     workspace: WorkspaceId,
 ) -> Result<(), NodeError> {
-    home.forget(workspace).map_err(|source| NodeError::Store { workspace, source })?;
+    home.forget(workspace, &dir.log(workspace)).map_err(|source| NodeError::Store { workspace, source })?;
     Ok(dir.forget(workspace, markers)?)
 }
 

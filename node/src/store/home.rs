@@ -40,8 +40,9 @@ pub trait LogHome: fmt::Debug + Send + Sync {
         self.open(workspace, folder, None)
     }
 
-    /// Deletes what lies outside the data directory of a log that is not open.
-    fn forget(&self, workspace: WorkspaceId) -> Result<(), StoreError>;
+    /// Deletes what lies outside the data directory of a log that is not open, unless others keep theirs there.
+    /// `folder`: as it was opened with.
+    fn forget(&self, workspace: WorkspaceId, folder: &Path) -> Result<(), StoreError>;
 }
 
 /// The writing half of an open log.
@@ -90,7 +91,7 @@ impl LogHome for InFiles {
         Ok((Box::new(Kept(log)), report))
     }
 
-    fn forget(&self, _workspace: WorkspaceId) -> Result<(), StoreError> {
+    fn forget(&self, _workspace: WorkspaceId, _folder: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a log: which chains there are, and where their runs end.
 
-use super::{DatabaseLog, Piece, Place, Shared, failed_read, failed_write};
-use crate::{database::Database, limits, tables};
+use super::{DatabaseLog, Piece, Place, Shared, failed_read};
+use crate::{database::Database, limits};
 use sqlx::{Error, PgPool, Row, postgres::PgRow};
 use std::{
     collections::BTreeMap,
@@ -69,17 +69,20 @@ fn end_of(row: &PgRow, [seq, id, entries, len]: [&str; 4]) -> Result<ChainEnd, E
 type Loaded = (i32, Vec<ChainRow>, BTreeMap<i32, Vec<ChainEnd>>);
 
 /// The number of a workspace, which is given to it here if it has none.
-async fn number_of(pool: PgPool, workspace: WorkspaceId) -> Result<i32, Error> {
+pub(super) async fn number_of<'a>(
+    executor: impl sqlx::PgExecutor<'a>,
+    workspace: WorkspaceId,
+) -> Result<i32, Error> {
     sqlx::query_scalar(
         "INSERT INTO workspaces (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number",
     )
     .bind(workspace.0)
-    .fetch_one(&pool)
+    .fetch_one(executor)
     .await
 }
 
 async fn load(pool: PgPool, workspace: WorkspaceId) -> Result<Loaded, Error> {
-    let number = number_of(pool.clone(), workspace).await?;
+    let number = number_of(&pool, workspace).await?;
     // One moment for both: another relay may be appending.
     let mut moment = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let sql = sqlx::AssertSqlSafe(format!(
@@ -127,7 +130,8 @@ pub(super) fn open(database: &Database, workspace: WorkspaceId) -> Result<Databa
 /// Opens it for a relay to which the workspace is new. What others wrote already is found when the relay appends
 /// it, and until then is none of its chains.
 pub(super) fn begin(database: &Database, workspace: WorkspaceId) -> Result<DatabaseLog, StoreError> {
-    let number = database.insist(limits::READ_PATIENCE_MS, move |pool| number_of(pool, workspace));
+    let number = database
+        .insist(limits::READ_PATIENCE_MS, move |pool| async move { number_of(&pool, workspace).await });
     let number = number.map_err(|error| failed_read(&error))?;
     let place = Place { database: database.clone(), id: workspace, number };
     let shared = Arc::new(Shared { place, table: RwLock::new(ChainTable::default()) });
@@ -147,26 +151,4 @@ pub(super) fn compare(held: &[ChainInfo], index: Option<&[u8]>) -> OpenReport {
     };
     let shortened = saved.iter().any(|chain| end(chain) < chain.end.head.position);
     OpenReport { used_index, shortened, ..OpenReport::default() }
-}
-
-pub(super) fn forget(database: &Database, workspace: WorkspaceId) -> Result<(), StoreError> {
-    let forgotten = database.insist(limits::WRITE_PATIENCE_MS, move |pool| async move {
-        let mut change = pool.begin().await?;
-        let number: Option<i32> = sqlx::query_scalar("DELETE FROM workspaces WHERE id = $1 RETURNING number")
-            .bind(workspace.0)
-            .fetch_optional(&mut *change)
-            .await?;
-        for table in [
-            "DELETE FROM entries WHERE workspace = $1",
-            "DELETE FROM chains WHERE workspace = $1",
-            "DELETE FROM checkpoints WHERE workspace = $1",
-        ] {
-            sqlx::query(table).bind(number).execute(&mut *change).await?;
-        }
-        if let Some(number) = number {
-            tables::clear(&mut change, number).await?;
-        }
-        change.commit().await
-    });
-    forgotten.map_err(|error| failed_write(&error))
 }
