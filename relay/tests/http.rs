@@ -3,6 +3,8 @@
 
 #[path = "http/auth.rs"]
 mod auth;
+#[path = "http/caddy.rs"]
+mod caddy;
 #[path = "http/changes.rs"]
 mod changes;
 #[path = "http/curl.rs"]
