@@ -8,6 +8,7 @@
 //! server      connections and their bounds          problem     how refusals look
 //! auth        a device signs a nonce -> token       caller      who asks, and whether they are in
 //! changes     by cursor, with long polling          sync        runs in, changes out
+//! rate        how often somebody may ask            places      how much they may have open
 //! logs        heads and ranges                      entities    tasks, projects, comments as JSON
 //! ops         what bots write                       operations  health, figures, this API's description
 //! ```
@@ -25,6 +26,7 @@ mod generation;
 mod logs;
 mod operations;
 mod ops;
+mod places;
 mod problem;
 mod rate;
 mod server;
@@ -42,6 +44,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use places::Places;
 use problem::Problem;
 use rate::Buckets;
 use serde::de::DeserializeOwned;
@@ -119,7 +122,8 @@ impl Companion for Http {
         listener.set_nonblocking(true).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         tracing::info!(%listen, "HTTP is served");
-        let serving = tokio::spawn(server::serve(listener, router(app)));
+        let places = Arc::clone(&app.places);
+        let serving = tokio::spawn(server::serve(listener, router(app), places));
         let measuring = tokio::spawn(async {
             loop {
                 metrics::upkeep();
@@ -153,6 +157,7 @@ struct Inner {
     secret: Vec<u8>,
     tokens: Tokens,
     nonces: Nonces,
+    places: Arc<Places>,
     per_address: Buckets<IpAddr>,
     auth_per_address: Buckets<IpAddr>,
     per_device: Buckets<[u8; 32]>,
@@ -185,6 +190,7 @@ impl App {
             secret,
             tokens,
             nonces,
+            places: Places::new(limits::HTTP_PER_ADDRESS),
             per_address: Buckets::new(limits::PER_ADDRESS),
             auth_per_address: Buckets::new(limits::AUTH_PER_ADDRESS),
             per_device: Buckets::new(limits::PER_DEVICE),
@@ -242,13 +248,14 @@ fn router(app: App) -> Router {
     router.fallback(operations::nowhere).layer(limited).with_state(app)
 }
 
-/// Whoever asks too often waits. Whether the relay runs is told all the same.
+/// Whoever asks too often waits, or too much at once through a proxy. Whether the relay runs is told all the same.
 async fn limit(State(app): State<App>, request: Request<Body>, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let address = caller::remote(&parts).map(|remote| remote.address(&parts.headers));
     let path = parts.uri.path();
-    if let Some(address) = address.filter(|_| !matches!(path, "/healthz" | "/readyz")) {
-        let now = Instant::now();
+    let remote = caller::remote(&parts).filter(|_| !matches!(path, "/healthz" | "/readyz"));
+    let mut place = None;
+    if let Some(remote) = remote {
+        let (address, now) = (remote.address(&parts.headers), Instant::now());
         let mut room = app.per_address.take(address, now);
         if path.starts_with("/v1/auth/") {
             room = room.and(app.auth_per_address.take(address, now));
@@ -256,8 +263,16 @@ async fn limit(State(app): State<App>, request: Request<Body>, next: Next) -> Re
         if let Err(wait) = room {
             return Problem::busy(wait.as_secs() + 1, "this address asks too often").into_response();
         }
+        if let Some(proxied) = remote.proxied(&parts.headers) {
+            let Ok(taken) = app.places.take(proxied) else {
+                return Problem::busy(1, "this address asks too much at once").into_response();
+            };
+            place = Some(taken);
+        }
     }
-    next.run(Request::from_parts(parts, body)).await
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    drop(place);
+    answer
 }
 
 /// What an address asks behind its question mark, or a problem.

@@ -7,6 +7,8 @@ mod auth;
 mod caddy;
 #[path = "http/changes.rs"]
 mod changes;
+#[path = "http/crowd.rs"]
+mod crowd;
 #[path = "http/curl.rs"]
 mod curl;
 #[path = "http/hostile.rs"]
