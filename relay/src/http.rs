@@ -115,8 +115,10 @@ impl Companion for Http {
         let secret = self.secret()?;
         let database = self.database.as_ref().map(|database| database.database().cloned()).transpose();
         let database = database.map_err(|error| error.to_string())?;
+        let arrivals = self.database.as_ref().map(|database| database.arrivals()).transpose();
+        let arrivals = arrivals.map_err(|error| error.to_string())?;
         let kept = database.clone();
-        let app = App::new(node.clone(), database, secret)?;
+        let app = App::new(node.clone(), database, arrivals, secret)?;
         let failed = |error: std::io::Error| format!("HTTP cannot be served on {listen}: {error}");
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -153,7 +155,7 @@ impl Drop for Running {
 struct Inner {
     node: NodeHandle,
     database: Option<Database>,
-    arrivals: Option<Arrivals>,
+    arrivals: Option<Arc<Arrivals>>,
     secret: Vec<u8>,
     tokens: Tokens,
     nonces: Nonces,
@@ -179,10 +181,14 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    fn new(node: NodeHandle, database: Option<Database>, secret: Vec<u8>) -> Result<Self, String> {
+    fn new(
+        node: NodeHandle,
+        database: Option<Database>,
+        arrivals: Option<Arc<Arrivals>>,
+        secret: Vec<u8>,
+    ) -> Result<Self, String> {
         let tokens = Tokens::new(&secret).map_err(|error| format!("{SECRET_VAR}: {error}"))?;
         let nonces = Nonces::new().map_err(|error| format!("the system gave no randomness: {error}"))?;
-        let arrivals = database.as_ref().map(Arrivals::listen);
         Ok(Self(Arc::new(Inner {
             node,
             database,
@@ -215,7 +221,7 @@ impl App {
     }
 
     fn arrivals(&self) -> Result<&Arrivals, Problem> {
-        self.arrivals.as_ref().ok_or_else(Problem::needs_database)
+        self.arrivals.as_deref().ok_or_else(Problem::needs_database)
     }
 }
 
