@@ -15,7 +15,7 @@ const ANY: i32 = -1;
 /// Wakes that one waiter may be behind. Then it looks.
 const QUEUE: usize = 256;
 
-/// See the module.
+/// See the module. One connection hears for all who wait.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     told: broadcast::Sender<i32>,

@@ -8,6 +8,7 @@
 //! server      connections and their bounds          problem     how refusals look
 //! auth        a device signs a nonce -> token       caller      who asks, and whether they are in
 //! changes     by cursor, with long polling          sync        runs in, changes out
+//! rate        how often somebody may ask            places      how much they may have open
 //! logs        heads and ranges                      entities    tasks, projects, comments as JSON
 //! ops         what bots write                       operations  health, figures, this API's description
 //! ```
@@ -25,6 +26,7 @@ mod generation;
 mod logs;
 mod operations;
 mod ops;
+mod places;
 mod problem;
 mod rate;
 mod server;
@@ -42,6 +44,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use places::Places;
 use problem::Problem;
 use rate::Buckets;
 use serde::de::DeserializeOwned;
@@ -112,14 +115,17 @@ impl Companion for Http {
         let secret = self.secret()?;
         let database = self.database.as_ref().map(|database| database.database().cloned()).transpose();
         let database = database.map_err(|error| error.to_string())?;
+        let arrivals = self.database.as_ref().map(|database| database.arrivals()).transpose();
+        let arrivals = arrivals.map_err(|error| error.to_string())?;
         let kept = database.clone();
-        let app = App::new(node.clone(), database, secret)?;
+        let app = App::new(node.clone(), database, arrivals, secret)?;
         let failed = |error: std::io::Error| format!("HTTP cannot be served on {listen}: {error}");
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         tracing::info!(%listen, "HTTP is served");
-        let serving = tokio::spawn(server::serve(listener, router(app)));
+        let places = Arc::clone(&app.places);
+        let serving = tokio::spawn(server::serve(listener, router(app), places));
         let measuring = tokio::spawn(async {
             loop {
                 metrics::upkeep();
@@ -149,10 +155,11 @@ impl Drop for Running {
 struct Inner {
     node: NodeHandle,
     database: Option<Database>,
-    arrivals: Option<Arrivals>,
+    arrivals: Option<Arc<Arrivals>>,
     secret: Vec<u8>,
     tokens: Tokens,
     nonces: Nonces,
+    places: Arc<Places>,
     per_address: Buckets<IpAddr>,
     auth_per_address: Buckets<IpAddr>,
     per_device: Buckets<[u8; 32]>,
@@ -174,10 +181,14 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    fn new(node: NodeHandle, database: Option<Database>, secret: Vec<u8>) -> Result<Self, String> {
+    fn new(
+        node: NodeHandle,
+        database: Option<Database>,
+        arrivals: Option<Arc<Arrivals>>,
+        secret: Vec<u8>,
+    ) -> Result<Self, String> {
         let tokens = Tokens::new(&secret).map_err(|error| format!("{SECRET_VAR}: {error}"))?;
         let nonces = Nonces::new().map_err(|error| format!("the system gave no randomness: {error}"))?;
-        let arrivals = database.as_ref().map(Arrivals::listen);
         Ok(Self(Arc::new(Inner {
             node,
             database,
@@ -185,6 +196,7 @@ impl App {
             secret,
             tokens,
             nonces,
+            places: Places::new(limits::HTTP_PER_ADDRESS),
             per_address: Buckets::new(limits::PER_ADDRESS),
             auth_per_address: Buckets::new(limits::AUTH_PER_ADDRESS),
             per_device: Buckets::new(limits::PER_DEVICE),
@@ -209,7 +221,7 @@ impl App {
     }
 
     fn arrivals(&self) -> Result<&Arrivals, Problem> {
-        self.arrivals.as_ref().ok_or_else(Problem::needs_database)
+        self.arrivals.as_deref().ok_or_else(Problem::needs_database)
     }
 }
 
@@ -242,13 +254,14 @@ fn router(app: App) -> Router {
     router.fallback(operations::nowhere).layer(limited).with_state(app)
 }
 
-/// Whoever asks too often waits. Whether the relay runs is told all the same.
+/// Whoever asks too often waits, or too much at once through a proxy. Whether the relay runs is told all the same.
 async fn limit(State(app): State<App>, request: Request<Body>, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let address = caller::remote(&parts).map(|remote| remote.address(&parts.headers));
     let path = parts.uri.path();
-    if let Some(address) = address.filter(|_| !matches!(path, "/healthz" | "/readyz")) {
-        let now = Instant::now();
+    let remote = caller::remote(&parts).filter(|_| !matches!(path, "/healthz" | "/readyz"));
+    let mut place = None;
+    if let Some(remote) = remote {
+        let (address, now) = (remote.address(&parts.headers), Instant::now());
         let mut room = app.per_address.take(address, now);
         if path.starts_with("/v1/auth/") {
             room = room.and(app.auth_per_address.take(address, now));
@@ -256,8 +269,16 @@ async fn limit(State(app): State<App>, request: Request<Body>, next: Next) -> Re
         if let Err(wait) = room {
             return Problem::busy(wait.as_secs() + 1, "this address asks too often").into_response();
         }
+        if let Some(proxied) = remote.proxied(&parts.headers) {
+            let Ok(taken) = app.places.take(proxied) else {
+                return Problem::busy(1, "this address asks too much at once").into_response();
+            };
+            place = Some(taken);
+        }
     }
-    next.run(Request::from_parts(parts, body)).await
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    drop(place);
+    answer
 }
 
 /// What an address asks behind its question mark, or a problem.

@@ -22,6 +22,9 @@ pub const COPY_BYTES: usize = 256 * 1024;
 
 /// Connections to the HTTP API: each costs a few tens of KiB while it says nothing.
 pub const HTTP_CONNECTIONS: usize = 4_096;
+/// The same of one address, or, where a proxy on this machine speaks for it, requests at once. A page that follows
+/// a few workspaces needs one for each; who follows many through one address asks in turn.
+pub const HTTP_PER_ADDRESS: usize = 64;
 /// How long a request may take to say its headers, and a connection to say nothing: milliseconds.
 pub const HTTP_HEAD_MS: u64 = 30_000;
 /// The same of a request's body.

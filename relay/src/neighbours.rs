@@ -37,7 +37,7 @@ impl Neighbours {
 impl Companion for Neighbours {
     fn start(&self, node: &NodeHandle) -> Result<Box<dyn Any + Send>, String> {
         let database = self.0.database().map_err(|error| error.to_string())?;
-        let arrivals = Arrivals::listen(database);
+        let arrivals = self.0.arrivals().map_err(|error| error.to_string())?;
         let following = Following { node: node.clone(), pool: database.pool(), seen: BTreeMap::new() };
         let task = tokio::spawn(following.run(arrivals));
         Ok(Box::new(Running(task.abort_handle())))
@@ -62,7 +62,7 @@ struct Following {
 
 impl Following {
     /// Without end. It is heard as long as `arrivals` is held.
-    async fn run(mut self, arrivals: Arrivals) {
+    async fn run(mut self, arrivals: Arc<Arrivals>) {
         let mut waiter = arrivals.waiter();
         loop {
             // A workspace that is new here may have been in the database before: nobody tells of that.

@@ -21,6 +21,7 @@ mod open;
 mod rows;
 
 use crate::{
+    arrivals::Arrivals,
     database::{Database, DatabaseError},
     limits,
 };
@@ -56,12 +57,13 @@ use velo_protocol::{
 pub struct InDatabase {
     url: String,
     database: OnceLock<Database>,
+    arrivals: OnceLock<Arc<Arrivals>>,
 }
 
 impl InDatabase {
     /// The database at a URL.
     pub fn at(url: String) -> Self {
-        Self { url, database: OnceLock::new() }
+        Self { url, database: OnceLock::new(), arrivals: OnceLock::new() }
     }
 
     /// What names it.
@@ -76,6 +78,12 @@ impl InDatabase {
         }
         let opened = Database::open(&self.url)?;
         Ok(self.database.get_or_init(|| opened))
+    }
+
+    /// What is heard of it, by whoever asks through one connection.
+    pub(crate) fn arrivals(&self) -> Result<Arc<Arrivals>, DatabaseError> {
+        let database = self.database()?;
+        Ok(Arc::clone(self.arrivals.get_or_init(|| Arc::new(Arrivals::listen(database)))))
     }
 }
 

@@ -3,8 +3,12 @@
 
 #[path = "http/auth.rs"]
 mod auth;
+#[path = "http/caddy.rs"]
+mod caddy;
 #[path = "http/changes.rs"]
 mod changes;
+#[path = "http/crowd.rs"]
+mod crowd;
 #[path = "http/curl.rs"]
 mod curl;
 #[path = "http/hostile.rs"]

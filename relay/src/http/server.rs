@@ -1,5 +1,6 @@
 //! Connections: so many at once, each with bounds on how long it may take.
 
+use super::places::{NoPlace, Place, Places};
 use crate::limits;
 use axum::{
     Router,
@@ -12,7 +13,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -29,25 +30,45 @@ pub(super) struct Remote(SocketAddr);
 impl Remote {
     /// Who asks: the other end, or whom a proxy on this machine speaks for. Nobody else is believed.
     pub fn address(self, headers: &HeaderMap) -> IpAddr {
-        let own = self.0.ip().to_canonical();
-        if !own.is_loopback() {
-            return own;
+        self.proxied(headers).unwrap_or_else(|| network(self.0.ip()))
+    }
+
+    /// For whom a proxy on this machine speaks.
+    pub fn proxied(self, headers: &HeaderMap) -> Option<IpAddr> {
+        if !self.is_local() {
+            return None;
         }
-        let passed_on = headers.get_all("x-forwarded-for").into_iter().next_back();
-        let passed_on =
-            passed_on.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        passed_on.unwrap_or(own)
+        let last = headers.get_all("x-forwarded-for").into_iter().next_back()?;
+        last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok().map(network)
+    }
+
+    /// Its place among the connections of its address. This machine needs none.
+    fn place(self, places: &Arc<Places>) -> Result<Option<Place>, NoPlace> {
+        if self.is_local() { Ok(None) } else { places.take(network(self.0.ip())).map(Some) }
+    }
+
+    /// Whether the other end is on this machine.
+    fn is_local(self) -> bool {
+        self.0.ip().to_canonical().is_loopback()
     }
 
     /// Whether it is this machine itself that asks, and not for somebody else.
     pub fn is_here(self, headers: &HeaderMap) -> bool {
         let proxied = ["x-forwarded-for", "forwarded", "via"].iter().any(|name| headers.contains_key(*name));
-        self.0.ip().to_canonical().is_loopback() && !proxied
+        self.is_local() && !proxied
+    }
+}
+
+/// What counts as one address: an IPv6 network of 64 bits does, since that is what one household is given.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) if !ip.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+        other => other,
     }
 }
 
 /// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, router: Router) {
+pub(super) async fn serve(listener: TcpListener, router: Router, places: Arc<Places>) {
     let room = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
     let mut connections = JoinSet::new();
     let service = TowerToHyperService::new(router);
@@ -59,10 +80,16 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
         };
         match stream {
             Ok((stream, remote)) => {
+                let remote = Remote(remote);
+                let Ok(place) = remote.place(&places) else {
+                    // Closed without a word: whoever has that many open knows why.
+                    tracing::debug!(?remote, "an HTTP connection too many of one address");
+                    continue;
+                };
                 let service = service.clone();
                 connections.spawn(async move {
-                    converse(stream, Remote(remote), service).await;
-                    drop(permit);
+                    converse(stream, remote, service).await;
+                    drop((permit, place));
                 });
             }
             Err(error) => {
@@ -97,5 +124,26 @@ async fn converse(stream: TcpStream, remote: Remote, service: TowerToHyperServic
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_household_counts_as_one_and_a_proxy_of_this_machine_is_believed() {
+        let from = |ip: &str| Remote(SocketAddr::new(ip.parse().unwrap(), 1));
+        let asks = |ip: &str, passed_on: &str| {
+            let headers = [("x-forwarded-for".parse().unwrap(), passed_on.parse().unwrap())];
+            from(ip).address(&HeaderMap::from_iter(headers)).to_string()
+        };
+        assert_eq!(from("192.0.2.1").address(&HeaderMap::new()).to_string(), "192.0.2.1");
+        assert_eq!(from("2001:db8::1:2:3:4").address(&HeaderMap::new()).to_string(), "2001:db8::");
+        assert_eq!(from("::ffff:192.0.2.1").address(&HeaderMap::new()).to_string(), "192.0.2.1");
+        assert_eq!(asks("127.0.0.1", "198.51.100.1, 2001:db8:0:1::7"), "2001:db8:0:1::");
+        assert_eq!(asks("::1", "192.0.2.7"), "192.0.2.7");
+        assert_eq!(asks("192.0.2.1", "192.0.2.7"), "192.0.2.1", "nobody else is believed");
+        assert_eq!(asks("127.0.0.1", "nonsense"), "127.0.0.1");
     }
 }

@@ -91,6 +91,9 @@ fn who_waits_is_woken_by_what_comes() {
         assert!(!rows(&page).is_empty());
         assert!(waited < Duration::from_secs(15), "{waited:?}");
     });
+    // Whoever waits, and the relay itself, hear through the same connection.
+    let hearing = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    assert_eq!(scene.postgres.query(hearing), "1");
 }
 
 #[test]

@@ -81,10 +81,19 @@ pub fn device_id(device: &Device) -> String {
     text_at(&device.velo(&["status"]).unwrap(), "/device").unwrap().to_owned()
 }
 
+/// What a device asks first.
+pub fn wish(device: &Device) -> Value {
+    json!({ "device": device_id(device) })
+}
+
 /// A challenge that a device has signed.
 pub fn signed(url: &str, device: &Device, workspace: &str) -> Value {
-    let wish = json!({ "device": device_id(device) });
-    let challenge = Curl::post(&format!("{url}/v1/auth/challenge"), &wish).send().good();
+    let challenge = Curl::post(&format!("{url}/v1/auth/challenge"), &wish(device)).send().good();
+    sign(device, workspace, &challenge)
+}
+
+/// Has a device sign what it was asked to.
+pub fn sign(device: &Device, workspace: &str, challenge: &Value) -> Value {
     let (relay, nonce) = (challenge["relay"].as_str().unwrap(), challenge["nonce"].as_str().unwrap());
     device
         .velo(&["device", "sign-challenge", "--workspace", workspace, "--relay", relay, "--", nonce])
