@@ -20,19 +20,21 @@ mod open;
 mod rows;
 
 use crate::{
+    blobs::BlobRows,
     database::{Database, DatabaseError},
     limits,
 };
 pub(crate) use append::APPENDED;
 use append::Item;
-pub(crate) use open::{CHAIN_COLUMNS, ChainRow, bytes as fixed_bytes, origin_of};
+pub(crate) use open::{CHAIN_COLUMNS, ChainRow, bytes as fixed_bytes, number_of, origin_of};
 use sqlx::Row;
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
 };
 use velo_node::{
+    blobs::store::KeptBlobs,
     data_dir::DataDirError,
     store::{
         home::{KeptLog, KeptReader, LogHome, ReadLog},
@@ -51,16 +53,17 @@ use velo_protocol::{
 };
 
 /// The logs of a relay's workspaces in its database, which is connected when it is needed.
-#[derive(Debug)]
+/// A clone is the same.
+#[derive(Debug, Clone)]
 pub struct InDatabase {
     url: String,
-    database: OnceLock<Database>,
+    database: Arc<OnceLock<Database>>,
 }
 
 impl InDatabase {
     /// The database at a URL.
     pub fn at(url: String) -> Self {
-        Self { url, database: OnceLock::new() }
+        Self { url, database: Arc::default() }
     }
 
     /// The same, open.
@@ -104,6 +107,10 @@ impl LogHome for InDatabase {
             self.database().map_err(|error| OpenError::Store(StoreError::Read(error.to_string())))?;
         let begun = open::begin(database, workspace).map_err(OpenError::Store)?;
         Ok((Box::new(begun), OpenReport::default()))
+    }
+
+    fn carried_blobs(&self, workspace: WorkspaceId, _folder: PathBuf) -> Box<dyn KeptBlobs> {
+        Box::new(BlobRows::of(self.clone(), workspace))
     }
 
     fn forget(&self, workspace: WorkspaceId) -> Result<(), StoreError> {

@@ -69,7 +69,7 @@ fn end_of(row: &PgRow, [seq, id, entries, len]: [&str; 4]) -> Result<ChainEnd, E
 type Loaded = (i32, Vec<ChainRow>, BTreeMap<i32, Vec<ChainEnd>>);
 
 /// The number of a workspace, which is given to it here if it has none.
-async fn number_of(pool: PgPool, workspace: WorkspaceId) -> Result<i32, Error> {
+pub(crate) async fn number_of(pool: PgPool, workspace: WorkspaceId) -> Result<i32, Error> {
     sqlx::query_scalar(
         "INSERT INTO workspaces (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number",
     )
@@ -160,6 +160,8 @@ pub(super) fn forget(database: &Database, workspace: WorkspaceId) -> Result<(), 
             "DELETE FROM entries WHERE workspace = $1",
             "DELETE FROM chains WHERE workspace = $1",
             "DELETE FROM checkpoints WHERE workspace = $1",
+            "DELETE FROM blobs WHERE workspace = $1",
+            "DELETE FROM blobs_size WHERE workspace = $1",
         ] {
             sqlx::query(table).bind(number).execute(&mut *change).await?;
         }
