@@ -16,8 +16,9 @@ use crate::view::{
     storage::Space,
     story::Told,
 };
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 use velo_protocol::{
+    blob::AtRelay,
     id::{DeviceId, EntityId, PersonId, WorkspaceId},
     model::EntityKey,
     replica::{Command, PeerStatus, Present, Reply, RequestId},
@@ -131,6 +132,8 @@ pub struct Peer {
     pub path: Option<String>,
     /// Why it is not connected, in a plain sentence.
     pub trouble: Option<String>,
+    /// What it has of attachments, where it is a relay and said so.
+    pub at_relay: BTreeMap<WorkspaceId, AtRelay>,
 }
 
 /// Who is at this device.

@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeSet;
 use velo_protocol::{
-    blob::{Answer, Ask, Fetches, Known, Manifest, Outcome, Urgency},
+    blob::{Answer, Ask, Fetches, Known, Manifest, Outcome, Question, Urgency},
     id::{BlobId, DeviceId, WorkspaceId},
     limits,
 };
@@ -17,17 +17,22 @@ const PEER: DeviceId = DeviceId([2; 32]);
 fuzz_target!(|input: &[u8]| {
     let Some((which, bytes)) = input.split_first() else { return };
     match which % 4 {
-        0 => ask(bytes),
+        0 => question(bytes),
         1 => answer(bytes),
         2 => manifest(bytes),
         _ => fetch(bytes),
     }
 });
 
-fn ask(bytes: &[u8]) {
-    let Ok(ask) = Ask::decode(bytes) else { return };
-    assert!(ask.len <= limits::PIECE_MOST && ask.encode().len() <= limits::BLOB_ASK);
-    assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
+fn question(bytes: &[u8]) {
+    let Ok(question) = Question::decode(bytes) else { return };
+    assert!(question.encode().len() <= limits::BLOB_QUESTION);
+    assert_eq!(Question::decode(&question.encode()).as_ref(), Ok(&question));
+    let ask = match question {
+        Question::Piece(ask) => ask,
+        Question::Offer(offer) => return assert!(offer.attachments.len() <= limits::OFFER),
+    };
+    assert!(ask.len <= limits::PIECE_MOST);
     let answer = Answer::of(&ask, bytes).encode();
     assert!(answer.len() <= limits::BLOB_ANSWER);
     assert!(Answer::decode(&answer).is_ok());
@@ -45,22 +50,28 @@ fn manifest(bytes: &[u8]) {
     assert_eq!(manifest.blobs().len() as u64, Manifest::parts(manifest.size()));
 }
 
-/// A part of three bytes and its list are fetched from a peer. Each byte of the input is an answer: the
-/// truth, something like it, or none.
+/// A part of three bytes and its list are fetched from a peer, who may have it or offered it, by the first byte.
+/// Each further byte of the input is an answer: the truth, something like it, or none.
 fn fetch(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let is_offered = first % 2 == 1;
     let part = [7; 3];
     let manifest = Manifest::new(3, vec![BlobId::of(&part)]).expect("one part");
     let list = manifest.encode();
     let key = (WORKSPACE, BlobId::of(&list));
     let mut fetches = Fetches::default();
-    fetches.want(key, Urgency::Viewed, None);
     fetches.meet(PEER, BTreeSet::from([WORKSPACE]));
+    let want = |fetches: &mut Fetches, known| match is_offered {
+        true => fetches.take_offer(PEER, key, known),
+        false => fetches.want(0, key, Urgency::Viewed, known),
+    };
+    want(&mut fetches, None);
     for (turn, byte) in (0_u64..).zip(bytes) {
         let now_ms = turn * 20_000;
         let Some((peer, ask)) = fetches.next(now_ms) else { continue };
         let blob = if ask.blob == key.1 { &list[..] } else { &part[..] };
         let Some(answer) = answer_by(*byte, &ask, blob) else {
-            fetches.failed(now_ms, peer);
+            fetches.failed(now_ms, peer, &ask);
             continue;
         };
         if let Outcome::Keep { workspace, blob, bytes, is_manifest } =
@@ -69,7 +80,7 @@ fn fetch(bytes: &[u8]) {
             assert_eq!(BlobId::of(&bytes), blob);
             if is_manifest {
                 let missing = manifest.blobs().iter().copied().collect();
-                fetches.want(key, Urgency::Viewed, Some(Known { manifest: manifest.clone(), missing }));
+                want(&mut fetches, Some(Known { manifest: manifest.clone(), missing }));
             }
             fetches.stored(workspace, blob);
         }

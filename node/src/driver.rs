@@ -56,7 +56,7 @@ use velo_protocol::{
     id::{DeviceId, WorkspaceId},
     presence::Doing,
     replica::{
-        BatchId, Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply, RequestId,
+        BatchId, Command, Event, Identity, Input, Logs, Output, Refusal, Replica, Reply, RequestId, Way,
         WorkspaceRecord,
     },
     store::{Batch, LogReader},
@@ -280,7 +280,13 @@ impl Driver {
     fn keep_blobs_of(&self, record: &WorkspaceRecord) {
         let (workspace, fetching) = (record.id, record.fetching);
         let store = self.shared.blobs(workspace);
-        let store = store.unwrap_or_else(|| BlobStore::open(self.dir.blobs(workspace)));
+        let store = store.unwrap_or_else(|| {
+            let folder = self.dir.blobs(workspace);
+            match record.way {
+                Way::Carried { .. } => BlobStore::carried(self.home.carried_blobs(workspace, folder)),
+                _ => BlobStore::open(folder),
+            }
+        });
         self.shared.set_blobs(workspace, store.clone(), fetching);
         self.courier.tell(Job::Open { workspace, store, fetching });
     }

@@ -32,6 +32,7 @@ use crate::{
     },
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
@@ -385,14 +386,16 @@ impl NodeHandle {
     pub fn peers(&self) -> Vec<PeerInfo> {
         let targets = self.targets();
         let link = |peer| targets.iter().find(|target| target.peer == Some(peer)).map(PeerLink::of);
-        let met = self.shared.read().peers.clone();
+        let published = self.shared.read();
+        let (met, at_relays) = (published.peers.clone(), published.at_relays.clone());
+        drop(published);
         let stranger = |target: &TargetStatus| {
             let peer = target.peer.filter(|peer| met.iter().all(|status| status.peer != *peer))?;
             let connected = matches!(target.stage, TargetStage::Connected { .. });
             let last_seen_ms = target.last_session_ms.unwrap_or(0);
             let workspaces = Vec::new();
             let status = PeerStatus { peer, connected, last_seen_ms, clock_ahead_ms: None, workspaces };
-            Some(PeerInfo { status, link: PeerLink::of(target), private: None })
+            Some(PeerInfo { status, link: PeerLink::of(target), private: None, at_relay: BTreeMap::new() })
         };
         let strangers: Vec<PeerInfo> = targets.iter().filter_map(stranger).collect();
         let private = self.private_id();
@@ -400,7 +403,9 @@ impl NodeHandle {
             // Own devices compare that one as well, and it is nobody else's.
             let is_private = |shared: &mut PeerWorkspace| Some(shared.workspace) == private;
             let private = status.workspaces.extract_if(.., is_private).next();
-            PeerInfo { link: link(status.peer).unwrap_or_default(), status, private }
+            let said = at_relays.iter().filter(|((relay, _), _)| *relay == status.peer);
+            let at_relay = said.map(|((_, workspace), said)| (*workspace, *said)).collect();
+            PeerInfo { link: link(status.peer).unwrap_or_default(), status, private, at_relay }
         });
         known.chain(strangers).collect()
     }

@@ -9,6 +9,7 @@
 //! | `velo_frames_in_total`, `velo_frame_bytes_in_total` | counter | received from peers |
 //! | `velo_frames_out_total`, `velo_frame_bytes_out_total` | counter | given to the network |
 //! | `velo_blob_bytes_in_total`, `velo_blob_bytes_out_total` | counter | content of attachments, from and to peers |
+//! | `velo_carried_blob_bytes` | gauge | content of attachments that is carried as a relay, by workspace |
 //! | `velo_peers` | gauge | peers with an open session |
 //! | `velo_entries` | gauge | entries applied, by workspace |
 

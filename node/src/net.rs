@@ -56,7 +56,7 @@ use std::{
 use task::{Command, Delivery, Forgotten, Network};
 use tokio::sync::{mpsc, oneshot, watch};
 use velo_protocol::{
-    blob::{Answer, Ask},
+    blob::{Answer, Question},
     crypto::SecretKey,
     id::DeviceId,
 };
@@ -183,21 +183,21 @@ pub enum NetEvent {
         /// Sum of the frames' lengths.
         bytes: usize,
     },
-    /// A peer asks for part of a blob. To be answered with [`NetHandle::answer_blob`].
+    /// A peer asks for part of a blob, or offers some. To be answered with [`NetHandle::answer_blob`].
     BlobAsked {
         /// Who, as the transport authenticated it.
         peer: DeviceId,
         /// Names the question.
         id: AskId,
         /// What.
-        ask: Ask,
+        question: Question,
     },
     /// What came of [`NetHandle::ask_blob`].
     BlobAnswered {
         /// Who was asked.
         peer: DeviceId,
         /// What.
-        ask: Ask,
+        question: Question,
         /// The answer; `None`: there was none.
         answer: Option<Answer>,
     },
@@ -349,9 +349,9 @@ impl NetHandle {
         self.command(Command::Trust(peer));
     }
 
-    /// Asks a peer for part of a blob: see [`NetEvent::BlobAnswered`].
-    pub fn ask_blob(&self, peer: DeviceId, ask: Ask) {
-        self.command(Command::AskBlob { peer, ask });
+    /// Asks a peer for part of a blob, or offers it some: see [`NetEvent::BlobAnswered`].
+    pub fn ask_blob(&self, peer: DeviceId, question: Question) {
+        self.command(Command::AskBlob { peer, question });
     }
 
     /// Answers a peer: see [`NetEvent::BlobAsked`].

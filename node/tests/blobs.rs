@@ -12,7 +12,7 @@ use velo_node::{
 };
 use velo_protocol::{
     access::Role,
-    blob::{Answer, Ask, Content, ContentCipher, ContentKey, Manifest},
+    blob::{Answer, Ask, Content, ContentCipher, ContentKey, Manifest, Question},
     change::Change,
     id::{BlobId, EntityId, WorkspaceId},
     limits,
@@ -193,7 +193,7 @@ impl Liar {
                 Ok(Some(NetEvent::PeerDown { peer, .. })) => self.handle(Input::PeerDown { peer }),
                 Ok(Some(NetEvent::Frame { peer, frame })) => self.handle(Input::Received { peer, frame }),
                 Ok(Some(NetEvent::Sent { peer, bytes })) => self.handle(Input::Sent { peer, bytes }),
-                Ok(Some(NetEvent::BlobAsked { id, ask, .. })) => {
+                Ok(Some(NetEvent::BlobAsked { id, question: Question::Piece(ask), .. })) => {
                     let answer = self.answer(&ask);
                     self.net.answer_blob(id, answer);
                 }

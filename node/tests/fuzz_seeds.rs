@@ -171,14 +171,17 @@ fn what_a_member_says() {
 fn attachments() {
     for (name, which, vector) in [
         ("ask", 0, "blob-ask"),
+        ("offer", 0, "blob-offer"),
         ("piece", 1, "blob-piece"),
         ("not-here", 1, "blob-not-here"),
         ("later", 1, "blob-later"),
+        ("offered", 1, "blob-offered"),
         ("manifest", 2, "manifest"),
     ] {
         assert_seed("blob", name, &[vec![which], golden(vector)].concat());
     }
-    assert_seed("blob", "a-fetch", &[3, 6, 7, 10, 0, 0, 5, 18, 0]);
+    assert_seed("blob", "a-fetch", &[3, 0, 6, 7, 10, 0, 0, 5, 18, 0]);
+    assert_seed("blob", "an-offer", &[3, 1, 6, 7, 10, 0, 0, 5, 18, 0]);
 }
 
 #[test]

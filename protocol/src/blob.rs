@@ -13,19 +13,21 @@
 //! carry blobs, and sees their sizes only.
 //!
 //! This module says what blobs are ([`Manifest`], [`ContentCipher`]), what peers say about them
-//! ([`Ask`], [`Answer`]) and in which order they are fetched ([`Fetches`]). Files and network are the
+//! ([`Question`], [`Answer`]) and in which order they are fetched ([`Fetches`]). Files and network are the
 //! driver's.
 
+mod at_relay;
 mod cipher;
 mod fetch;
 mod manifest;
 mod pace;
 mod wire;
 
+pub use at_relay::AtRelay;
 pub use cipher::{ContentCipher, ContentError, ContentKey};
 pub use fetch::{Fetches, Known, Outcome, Urgency};
 pub use manifest::{Manifest, ManifestError, PART};
-pub use wire::{Answer, Ask};
+pub use wire::{Answer, Ask, Offer, Offered, Question, Uptake};
 
 use crate::id::BlobId;
 use std::{fmt, str::FromStr};

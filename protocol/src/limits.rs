@@ -288,8 +288,36 @@ pub const PIECE_LEAST: u32 = 8 * 1024;
 pub const PIECE_FIRST: u32 = 1024;
 /// How long the answer to one piece may hold up an edit.
 pub const PIECE_MS: u64 = 1_000;
-/// What is asked of a peer for a piece of a blob: two ids and two numbers.
-pub const BLOB_ASK: usize = 128;
+/// What is asked of a peer about blobs: an offer is the longest, each attachment of which takes an id and a
+/// number. On a line of 64 kbit/s it takes a second, like the smallest piece.
+pub const BLOB_QUESTION: usize = 8 * 1024;
+/// Attachments in one offer.
+pub const OFFER: usize = 128;
+/// The same of those that a relay has not got yet, although it was offered them: that is asked again and again.
+pub const OFFER_AGAIN: usize = 32;
+/// When what a relay wanted is offered again, to hear whether it has it: after it asked for nothing of it for so
+/// long. That doubles,
+pub const OFFER_AGAIN_MS: u64 = 1_000;
+/// so many times while nothing comes of it: up to a minute.
+pub const OFFER_DOUBLINGS: u32 = 6;
+/// The same where it has no room: its operator may have given it more.
+pub const OFFER_NO_ROOM_MS: u64 = 600_000;
+/// What a relay has is offered again after so long, also within a session: it drops first what nobody offers.
+pub const OFFER_RENEW_MS: u64 = 24 * 3_600_000;
+/// What nobody has offered for so long gives way where a relay has no room for what somebody offers: longer than
+/// a holiday.
+pub const OFFER_KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// How often a relay looks for that.
+pub const OFFER_STALE_LOOK_MS: u64 = 60_000;
+/// Attachments that a relay takes at the same time,
+pub const OFFERS_TAKEN: usize = 512;
+/// from one device: so 32 slow ones at least do not keep the others waiting,
+pub const OFFERS_TAKEN_FROM: usize = 16;
+/// and parts that they lack in all. What is known of a part takes up to 100 bytes.
+pub const OFFERED_PARTS: usize = 64 * 4_096;
+/// The part of a workspace's room at a relay that is left to entries, as the divisor: a quarter. Photos are much
+/// larger than edits, and matter less.
+pub const ENTRIES_ROOM: u64 = 4;
 /// How a peer answers: a piece, and what says so.
 pub const BLOB_ANSWER: usize = PIECE_MOST as usize + 64;
 /// A peer that does not answer for so long is asked for something else: a piece takes a second, behind

@@ -20,11 +20,12 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The steps that lead to the schema of this program, in order. Those that are released stay as they are.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "logs", include_str!("../migrations/0001_logs.sql")),
     (2, "tables", include_str!("../migrations/0002_tables.sql")),
     (3, "http", include_str!("../migrations/0003_http.sql")),
     (4, "operator tokens", include_str!("../migrations/0004_operator_tokens.sql")),
+    (5, "blobs", include_str!("../migrations/0005_blobs.sql")),
 ];
 
 /// Why the database cannot be used.

@@ -11,6 +11,8 @@ pub const WRITE_PATIENCE_MS: u64 = 180_000;
 pub const READ_PATIENCE_MS: u64 = 60_000;
 /// The same of the operator's tokens: less than whoever shows one waits.
 pub const OPERATOR_PATIENCE_MS: u64 = 10_000;
+/// The same of attachments: nobody waits for them but who asked for one, who asks again.
+pub const BLOB_PATIENCE_MS: u64 = 5_000;
 /// Between two attempts: milliseconds.
 pub const RETRY_MS: u64 = 200;
 /// How often is looked whether workspaces came that the database knows already: milliseconds.

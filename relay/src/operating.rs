@@ -68,7 +68,7 @@ enum TokenCommand {
 struct Add {
     /// For whom it is
     name: String,
-    /// Gigabytes of changes that are kept of each workspace [default: as many as there are]
+    /// Gigabytes that are kept of each workspace, changes and attachments together [default: as many as there are]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     gigabytes: Option<u64>,
     /// How many workspaces it is good for

@@ -22,19 +22,21 @@ mod rows;
 
 use crate::{
     arrivals::Arrivals,
+    blobs::BlobRows,
     database::{Database, DatabaseError},
     limits,
 };
 pub(crate) use append::APPENDED;
 use append::Item;
-pub(crate) use open::{CHAIN_COLUMNS, ChainRow, bytes as fixed_bytes, origin_of};
+pub(crate) use open::{CHAIN_COLUMNS, ChainRow, bytes as fixed_bytes, number_of, origin_of};
 use sqlx::Row;
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
 };
 use velo_node::{
+    blobs::store::KeptBlobs,
     data_dir::DataDirError,
     store::{
         home::{KeptLog, KeptReader, LogHome, ReadLog},
@@ -53,17 +55,18 @@ use velo_protocol::{
 };
 
 /// The logs of a relay's workspaces in its database, which is connected when it is needed.
-#[derive(Debug)]
+/// A clone is the same.
+#[derive(Debug, Clone)]
 pub struct InDatabase {
     url: String,
-    database: OnceLock<Database>,
-    arrivals: OnceLock<Arc<Arrivals>>,
+    database: Arc<OnceLock<Database>>,
+    arrivals: Arc<OnceLock<Arc<Arrivals>>>,
 }
 
 impl InDatabase {
     /// The database at a URL.
     pub fn at(url: String) -> Self {
-        Self { url, database: OnceLock::new(), arrivals: OnceLock::new() }
+        Self { url, database: Arc::default(), arrivals: Arc::default() }
     }
 
     /// What names it.
@@ -114,6 +117,10 @@ impl LogHome for InDatabase {
     ) -> Result<(Box<dyn KeptLog>, OpenReport), OpenError> {
         let begun = self.held(workspace, folder, open::begin)?;
         Ok((Box::new(begun), OpenReport::default()))
+    }
+
+    fn carried_blobs(&self, workspace: WorkspaceId, _folder: PathBuf) -> Box<dyn KeptBlobs> {
+        Box::new(BlobRows::of(self.clone(), workspace))
     }
 
     fn forget(&self, workspace: WorkspaceId, folder: &Path) -> Result<(), StoreError> {

@@ -39,7 +39,7 @@ const MOST_NAME_CHARS: usize = 100;
 pub struct Token {
     /// For whom it is.
     pub name: String,
-    /// Bytes of entries that are kept of each workspace. None: as many as there are.
+    /// Bytes of entries and attachments that are kept of each workspace. None: as many as there are.
     pub room: Option<u64>,
     /// How many workspaces it admits.
     pub workspaces: u32,

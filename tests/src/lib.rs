@@ -10,6 +10,7 @@ pub mod lan;
 pub mod life;
 pub mod netns;
 pub mod postgres;
+pub mod relay;
 pub mod router;
 pub mod skip;
 pub mod soak;

@@ -1,55 +1,18 @@
 //! Real relays on a real database, and devices that are never online at the same time.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail by panicking")]
 
-use anyhow::Context;
-use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use velo_tests::{
     device::{Device, LOOPBACK, RELAY, text_at, without_addresses},
     postgres::Postgres,
+    relay::{address, carry, ticket, wait_kept},
 };
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Where a running node is reached.
-fn address(device: &Device) -> anyhow::Result<String> {
-    let status = device.velo(&["status"])?;
-    let address = status.pointer("/addresses/0").and_then(Value::as_str);
-    address.map(str::to_owned).with_context(|| format!("no address in {status}"))
-}
-
-fn ticket(device: &Device, role: &str) -> anyhow::Result<String> {
-    Ok(text_at(&device.velo(&["invite", "--role", role])?, "/ticket")?.to_owned())
-}
-
 fn add(device: &Device, titles: std::ops::Range<u32>) -> anyhow::Result<()> {
     let mut control = device.control()?;
     titles.into_iter().try_for_each(|number| control.add_task(&format!("Secret errand {number}"), None))
-}
-
-/// Has a relay carry the workspace of a device, with a token that its operator makes.
-fn carry(relay: &Device, device: &Device, name: &str) -> anyhow::Result<()> {
-    let made = relay.velo(&["token", "add", name])?;
-    let (token, at) = (text_at(&made, "/token")?, text_at(&made, "/address")?);
-    device.velo(&["relay", "add", at, "--token", token])?;
-    Ok(())
-}
-
-/// Waits until a device knows that its relay has everything.
-fn wait_kept(device: &Device) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let relays = device.velo(&["relay", "list"])?;
-        let all = relays.as_array().is_some_and(|rows| {
-            !rows.is_empty()
-                && rows.iter().all(|row| row["has_everything"] == true && row["connected"] == true)
-        });
-        if all {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < until, "the relay has not got everything: {relays}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// How many entries of a database hold a text, in any column.

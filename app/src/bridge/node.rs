@@ -300,6 +300,7 @@ impl Bridge for NodeBridge {
             status: info.status,
             path: info.link.path,
             trouble: info.link.trouble,
+            at_relay: info.at_relay,
         };
         self.node.peers().into_iter().map(peer).collect()
     }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::bridge::Peer;
 use velo_protocol::{
+    blob::AtRelay,
     id::DeviceId,
     replica::{PeerWorkspace, Stall},
     workspace::Workspace,
@@ -75,6 +76,7 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
     let device = peer.status.peer;
     let shared = peer.status.workspaces.iter().find(|shared| shared.workspace == workspace.id());
     let is_relay = shared.is_some_and(|shared| shared.relay.is_some());
+    let said = AtRelay::known(peer.at_relay.get(&workspace.id()), workspace);
     let owner = owner(workspace, device).or_else(|| is_relay.then(|| "Relay".to_owned()));
     if shared.is_none() && (peer.status.connected || owner.is_none()) {
         return None;
@@ -85,11 +87,14 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
         fingerprint: device.short(),
         connected: peer.status.connected,
         trouble: peer.trouble.clone(),
-        stall: shared.and_then(|shared| stall(shared, peer, moment)),
+        stall: shared.and_then(|shared| stall(shared, peer, moment)).or_else(|| {
+            let no_room = said.filter(|_| is_relay).and_then(AtRelay::no_room_words);
+            no_room.map(sentence)
+        }),
         seen: seen(peer, moment),
         state: match shared {
             None => "Catches up when it is back".to_owned(),
-            Some(shared) if is_relay => backup(shared, peer, moment),
+            Some(shared) if is_relay => backup(shared, peer, said, moment),
             Some(shared) => state(shared, peer),
         },
         synced: peer.status.connected
@@ -132,9 +137,21 @@ fn state(shared: &PeerWorkspace, peer: &Peer) -> String {
 }
 
 /// What people want to know of a relay: up to when their work is safe there.
-fn backup(shared: &PeerWorkspace, peer: &Peer, moment: Moment) -> String {
+fn backup(shared: &PeerWorkspace, peer: &Peer, said: Option<AtRelay>, moment: Moment) -> String {
     let heard = date::ago(shared.heard_ms, moment);
     match (shared.lacks, peer.status.connected) {
+        (0, connected) if said.is_none_or(|said| said.lacks > 0) => {
+            let all = if connected {
+                "Has every change".to_owned()
+            } else {
+                format!("Has every change up to {heard}")
+            };
+            match said {
+                Some(AtRelay { lacks: 1, .. }) => format!("{all}, and not 1 attachment yet"),
+                Some(AtRelay { lacks, .. }) => format!("{all}, and not {lacks} attachments yet"),
+                None => all,
+            }
+        }
         (0, true) => "Has everything".to_owned(),
         (0, false) => format!("Has everything up to {heard}"),
         (lacks, true) => format!("Has not got {} yet", changes(lacks)),
@@ -194,6 +211,7 @@ fn alone(rows: &[Row]) -> Chip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use velo_protocol::{id::WorkspaceId, replica::PeerStatus};
 
     fn chip_of(peers: &[(bool, u64, u64)]) -> Chip {
@@ -217,6 +235,7 @@ mod tests {
             },
             path: None,
             trouble: None,
+            at_relay: BTreeMap::new(),
         };
         let peers: Vec<Peer> = peers.iter().enumerate().map(peer).collect();
         chip(&Workspace::new(id), &peers, Moment::default(), true)
@@ -257,6 +276,7 @@ mod tests {
             },
             path: None,
             trouble: None,
+            at_relay: BTreeMap::new(),
         };
         let (away, here) = (peer(false), peer(true));
         assert_eq!(state(&shared(0, 0, None), &away), "Had everything when it was here last");
@@ -264,9 +284,19 @@ mod tests {
         assert_eq!(state(&shared(5, 3, None), &away), "Had not seen 3 of your changes when it was here last");
         assert_eq!(state(&shared(5, 3, None), &here), "Has not seen 3 of your changes");
         assert_eq!(state(&shared(0, 0, None), &here), "Comparing", "it has not said that it has everything");
-        let keeps = |lacks, of: &Peer| backup(&shared(lacks, 0, None), of, Moment::default());
+        let keeps = |lacks, of: &Peer| {
+            backup(&shared(lacks, 0, None), of, Some(AtRelay::default()), Moment::default())
+        };
         assert_eq!(keeps(0, &here), "Has everything");
         assert_eq!(keeps(1, &here), "Has not got 1 change yet");
+        let holds = |lacks, of: &Peer| {
+            let said = Some(AtRelay { lacks, has_no_room_for: 0 });
+            backup(&shared(0, 0, None), of, said, Moment::default())
+        };
+        assert_eq!(holds(1, &here), "Has every change, and not 1 attachment yet");
+        assert!(holds(2, &away).ends_with(", and not 2 attachments yet"), "{}", holds(2, &away));
+        let unsaid = backup(&shared(0, 0, None), &here, None, Moment::default());
+        assert_eq!(unsaid, "Has every change", "what it has of attachments is not known");
         assert!(keeps(0, &away).starts_with("Has everything up to "), "{}", keeps(0, &away));
         let why = stall(&shared(5, 3, Some(Stall::SyncOff)), &here, Moment::default()).unwrap();
         assert_eq!(why, "Automatic sync is off on this device: sync now, or switch it on.");

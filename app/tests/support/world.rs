@@ -413,7 +413,10 @@ impl Bridge for TestBridge {
     fn peers(&self) -> Vec<Peer> {
         let device = self.0.borrow();
         let peers = device.replica.peers(device.now);
-        peers.into_iter().map(|status| Peer { status, path: None, trouble: None }).collect()
+        peers
+            .into_iter()
+            .map(|status| Peer { status, path: None, trouble: None, at_relay: BTreeMap::new() })
+            .collect()
     }
 
     fn present(&self, id: WorkspaceId) -> Vec<Present> {

@@ -8,9 +8,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use velo_protocol::{
     access::Role,
+    blob::AtRelay,
     id::{DeviceId, PersonId},
     model::workspace::Relay,
-    replica::{Command, PeerWorkspace, relays_of},
+    replica::{Command, PeerWorkspace, Stall, relays_of},
 };
 
 /// Actions on relays.
@@ -98,10 +99,13 @@ pub struct RelayRow {
     pub role: Option<RoleName>,
     /// Whether it is connected.
     pub connected: bool,
-    /// Whether everything that is here is there, as far as it has acknowledged. None before it was ever met.
+    /// Whether everything that is here is there, as far as it has acknowledged, the attachments too. None before
+    /// it was ever met.
     pub has_everything: Option<bool>,
     /// How many changes that are here it has not acknowledged.
     pub lacks: u64,
+    /// How many attachments that are here it lacks. None: it has not said since this device was started.
+    pub lacks_attachments: Option<u64>,
     /// When it last said what it has, RFC 3339.
     pub heard: Option<String>,
     /// Why nothing moves, if so.
@@ -114,6 +118,16 @@ impl RelayRow {
         let time = self.heard.as_deref().unwrap_or("never");
         match (self.has_everything, self.connected) {
             (None, _) => "was not met yet".to_owned(),
+            (Some(false), true) if self.lacks == 0 => match self.lacks_attachments {
+                Some(1) => "has every change, and not 1 attachment yet".to_owned(),
+                Some(count) => format!("has every change, and not {count} attachments yet"),
+                None => "has every change, and has not said which attachments".to_owned(),
+            },
+            (Some(false), false) if self.lacks == 0 => match self.lacks_attachments {
+                Some(1) => format!("has every change up to {time}, and not 1 attachment"),
+                Some(count) => format!("has every change up to {time}, and not {count} attachments"),
+                None => format!("has every change up to {time}"),
+            },
             (Some(true), true) => "has everything".to_owned(),
             (Some(true), false) => format!("has everything up to {time}"),
             (Some(false), true) => format!("has not got {} changes yet", self.lacks),
@@ -141,17 +155,22 @@ fn row(scope: &Scope<'_>, peers: &[PeerInfo], id: PersonId, address: String) -> 
     let copies = peers.iter().flat_map(|peer| peer.status.workspaces.iter().map(move |copy| (peer, copy)));
     let of_relay = copies.filter(|(_, copy)| copy.workspace == scope.id && copy.relay == Some(id));
     // The one of its devices that has most: they share what they have.
-    let best: Option<(&PeerInfo, &PeerWorkspace)> =
-        of_relay.min_by_key(|(peer, copy)| (copy.lacks, !peer.status.connected));
+    let said = |peer: &PeerInfo| AtRelay::known(peer.at_relay.get(&scope.id), &scope.workspace);
+    let best: Option<(&PeerInfo, &PeerWorkspace)> = of_relay.min_by_key(|(peer, copy)| {
+        (copy.lacks, said(peer).map_or(u64::MAX, |said| said.lacks), !peer.status.connected)
+    });
+    let said = best.and_then(|(peer, _)| said(peer));
+    let no_room = said.and_then(AtRelay::no_room_words);
     RelayRow {
         id,
         addresses: vec![address],
         role: scope.workspace.roster().role_of(id).map(RoleName::from),
         connected: best.is_some_and(|(peer, _)| peer.status.connected),
-        has_everything: best.map(|(_, copy)| copy.lacks == 0),
+        has_everything: best.map(|(_, copy)| copy.lacks == 0 && said.is_some_and(|said| said.lacks == 0)),
         lacks: best.map_or(0, |(_, copy)| copy.lacks),
+        lacks_attachments: said.map(|said| said.lacks),
         heard: best.map(|(_, copy)| date::moment(copy.heard_ms)),
-        stall: best.and_then(|(_, copy)| Some(copy.stall?.words().to_owned())),
+        stall: best.and_then(|(_, copy)| copy.stall.map(Stall::words).or(no_room)).map(str::to_owned),
     }
 }
 

@@ -63,6 +63,8 @@ pub struct WorkspaceSpace {
     pub pending: Sum,
     /// Content that no attachment shows any more.
     pub unshown: Sum,
+    /// Bytes of content that is carried for others, as a relay.
+    pub carried: u64,
     /// Bytes of attachments by project, largest first.
     pub projects: Vec<ProjectSpace>,
     /// The largest attachments.
@@ -160,6 +162,7 @@ pub fn measure(node: &NodeHandle, id: WorkspaceId) -> Result<WorkspaceSpace, Api
         attachments: usage.whole,
         pending: usage.pending,
         unshown: usage.unshown,
+        carried: usage.carried,
         projects,
         largest: largest.collect(),
     })

@@ -31,7 +31,7 @@ pub fn load(store: &BlobStore, content: &Content) -> Result<Load, BlobError> {
     let Some(manifest) = store.manifest(content.manifest)? else {
         return Ok(Load { bytes: 0, whole: false });
     };
-    let missing = store.missing(&manifest);
+    let missing = store.missing(&manifest)?;
     let len = |number| Manifest::part_len(manifest.size(), number).unwrap_or(0) + limits::BODY_TAG;
     let here = (0..).zip(manifest.blobs()).filter(|(_, blob)| !missing.contains(blob));
     let parts: usize = here.map(|(number, _)| len(number)).sum();

@@ -140,7 +140,7 @@ pub fn presence(store: &BlobStore, content: &Content) -> Result<Presence, BlobEr
     let Some(manifest) = store.manifest(content.manifest)? else {
         return Ok(Presence { have: 0, of: 0, bytes: 0, whole: false });
     };
-    let missing = store.missing(&manifest);
+    let missing = store.missing(&manifest)?;
     let here = (0..).zip(manifest.blobs()).filter(|(_, blob)| !missing.contains(blob));
     let (mut have, mut bytes) = (0, 0);
     for (number, _) in here {

@@ -1,7 +1,8 @@
 //! Fetches blobs from peers and serves them, on a thread of its own: it waits for the disk.
 //!
 //! What to fetch follows from the workspaces' attachments and the person's choice ([`Fetching`]); whom to
-//! ask for what is [`Fetches`]' business. Every question goes out through the driver, which asks the
+//! ask for what is [`Fetches`]' business. What is whole is offered to relays ([`offering`]); a relay fetches
+//! what it is offered ([`taking`]). Every question goes out through the driver, which asks the
 //! replica first whether blobs may travel to that peer now, and every question of a peer has passed the
 //! same door before it gets here.
 
@@ -26,7 +27,7 @@ use tokio::{
     time::Instant,
 };
 use velo_protocol::{
-    blob::{Answer, Ask, Fetches, Known, Outcome, Urgency},
+    blob::{Answer, Ask, Fetches, Known, Offer, Outcome, Question, Urgency},
     id::{BlobId, DeviceId, WorkspaceId},
     limits,
     model::Kind,
@@ -34,9 +35,15 @@ use velo_protocol::{
     workspace::Workspace,
 };
 
+mod offering;
+mod serving;
+mod taking;
 mod way;
 
-pub(crate) use way::CourierHandle;
+use offering::Offering;
+use serving::Served;
+use taking::Taking;
+pub(crate) use way::{CourierHandle, Met};
 use way::{News, SharedNews};
 
 /// Changes of attachments are gathered for so long before the workspace is looked through.
@@ -59,8 +66,10 @@ pub(crate) enum Job {
     News,
     /// A peer that may have it asks for a piece.
     Serve { peer: DeviceId, id: AskId, ask: Ask },
-    /// A peer was asked for a piece. No answer: none came.
-    Answered { peer: DeviceId, ask: Ask, answer: Option<Answer> },
+    /// A peer that is in offers attachments to this relay, which may keep so many bytes of the workspace.
+    Offered { peer: DeviceId, id: AskId, offer: Offer, room: Option<u64> },
+    /// A peer was asked something. No answer: none came.
+    Answered { peer: DeviceId, question: Question, answer: Option<Answer> },
     /// Content of a workspace was dropped: what was whole may not be any more.
     Dropped(WorkspaceId),
     /// Somebody looks at an attachment, or asks for it.
@@ -71,8 +80,14 @@ pub(crate) enum Job {
     Stop,
 }
 
-/// A question for the driver to put to a peer, if it may.
-pub(crate) type Turn = (DeviceId, Ask);
+/// What the driver is told.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// A question to be put to a peer, if it may.
+    Ask(DeviceId, Question),
+    /// How many bytes this relay keeps of a workspace.
+    Keeps { workspace: WorkspaceId, bytes: u64 },
+}
 
 struct Holding {
     store: BlobStore,
@@ -81,12 +96,6 @@ struct Holding {
     whole: BTreeSet<BlobId>,
     /// What their authors wrote wrongly: nobody has a better one.
     broken: BTreeSet<BlobId>,
-}
-
-/// Bytes served to a peer since the time.
-struct Served {
-    since: Instant,
-    bytes: u64,
 }
 
 type Key = (WorkspaceId, BlobId);
@@ -100,6 +109,8 @@ struct Courier {
     started: Instant,
     holdings: BTreeMap<WorkspaceId, Holding>,
     fetches: Fetches,
+    offering: Offering,
+    taking: Taking,
     /// The sizes that attachments say they have.
     sizes: BTreeMap<Key, u64>,
     /// Workspaces with attachments for which there may have been no room.
@@ -150,6 +161,8 @@ impl Courier {
             started: now,
             holdings: BTreeMap::new(),
             fetches: Fetches::default(),
+            offering: Offering::default(),
+            taking: Taking::default(),
             sizes: BTreeMap::new(),
             left_out: BTreeSet::new(),
             served: BTreeMap::new(),
@@ -181,7 +194,8 @@ impl Courier {
         let looks = self.stale.values().min().copied();
         let asks = self.fetches.next_due(self.now_ms()).map(|at| self.started + Duration::from_millis(at));
         let halted = self.halted_until.map(|at| self.started + Duration::from_millis(at));
-        [looks, asks, halted].into_iter().flatten().fold(self.sweep_at, Instant::min)
+        let offers = self.offering.next_due().map(|at| self.started + Duration::from_millis(at));
+        [looks, asks, halted, offers].into_iter().flatten().fold(self.sweep_at, Instant::min)
     }
 
     fn now_ms(&self) -> u64 {
@@ -203,32 +217,39 @@ impl Courier {
         if self.halted_until.is_some_and(|until| until <= now_ms) {
             self.go_on();
         }
-        while let Some(turn) = self.fetches.next(now_ms) {
-            // Without a driver everything ends.
-            let _ = self.turns.send(turn);
+        while let Some((peer, ask)) = self.fetches.next(now_ms) {
+            self.tell(Turn::Ask(peer, Question::Piece(ask)));
+        }
+        while let Some((peer, offer)) = self.offering.next(now_ms) {
+            self.tell(Turn::Ask(peer, Question::Offer(offer)));
         }
         self.publish_coming();
+    }
+
+    fn tell(&self, turn: Turn) {
+        // Without a driver everything ends.
+        let _ = self.turns.send(turn);
     }
 
     fn take(&mut self, job: Job) {
         let now_ms = self.now_ms();
         match job {
             Job::Open { workspace, store, fetching } => self.open(workspace, store, fetching),
-            Job::Close(workspace) => {
-                self.holdings.remove(&workspace);
-                self.fetches.part_with(workspace);
-                self.sizes.retain(|(of, _), _| *of != workspace);
-                self.left_out.remove(&workspace);
-                self.last_served = None;
-            }
+            Job::Close(workspace) => self.close(workspace),
             Job::News => self.take_news(),
             Job::Serve { peer, id, ask } => self.serve(peer, id, &ask),
-            Job::Answered { peer, ask, answer: Some(answer) } => {
+            Job::Offered { peer, id, offer, room } => self.take_offer(peer, id, &offer, room),
+            Job::Answered { peer, question: Question::Piece(ask), answer: Some(answer) } => {
                 let outcome = self.fetches.answered(now_ms, peer, &ask, answer);
                 self.take_outcome(peer, outcome);
                 self.fill_room();
             }
-            Job::Answered { peer, ask, answer: None } => self.fetches.failed(now_ms, peer, &ask),
+            Job::Answered { peer, question: Question::Piece(ask), answer: None } => {
+                self.fetches.failed(now_ms, peer, &ask);
+            }
+            Job::Answered { peer, question: Question::Offer(offer), answer } => {
+                self.offer_answered(peer, &offer, answer);
+            }
             Job::Want { workspace, manifest, size, asked } => {
                 let metered =
                     self.holdings.get(&workspace).is_some_and(|of| of.fetching == Fetching::Metered);
@@ -254,8 +275,9 @@ impl Courier {
     fn take_news(&mut self) {
         let News { peers, changed } =
             std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
-        for (peer, workspaces) in peers {
-            self.fetches.meet(peer, workspaces);
+        for (peer, met) in peers {
+            self.meet_relay(peer, &met.carried);
+            self.fetches.meet(peer, met.shared);
         }
         for workspace in changed {
             self.look_soon(workspace);
@@ -268,17 +290,37 @@ impl Courier {
         if let Some(holding) = self.holdings.get_mut(&workspace) {
             holding.whole.clear();
         }
+        if self.offering.is_carried(workspace) {
+            self.look_soon(workspace);
+        }
     }
 
     fn open(&mut self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
+        let is_carried = store.is_carried();
         if let Some(holding) = self.holdings.get_mut(&workspace) {
             holding.fetching = fetching;
-            self.fetches.only_viewed(workspace);
+            if !is_carried {
+                self.fetches.only_viewed(workspace);
+            }
         } else {
             let (whole, broken) = (BTreeSet::new(), BTreeSet::new());
             self.holdings.insert(workspace, Holding { store, fetching, whole, broken });
         }
-        self.stale.insert(workspace, Instant::now());
+        if is_carried {
+            self.tell_kept(workspace);
+        } else {
+            self.stale.insert(workspace, Instant::now());
+        }
+    }
+
+    fn close(&mut self, workspace: WorkspaceId) {
+        self.holdings.remove(&workspace);
+        self.fetches.part_with(workspace);
+        self.offering.part_with(workspace);
+        self.taking.part_with(workspace);
+        self.sizes.retain(|(of, _), _| *of != workspace);
+        self.left_out.remove(&workspace);
+        self.last_served = None;
     }
 
     fn look_soon(&mut self, workspace: WorkspaceId) {
@@ -302,12 +344,20 @@ impl Courier {
     /// fetched any more.
     fn look(&mut self, id: WorkspaceId) {
         let Some(workspace) = self.workspace(id) else { return };
-        let Some(fetching) = self.holdings.get(&id).map(|holding| holding.fetching) else { return };
+        let Some(holding) = self.holdings.get(&id).filter(|holding| !holding.store.is_carried()) else {
+            // A relay takes what it is offered.
+            return;
+        };
+        let fetching = holding.fetching;
         let shown: Vec<_> = workspace
             .shown(Kind::Attachment)
             .filter_map(|attachment| Some((attachment, workspace.content(attachment)?.manifest)))
             .collect();
         self.fetches.keep_only(id, &shown.iter().map(|(_, manifest)| *manifest).collect());
+        self.look_for_offers(
+            id,
+            shown.iter().map(|(attachment, manifest)| (*manifest, usage::size(&workspace, *attachment))),
+        );
         if fetching == Fetching::Metered {
             return;
         }
@@ -388,8 +438,13 @@ impl Courier {
     }
 
     fn keep(&mut self, workspace: WorkspaceId, blob: BlobId, bytes: &[u8], is_manifest: bool) {
-        let Some(holding) = self.holdings.get(&workspace) else { return };
+        let key = (workspace, blob);
         metrics::counter!("velo_blob_bytes_in_total").increment(bytes.len() as u64);
+        let was_offered = self.fetches.is_offered(key);
+        if was_offered && !self.wants_all_of(key, bytes) {
+            return self.fetches.unwant(key);
+        }
+        let Some(holding) = self.holdings.get(&workspace) else { return };
         let kept = holding.store.write(bytes).and_then(|_| holding.store.sync());
         if let Err(error) = kept {
             tracing::warn!(%error, "part of an attachment was not kept; it is tried again later");
@@ -398,8 +453,9 @@ impl Courier {
             self.fetches.halt(until);
             return self.publish_trouble(Some(error.to_string()));
         }
-        let key = (workspace, blob);
-        if is_manifest && let Some(size) = self.sizes.get(&key).copied() {
+        if was_offered {
+            self.learn(key);
+        } else if is_manifest && let Some(size) = self.sizes.get(&key).copied() {
             // It stands where it stood in the queue.
             self.want(key, size, Urgency::Background);
         }
@@ -445,56 +501,20 @@ impl Courier {
         self.fetches.unwant((workspace, manifest));
         if let Some(holding) = self.holdings.get_mut(&workspace) {
             holding.whole.insert(manifest);
+            if holding.store.is_carried() {
+                return self.tell_kept(workspace);
+            }
+        }
+        if self.offering.is_carried(workspace) {
+            self.look_soon(workspace);
         }
         // Nobody may be listening.
         drop(self.events.send(NodeEvent::ContentArrived { workspace }));
     }
 
-    fn serve(&mut self, peer: DeviceId, id: AskId, ask: &Ask) {
-        let answer = self.answer(peer, ask);
-        if let Answer::Piece { bytes, .. } = &answer {
-            metrics::counter!("velo_blob_bytes_out_total").increment(bytes.len() as u64);
-            self.served(peer).bytes += bytes.len() as u64;
-        }
-        if let Some(net) = &self.net {
-            net.answer_blob(id, answer);
-        }
-    }
-
-    fn served(&mut self, peer: DeviceId) -> &mut Served {
-        let now = Instant::now();
-        let over = |served: &Served| now - served.since >= Duration::from_millis(limits::BLOB_QUOTA_MS);
-        self.served.retain(|_, served| !over(served));
-        self.served.entry(peer).or_insert(Served { since: now, bytes: 0 })
-    }
-
-    fn answer(&mut self, peer: DeviceId, ask: &Ask) -> Answer {
-        if self.served(peer).bytes >= limits::BLOB_QUOTA {
-            return Answer::Later;
-        }
-        let key = (ask.workspace, ask.blob);
-        if let Some((last, bytes)) = &self.last_served
-            && *last == key
-        {
-            return Answer::of(ask, bytes);
-        }
-        let Some(holding) = self.holdings.get_mut(&ask.workspace) else { return Answer::NotHere };
-        match holding.store.read(ask.blob) {
-            Ok(Some(bytes)) => {
-                let answer = Answer::of(ask, &bytes);
-                self.last_served = Some((key, bytes));
-                answer
-            }
-            Ok(None) => Answer::NotHere,
-            Err(error) => {
-                tracing::warn!(%error, "part of an attachment cannot be read");
-                Answer::NotHere
-            }
-        }
-    }
-
     fn sweep(&mut self) {
-        let stores: Vec<_> = self.holdings.iter().map(|(id, holding)| (*id, holding.store.clone())).collect();
+        let holdings = self.holdings.iter().filter(|(_, holding)| !holding.store.is_carried());
+        let stores: Vec<_> = holdings.map(|(id, holding)| (*id, holding.store.clone())).collect();
         for (id, store) in stores {
             match usage::sweep(&store, || self.workspace(id), SystemTime::now()) {
                 Ok(Sum { blobs: 0, .. }) => {}
@@ -511,7 +531,7 @@ impl Courier {
 /// What is here of an attachment, if its manifest is.
 fn known(store: &BlobStore, manifest: BlobId) -> Result<Option<Known>, super::store::BlobError> {
     let manifest = store.manifest(manifest)?;
-    Ok(manifest.map(|manifest| Known { missing: store.missing(&manifest), manifest }))
+    manifest.map(|manifest| Ok(Known { missing: store.missing(&manifest)?, manifest })).transpose()
 }
 
 #[cfg(all(test, feature = "testing"))]

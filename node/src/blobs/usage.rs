@@ -6,6 +6,9 @@
 //! earlier. The time is that of this device's own clock: nobody can make others drop content early by
 //! claiming that it was deleted long ago.
 //!
+//! At a relay attachments say nothing about what is needed: it may read none, or not all. There nothing is put
+//! aside, and nothing is dropped but for room.
+//!
 //! As long as the list of a shown attachment's parts is damaged, nobody knows which parts are its, and
 //! nothing is dropped at all.
 
@@ -48,6 +51,8 @@ pub struct Usage {
     pub pending: Sum,
     /// Of what no attachment shows any more.
     pub unshown: Sum,
+    /// Bytes of what is carried for others, as a relay.
+    pub carried: u64,
     /// Bytes here of each shown attachment, largest first.
     pub attachments: Vec<(EntityId, u64)>,
 }
@@ -96,8 +101,12 @@ impl Named {
 
 /// What the attachments of a workspace take on the disk.
 pub fn measure(store: &BlobStore, workspace: &Workspace) -> Result<Usage, BlobError> {
-    let named = Named::of(store, workspace)?;
-    let (mut usage, stored) = (Usage::default(), store.list()?);
+    let mut usage = Usage::default();
+    if store.is_carried() {
+        usage.carried = store.bytes()?;
+        return Ok(usage);
+    }
+    let (named, stored) = (Named::of(store, workspace)?, store.list()?);
     for one in &stored {
         match (named.all.contains(&one.blob), named.pending.contains(&one.blob)) {
             (_, true) => usage.pending.add(one),
@@ -133,6 +142,9 @@ fn look<E: From<BlobError>>(
     store: &BlobStore,
     shown: impl FnOnce() -> Result<Option<Workspace>, E>,
 ) -> Result<Option<Candidates>, E> {
+    if store.is_carried() {
+        return Ok(None);
+    }
     let unheld = store.list()?.into_iter().filter(|one| !store.is_held(one.blob)).collect();
     let Some(workspace) = shown()? else { return Ok(None) };
     let named = Named::of(store, &workspace)?;

@@ -45,6 +45,7 @@ fn of_workspace(space: &WorkspaceSpace) -> String {
         ("Changes", bytes(space.log)),
         ("Index", bytes(space.state)),
         ("Attachments", bytes(space.attachments.bytes)),
+        ("Carried", some(Sum { blobs: 0, bytes: space.carried }, " of attachments")),
         ("On their way", some(space.pending, "")),
         ("Deleted", some(space.unshown, ", `velo storage clean` drops it")),
     ]);

@@ -71,9 +71,9 @@ impl Driver {
                 metrics::counter!("velo_frame_bytes_in_total").increment(frame.len() as u64);
                 self.input(Input::Received { peer, frame });
             }
-            NetEvent::BlobAsked { peer, id, ask } => self.blob_asked(peer, id, ask),
-            NetEvent::BlobAnswered { peer, ask, answer } => {
-                self.courier.tell(Job::Answered { peer, ask, answer });
+            NetEvent::BlobAsked { peer, id, question } => self.blob_asked(peer, id, question),
+            NetEvent::BlobAnswered { peer, question, answer } => {
+                self.courier.tell(Job::Answered { peer, question, answer });
             }
             NetEvent::Sent { peer, bytes } => self.input(Input::Sent { peer, bytes }),
             NetEvent::Listening(address) => self.outbox.listening(address.to_string()),

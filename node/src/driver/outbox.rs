@@ -131,7 +131,7 @@ impl Outbox {
         drop(replaced);
         for event in self.events.drain(..) {
             if let NodeEvent::Changed { workspace, entities, .. } = &event {
-                shared.courier.tell_changes(*workspace, entities);
+                shared.tell_courier_of(*workspace, entities);
             }
             // Nobody may be listening.
             let _ = shared.events.send(event);

@@ -14,8 +14,10 @@ use std::{
 };
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use velo_protocol::{
+    blob::AtRelay,
     crypto::SecretKey,
     id::{BlobId, DeviceId, PersonId, WorkspaceId},
+    model::{EntityKey, Kind},
     replica::{Command, Fetching, Identity, PeerStatus, Present, Reply},
     workspace::Workspace,
 };
@@ -33,6 +35,8 @@ pub(crate) struct Published {
     pub coming: BTreeMap<(WorkspaceId, BlobId), u64>,
     /// Why nothing of attachments can be kept at the moment, if so.
     pub fetch_trouble: Option<String>,
+    /// What relays have of the attachments here, as far as they said.
+    pub at_relays: BTreeMap<(DeviceId, WorkspaceId), AtRelay>,
     /// Files that are being attached, and how many bytes of them are kept.
     pub adding: BTreeMap<PathBuf, u64>,
     /// Those that sync only when a person asks.
@@ -54,6 +58,7 @@ impl Published {
             blobs,
             fetching,
             coming,
+            at_relays,
             by_hand,
             present,
         } = self;
@@ -61,6 +66,7 @@ impl Published {
         blobs.remove(&workspace);
         fetching.remove(&workspace);
         coming.retain(|(of, _), _| *of != workspace);
+        at_relays.retain(|(_, of), _| *of != workspace);
         by_hand.remove(&workspace);
         present.remove(&workspace);
     }
@@ -130,6 +136,18 @@ impl Shared {
         self.read().blobs.get(&workspace).cloned()
     }
 
+    /// Tells the courier what changed, which is published already. Until it has looked nobody knows whether relays
+    /// have all attachments.
+    pub fn tell_courier_of(&self, workspace: WorkspaceId, entities: &[EntityKey]) {
+        if !entities.iter().any(|key| key.kind == Kind::Attachment) {
+            return;
+        }
+        // At once: the courier asks under this lock whether there is something new.
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.at_relays.retain(|(_, of), _| *of != workspace);
+        self.courier.tell_changes(workspace, entities);
+    }
+
     /// The attachments of a workspace, and when they are fetched.
     pub fn set_blobs(&self, workspace: WorkspaceId, store: BlobStore, fetching: Fetching) {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
@@ -180,6 +198,7 @@ mod tests {
             published.blobs.insert(workspace, BlobStore::open(folder));
             published.fetching.insert(workspace, Fetching::default());
             published.coming.insert((workspace, BlobId([3; 32])), 7);
+            published.at_relays.insert((DeviceId([4; 32]), workspace), AtRelay::default());
             published.by_hand.insert(workspace);
             published.present.insert(workspace, Vec::new());
         }
@@ -187,6 +206,7 @@ mod tests {
         assert_eq!(published.blobs.keys().collect::<Vec<_>>(), [&other]);
         assert_eq!(published.fetching.keys().collect::<Vec<_>>(), [&other]);
         assert_eq!(published.coming, [((other, BlobId([3; 32])), 7)].into());
+        assert_eq!(published.at_relays.keys().collect::<Vec<_>>(), [&(DeviceId([4; 32]), other)]);
         assert_eq!(published.by_hand, [other].into());
         assert_eq!(published.present.keys().collect::<Vec<_>>(), [&other]);
     }

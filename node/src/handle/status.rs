@@ -1,8 +1,12 @@
 //! What a person may want to know of a node and its peers.
 
 use crate::net::{self, NetStatus, TargetStage, TargetStatus};
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 use velo_protocol::{
+    blob::AtRelay,
     id::{DeviceId, LogId, PersonId, WorkspaceId},
     replica::{PeerStatus, PeerWorkspace},
     store::ChainInfo,
@@ -19,6 +23,8 @@ pub struct PeerInfo {
     pub link: PeerLink,
     /// The same of the workspace that the person's devices share with nobody else, if it is one of them.
     pub private: Option<PeerWorkspace>,
+    /// What it has of attachments, where it is a relay and said so since this device was started.
+    pub at_relay: BTreeMap<WorkspaceId, AtRelay>,
 }
 
 /// How a peer is reached.

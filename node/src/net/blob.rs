@@ -14,14 +14,14 @@ use libp2p::{
 };
 use std::{collections::HashMap, io, time::Duration};
 use velo_protocol::{
-    blob::{Answer, Ask},
+    blob::{Answer, Question},
     id::DeviceId,
     limits,
 };
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/velo/blob/1");
-/// Questions answered and asked on one connection at the same time. An honest peer asks one; after a
-/// change of connections there may be one more under way.
+/// Questions answered and asked on one connection at the same time. An honest peer asks for one piece and offers
+/// once; after a change of connections there may be as many more under way.
 const STREAMS: usize = 4;
 
 /// Names a question of a peer, for the answer.
@@ -34,7 +34,7 @@ pub(super) struct Questions {
     /// Those of peers, and where their answers go.
     theirs: HashMap<InboundRequestId, ResponseChannel<Answer>>,
     /// Ours.
-    ours: HashMap<OutboundRequestId, Ask>,
+    ours: HashMap<OutboundRequestId, Question>,
 }
 
 /// Both ways to speak of blobs.
@@ -49,10 +49,10 @@ pub(super) fn behaviour() -> Blobs {
 }
 
 impl Network {
-    pub(super) fn ask_blob(&mut self, peer: DeviceId, ask: Ask) {
+    pub(super) fn ask_blob(&mut self, peer: DeviceId, question: Question) {
         let Some(peer_id) = identity::peer_id(&peer) else { return };
-        let id = self.swarm.behaviour_mut().blobs.send_request(&peer_id, ask);
-        self.questions.ours.insert(id, ask);
+        let id = self.swarm.behaviour_mut().blobs.send_request(&peer_id, question.clone());
+        self.questions.ours.insert(id, question);
     }
 
     pub(super) fn answer_blob(&mut self, AskId(id): AskId, answer: Answer) {
@@ -62,7 +62,7 @@ impl Network {
         }
     }
 
-    pub(super) fn on_blob(&mut self, event: request_response::Event<Ask, Answer>) {
+    pub(super) fn on_blob(&mut self, event: request_response::Event<Question, Answer>) {
         use request_response::Event;
         match event {
             Event::Message { peer, message, .. } => {
@@ -70,7 +70,7 @@ impl Network {
                 match message {
                     Message::Request { request_id, request, channel } => {
                         self.questions.theirs.insert(request_id, channel);
-                        self.tell(NetEvent::BlobAsked { peer, id: AskId(request_id), ask: request });
+                        self.tell(NetEvent::BlobAsked { peer, id: AskId(request_id), question: request });
                     }
                     Message::Response { request_id, response } => {
                         self.on_blob_answer(peer, request_id, Some(response));
@@ -90,8 +90,8 @@ impl Network {
     }
 
     fn on_blob_answer(&mut self, peer: DeviceId, id: OutboundRequestId, answer: Option<Answer>) {
-        if let Some(ask) = self.questions.ours.remove(&id) {
-            self.tell(NetEvent::BlobAnswered { peer, ask, answer });
+        if let Some(question) = self.questions.ours.remove(&id) {
+            self.tell(NetEvent::BlobAnswered { peer, question, answer });
         }
     }
 }
@@ -121,14 +121,14 @@ fn malformed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::
 
 impl Codec for BlobCodec {
     type Protocol = StreamProtocol;
-    type Request = Ask;
+    type Request = Question;
     type Response = Answer;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Ask>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Question>
     where
         T: AsyncRead + Unpin + Send,
     {
-        Ask::decode(&read_all(io, limits::BLOB_ASK).await?).map_err(malformed)
+        Question::decode(&read_all(io, limits::BLOB_QUESTION).await?).map_err(malformed)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>
@@ -138,11 +138,11 @@ impl Codec for BlobCodec {
         Answer::decode(&read_all(io, limits::BLOB_ANSWER).await?).map_err(malformed)
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, ask: Ask) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, question: Question) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write_all(io, &ask.encode()).await
+        write_all(io, &question.encode()).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, answer: Answer) -> io::Result<()>

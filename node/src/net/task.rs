@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use velo_protocol::{
-    blob::{Answer, Ask},
+    blob::{Answer, Question},
     id::DeviceId,
     message::Lane,
 };
@@ -63,7 +63,7 @@ pub enum Command {
     },
     AskBlob {
         peer: DeviceId,
-        ask: Ask,
+        question: Question,
     },
     AnswerBlob {
         id: AskId,
@@ -300,7 +300,7 @@ impl Network {
             Command::Disconnect { peer, connection, reason } => {
                 self.swarm.behaviour_mut().session.disconnect(&peer, connection, reason);
             }
-            Command::AskBlob { peer, ask } => self.ask_blob(peer, ask),
+            Command::AskBlob { peer, question } => self.ask_blob(peer, question),
             Command::AnswerBlob { id, answer } => self.answer_blob(id, answer),
             Command::Redial => self.dialer.redial(now),
             Command::Forget(forgotten, answer) => {

@@ -1,11 +1,18 @@
 //! Where the logs of a node's workspaces lie.
 //!
-//! On a device that is [`InFiles`], in the data directory. A relay keeps them in its database, and
-//! everything else, such as keys and the saved state, in its data directory like any other node.
+//! On a device that is [`InFiles`], in the data directory. A relay keeps them in its database, with the
+//! attachments that it carries, and everything else, such as keys and the saved state, in its data directory like any other node.
 
 use super::log_files::{Damage, FileLog, FileReader, OpenError, OpenReport, VerifyReport};
-use crate::data_dir::DataDirError;
-use std::{fmt, path::Path, sync::Arc};
+use crate::{
+    blobs::{files::BlobFiles, store::KeptBlobs},
+    data_dir::DataDirError,
+};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use velo_protocol::{
     crypto::SecretKey,
     id::{LogId, WorkspaceId},
@@ -40,7 +47,13 @@ pub trait LogHome: fmt::Debug + Send + Sync {
         self.open(workspace, folder, None)
     }
 
-    /// Deletes what lies outside the data directory of a log that is not open, unless others keep theirs there.
+    /// Where the blobs lie that are carried of a workspace, as a relay. `folder`: where they are, if they are
+    /// files.
+    fn carried_blobs(&self, _workspace: WorkspaceId, folder: PathBuf) -> Box<dyn KeptBlobs> {
+        Box::new(BlobFiles::open(folder))
+    }
+
+    /// Deletes what lies outside the data directory of a workspace that is not open, unless others keep theirs there.
     /// `folder`: as it was opened with.
     fn forget(&self, workspace: WorkspaceId, folder: &Path) -> Result<(), StoreError>;
 }

@@ -12,6 +12,9 @@
 //!
 //! There is room for a bounded number of attachments. What no peer that is there has gives way to what one
 //! may have, and what was looked at long ago to what is looked at now.
+//!
+//! A relay does not know what it wants until somebody offers it ([`Fetches::take_offer`]). It asks those who
+//! offered it and nobody else, and no longer when they have gone.
 
 use super::{Answer, Ask, Manifest, pace::Pace};
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
     limits,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+mod offered;
 
 /// How much somebody waits for an attachment. The first ones are fetched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +76,8 @@ struct Fetch {
     /// Number of the wish: later ones of somebody who looks go first, others wait their turn.
     turn: u64,
     known: Option<Known>,
+    /// Who offered it, and is asked for it. None: whoever may have it.
+    by: Option<BTreeSet<DeviceId>>,
 }
 
 /// A blob on its way from a peer.
@@ -123,10 +130,10 @@ impl Fetches {
             if urgency < fetch.urgency {
                 (fetch.urgency, fetch.turn) = (urgency, turn);
             }
-            fetch.known = known;
+            (fetch.known, fetch.by) = (known, None);
             return true;
         }
-        let fetch = Fetch { urgency, turn, known };
+        let fetch = Fetch { urgency, turn, known, by: None };
         if self.is_full() && !self.make_room(now_ms, &key, &fetch) {
             return false;
         }
@@ -137,7 +144,8 @@ impl Fetches {
     /// What nobody has gives way first, then what somebody waits for least.
     fn make_room(&mut self, now_ms: u64, key: &Key, new: &Fetch) -> bool {
         let place = |(key, fetch): &(&Key, &Fetch)| (!self.may_come(now_ms, key, fetch), fetch.place());
-        let Some(last) = self.wanted.iter().max_by_key(place) else { return true };
+        let wanted = self.wanted.iter().filter(|(_, fetch)| fetch.by.is_none());
+        let Some(last) = wanted.max_by_key(place) else { return true };
         let ((is_idle, (urgency, _)), last) = (place(&last), *last.0);
         let is_better = is_idle && self.may_come(now_ms, key, new);
         let gives_way = is_better || urgency > new.urgency || new.urgency == Urgency::Viewed;
@@ -151,7 +159,9 @@ impl Fetches {
     fn may_come(&self, now_ms: u64, key: &Key, fetch: &Fetch) -> bool {
         let mut peers = self.peers.iter();
         peers.any(|(id, peer)| {
-            peer.may_have(now_ms, key) && fetch.needs(key.1).any(|blob| !self.lies.contains(&(*id, blob)))
+            fetch.may_come_from(*id)
+                && peer.may_have(now_ms, key)
+                && fetch.needs(key.1).any(|blob| !self.lies.contains(&(*id, blob)))
         })
     }
 
@@ -197,12 +207,13 @@ impl Fetches {
 
     /// Whether something has to give way to what is wanted next.
     pub fn is_full(&self) -> bool {
-        self.wanted.len() >= limits::FETCHES
+        self.wanted.values().filter(|fetch| fetch.by.is_none()).count() >= limits::FETCHES
     }
 
     /// Whether there is room for an attachment that some peer may have.
     pub fn has_room(&self, now_ms: u64) -> bool {
-        !self.is_full() || self.wanted.iter().any(|(key, fetch)| !self.may_come(now_ms, key, fetch))
+        let mut wanted = self.wanted.iter().filter(|(_, fetch)| fetch.by.is_none());
+        !self.is_full() || wanted.any(|(key, fetch)| !self.may_come(now_ms, key, fetch))
     }
 
     /// Whether a peer that is there may have an attachment.
@@ -214,6 +225,7 @@ impl Fetches {
     pub fn meet(&mut self, peer: DeviceId, workspaces: BTreeSet<WorkspaceId>) {
         if workspaces.is_empty() {
             self.peers.remove(&peer);
+            self.take_back(peer, |_| true);
         } else {
             self.peers.entry(peer).or_default().workspaces = workspaces;
         }
@@ -224,8 +236,13 @@ impl Fetches {
         if now_ms < self.halted_until {
             return None;
         }
-        let idle: Vec<DeviceId> =
-            self.peers.iter().filter(|(_, peer)| peer.is_idle(now_ms)).map(|(id, _)| *id).collect();
+        // A relay knows many peers, few of which offer something.
+        let of_anybody = self.wanted.values().any(|fetch| fetch.by.is_none());
+        let offering: BTreeSet<DeviceId> = self.offers().flatten().copied().collect();
+        let idle = self.peers.iter().filter(|(id, peer)| {
+            (of_anybody || offering.contains(id) || peer.coming.is_some()) && peer.is_idle(now_ms)
+        });
+        let idle: Vec<DeviceId> = idle.map(|(id, _)| *id).collect();
         idle.into_iter().find_map(|id| self.ask(now_ms, id).map(|ask| (id, ask)))
     }
 
@@ -289,7 +306,8 @@ impl Fetches {
     /// silent about.
     fn choose(&self, now_ms: u64, id: DeviceId) -> Option<Coming> {
         let peer = self.peers.get(&id)?;
-        let mut fetches: Vec<_> = self.wanted.iter().filter(|(key, _)| peer.may_have(now_ms, key)).collect();
+        let may_come = |(key, fetch): &(&Key, &Fetch)| fetch.may_come_from(id) && peer.may_have(now_ms, key);
+        let mut fetches: Vec<_> = self.wanted.iter().filter(may_come).collect();
         fetches.sort_by_key(|(_, fetch)| fetch.place());
         let others: Vec<_> =
             self.peers.iter().filter(|(other, _)| **other != id).map(|(_, peer)| peer).collect();
@@ -323,13 +341,17 @@ impl Fetches {
             Answer::NotHere => {
                 peer.lacks.retain(|_, until| now_ms < *until);
                 peer.lacks.insert(coming.manifest, now_ms + limits::BLOB_LACKED_MS);
+                let lacked = (coming.workspace, coming.manifest);
                 peer.coming = None;
+                self.take_back(id, |key| *key == lacked);
                 return Outcome::Nothing;
             }
             Answer::Later => {
                 peer.rest(now_ms + limits::BLOB_LATER_MS);
                 return Outcome::Nothing;
             }
+            // The answer to something else.
+            Answer::Offered(_) => return self.lied(id),
         };
         peer.pace.took(bytes.len(), now_ms.saturating_sub(asked_ms));
         if !coming.take(total, asked, &bytes) {
@@ -356,6 +378,7 @@ impl Fetches {
             self.lies.pop_first();
         }
         self.lies.insert((id, coming.blob));
+        self.take_back(id, |key| *key == (coming.workspace, coming.manifest));
         Outcome::Lied { blob: coming.blob }
     }
 
@@ -442,6 +465,11 @@ impl Fetch {
     fn place(&self) -> (Urgency, i128) {
         let turn = i128::from(self.turn);
         (self.urgency, if self.urgency == Urgency::Viewed { -turn } else { turn })
+    }
+
+    /// Whether a peer may be asked for it.
+    fn may_come_from(&self, peer: DeviceId) -> bool {
+        self.by.as_ref().is_none_or(|by| by.contains(&peer))
     }
 
     /// The blobs to fetch: the manifest, or what it names.

@@ -57,7 +57,9 @@ pub(super) struct Carrying {
     /// Those of their addresses that were dialled.
     dialled: BTreeSet<String>,
     /// Bytes of entries that are here, or on their way to the disk.
-    pub stored_bytes: u64,
+    pub entry_bytes: u64,
+    /// Bytes of blobs that are here.
+    pub blob_bytes: u64,
     /// Whether this device once held the same as somebody who is in.
     pub has_caught_up: bool,
 }
@@ -84,7 +86,8 @@ impl Holding {
 
     /// Whether this relay keeps as much of the workspace as its operator allows.
     pub fn is_full(&self) -> bool {
-        matches!(self.record.way, Way::Carried { room: Some(room) } if self.carrying.stored_bytes >= room)
+        let stored = self.carrying.entry_bytes.saturating_add(self.carrying.blob_bytes);
+        matches!(self.record.way, Way::Carried { room: Some(room) } if stored >= room)
     }
 
     /// Whether all devices under this root are served as relays.

@@ -196,7 +196,7 @@ impl Holding {
         holding.remember_settled(reader);
         holding.refresh_void_work(reader);
         holding.find_own();
-        holding.carrying.stored_bytes = holding.logs.chains().map(|(_, chain)| chain.bytes()).sum();
+        holding.carrying.entry_bytes = holding.logs.chains().map(|(_, chain)| chain.bytes()).sum();
         Ok(holding)
     }
 
@@ -284,7 +284,7 @@ impl Holding {
         match self.logs.receive(run, reader)? {
             Received::Known(at) => Ok((None, at)),
             Received::News(taken) => {
-                self.carrying.stored_bytes += taken.run.run().bytes.len() as u64;
+                self.carrying.entry_bytes += taken.run.run().bytes.len() as u64;
                 // Somebody holds entries of the own log that are not here: this device was restored
                 // from a backup or copied. Writing on at their positions would fork the log.
                 self.fresh_incarnation |= own;

@@ -130,7 +130,7 @@ pub enum Way {
     /// As a relay: it was asked to carry what it cannot read. Should its root be given a role, it goes on
     /// as a device of that member.
     Carried {
-        /// How many bytes of entries it keeps. None: as many as there are.
+        /// How many bytes of entries and of blobs it keeps. None: as many as there are.
         room: Option<u64>,
     },
 }
@@ -500,7 +500,7 @@ pub enum Input {
         peer: DeviceId,
         /// What was asked.
         offer: CarryOffer,
-        /// How many bytes of entries it may keep (none: as many as there are), or else why it does not.
+        /// How many bytes it may keep (none: as many as there are), or else why it does not.
         decision: Result<Option<u64>, String>,
     },
     /// The time asked for with [`Output::WakeAt`] has come.

@@ -6,7 +6,7 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use velo_protocol::{
-    blob::{Answer, Ask, ContentCipher, ContentKey, Manifest, PART},
+    blob::{Answer, Ask, ContentCipher, ContentKey, Manifest, Offer, Offered, PART, Question, Uptake},
     bundle::{self, PartNo, Portion},
     codec,
     id::{BlobId, EntityId, EntryId, WorkspaceId},
@@ -43,18 +43,31 @@ fn parts_are_encrypted_as_the_specification_says() {
 #[test]
 fn questions_and_answers_are_frozen() {
     let (workspace, blob) = (WorkspaceId([9; 32]), BlobId([1; 32]));
-    let ask = Ask { workspace, blob, offset: 70_000, len: 8_192 };
-    assert_golden("blob-ask", &ask.encode());
-    assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
+    let ask = Question::Piece(Ask { workspace, blob, offset: 70_000, len: 8_192 });
+    let offered = Offered { manifest: blob, size: 70_000 };
+    let offer = Question::Offer(Offer { workspace, attachments: vec![offered] });
+    for (name, question) in [("blob-ask", &ask), ("blob-offer", &offer)] {
+        assert_golden(name, &question.encode());
+        assert_eq!(Question::decode(&question.encode()).as_ref(), Ok(question));
+    }
     let bytes = ask.encode();
     let mut reader = Reader(&bytes);
-    assert_eq!((reader.take(32), reader.take(32)), (&[9; 32][..], &[1; 32][..]));
+    assert_eq!((reader.number(), reader.take(32), reader.take(32)), (0, &[9; 32][..], &[1; 32][..]));
     assert_eq!((reader.number(), reader.number()), (70_000, 8_192));
     assert!(reader.0.is_empty());
+    let bytes = offer.encode();
+    let mut reader = Reader(&bytes);
+    assert_eq!((reader.number(), reader.take(32), reader.number()), (1, &[9; 32][..], 1));
+    assert_eq!((reader.take(32), reader.number()), (&[1; 32][..], 70_000));
+    assert!(reader.0.is_empty());
     let piece = Answer::Piece { total: 300, bytes: vec![5; 3] };
-    for (name, answer) in
-        [("blob-piece", piece), ("blob-not-here", Answer::NotHere), ("blob-later", Answer::Later)]
-    {
+    let uptakes = vec![Uptake::Here, Uptake::Wanted, Uptake::Later, Uptake::NoRoom];
+    for (name, answer) in [
+        ("blob-piece", piece),
+        ("blob-not-here", Answer::NotHere),
+        ("blob-later", Answer::Later),
+        ("blob-offered", Answer::Offered(uptakes)),
+    ] {
         assert_golden(name, &answer.encode());
         assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
     }

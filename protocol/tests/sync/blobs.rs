@@ -1,6 +1,10 @@
-//! Blobs wait for entries, and go to members only.
+//! Blobs wait for entries, and go to members, and to relays that carry them to members.
 
-use crate::device::*;
+use crate::{
+    admission::connect,
+    device::*,
+    relays::{add, relay, root_of},
+};
 use velo_protocol::{
     id::{DeviceId, EntryId, LogId, WorkspaceId},
     limits,
@@ -81,4 +85,86 @@ fn nothing_travels_where_nothing_is_to_be_synced() {
     let (mut anna, ben, workspace) = connected();
     anna.command(Command::SetAutoSync { workspace, on: false }).unwrap();
     assert_eq!(carriage(&anna, ben.id(), workspace), Carriage::Never);
+}
+
+fn takes(relay: &Device, from: DeviceId, workspace: WorkspaceId) -> Carriage {
+    relay.replica.takes_offers(relay.now(), from, workspace)
+}
+
+/// Meets a relay, and stays until there is nothing more to tell.
+fn stay_with(device: &mut Device, relay: &mut Device) {
+    connect(device, relay);
+    for _ in 0..100 {
+        talk(device, relay);
+        device.pass(50);
+        relay.pass(50);
+    }
+    let (of_device, of_relay) = (device.id(), relay.id());
+    written(device, of_relay);
+    written(relay, of_device);
+}
+
+#[test]
+fn blobs_go_through_a_relay_that_reads_nothing() {
+    let (mut anna, mut ben, workspace) = pair();
+    let mut relay = relay(9);
+    add(&mut anna, workspace, &mut relay);
+    for device in [&mut anna, &mut ben] {
+        stay_with(device, &mut relay);
+    }
+    // Ben heard of the relay from it: it was named in what it carries.
+    for device in [&anna, &ben] {
+        assert_eq!(carriage(device, relay.id(), workspace), Carriage::Now);
+        assert_eq!(carriage(&relay, device.id(), workspace), Carriage::Now);
+        assert_eq!(takes(&relay, device.id(), workspace), Carriage::Now);
+        assert_eq!(device.replica.carried_by(relay.id()), [workspace].into());
+        assert!(relay.replica.carried_by(device.id()).is_empty());
+    }
+    assert_eq!(takes(&anna, ben.id(), workspace), Carriage::Never, "she is no relay");
+    assert_eq!(takes(&anna, relay.id(), workspace), Carriage::Never);
+
+    // It hears of who is no longer in. What it once was served a stranger gets no blobs for, and offers none.
+    let wire = Wire::member(50, &mut relay, workspace);
+    written(&mut relay, wire.id);
+    assert_eq!(
+        (carriage(&relay, wire.id, workspace), takes(&relay, wire.id, workspace)),
+        (Carriage::Never, Carriage::Never)
+    );
+    let person = ben.identity.person;
+    anna.command(Command::SetRole { workspace, person, role: None }).unwrap();
+    for _ in 0..40 {
+        talk(&mut anna, &mut relay);
+        relay.pass(50);
+    }
+    assert_eq!(takes(&relay, ben.id(), workspace), Carriage::Never);
+    assert_eq!(carriage(&relay, ben.id(), workspace), Carriage::Never);
+
+    // A relay that is none any more gets none.
+    let root = root_of(&relay);
+    anna.command(Command::RemoveRelay { workspace, root }).unwrap();
+    let of_relay = relay.id();
+    written(&mut anna, of_relay);
+    assert_eq!(carriage(&anna, relay.id(), workspace), Carriage::Never);
+    assert!(anna.replica.carried_by(relay.id()).is_empty());
+}
+
+#[test]
+fn blobs_leave_room_for_entries_and_count_as_they_do() {
+    let (mut anna, mut relay) = (Device::new(1), relay(9));
+    let workspace = anna.found();
+    relay.operator = Ok(Some(100_000));
+    add(&mut anna, workspace, &mut relay);
+    anna.edit(workspace, 1);
+    stay_with(&mut anna, &mut relay);
+    assert_eq!(anna.replica.room_for_blobs(workspace), None, "she is no relay");
+    let room = relay.replica.room_for_blobs(workspace).unwrap();
+    assert!((60_000..75_000).contains(&room), "{room}");
+    relay.replica.note_blobs(workspace, room);
+    anna.edit(workspace, 2);
+    stay_with(&mut anna, &mut relay);
+    assert_eq!(anna.heads(workspace), relay.heads(workspace), "a quarter is left");
+    relay.replica.note_blobs(workspace, 100_000);
+    anna.edit(workspace, 3);
+    stay_with(&mut anna, &mut relay);
+    assert_ne!(anna.heads(workspace), relay.heads(workspace));
 }

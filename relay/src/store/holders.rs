@@ -63,6 +63,8 @@ pub(super) fn forget(database: &Database, workspace: WorkspaceId, folder: &Path)
                 "DELETE FROM entries WHERE workspace = $1",
                 "DELETE FROM chains WHERE workspace = $1",
                 "DELETE FROM checkpoints WHERE workspace = $1",
+                "DELETE FROM blobs WHERE workspace = $1",
+                "DELETE FROM blobs_size WHERE workspace = $1",
             ] {
                 sqlx::query(table).bind(number).execute(&mut *change).await?;
             }

@@ -69,7 +69,7 @@ fn end_of(row: &PgRow, [seq, id, entries, len]: [&str; 4]) -> Result<ChainEnd, E
 type Loaded = (i32, Vec<ChainRow>, BTreeMap<i32, Vec<ChainEnd>>);
 
 /// The number of a workspace, which is given to it here if it has none.
-pub(super) async fn number_of<'a>(
+pub(crate) async fn number_of<'a>(
     executor: impl sqlx::PgExecutor<'a>,
     workspace: WorkspaceId,
 ) -> Result<i32, Error> {

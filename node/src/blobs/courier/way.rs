@@ -11,11 +11,20 @@ use velo_protocol::{
     model::{EntityKey, Kind},
 };
 
+/// The workspaces of which a connected peer may have blobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// None if it has gone.
+    pub shared: BTreeSet<WorkspaceId>,
+    /// Those of them that it carries as a relay.
+    pub carried: BTreeSet<WorkspaceId>,
+}
+
 /// What changes often. However often that is while the courier waits for the disk, it is told once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
-    /// The workspaces of which each of these peers may have blobs; none if it has gone.
-    pub peers: BTreeMap<DeviceId, BTreeSet<WorkspaceId>>,
+    /// What each of these peers may have.
+    pub peers: BTreeMap<DeviceId, Met>,
     /// Workspaces of which attachments changed.
     pub changed: BTreeSet<WorkspaceId>,
 }
@@ -53,9 +62,9 @@ impl CourierHandle {
         drop(self.jobs.send(job));
     }
 
-    /// Tells it that a peer may have blobs of these workspaces.
-    pub fn tell_peer(&self, peer: DeviceId, workspaces: BTreeSet<WorkspaceId>) {
-        self.tell_news(|news| _ = news.peers.insert(peer, workspaces));
+    /// Tells it what a peer may have.
+    pub fn tell_peer(&self, peer: DeviceId, met: Met) {
+        self.tell_news(|news| _ = news.peers.insert(peer, met));
     }
 
     /// Tells it what changed in a workspace, which is published already. What concerns no attachment does not
@@ -109,18 +118,18 @@ mod tests {
     fn of_a_peer_only_the_latest_is_told() {
         let (handle, mut taken, _wishes) = handle();
         let (peer, other) = (DeviceId([1; 32]), DeviceId([2; 32]));
-        let shared: BTreeSet<_> = [WorkspaceId([3; 32])].into();
+        let shared = Met { shared: [WorkspaceId([3; 32])].into(), carried: BTreeSet::new() };
         // The courier waits for the disk, and somebody comes and goes.
         for _ in 0..1000 {
-            handle.tell_peer(peer, BTreeSet::new());
+            handle.tell_peer(peer, Met::default());
             handle.tell_peer(peer, shared.clone());
         }
-        handle.tell_peer(other, BTreeSet::new());
+        handle.tell_peer(other, Met::default());
         assert!(matches!(taken.try_recv(), Ok(Job::News)));
         assert!(taken.try_recv().is_err(), "one job for all");
         let news = std::mem::take(&mut *handle.news.lock().unwrap());
-        assert_eq!(news.peers, [(peer, shared), (other, BTreeSet::new())].into());
-        handle.tell_peer(peer, BTreeSet::new());
+        assert_eq!(news.peers, [(peer, shared), (other, Met::default())].into());
+        handle.tell_peer(peer, Met::default());
         assert!(matches!(taken.try_recv(), Ok(Job::News)), "and one for what comes later");
     }
 
@@ -133,7 +142,7 @@ mod tests {
         assert!(taken.try_recv().is_err(), "an edit pays nothing");
         handle.tell_changes(first, &[key(Kind::Task), key(Kind::Attachment)]);
         handle.tell_changes(second, &[key(Kind::Attachment)]);
-        handle.tell_peer(DeviceId([1; 32]), BTreeSet::new());
+        handle.tell_peer(DeviceId([1; 32]), Met::default());
         assert!(matches!(taken.try_recv(), Ok(Job::News)));
         assert!(taken.try_recv().is_err(), "one job for all");
         let news = std::mem::take(&mut *handle.news.lock().unwrap());

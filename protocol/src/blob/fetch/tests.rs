@@ -328,3 +328,97 @@ fn what_is_on_its_way_is_counted_until_it_is_kept() {
     }
     assert!(seen > 0 && fetcher.here.len() == 3);
 }
+
+#[test]
+fn a_relay_asks_those_who_offer_and_only_as_long_as_they_are_there() {
+    let (manifest, blobs) = file(3);
+    let key = (HOME, manifest);
+    let mut fetcher = Fetcher { manifest, ..Fetcher::new(BlobId::of(b"other")) };
+    fetcher.fetches.unwant((HOME, BlobId::of(b"other")));
+    (1..=3).for_each(|n| fetcher.meet(n));
+    assert_eq!(fetcher.fetches.next(0), None, "nothing was offered");
+    assert!(fetcher.fetches.take_offer(device(2), key, None));
+    let asked = |fetcher: &mut Fetcher| {
+        let mut under_way = Vec::new();
+        while let Some(turn) = fetcher.fetches.next(fetcher.now_ms) {
+            under_way.push(turn);
+        }
+        under_way
+    };
+    let turns = asked(&mut fetcher);
+    assert_eq!(turns.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(), [device(2)]);
+    // It goes, and with it what nobody else offers.
+    fetcher.fetches.meet(device(2), BTreeSet::new());
+    assert!(fetcher.fetches.is_idle());
+    assert!(
+        fetcher.fetches.take_offer(device(1), key, None) && fetcher.fetches.take_offer(device(3), key, None)
+    );
+    let mut from = BTreeSet::new();
+    while !fetcher.fetches.is_idle() {
+        for (peer, ask) in asked(&mut fetcher) {
+            from.insert(peer);
+            fetcher.now_ms += 1;
+            let answer = Answer::of(&ask, &blobs[&ask.blob]);
+            let outcome = fetcher.fetches.answered(fetcher.now_ms, peer, &ask, answer);
+            let Outcome::Keep { blob, bytes, is_manifest, .. } = outcome else { continue };
+            assert!(fetcher.here.insert(blob, bytes).is_none(), "fetched twice");
+            fetcher.fetches.stored(HOME, blob);
+            if is_manifest {
+                let named = Manifest::decode(&fetcher.here[&blob]).unwrap();
+                let missing = named.blobs().iter().copied().collect();
+                assert!(fetcher.fetches.learn(key, Some(Known { manifest: named, missing })));
+            }
+        }
+    }
+    assert_eq!(fetcher.here, blobs);
+    assert_eq!(from, [device(1), device(3)].into());
+}
+
+#[test]
+fn what_is_offered_keeps_its_bounds_and_who_lied_is_not_believed_again() {
+    let mut fetches = Fetches::default();
+    let named = |from: u8, n: usize| (HOME, BlobId::of(&[&[from], &n.to_le_bytes()[..]].concat()));
+    let mut taken = 0;
+    for from in 0..64 {
+        fetches.meet(device(from), [HOME].into());
+        let of_one = (0..100).filter(|n| fetches.take_offer(device(from), named(from, *n), None)).count();
+        assert!(of_one <= limits::OFFERS_TAKEN_FROM);
+        taken += of_one;
+    }
+    assert_eq!(taken, limits::OFFERS_TAKEN);
+    assert!(fetches.want(0, named(99, 0), Urgency::Viewed, None), "that keeps nobody from looking");
+    // What is taken already may be offered by others as well; one who has not got it is not asked again.
+    let key = named(0, 0);
+    fetches.meet(device(99), [HOME].into());
+    assert!(fetches.take_offer(device(99), key, None));
+    fetches.unwant(named(99, 0));
+    fetches.meet(device(0), BTreeSet::new());
+    assert!(
+        fetches.is_offered(key) && !fetches.is_offered(named(0, 1)),
+        "it has gone with what it offered alone"
+    );
+    let (peer, ask) = std::iter::from_fn(|| fetches.next(0)).find(|(peer, _)| *peer == device(99)).unwrap();
+    fetches.answered(1, peer, &ask, Answer::NotHere);
+    assert!(!fetches.is_offered(key));
+    // Who sends something else is not asked for that attachment again.
+    let mut fetches = Fetches::default();
+    fetches.meet(device(1), [HOME].into());
+    assert!(fetches.take_offer(device(1), key, None));
+    let (peer, ask) = fetches.next(0).unwrap();
+    let lied = fetches.answered(1, peer, &ask, Answer::of(&ask, b"something else"));
+    assert_eq!(lied, Outcome::Lied { blob: key.1 });
+    assert!(fetches.is_idle() && !fetches.take_offer(device(1), key, None));
+    // The lists of what is missing are bounded together.
+    let large = Manifest::new(
+        limits::ATTACHMENT_BYTES,
+        vec![BlobId([1; 32]); Manifest::parts(limits::ATTACHMENT_BYTES) as usize],
+    )
+    .unwrap();
+    let missing: BTreeSet<BlobId> = (0..large.blobs().len()).map(|n| BlobId::of(&n.to_le_bytes())).collect();
+    let known = Known { manifest: large, missing };
+    let taken = (2..34).map(|from| {
+        fetches.meet(device(from), [HOME].into());
+        (0..4).filter(|n| fetches.take_offer(device(from), named(from, *n), Some(known.clone()))).count()
+    });
+    assert_eq!(taken.sum::<usize>(), limits::OFFERED_PARTS / known.missing.len());
+}
