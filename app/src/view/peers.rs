@@ -7,7 +7,7 @@ use super::{
 use crate::bridge::Peer;
 use velo_protocol::{
     id::DeviceId,
-    replica::{PeerWorkspace, Stall},
+    replica::{Breach, PeerWorkspace, Stall},
     workspace::Workspace,
 };
 
@@ -54,7 +54,7 @@ pub struct Row {
     pub seen: String,
     /// How far it and we agree.
     pub state: String,
-    /// Whether it has everything and we too.
+    /// Whether it has everything and we too, and it can be relied on.
     pub synced: bool,
     /// Whether it is a relay, which keeps everything and reads nothing.
     pub is_relay: bool,
@@ -85,7 +85,10 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
         fingerprint: device.short(),
         connected: peer.status.connected,
         trouble: peer.trouble.clone(),
-        stall: shared.and_then(|shared| stall(shared, peer, moment)),
+        stall: shared.and_then(|shared| match shared.breach {
+            Some(breach) => Some(broken(workspace, breach, moment)),
+            None => stall(shared, peer, moment),
+        }),
         seen: seen(peer, moment),
         state: match shared {
             None => "Catches up when it is back".to_owned(),
@@ -93,7 +96,10 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
             Some(shared) => state(shared, peer),
         },
         synced: peer.status.connected
-            && shared.is_some_and(|shared| shared.lacks == 0 && shared.we_lack == 0 && shared.synced),
+            && shared.is_some_and(|shared| {
+                let is_equal = shared.lacks == 0 && shared.we_lack == 0 && shared.synced;
+                is_equal && shared.breach.is_none()
+            }),
         is_relay,
     })
 }
@@ -144,6 +150,16 @@ fn backup(shared: &PeerWorkspace, peer: &Peer, moment: Moment) -> String {
 
 fn changes(count: u64) -> String {
     if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
+/// What a peer did that no honest one does, and what to do.
+fn broken(workspace: &Workspace, breach: Breach, moment: Moment) -> String {
+    let witness = breach.kind.witness().map(|device| match owner(workspace, device) {
+        Some(name) => format!("{name}'s device {}", device.short()),
+        None => format!("device {}", device.short()),
+    });
+    let words = sentence(&breach.kind.words(witness.as_deref()));
+    format!("{words} Seen {}.", date::ago(breach.at_ms, moment))
 }
 
 /// Why nothing moves, as a sentence.
@@ -213,6 +229,7 @@ mod tests {
                     heard_ms: 0,
                     stall: None,
                     relay: None,
+                    breach: None,
                 }],
             },
             path: None,
@@ -246,6 +263,7 @@ mod tests {
             heard_ms: 0,
             stall,
             relay: None,
+            breach: None,
         };
         let peer = |connected| Peer {
             status: PeerStatus {

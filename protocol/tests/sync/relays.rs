@@ -15,7 +15,7 @@ use velo_protocol::{
 const ADDRESS: &str = "/dns4/relay.example/tcp/4001";
 
 /// A relay that carries for everybody.
-fn relay(number: u8) -> Device {
+pub fn relay(number: u8) -> Device {
     let mut relay = Device::new(number);
     relay.operator = Ok(None);
     relay
@@ -29,7 +29,7 @@ fn ask(device: &mut Device, workspace: WorkspaceId, relay: &Device) {
 }
 
 /// Has a relay carry a workspace, and take what is there.
-fn add(device: &mut Device, workspace: WorkspaceId, relay: &mut Device) {
+pub fn add(device: &mut Device, workspace: WorkspaceId, relay: &mut Device) {
     ask(device, workspace, relay);
     meet(device, relay);
     assert!(matches!(answer(device), Some(Ok(Reply::Edited { .. }))), "{:?}", answer(device));
