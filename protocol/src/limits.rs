@@ -166,6 +166,8 @@ pub const STALL_DOUBLINGS: u32 = 2;
 pub const PULL_BARREN_MS: u64 = 1_000;
 /// as this often it doubles: to half a minute.
 pub const BARREN_DOUBLINGS: u32 = 5;
+/// From so many pulls in a row on that a peer let fail people are told.
+pub const BARREN_TOLD: u32 = 3;
 /// Devices of which is remembered that they let pulls fail; the first to be forgotten is the one that has
 /// rested longest.
 pub const DEFAULTERS: usize = 1_024;
@@ -223,6 +225,27 @@ pub const CARRY_TOKEN: usize = 256;
 pub const CARRY_WORDS: usize = 512;
 /// How long a device waits for a relay that it asks to carry a workspace.
 pub const CARRY_MS: u64 = 30_000;
+/// Statements in a row of what it holds with which a relay leaves out what it had confirmed, before that is told
+/// of: a single one may have been long on its way.
+pub const WITHHELD_STATEMENTS: usize = 3;
+/// What a relay confirmed so long ago to somebody else it has had the time to show to everybody: three digests, or
+/// 64 KiB at 64 kbit/s and as much again.
+pub const CONFIRMED_MS: u64 = 30_000;
+/// What a relay has shown for so long can be judged by its latest statements: [`CONFIRMED_MS`], and the time of
+/// [`WITHHELD_STATEMENTS`] digests.
+pub const SETTLED_MS: u64 = CONFIRMED_MS + WITHHELD_STATEMENTS as u64 * DIGEST_MS * 6 / 5;
+/// A relay that lost what it had confirmed, and is offered it, may stand still for so long before that is told
+/// of: it gives up a pull that stalls after 20 s, and asks the next peer.
+pub const WITHHELD_MS: u64 = 120_000;
+/// How often the time is noted anew while a breach goes on.
+pub const BREACH_AGAIN_MS: u64 = 60_000;
+/// For how long people are told of a breach after it was seen last: until they have asked who runs it.
+pub const BREACH_TOLD_MS: u64 = 3 * 24 * 3_600_000;
+/// Relays' devices of one workspace of which is known what they confirmed; see [`RELAYS`].
+pub const CONFIRMING_RELAYS: usize = 64;
+/// Heads that others say a relay confirmed and that are not here yet, remembered of each: two of each log and
+/// witness, 120 bytes each.
+pub const CONFIRMED_UNKNOWN: usize = 512;
 /// Relays that are read of a workspace; see `model::workspace::RELAYS`.
 pub const RELAYS: usize = 16;
 /// Bytes of runs gathered in one part of a bundle: with the first run, which is taken whatever its size,

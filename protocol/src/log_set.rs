@@ -111,6 +111,15 @@ pub enum Rejected {
     Gap,
 }
 
+impl Rejected {
+    /// Whether the run is other than its author made it: no device forwards one that it did not verify, and what
+    /// a newer version wrote it may not understand.
+    pub const fn is_forged(&self) -> bool {
+        matches!(self, Self::Fault(fault) if !matches!(fault, LogError::Version { .. }))
+            || matches!(self, Self::Introduction)
+    }
+}
+
 /// The verified part of a run that was news.
 #[derive(Debug, Clone)]
 pub struct Taken {

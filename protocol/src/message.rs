@@ -9,7 +9,7 @@ use crate::{
     control::Introduction,
     crypto::{LinkCert, Sig},
     founding::Founding,
-    id::{EntryId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     keys::wrap::{RecipientKey, Wrap},
     limits,
     log::{Head, Run},
@@ -59,6 +59,8 @@ pub enum Message {
     CarryOffer(CarryOffer),
     /// Whether the sender does.
     CarryAnswer(CarryAnswer),
+    /// What a relay confirmed to the sender.
+    Confirmed(Confirmed),
     /// Asks for what the receiver announced: a pull begins.
     Want(Want),
     /// Part of what a pull asked for.
@@ -254,6 +256,28 @@ pub enum CarryVerdict {
     Full,
 }
 
+/// See [`Message::Confirmed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Which device of a relay.
+    pub relay: DeviceId,
+    /// What is new of it since the sender told this peer last; at most [`limits::HEADS_PER_MESSAGE`].
+    pub heads: Vec<ConfirmedHead>,
+}
+
+/// A head up to which a relay confirmed a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmedHead {
+    /// The log.
+    pub log: LogId,
+    /// How far.
+    pub head: Head,
+    /// For how many seconds it has shown that in a session that goes on; 0 if in an earlier one.
+    pub held_s: u32,
+}
+
 /// Who is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -295,7 +319,7 @@ pub struct Heads {
     /// Whether this is everything the sender holds, rather than what changed.
     pub full: bool,
     /// At most [`limits::HEADS_PER_MESSAGE`].
-    pub heads: Vec<(crate::id::LogId, Head)>,
+    pub heads: Vec<(LogId, Head)>,
 }
 
 /// See [`Message::Ops`].
@@ -322,6 +346,7 @@ impl Message {
             Self::Presence(presence) => (14, codec::encode(presence)),
             Self::CarryOffer(offer) => (15, codec::encode(offer)),
             Self::CarryAnswer(answer) => (16, codec::encode(answer)),
+            Self::Confirmed(confirmed) => (17, codec::encode(confirmed)),
             Self::NeedKeys(need) => (6, codec::encode(need)),
             Self::LinkOffer(offer) => (7, codec::encode(offer)),
             Self::LinkAccept(accept) => (8, codec::encode(accept)),
@@ -365,6 +390,7 @@ impl Message {
             14 => codec::decode(body).map(Self::Presence),
             15 => codec::decode(body).map(Self::CarryOffer),
             16 => codec::decode(body).map(Self::CarryAnswer),
+            17 => codec::decode(body).map(Self::Confirmed),
             32 => codec::decode(body).map(Self::Want),
             33 => codec::decode(body).map(Self::Chunk),
             34 => codec::decode(body).map(Self::Taken),

@@ -30,6 +30,7 @@ mod bundle;
 mod carrying;
 mod commands;
 mod compare;
+mod confirmed;
 mod durable;
 mod event;
 mod forgetting;
@@ -51,6 +52,7 @@ mod write;
 pub use blobs::Carriage;
 pub use bundle::{Brought, Carried, ExportCursor};
 pub use carrying::relays_of;
+pub use confirmed::{Breach, BreachKind};
 pub use event::Event;
 pub use io::{
     BatchId, Command, Fetching, Identity, Input, Invited, Opened, Output, Refusal, Reply, RequestId, Way,
@@ -112,10 +114,14 @@ struct InFlight {
 struct Received {
     /// The logs of which something new came.
     news: Vec<LogId>,
+    /// Up to where the peer is seen to hold which logs.
+    ends: Vec<(LogId, Head)>,
     /// Something was not taken, since whoever wrote it is out and has added enough.
     declined: bool,
     /// The first run that was not good. What came before it is kept.
     fault: Option<Fault>,
+    /// Whether that is other than its author made it.
+    is_forged: bool,
 }
 
 /// See the module. There is one of each device: only a model check goes on from the same state twice.
@@ -331,6 +337,9 @@ impl Replica {
             self.note_parting(peer);
             self.pulls_broken(now, peer);
             self.sessions.remove(&peer);
+            for holding in self.holdings.values_mut() {
+                holding.words.part(peer);
+            }
             self.look_everywhere();
         }
     }
@@ -388,6 +397,7 @@ impl Replica {
             Request::Recovered(recovered) => self.recovered(now, &recovered),
             Request::CarryOffer(offer) => self.carry_offered(peer, offer),
             Request::CarryAnswer(answer) => self.carry_answered(now, peer, answer, logs)?,
+            Request::Confirmed(confirmed) => self.confirmed(now, peer, &confirmed)?,
             Request::Presence(said) => self.presence_said(now, peer, &said),
             Request::Bye => self.end_session(now, peer, "said good-bye".to_owned()),
         }
@@ -412,10 +422,7 @@ impl Replica {
         logs: &dyn Logs,
     ) -> Received {
         let (mut fresh, mut received): (Vec<Taken>, _) = (Vec::new(), Received::default());
-        if self.read_only.is_some() {
-            return received;
-        }
-        if runs.is_empty() {
+        if self.read_only.is_some() || runs.is_empty() {
             return received;
         }
         self.is_served(peer, workspace);
@@ -448,22 +455,27 @@ impl Replica {
             match holding.receive(run, reader) {
                 Ok((taken, end)) => {
                     copy.on_run(now, &holding.logs, end);
+                    let id = holding.logs.id_at(end);
+                    received.ends.extend(id.map(|id| (log, Head { position: end.position, id })));
                     received.news.extend(taken.is_some().then_some(log));
                     fresh.extend(taken);
                 }
                 // The other runs may well be of other logs.
                 Err(Rejected::Gap) => {
                     copy.note_gap(log, beyond);
+                    received.ends.push((log, beyond));
                     self.pulling.look_in(workspace);
                 }
                 // The sender may have met other branches first: see `log_set::bound`.
                 Err(Rejected::Bound) => {}
                 Err(rejected) => {
+                    received.is_forged = rejected.is_forged();
                     received.fault = Some(Fault::Run(rejected.to_string()));
                     break;
                 }
             }
         }
+        self.judge_sent(now, peer, workspace, &received);
         // What came before a fault is good, and is kept.
         self.keep(workspace, &fresh, None, in_bulk);
         received

@@ -22,8 +22,8 @@ use crate::{
     limits,
     link_code::LinkSecret,
     message::{
-        Auth, CarryAnswer, CarryOffer, Chunk, Claim, Digest, Heads, Hello, Lane, LinkAccept, LinkDone,
-        LinkOffer, Message, NeedKeys, Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
+        Auth, CarryAnswer, CarryOffer, Chunk, Claim, Confirmed, Digest, Heads, Hello, Lane, LinkAccept,
+        LinkDone, LinkOffer, Message, NeedKeys, Ops, PROTOCOL_VERSION, PullId, Recover, Recovered, Want,
     },
     presence::Presence,
     root::Root,
@@ -118,6 +118,8 @@ pub enum Request {
     CarryOffer(CarryOffer),
     /// It says whether it carries one.
     CarryAnswer(CarryAnswer),
+    /// It tells what a relay confirmed to it.
+    Confirmed(Confirmed),
 }
 
 const UNSHARED: &str = "a message about a workspace that was not authenticated";
@@ -345,16 +347,7 @@ impl Session {
                 }
                 Ok(Request::LinkDone(done))
             }
-            (Message::Recover(recover), Some(theirs)) => {
-                let said = recovery_bytes((self.peer, &theirs.nonce), (self.us, &self.hello.nonce));
-                let key = PublicKey::parse(&recover.person.0);
-                let proved = key.and_then(|key| key.verify(Domain::Recover, &said, &recover.by_root));
-                proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
-                if !self.recoveries.take(now, limits::RECOVERY_RATE) {
-                    return Err(Fault::Order("asks for a person's workspaces too often"));
-                }
-                Ok(Request::Recover(recover.person))
-            }
+            (Message::Recover(recover), Some(theirs)) => self.recover(now, &recover, &theirs),
             (Message::Recovered(_), _) if !self.recovering => {
                 Err(Fault::Order("an answer that nobody asked for"))
             }
@@ -373,11 +366,26 @@ impl Session {
                 Ok(Request::CarryOffer(offer))
             }
             (Message::CarryAnswer(answer), _) => Ok(Request::CarryAnswer(answer)),
+            (Message::Confirmed(confirmed), _) => {
+                self.checked(confirmed.workspace, Request::Confirmed(confirmed))
+            }
             (Message::Chunk(chunk), _) => Ok(Request::Chunk(chunk)),
             (Message::Taken(pull), _) => Ok(Request::Taken(pull)),
             (Message::End(pull), _) => Ok(Request::End(pull)),
             (Message::Stop(pull), _) => Ok(Request::Stop(pull)),
         }
+    }
+
+    /// The peer says that it has the root of a person: it has to prove that.
+    fn recover(&mut self, now: Now, recover: &Recover, theirs: &Hello) -> Result<Request, Fault> {
+        let said = recovery_bytes((self.peer, &theirs.nonce), (self.us, &self.hello.nonce));
+        let key = PublicKey::parse(&recover.person.0);
+        let proved = key.and_then(|key| key.verify(Domain::Recover, &said, &recover.by_root));
+        proved.map_err(|_| Fault::Order("a claim to a person that is not proved"))?;
+        if !self.recoveries.take(now, limits::RECOVERY_RATE) {
+            return Err(Fault::Order("asks for a person's workspaces too often"));
+        }
+        Ok(Request::Recover(recover.person))
     }
 
     /// Says, with proof, that this device has the root of a person.

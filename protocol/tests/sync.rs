@@ -18,6 +18,8 @@ mod flips;
 mod forget;
 #[path = "sync/linking.rs"]
 mod linking;
+#[path = "sync/lying.rs"]
+mod lying;
 #[path = "sync/newer.rs"]
 mod newer;
 #[path = "sync/opening.rs"]

@@ -57,7 +57,7 @@ fn two_relays_keep_the_same_once_and_what_nobody_offers_gives_way_first() {
     here.remove(blobs[0]).unwrap();
     here.remove(blobs[0]).unwrap();
     assert!(!there.has(blobs[0]));
-    home.forget(HOME).unwrap();
+    home.forget(HOME, std::path::Path::new("/nowhere")).unwrap();
     assert_eq!(postgres.query("SELECT count(*), (SELECT count(*) FROM workspaces) FROM blobs"), "1|1");
 }
 

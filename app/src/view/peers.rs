@@ -8,7 +8,7 @@ use crate::bridge::Peer;
 use velo_protocol::{
     blob::AtRelay,
     id::DeviceId,
-    replica::{PeerWorkspace, Stall},
+    replica::{Breach, PeerWorkspace, Stall},
     workspace::Workspace,
 };
 
@@ -55,7 +55,7 @@ pub struct Row {
     pub seen: String,
     /// How far it and we agree.
     pub state: String,
-    /// Whether it has everything and we too.
+    /// Whether it has everything and we too, and it can be relied on.
     pub synced: bool,
     /// Whether it is a relay, which keeps everything and reads nothing.
     pub is_relay: bool,
@@ -77,6 +77,10 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
     let shared = peer.status.workspaces.iter().find(|shared| shared.workspace == workspace.id());
     let is_relay = shared.is_some_and(|shared| shared.relay.is_some());
     let said = AtRelay::known(peer.at_relay.get(&workspace.id()), workspace);
+    let of_stall = shared.and_then(|shared| match shared.breach {
+        Some(breach) => Some(broken(workspace, breach, moment)),
+        None => stall(shared, peer, moment),
+    });
     let owner = owner(workspace, device).or_else(|| is_relay.then(|| "Relay".to_owned()));
     if shared.is_none() && (peer.status.connected || owner.is_none()) {
         return None;
@@ -87,7 +91,7 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
         fingerprint: device.short(),
         connected: peer.status.connected,
         trouble: peer.trouble.clone(),
-        stall: shared.and_then(|shared| stall(shared, peer, moment)).or_else(|| {
+        stall: of_stall.or_else(|| {
             let no_room = said.filter(|_| is_relay).and_then(AtRelay::no_room_words);
             no_room.map(sentence)
         }),
@@ -98,7 +102,10 @@ fn row(workspace: &Workspace, peer: &Peer, moment: Moment) -> Option<Row> {
             Some(shared) => state(shared, peer),
         },
         synced: peer.status.connected
-            && shared.is_some_and(|shared| shared.lacks == 0 && shared.we_lack == 0 && shared.synced),
+            && shared.is_some_and(|shared| {
+                let is_equal = shared.lacks == 0 && shared.we_lack == 0 && shared.synced;
+                is_equal && shared.breach.is_none()
+            }),
         is_relay,
     })
 }
@@ -161,6 +168,16 @@ fn backup(shared: &PeerWorkspace, peer: &Peer, said: Option<AtRelay>, moment: Mo
 
 fn changes(count: u64) -> String {
     if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
+/// What a peer did that no honest one does, and what to do.
+fn broken(workspace: &Workspace, breach: Breach, moment: Moment) -> String {
+    let witness = breach.kind.witness().map(|device| match owner(workspace, device) {
+        Some(name) => format!("{name}'s device {}", device.short()),
+        None => format!("device {}", device.short()),
+    });
+    let words = sentence(&breach.kind.words(witness.as_deref()));
+    format!("{words} Seen {}.", date::ago(breach.at_ms, moment))
 }
 
 /// Why nothing moves, as a sentence.
@@ -231,6 +248,7 @@ mod tests {
                     heard_ms: 0,
                     stall: None,
                     relay: None,
+                    breach: None,
                 }],
             },
             path: None,
@@ -265,6 +283,7 @@ mod tests {
             heard_ms: 0,
             stall,
             relay: None,
+            breach: None,
         };
         let peer = |connected| Peer {
             status: PeerStatus {

@@ -221,6 +221,8 @@ impl Case<'_> {
             Advice::Update
         } else if reason.contains("no workspace") {
             Advice::Join
+        } else if reason.contains("invalid run") {
+            Advice::AskWhoRunsIt
         } else {
             Advice::WaitOrLook
         };
@@ -247,6 +249,9 @@ impl Case<'_> {
     fn equal(&self) -> Step {
         let name = StepName::Equal;
         let Some(row) = self.row else { return Step::going_on(name, "nothing was compared yet") };
+        if let Some(breach) = row.breaches.first() {
+            return Step::bad(name, breach, Advice::AskWhoRunsIt);
+        }
         if let Some(reason) = row.stalls.first().filter(|_| !row.synced) {
             let advice = if row.workspaces.iter().any(|one| one.stall == Some(Stall::SyncOff)) {
                 Advice::SyncOn
@@ -399,14 +404,9 @@ fn find(text: Option<&str>, node: &NodeHandle) -> Result<Whom, ApiError> {
         several => Err(ApiError::Ambiguous {
             kind: "peer".into(),
             text: text.into(),
-            candidates: several.iter().map(|row| title(row)).collect(),
+            candidates: several.iter().map(|row| row.title()).collect(),
         }),
     }
-}
-
-fn title(row: &PeerRow) -> String {
-    let device = row.device.short();
-    row.name.as_ref().map_or_else(|| device.clone(), |name| format!("{name} ({device})"))
 }
 
 /// Everybody that is known, and every address at which nobody was met yet.
@@ -438,7 +438,7 @@ fn of_peer(row: &PeerRow, status: &NodeStatus) -> Checkup {
     let target =
         network.and_then(|network| network.targets.iter().find(|target| target.peer == Some(row.device)));
     let case = Case { listening: &status.addresses, network, target, row: Some(row) };
-    Checkup::of(title(row), Some(row.device), &case)
+    Checkup::of(row.title(), Some(row.device), &case)
 }
 
 fn one(whom: &Whom, node: &NodeHandle) -> Checkup {
@@ -497,10 +497,12 @@ mod tests {
             we_lack: 0,
             heard: None,
             stall,
+            breach: None,
         };
         PeerRow {
             device: DEVICE,
             name: Some("Ben".into()),
+            relay: None,
             connected,
             path: Some("lan".into()),
             address: None,
@@ -511,6 +513,7 @@ mod tests {
             lacks_own: 1,
             we_lack: 0,
             stalls: stall.iter().map(|stall| stall.words().to_owned()).collect(),
+            breaches: Vec::new(),
             workspaces: vec![shared],
             private: None,
             trouble: None,
@@ -568,6 +571,12 @@ mod tests {
             let (step, told) = found(Some(&up), None, Some(&row(true, Some(stall), false)));
             assert_eq!((step, told.as_str()), (Some(Equal), stall.words()));
         }
+        let forger = target(older.stage.clone(), Some("sent an invalid run: the run is empty"), true);
+        let (step, told) = found(Some(&up), Some(&forger), Some(&row(false, None, false)));
+        assert!(step == Some(Authenticated) && told.contains("invalid run"), "{told}");
+        let broken = PeerRow { breaches: vec!["it shows less".to_owned()], ..row(true, None, true) };
+        let (step, told) = found(Some(&up), None, Some(&broken));
+        assert_eq!((step, told.as_str()), (Some(Equal), "it shows less"), "though all seems equal");
         let (step, told) = found(Some(&up), None, Some(&row(true, None, false)));
         assert!(step == Some(Equal) && told.contains("it lacks 2"), "{told}");
         assert_eq!(found(Some(&deaf), None, Some(&row(true, None, true))).0, None, "it called");

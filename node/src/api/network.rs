@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use velo_protocol::{
     id::{DeviceId, WorkspaceId},
-    replica::{PeerWorkspace, Stall},
+    replica::{Breach, PeerWorkspace, Stall, relays_of},
     roster::Parting,
 };
 
@@ -128,6 +128,9 @@ pub struct PeerRow {
     pub device: DeviceId,
     /// The person's name, if a workspace of this device knows the device, whether it is connected or not.
     pub name: Option<String>,
+    /// Where it is reached, if it is a relay of a workspace.
+    #[serde(default)]
+    pub relay: Option<String>,
     /// Whether a session is open.
     pub connected: bool,
     /// "lan", "direct" or "relay" while it is connected.
@@ -153,9 +156,12 @@ pub struct PeerRow {
     /// The same of the workspace that one's own devices share with nobody else.
     #[serde(default)]
     pub private: Option<SharedRow>,
-    /// Why nothing moves although it is connected, a sentence each.
+    /// Why nothing moves although it is connected, or what else is worth knowing, a sentence each.
     #[serde(default)]
     pub stalls: Vec<String>,
+    /// What it did not long ago that no honest peer does, and what to do, a sentence each.
+    #[serde(default)]
+    pub breaches: Vec<String>,
     /// Why it is not connected, and what is being done. `None` without a running node: nothing is.
     pub trouble: Option<String>,
 }
@@ -179,6 +185,9 @@ pub struct SharedRow {
     pub heard: Option<String>,
     /// Why nothing moves, if so.
     pub stall: Option<Stall>,
+    /// What it did not long ago that no honest peer does.
+    #[serde(default)]
+    pub breach: Option<Breach>,
 }
 
 impl SharedRow {
@@ -192,6 +201,7 @@ impl SharedRow {
             we_lack: shared.we_lack,
             heard: moment(shared.heard_ms),
             stall: shared.stall,
+            breach: shared.breach,
         }
     }
 
@@ -204,6 +214,22 @@ impl SharedRow {
     fn told(&self) -> Option<String> {
         Some(format!("\"{}\": {}", self.name, self.stall?.words()))
     }
+
+    /// What it did that no honest peer does, with the name of the workspace.
+    fn broken(&self, node: &NodeHandle, names: Names) -> Option<String> {
+        let breach = self.breach?;
+        Some(format!("\"{}\": {}", self.name, breach_words(node, breach, names)))
+    }
+}
+
+/// What a peer did that no honest one does, when that was seen last, and what to do.
+pub(super) fn breach_words(node: &NodeHandle, breach: Breach, names: Names) -> String {
+    let witness = breach.kind.witness().filter(|_| matches!(names, Names::Given));
+    let witness = witness.map(|device| match person_of(node, device, None) {
+        Some(name) => format!("{name}'s device {}", device.short()),
+        None => format!("device {}", device.short()),
+    });
+    format!("{} (seen {})", breach.kind.words(witness.as_deref()), date::moment(breach.at_ms))
 }
 
 fn moment(ms: u64) -> Option<String> {
@@ -222,8 +248,23 @@ fn clock_words(ahead_ms: i64) -> String {
     format!("its clock is {by} {off} {way} this one: set the one that is wrong, dates of changes hang on it")
 }
 
-/// What a workspace is called.
-type Title = fn(&NodeHandle, WorkspaceId) -> String;
+/// Whether what people gave a name is called by it.
+#[derive(Clone, Copy)]
+pub(super) enum Names {
+    Given,
+    /// For a file that is sent to somebody.
+    LeftOut,
+}
+
+impl Names {
+    /// What a workspace is called.
+    fn title(self, node: &NodeHandle, workspace: WorkspaceId) -> String {
+        match self {
+            Self::Given => scope::title(node, workspace),
+            Self::LeftOut => workspace.short(),
+        }
+    }
+}
 
 /// What became of a comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -255,17 +296,29 @@ fn out_of(node: &NodeHandle, workspace: WorkspaceId) -> Option<String> {
 }
 
 impl PeerRow {
-    /// `scope`: the only workspace that counts; all of them without it. `title`: what a workspace is called.
-    fn of(node: &NodeHandle, info: PeerInfo, scope: Option<WorkspaceId>, title: Title) -> Self {
+    /// Whose device or which relay it is, and which device.
+    pub fn title(&self) -> String {
+        let device = self.device.short();
+        match (&self.name, &self.relay) {
+            (Some(name), _) => format!("{name} ({device})"),
+            (None, Some(address)) => format!("relay {address} ({device})"),
+            (None, None) => device,
+        }
+    }
+
+    /// `scope`: the only workspace that counts; all of them without it.
+    fn of(node: &NodeHandle, info: PeerInfo, scope: Option<WorkspaceId>, names: Names) -> Self {
         let counts = |one: &&PeerWorkspace| scope.is_none_or(|scope| one.workspace == scope);
-        let workspaces = info.status.workspaces.iter().filter(counts);
+        let shared = info.status.workspaces.iter().filter(counts);
+        let relay = shared.clone().find_map(|one| relay_address(node, one));
         let workspaces: Vec<_> =
-            workspaces.map(|one| SharedRow::of(one, title(node, one.workspace))).collect();
+            shared.map(|one| SharedRow::of(one, names.title(node, one.workspace))).collect();
         let connected = info.status.connected;
         let clock = info.status.clock_ahead_ms.map(clock_words);
         Self {
             device: info.status.peer,
-            name: person_of(node, info.status.peer, scope),
+            name: person_of(node, info.status.peer, scope).filter(|_| matches!(names, Names::Given)),
+            relay,
             connected,
             path: info.link.path,
             address: info.link.address,
@@ -277,7 +330,8 @@ impl PeerRow {
             // Counts by the peer's word.
             we_lack: workspaces.iter().map(|one| one.we_lack).fold(0, u64::saturating_add),
             stalls: workspaces.iter().filter_map(SharedRow::told).chain(clock).collect(),
-            private: info.private.as_ref().map(|shared| SharedRow::of(shared, title(node, shared.workspace))),
+            breaches: workspaces.iter().filter_map(|one| one.broken(node, names)).collect(),
+            private: info.private.as_ref().map(|one| SharedRow::of(one, names.title(node, one.workspace))),
             workspaces,
             trouble: info.link.trouble,
         }
@@ -292,15 +346,20 @@ fn person_of(node: &NodeHandle, device: DeviceId, scope: Option<WorkspaceId>) ->
     members.find(|member| member.devices.contains(&device)).map(|member| member.name)
 }
 
+/// Where a relay of a workspace is reached, as the workspace says.
+fn relay_address(node: &NodeHandle, shared: &PeerWorkspace) -> Option<String> {
+    let (root, state) = (shared.relay?, node.workspace(shared.workspace)?);
+    relays_of(&state).into_iter().find(|relay| relay.root == root).map(|relay| relay.address)
+}
+
 /// Every known peer, with regard to one workspace or to all that are shared.
 pub(super) fn rows(node: &NodeHandle, scope: Option<WorkspaceId>) -> Vec<PeerRow> {
-    node.peers().into_iter().map(|info| PeerRow::of(node, info, scope, scope::title)).collect()
+    node.peers().into_iter().map(|info| PeerRow::of(node, info, scope, Names::Given)).collect()
 }
 
 /// The same without any name: for a file that is sent to somebody.
 pub(crate) fn rows_without_names(node: &NodeHandle) -> Vec<PeerRow> {
-    let row = |info| PeerRow { name: None, ..PeerRow::of(node, info, None, |_, id| id.short()) };
-    node.peers().into_iter().map(row).collect()
+    node.peers().into_iter().map(|info| PeerRow::of(node, info, None, Names::LeftOut)).collect()
 }
 
 /// Carries out a request on the network.

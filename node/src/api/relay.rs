@@ -1,7 +1,12 @@
 //! Relays of a workspace: peers that stay awake and carry it without reading it, and whether they have
 //! everything.
 
-use super::{ApiError, Json, answer, date, member::RoleName, scope::Scope};
+use super::{
+    ApiError, Json, answer, date,
+    member::RoleName,
+    network::{Names, breach_words},
+    scope::Scope,
+};
 use crate::handle::{NodeHandle, PeerInfo};
 use crate::net;
 use clap::{Args, Subcommand, ValueEnum};
@@ -110,9 +115,20 @@ pub struct RelayRow {
     pub heard: Option<String>,
     /// Why nothing moves, if so.
     pub stall: Option<String>,
+    /// Why it is not connected, if so, and what is being done.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// What it did not long ago that no honest relay does, and what to do.
+    #[serde(default)]
+    pub breach: Option<String>,
 }
 
 impl RelayRow {
+    /// What is amiss, a sentence each.
+    pub fn amiss(&self) -> impl Iterator<Item = &String> {
+        self.breach.iter().chain(self.trouble.iter().filter(|_| !self.connected)).chain(&self.stall)
+    }
+
     /// What people want to know: whether their work is safe there.
     pub fn told(&self) -> String {
         let time = self.heard.as_deref().unwrap_or("never");
@@ -154,6 +170,7 @@ pub(crate) fn rows(scope: &Scope<'_>) -> Vec<RelayRow> {
 fn row(scope: &Scope<'_>, peers: &[PeerInfo], id: PersonId, address: String) -> RelayRow {
     let copies = peers.iter().flat_map(|peer| peer.status.workspaces.iter().map(move |copy| (peer, copy)));
     let of_relay = copies.filter(|(_, copy)| copy.workspace == scope.id && copy.relay == Some(id));
+    let breach = of_relay.clone().filter_map(|(_, copy)| copy.breach).max_by_key(|breach| breach.at_ms);
     // The one of its devices that has most: they share what they have.
     let said = |peer: &PeerInfo| AtRelay::known(peer.at_relay.get(&scope.id), &scope.workspace);
     let best: Option<(&PeerInfo, &PeerWorkspace)> = of_relay.min_by_key(|(peer, copy)| {
@@ -171,6 +188,8 @@ fn row(scope: &Scope<'_>, peers: &[PeerInfo], id: PersonId, address: String) -> 
         lacks_attachments: said.map(|said| said.lacks),
         heard: best.map(|(_, copy)| date::moment(copy.heard_ms)),
         stall: best.and_then(|(_, copy)| copy.stall.map(Stall::words).or(no_room)).map(str::to_owned),
+        trouble: best.and_then(|(peer, _)| peer.link.trouble.clone()),
+        breach: breach.map(|breach| breach_words(scope.node, breach, Names::Given)),
     }
 }
 

@@ -156,7 +156,7 @@ fn peers(rows: &[PeerRow]) -> String {
         Table::new(["PEER", "DEVICE", "STATE", "PATH", "IT LACKS", "YOU LACK", "LAST SEEN", "ADDRESS"]);
     for row in rows {
         table.row([
-            row.name.clone().unwrap_or_default(),
+            row.name.clone().or_else(|| row.relay.as_ref().map(|_| "relay".to_owned())).unwrap_or_default(),
             row.device.short(),
             peer_state(row).to_owned(),
             row.path.clone().unwrap_or_default(),
@@ -174,15 +174,15 @@ fn peers(rows: &[PeerRow]) -> String {
 
 /// Why a peer is not connected, or nothing moves, whole.
 fn reasons(row: &PeerRow) -> Vec<String> {
-    let device = row.device.short();
-    let who = row.name.as_ref().map_or_else(|| device.clone(), |name| format!("{name} ({device})"));
+    let who = row.title();
     let trouble = row.trouble.iter().filter(|_| !row.connected);
-    trouble.chain(&row.stalls).map(|why| format!("{who}: {why}")).collect()
+    row.breaches.iter().chain(trouble).chain(&row.stalls).map(|why| format!("{who}: {why}")).collect()
 }
 
 fn peer_state(row: &PeerRow) -> &'static str {
     match (row.connected, row.synced) {
         (true, _) if !row.shares => "no common workspace",
+        (true, _) if !row.breaches.is_empty() => "not to be relied on",
         (true, _) if !row.stalls.is_empty() => "not moving",
         (true, true) => "synced",
         (true, false) if row.lacks == 0 && row.we_lack == 0 => "comparing",

@@ -246,7 +246,13 @@ fn of_status(status: &Status) -> Vec<Step> {
     };
     let connected = status.peers.iter().filter(|peer| peer.shares).count();
     let behind = status.peers.iter().filter(|peer| peer.shares && !peer.synced).count();
+    let broken = status
+        .peers
+        .iter()
+        .flat_map(|peer| peer.breaches.iter().map(|why| format!("{}: {why}", peer.title())));
+    let broken: Vec<String> = broken.collect();
     let peers = match (connected, behind) {
+        _ if !broken.is_empty() => (Verdict::Bad, broken.join("; ")),
         (0, _) => (
             Verdict::Notice,
             "no peer with a common workspace is connected: `velo peers list` says why".to_owned(),

@@ -53,7 +53,9 @@ fn relays(rows: &[RelayRow]) -> String {
         ]);
     }
     let table = table.show("No relay carries this workspace: `velo relay add ADDRESS` asks one.");
-    let stalls =
-        lines(rows.iter().filter_map(|row| Some(format!("{}: {}", row.id.short(), row.stall.as_ref()?))));
-    if stalls.is_empty() { table } else { format!("{table}\n{stalls}") }
+    let told = |row: &RelayRow| -> Vec<String> {
+        row.amiss().map(|why| format!("{}: {why}", row.id.short())).collect()
+    };
+    let amiss = lines(rows.iter().flat_map(told));
+    if amiss.is_empty() { table } else { format!("{table}\n{amiss}") }
 }

@@ -181,6 +181,11 @@ impl LogSet {
         self.counted_head(number).map_or(0, |(_, head)| head.position)
     }
 
+    /// Whether peers that hold the same must agree on all of a chain: none may have refused some of it.
+    pub fn counts_whole(&self, number: ChainNo) -> bool {
+        self.chain(number).is_some_and(|chain| !self.is_crowded(chain) && !self.is_full())
+    }
+
     /// What the digest counts, sorted.
     pub(super) fn counted_heads(&self) -> Vec<(LogId, Head)> {
         let mut heads: Vec<_> = self.chains().filter_map(|(number, _)| self.counted_head(number)).collect();

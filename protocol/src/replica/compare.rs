@@ -13,6 +13,9 @@ impl Replica {
         let Some(holding) = self.holdings.get(&workspace) else { return };
         let secret = holding.record.secret.clone();
         self.note_seen(now, peer);
+        if let Some(holding) = self.holdings.get_mut(&workspace) {
+            holding.words.part(peer);
+        }
         self.offer(now, peer, workspace, &secret);
         self.say_claim(peer, workspace);
         self.say_digest(now, peer, workspace, false);
@@ -79,6 +82,10 @@ impl Replica {
             self.is_served(peer, digest.workspace);
         }
         if equal {
+            self.relay_equal(now, peer, digest.workspace);
+        }
+        self.say_confirmed(now, peer, digest.workspace);
+        if equal {
             // Whatever keys it has sent are here.
             self.ask_for_keys(peer, digest.workspace);
             self.withdraw_spent(now, digest.workspace, logs);
@@ -108,6 +115,7 @@ impl Replica {
             };
             session.say_all(&answer);
         }
+        self.relay_heads(now, peer, heads);
         self.outputs.push_back(Output::Event(Event::PeerChanged { peer }));
         self.push(now, peer, logs);
     }

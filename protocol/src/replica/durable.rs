@@ -91,6 +91,7 @@ impl Replica {
             self.store_failed(done.workspace, None, &error);
         }
         self.answer_durable(done.reply);
+        self.judge_relays(now, done.workspace, &chains);
         let peers: Vec<DeviceId> = self.sessions.keys().copied().collect();
         for peer in peers {
             self.tell_durable(now, peer, done.workspace, &chains, done.in_bulk);

@@ -1,6 +1,8 @@
 //! One workspace of this device: its logs, its visible state, and the own log that is written to.
 
-use super::{Identity, WorkspaceRecord, again::VoidWork, carrying::Carrying, outside::Added, sealing};
+use super::{
+    Identity, WorkspaceRecord, again::VoidWork, carrying::Carrying, confirmed::Words, outside::Added, sealing,
+};
 use crate::{
     causality::Frontier,
     crypto::Sig,
@@ -131,6 +133,8 @@ pub(super) struct Holding {
     pub presence: Table,
     /// Relays, and what this device knows if it is one.
     pub carrying: Carrying,
+    /// What relays confirmed.
+    pub words: Words,
     /// *Sync now* holds until then, also while automatic sync is off.
     pub sync_until: u64,
 }
@@ -169,6 +173,7 @@ impl Holding {
             last_signed: Cell::new(None),
             presence: Table::default(),
             carrying: Carrying::default(),
+            words: Words::default(),
             sync_until: 0,
         }
     }

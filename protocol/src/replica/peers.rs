@@ -5,7 +5,7 @@
 //! driver keeps them ([`PeerNote`]), so that they are there after a restart and without a network. They
 //! are for people alone: no session relies on what a peer held in an earlier one.
 
-use super::{Event, Holding, Output, Replica};
+use super::{Breach, BreachKind, Event, Holding, Output, Replica};
 use crate::{
     id::{DeviceId, PersonId, WorkspaceId},
     limits,
@@ -51,6 +51,8 @@ pub struct PeerWorkspace {
     pub stall: Option<Stall>,
     /// The root under which the peer is a relay of this workspace, if it is one.
     pub relay: Option<PersonId>,
+    /// What it did not long ago that no honest peer does.
+    pub breach: Option<Breach>,
 }
 
 /// Why nothing moves between this device and a peer, or cannot be seen here although it came.
@@ -73,10 +75,14 @@ pub enum Stall {
     NotServed,
     /// Part of the log cannot be read here.
     Unreadable,
+    /// The peer announced what it does not bring.
+    BringsNothing,
     /// The peer has not said anything for long.
     Silent,
     /// What came cannot be read yet.
     WaitsForKeys,
+    /// What came rests on what nobody has shown yet.
+    WaitsForChanges,
     /// What came was made with a newer version.
     NeedsUpdate,
 }
@@ -107,11 +113,19 @@ impl Stall {
             Self::Unreadable => {
                 "part of the log cannot be read here and is not sent: the doctor says what is lost"
             }
+            Self::BringsNothing => {
+                "it announced changes that it does not bring: they come with another device that has them; if none \
+                 has, ask whoever runs this one"
+            }
             Self::Silent => {
                 "it is connected and says nothing about this workspace: automatic sync may be off there"
             }
             Self::WaitsForKeys => {
                 "some of what came waits for its keys: it is shown when a device that has them is met"
+            }
+            Self::WaitsForChanges => {
+                "some of what came rests on changes that no device met so far has shown: it is shown when one that \
+                 has them is met"
             }
             Self::NeedsUpdate => {
                 "some of what came was made with a newer version of Velo: update this device"
@@ -148,6 +162,9 @@ pub struct CopyNote {
     /// As what relay it was served.
     #[serde(default)]
     pub relay: Option<PersonId>,
+    /// What it did that no honest peer does.
+    #[serde(default)]
+    pub breach: Option<Breach>,
 }
 
 /// What this device keeps in mind of a peer that proved to have a workspace of ours: strangers leave no
@@ -157,6 +174,17 @@ pub(super) struct Seen {
     pub last_ms: u64,
     /// As it was when the last session ended.
     copies: BTreeMap<WorkspaceId, CopyNote>,
+    /// The last one in each workspace.
+    pub breaches: BTreeMap<WorkspaceId, Breach>,
+}
+
+impl Seen {
+    /// What is to be told of. `is_relay`: the peer is one of the workspace, as far as is known.
+    fn breach(&self, now: Now, workspace: WorkspaceId, is_relay: bool) -> Option<Breach> {
+        let breach = self.breaches.get(&workspace).copied()?;
+        let is_recent = now.wall_ms.saturating_sub(breach.at_ms) < limits::BREACH_TOLD_MS;
+        Some(breach).filter(|breach| is_recent && (is_relay || breach.kind == BreachKind::Invalid))
+    }
 }
 
 /// How many entries a digest counts, of everybody or of one person.
@@ -179,12 +207,15 @@ impl Replica {
         let session = self.sessions.get(&peer);
         let copies = session.map(|session| &session.copies);
         let here = copies.into_iter().flatten().filter_map(|(workspace, copy)| {
-            Some(self.shared_status(now, *workspace, self.holdings.get(workspace)?, copy))
+            let status = self.shared_status(now, *workspace, self.holdings.get(workspace)?, (peer, copy));
+            let breach = seen.breach(now, *workspace, status.relay.is_some());
+            Some(PeerWorkspace { breach, ..status })
         });
         let is_here = |workspace: &WorkspaceId| copies.is_some_and(|copies| copies.contains_key(workspace));
         let gone = seen.copies.values().filter(|note| !is_here(&note.workspace));
-        let gone =
-            gone.filter_map(|note| Some(self.noted_status(*note, self.holdings.get(&note.workspace)?)));
+        let gone = gone.filter_map(|note| {
+            Some(self.noted_status(now, seen, *note, self.holdings.get(&note.workspace)?))
+        });
         let ahead = session.and_then(Session::clock_ahead_ms);
         PeerStatus {
             peer,
@@ -200,7 +231,7 @@ impl Replica {
         now: Now,
         workspace: WorkspaceId,
         holding: &Holding,
-        copy: &PeerCopy,
+        (peer, copy): (DeviceId, &PeerCopy),
     ) -> PeerWorkspace {
         PeerWorkspace {
             workspace,
@@ -209,12 +240,14 @@ impl Replica {
             lacks_own: copy.lacks_by(&holding.logs, self.identity.person),
             we_lack: copy.we_lack(&holding.logs),
             heard_ms: copy.contact.heard().wall_ms,
-            stall: self.stall(now, holding, copy),
+            stall: self.stall(now, holding, (peer, copy)),
             relay: holding.relay_by(copy),
+            breach: None,
         }
     }
 
-    fn noted_status(&self, note: CopyNote, holding: &Holding) -> PeerWorkspace {
+    fn noted_status(&self, now: Now, seen: &Seen, note: CopyNote, holding: &Holding) -> PeerWorkspace {
+        let relay = note.relay.filter(|root| holding.is_relay(*root));
         let own = held(&holding.logs, Some(self.identity.person));
         PeerWorkspace {
             workspace: note.workspace,
@@ -224,13 +257,15 @@ impl Replica {
             we_lack: note.we_lack,
             heard_ms: note.heard_ms,
             stall: None,
-            relay: note.relay.filter(|root| holding.is_relay(*root)),
+            relay,
+            breach: seen.breach(now, note.workspace, relay.is_some()),
         }
     }
 
     /// Why nothing moves: what concerns every peer first.
-    fn stall(&self, now: Now, holding: &Holding, copy: &PeerCopy) -> Option<Stall> {
+    fn stall(&self, now: Now, holding: &Holding, (peer, copy): (DeviceId, &PeerCopy)) -> Option<Stall> {
         let synced = copy.synced(&holding.logs);
+        let lets_pulls_fail = || self.pulling.often_fails(peer) && copy.we_lack(&holding.logs) > 0;
         let found = |is_so: bool, stall| is_so.then_some(stall);
         let admission = copy.admission.map(|(_, found)| found);
         found(self.read_only.is_some(), Stall::ReadOnly)
@@ -241,8 +276,10 @@ impl Replica {
             .or(found(!synced && copy.declines() && !holding.is_full(), Stall::Declined))
             .or(found(!synced && !copy.serves_us && copy.has_spoken(), Stall::NotServed))
             .or(found(!synced && !holding.damaged.is_empty(), Stall::Unreadable))
+            .or(found(!synced && lets_pulls_fail(), Stall::BringsNothing))
             .or(found(copy.contact.is_silent(now), Stall::Silent))
             .or(found(!holding.needed_keys().is_empty(), Stall::WaitsForKeys))
+            .or(found(synced && holding.logs.waits_in_vain(|_| true), Stall::WaitsForChanges))
             .or(found(holding.state.needs_update(), Stall::NeedsUpdate))
     }
 
@@ -251,6 +288,9 @@ impl Replica {
         let note = |(peer, seen): (&DeviceId, &Seen)| {
             let mut copies = seen.copies.clone();
             copies.extend(self.live_notes(*peer));
+            for note in copies.values_mut() {
+                note.breach = seen.breaches.get(&note.workspace).copied();
+            }
             copies.retain(|workspace, _| self.holdings.contains_key(workspace));
             PeerNote { peer: *peer, last_seen_ms: seen.last_ms, workspaces: copies.into_values().collect() }
         };
@@ -262,8 +302,9 @@ impl Replica {
         for PeerNote { peer, last_seen_ms: last_ms, workspaces } in notes.into_iter().take(limits::PEERS_SEEN)
         {
             let known = workspaces.into_iter().take(limits::WORKSPACES_SHARED);
-            let copies = known.map(|note| (note.workspace, note)).collect();
-            self.seen.insert(peer, Seen { last_ms, copies });
+            let copies: BTreeMap<_, _> = known.map(|note| (note.workspace, note)).collect();
+            let breaches = copies.values().filter_map(|note| Some((note.workspace, note.breach?))).collect();
+            self.seen.insert(peer, Seen { last_ms, copies, breaches });
         }
     }
 
@@ -280,6 +321,7 @@ impl Replica {
                 we_lack: copy.we_lack(logs),
                 heard_ms: copy.contact.heard().wall_ms,
                 relay: holding.relay_by(copy),
+                breach: None,
             };
             Some((*workspace, note))
         });

@@ -66,6 +66,11 @@ impl Pulling {
         self.lacking.remove(&workspace);
     }
 
+    /// Whether a peer let so many pulls in a row fail that people are told.
+    pub fn often_fails(&self, peer: DeviceId) -> bool {
+        self.defaulters.times(peer) >= limits::BARREN_TOLD
+    }
+
     /// When to look for what is lacking, as far as that hangs on nothing else.
     pub fn deadline<'a>(&self, now: Now, peers: impl Iterator<Item = &'a DeviceId>) -> Option<u64> {
         let next = (!self.due.is_empty()).then_some(now.mono_ms + limits::LOOK_RATE.every_ms);

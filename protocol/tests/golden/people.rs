@@ -7,15 +7,16 @@ use velo_protocol::{
     control::{CONTROL_VERSION, Cap, Genesis, Grant, Introduction, Join, Link, Revoke, Unlink},
     crypto::{LinkCert, SecretKey, Sig},
     founding::Founding,
-    id::{DeviceId, EntryId, PersonId, WorkspaceId},
+    id::{DeviceId, EntryId, LogId, PersonId, WorkspaceId},
     keys::{
         secret::{Commitment, SealedKey},
         wrap::{RecipientKey, Wrap},
     },
     link_code::{LinkCode, LinkSecret},
+    log::Head,
     message::{
-        CarryAnswer, CarryOffer, CarryVerdict, Claim, ClaimBy, LinkAccept, LinkDone, LinkOffer, Message,
-        NeedKeys, Recover, Recovered,
+        CarryAnswer, CarryOffer, CarryVerdict, Claim, ClaimBy, Confirmed, ConfirmedHead, LinkAccept,
+        LinkDone, LinkOffer, Message, NeedKeys, Recover, Recovered,
     },
     root::{RecoveryKey, Root},
     ticket::SessionSecret,
@@ -162,11 +163,15 @@ fn messages_to_relays_are_frozen() {
     let carried = CarryVerdict::Carried { person: PERSON, chain: vec![certificate()] };
     let declined = CarryVerdict::Declined("no".to_owned());
     let answer = |verdict| Message::CarryAnswer(CarryAnswer { workspace: WORKSPACE, verdict });
+    let head = Head { position: 7, id: EntryId([5; 32]) };
+    let heads = vec![ConfirmedHead { log: LogId([4; 32]), head, held_s: 3_600 }];
+    let confirmed = Confirmed { workspace: WORKSPACE, relay: DeviceId([3; 32]), heads };
     let messages = [
         ("carry-offer", 15, Message::CarryOffer(offer), 1 + 32 + 32 + 1 + 5),
         ("carry-answer-carried", 16, answer(carried), 1 + 32 + 1 + 32 + 1 + 256),
         ("carry-answer-declined", 16, answer(declined), 1 + 32 + 1 + 1 + 2),
         ("carry-answer-full", 16, answer(CarryVerdict::Full), 1 + 32 + 1),
+        ("confirmed", 17, Message::Confirmed(confirmed), 1 + 32 + 32 + 1 + (32 + 1 + 32 + 3)),
     ];
     for (name, tag, message, length) in messages {
         let frame = message.encode();

@@ -44,6 +44,8 @@ pub struct Device {
     pub disks: BTreeMap<WorkspaceId, MemoryLog>,
     pub records: BTreeMap<WorkspaceId, WorkspaceRecord>,
     pub now_ms: u64,
+    /// For how long it slept: the clock that measures times stood still meanwhile.
+    pub slept_ms: u64,
     /// Everything that was put out but what the disk did, since it was looked at.
     pub outputs: Vec<Output>,
     /// What its operator says to whoever asks it to carry something.
@@ -63,6 +65,7 @@ impl Device {
             disks: BTreeMap::new(),
             records: BTreeMap::new(),
             now_ms: 0,
+            slept_ms: 0,
             outputs: Vec::new(),
             operator: Err("it carries nothing".to_owned()),
             readers: Readers::default(),
@@ -76,7 +79,7 @@ impl Device {
     }
 
     pub fn now(&self) -> Now {
-        Now { wall_ms: EPOCH_MS + self.now_ms, mono_ms: self.now_ms }
+        Now { wall_ms: EPOCH_MS + self.now_ms + self.slept_ms, mono_ms: self.now_ms }
     }
 
     /// Takes an input and what follows from it. Batches are durable at once.

@@ -13,21 +13,28 @@ const FILE: &str = "holder";
 
 type Holder = [u8; 16];
 
-/// The number of the relay whose folder this is, drawn here if it has none.
-fn holder(folder: &Path) -> io::Result<Holder> {
+/// The number of the relay whose folder this is, if it has one.
+fn known(folder: &Path) -> io::Result<Option<Holder>> {
     let file = folder.join(FILE);
     match fs::read(&file) {
         Ok(bytes) => {
             let wrong = |_| io::Error::other(format!("{} is damaged: delete it", file.display()));
-            return bytes.try_into().map_err(wrong);
+            bytes.try_into().map(Some).map_err(wrong)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, drawn here if it has none.
+fn holder(folder: &Path) -> io::Result<Holder> {
+    if let Some(holder) = known(folder)? {
+        return Ok(holder);
     }
     let mut drawn = [0; 16];
     getrandom::fill(&mut drawn).map_err(io::Error::other)?;
     fs::create_dir_all(folder)?;
-    fs::write(&file, drawn)?;
+    fs::write(folder.join(FILE), drawn)?;
     Ok(drawn)
 }
 
@@ -47,7 +54,7 @@ pub(super) fn hold(database: &Database, workspace: WorkspaceId, folder: &Path) -
 
 /// Notes that it does not any more. The last one takes the rows with it.
 pub(super) fn forget(database: &Database, workspace: WorkspaceId, folder: &Path) -> Result<(), StoreError> {
-    let holder = holder(folder).map_err(|error| StoreError::Write(error.to_string()))?;
+    let holder = known(folder).map_err(|error| StoreError::Write(error.to_string()))?;
     let forgotten = database.insist(limits::WRITE_PATIENCE_MS, move |pool| async move {
         let mut change = pool.begin().await?;
         let locked = "SELECT number FROM workspaces WHERE id = $1 FOR UPDATE";

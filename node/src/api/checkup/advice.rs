@@ -34,10 +34,12 @@ pub enum Advice {
     SyncOn,
     /// This device itself has trouble.
     LookAtThisDevice,
+    /// The other one cannot be relied on.
+    AskWhoRunsIt,
 }
 
 impl Advice {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::StartNode,
         Self::Listen,
         Self::NameAddress,
@@ -52,6 +54,7 @@ impl Advice {
         Self::CompareMembers,
         Self::SyncOn,
         Self::LookAtThisDevice,
+        Self::AskWhoRunsIt,
     ];
 
     /// For who types commands.
@@ -126,6 +129,11 @@ impl Advice {
                 "`velo sync`, or `velo workspace auto-sync on`",
                 "press \"Sync now\" on the page of peers, or turn \"Automatic sync\" on there",
             ),
+            Self::AskWhoRunsIt => {
+                let words = "ask who runs it whether its disk is sound, or was put back to a backup. If they cannot \
+                             tell, let another relay carry the workspace";
+                (words, words)
+            }
             Self::LookAtThisDevice => (
                 "`velo doctor` without a name tells of this device itself",
                 "what stands above the page tells of this device itself",
