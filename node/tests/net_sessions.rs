@@ -10,10 +10,15 @@
 mod bad_peer;
 #[path = "net_sessions/broken_link.rs"]
 mod broken_link;
+#[path = "../../protocol/tests/sync/device.rs"]
+#[allow(dead_code, reason = "the tests of the protocol use the rest")]
+mod device;
 #[path = "net_sessions/finding.rs"]
 mod finding;
 #[path = "net_sessions/flow.rs"]
 mod flow;
+#[path = "net_sessions/lying.rs"]
+mod lying;
 #[path = "net_sessions/raw.rs"]
 mod raw;
 #[path = "net_sessions/relays.rs"]

@@ -130,8 +130,7 @@ impl Advice {
                 "press \"Sync now\" on the page of peers, or turn \"Automatic sync\" on there",
             ),
             Self::AskWhoRunsIt => {
-                let words = "ask who runs it whether its disk is sound, or was put back to a backup. If they cannot \
-                             tell, let another relay carry the workspace";
+                let words = "ask who runs it whether its disk is sound; another relay can take its place";
                 (words, words)
             }
             Self::LookAtThisDevice => (
