@@ -37,6 +37,7 @@ impl Goal {
     }
 
     /// Meant for a million operations.
+    #[must_use]
     pub const fn for_full(mut self) -> Self {
         self.is_for_full = true;
         self

@@ -149,7 +149,9 @@ impl Words {
         for (relay, word) in &mut self.of {
             for log in chains.iter().filter_map(|chain| Some(logs.chain(*chain)?.log)) {
                 let shown = word.shown.as_mut().map_or_else(Vec::new, |shown| shown.resolve(logs, log));
-                shown.into_iter().for_each(|at| word.confirm(logs, at));
+                for at in shown {
+                    word.confirm(logs, at);
+                }
                 found.extend(word.resolve(logs, log).map(|kind| (*relay, kind)));
             }
         }
@@ -192,8 +194,8 @@ impl Words {
 /// What is said of a place that a relay confirmed.
 fn confirmed_head(logs: &LogSet, at: EntryAt, held_ms: u64) -> Option<ConfirmedHead> {
     let head = Head { position: at.position, id: logs.id_at(at)? };
-    let held_s = (held_ms / 1000).try_into().unwrap_or(u32::MAX);
-    Some(ConfirmedHead { log: logs.chain(at.chain)?.log, head, held_s })
+    let log = logs.chain(at.chain)?.log;
+    Some(ConfirmedHead { log, head, held_s: (held_ms / 1000).try_into().unwrap_or(u32::MAX) })
 }
 
 /// How long ago something was at least, whatever became of one of the clocks.
@@ -353,7 +355,7 @@ impl Replica {
         now: Now,
         peer: DeviceId,
         workspace: WorkspaceId,
-        shows: impl FnOnce(&mut Shown, &LogSet) -> (Vec<EntryAt>, bool),
+        note: impl FnOnce(&mut Shown, &LogSet) -> (Vec<EntryAt>, bool),
     ) {
         let (Some(session), Some(holding)) = (self.sessions.get(&peer), self.holdings.get_mut(&workspace))
         else {
@@ -367,7 +369,7 @@ impl Replica {
         let has_room = !copy.is_full && holding.damaged.is_empty();
         let offers = is_admitted && has_room && holding.syncs(now) && self.read_only.is_none();
         let word = holding.words.met(peer);
-        let (shown, states) = shows(word.shown.get_or_insert_default(), &holding.logs);
+        let (shown, states) = note(word.shown.get_or_insert_default(), &holding.logs);
         let breach = word.on_shown(now, &holding.logs, &shown, states.then_some(offers));
         if let Some(kind) = breach {
             self.note_breach(now, peer, workspace, kind);

@@ -37,7 +37,9 @@ fn run(devices: &mut [&mut Device], links: &[(usize, usize)], ms: u64) {
             let (left, right) = devices.split_at_mut(second);
             talk(left[first], right[0]);
         }
-        devices.iter_mut().for_each(|device| step(device));
+        for device in devices.iter_mut() {
+            step(device);
+        }
     }
 }
 
@@ -311,15 +313,15 @@ fn the_word_of_who_is_not_in_does_not_count_and_nobody_says_too_much() {
     give(&ben, &mut anna, workspace);
     let (log, head) =
         ben.heads(workspace).into_iter().find(|(log, _)| *log == ben.own_log(workspace)).unwrap();
-    let held = |head| ConfirmedHead { log, head, held_s: 3_600 };
+    let shown = |head| ConfirmedHead { log, head, held_s: 3_600 };
     // It knows the secret.
     let mut wire = Wire::greet(50, &mut anna);
     wire.prove_secret(&mut anna, workspace);
-    claim(&wire, &mut anna, workspace, relay.id(), vec![held(head)]);
+    claim(&wire, &mut anna, workspace, relay.id(), vec![shown(head)]);
     assert_eq!((breach(&anna, relay.id()), anna.disconnected()), (None, None));
 
     let many = limits::HEADS_PER_MESSAGE as u64 + 1;
-    let unknown = |position| held(Head { position, id: EntryId([7; 32]) });
+    let unknown = |position| shown(Head { position, id: EntryId([7; 32]) });
     claim(&wire, &mut anna, workspace, relay.id(), (1..=many).map(unknown).collect());
     assert_eq!(anna.disconnected(), Some("broke the protocol: too many heads in one message"));
 }

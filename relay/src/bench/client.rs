@@ -84,13 +84,10 @@ impl Client {
         cursor: &str,
         limit: Option<u32>,
     ) -> Result<Page, ApiError> {
-        let mut path = format!("/v1/workspaces/{workspace}/changes?");
-        if !cursor.is_empty() {
-            path.push_str(&format!("cursor={cursor}&"));
-        }
-        if let Some(limit) = limit {
-            path.push_str(&format!("limit={limit}"));
-        }
+        let cursor = (!cursor.is_empty()).then(|| format!("cursor={cursor}"));
+        let wish: Vec<String> =
+            cursor.into_iter().chain(limit.map(|limit| format!("limit={limit}"))).collect();
+        let path = format!("/v1/workspaces/{workspace}/changes?{}", wish.join("&"));
         let page = self.ask(Method::GET, &path, None).await?;
         let page: Json = serde_json::from_slice(&page).map_err(failed)?;
         Ok(Page {
