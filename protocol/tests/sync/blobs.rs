@@ -123,13 +123,18 @@ fn blobs_go_through_a_relay_that_reads_nothing() {
     assert_eq!(takes(&anna, ben.id(), workspace), Carriage::Never, "she is no relay");
     assert_eq!(takes(&anna, relay.id(), workspace), Carriage::Never);
 
-    // It hears of who is no longer in. What it once was served a stranger gets no blobs for, and offers none.
-    let wire = Wire::member(50, &mut relay, workspace);
-    written(&mut relay, wire.id);
-    assert_eq!(
-        (carriage(&relay, wire.id, workspace), takes(&relay, wire.id, workspace)),
-        (Carriage::Never, Carriage::Never)
-    );
+    // Blobs pass between two devices of the relay, but only members offer any. Whoever knows no more than the
+    // secret gets none and offers none.
+    let other = Wire::member(50, &mut relay, workspace);
+    let mut stranger = Wire::greet(51, &mut relay);
+    stranger.prove_secret(&mut relay, workspace);
+    for wire in [&other, &stranger] {
+        written(&mut relay, wire.id);
+        assert_eq!(takes(&relay, wire.id, workspace), Carriage::Never);
+    }
+    assert_eq!(carriage(&relay, other.id, workspace), Carriage::Now);
+    assert_eq!(carriage(&relay, stranger.id, workspace), Carriage::Never);
+    // It hears of who is no longer in.
     let person = ben.identity.person;
     anna.command(Command::SetRole { workspace, person, role: None }).unwrap();
     for _ in 0..40 {
@@ -155,16 +160,16 @@ fn blobs_leave_room_for_entries_and_count_as_they_do() {
     relay.operator = Ok(Some(100_000));
     add(&mut anna, workspace, &mut relay);
     anna.edit(workspace, 1);
-    stay_with(&mut anna, &mut relay);
+    meet(&mut anna, &mut relay);
     assert_eq!(anna.replica.room_for_blobs(workspace), None, "she is no relay");
     let room = relay.replica.room_for_blobs(workspace).unwrap();
     assert!((60_000..75_000).contains(&room), "{room}");
     relay.replica.note_blobs(workspace, room);
     anna.edit(workspace, 2);
-    stay_with(&mut anna, &mut relay);
+    meet(&mut anna, &mut relay);
     assert_eq!(anna.heads(workspace), relay.heads(workspace), "a quarter is left");
     relay.replica.note_blobs(workspace, 100_000);
     anna.edit(workspace, 3);
-    stay_with(&mut anna, &mut relay);
+    meet(&mut anna, &mut relay);
     assert_ne!(anna.heads(workspace), relay.heads(workspace));
 }
