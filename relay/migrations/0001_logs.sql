@@ -75,9 +75,13 @@ LANGUAGE sql STABLE ROWS 256 AS $$
             WHERE workspace = $1 AND chain = $2 AND seal IS NOT NULL AND seq >= $4
         ), $4)
     ) AS part
-    JOIN entries AS entry ON entry.workspace = $1
-        AND entry.cursor > part.cursor - (part.seq - part.before) AND entry.cursor <= part.cursor
-    WHERE entry.chain = $2 AND entry.seq <= $4
+    -- Behind a fence: each part is looked up by its cursors, whatever the planner thinks of the table.
+    CROSS JOIN LATERAL (
+        SELECT * FROM entries AS row
+        WHERE row.workspace = $1 AND row.cursor > part.cursor - (part.seq - part.before)
+            AND row.cursor <= part.cursor AND row.chain = $2 AND row.seq <= $4
+        OFFSET 0
+    ) AS entry
     ORDER BY entry.seq
 $$;
 

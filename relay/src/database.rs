@@ -75,9 +75,10 @@ impl Database {
     /// other.
     pub fn open(url: &str) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(url).map_err(DatabaseError::Url)?;
-        // Every query finds few rows by a key. Planned once for any parameters it costs a tenth of a
-        // millisecond; planned for each, and compiled where many rows are feared, up to some hundred.
-        let few = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+        // Every query finds few rows by a key. Planned once for any parameters that costs a tenth of a
+        // millisecond; planned for each, and compiled where many rows are feared, up to some hundred. A plan that
+        // was made while a table was empty must not read all of it later.
+        let few = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
         let mut options = options.application_name("velo-relay").options(few);
         // Else a user that is called like the schema of the views would have its tables looked for there.
         if !options.get_options().is_some_and(|given| given.contains("search_path")) {

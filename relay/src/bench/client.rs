@@ -10,7 +10,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use tokio::net::TcpStream;
 use velo_node::api::ApiError;
 use velo_protocol::{
@@ -31,6 +34,8 @@ pub(super) struct Client {
 
 /// What is of interest of an answer.
 pub(super) struct Page {
+    /// From the question until all of the answer is here.
+    pub took: Duration,
     pub entries: u64,
     pub next_cursor: String,
     pub more: bool,
@@ -88,9 +93,12 @@ impl Client {
         let wish: Vec<String> =
             cursor.into_iter().chain(limit.map(|limit| format!("limit={limit}"))).collect();
         let path = format!("/v1/workspaces/{workspace}/changes?{}", wish.join("&"));
+        let start = Instant::now();
         let page = self.ask(Method::GET, &path, None).await?;
+        let took = start.elapsed();
         let page: Json = serde_json::from_slice(&page).map_err(failed)?;
         Ok(Page {
+            took,
             entries: page["changes"].as_array().map_or(0, Vec::len) as u64,
             next_cursor: page["nextCursor"].as_str().unwrap_or_default().to_owned(),
             more: page["more"] == true,
