@@ -35,6 +35,9 @@ pub const HTTP_BODY_MS: u64 = 10_000;
 pub const HTTP_CONNECTION_MS: u64 = 300_000;
 /// How long its last request may take.
 pub const HTTP_LAST_MS: u64 = 120_000;
+/// Bytes of a body that is too large which are read and dropped, so that whoever sends it hears the answer: more than
+/// Caddy passes on.
+pub const BODY_PASSED_OVER: usize = 64 * 1024 * 1024;
 /// Bytes of a body that says who somebody is.
 pub const AUTH_BODY: usize = 4 * 1024;
 /// Bytes of a body with entries: 256 runs of medium size in base64.

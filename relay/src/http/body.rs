@@ -26,9 +26,10 @@ async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     // Said before anything is read, where the sender tells the length: then it need not send it.
     let mut is_too_large = body.size_hint().lower() > most as u64;
-    // What is too large is passed over for a while: who is still sending does not hear an answer.
+    // What is too large is passed over for a while: who is still sending does not hear an answer, and a proxy
+    // takes a connection that ends meanwhile for a broken one.
     let mut passed_over = 0;
-    while !is_too_large || passed_over < most {
+    while !is_too_large || passed_over < limits::BODY_PASSED_OVER {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|_| Problem::bad("body_broken", "the body ended before its time"))?;
         let Ok(data) = frame.into_data() else { continue };
