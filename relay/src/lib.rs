@@ -3,7 +3,7 @@
 //! It is the headless node with the same commands. With a database it keeps the logs there instead of in
 //! files ([`store`]) and the attachments that it carries ([`blobs`]), and beside them tables of what it can read ([`tables`]). It carries workspaces for whoever
 //! shows a token of its operator ([`tokens`]), and answers programs that are no peers over HTTP ([`http`]). Several share one
-//! database ([`neighbours`]). [`bench`] measures it.
+//! database ([`neighbours`]). [`mod@bench`] measures it.
 
 mod arrivals;
 pub mod bench;
