@@ -19,7 +19,6 @@ use crate::{
     api::ApiError,
     cli::{self, output::say},
     data_dir::DataDir,
-    demo::peer::Peer,
     handle::NodeError,
     keystore::Keys,
     store::log_files::FileLog,
@@ -32,7 +31,7 @@ use velo_protocol::{
     workload::{self, Trace},
 };
 
-pub use crate::demo::{Stage, report::Latency};
+pub use crate::demo::{Stage, peer::Peer, report::Latency};
 pub use pair::{free_port, rss_bytes};
 
 /// How often [`Stage::step`] is called.

@@ -17,7 +17,7 @@ mod server;
 
 use crate::store::InDatabase;
 use clap::Args;
-use process::{Plan, Relay};
+use process::{CIRCUITS, Relay};
 use report::Report;
 use server::Server;
 use std::{
@@ -117,20 +117,14 @@ impl Bench {
         home: &Path,
         stage: &Stage,
     ) -> Result<(Duration, changes::Changes), ApiError> {
-        let logs = Arc::new(InDatabase::at(url.to_owned()));
-        let token = live::token(&logs, home, 1).await?;
+        let token = process::token(url, home, 1).await?;
         let (seed, ops, data_dir) = (self.seed, self.ops, home.join("device/data"));
-        let written =
-            tokio::task::spawn_blocking(move || keep_trace(seed, ops, &data_dir).map(|(trace, _)| trace));
-        let trace = written.await.map_err(|error| ApiError::Failed(error.to_string()))??;
+        let (trace, _) = process::blocking(move || keep_trace(seed, ops, &data_dir)).await?;
         let (workspace, key) = (trace.record.id, trace.identity.device.clone());
         drop(trace);
         let device = process::device(&home.join("device")).await?;
         let http = free_port()?;
-        let listen = "/ip4/127.0.0.1/tcp/0".to_owned();
-        let relay_home = home.join("relay");
-        let plan = Plan { home: &relay_home, database: url, listen, http: Some(http), has_circuits: true };
-        let relay = Relay::start(&plan).await?;
+        let mut relay = Relay::start(home, url, Some(http), &[CIRCUITS]).await?;
         let start = Instant::now();
         process::carry(&device, workspace, &relay, &token).await?;
         let fill = start.elapsed();

@@ -44,7 +44,7 @@ pub(super) async fn measure(complete: [&mut Peer; 2], home: &Path, stage: &Stage
 
 async fn connect(peer: &Peer, others: &[&Peer]) -> Result<(), ApiError> {
     for other in others {
-        let add = network::Request::Add(network::Add { address: other.listens_at().to_owned() });
+        let add = network::Request::Add(network::Add { address: other.listen.clone() });
         peer.ask::<serde_json::Value>(Action::Network(add)).await?;
     }
     tokio::time::sleep(MEET).await;

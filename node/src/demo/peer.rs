@@ -23,34 +23,41 @@ const START: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(10);
 
 /// A peer. Dropping it kills its process; its folder goes with the demo's.
-pub(crate) struct Peer {
+#[derive(Debug)]
+pub struct Peer {
     /// The person's name.
     pub name: &'static str,
     /// Where it keeps everything.
     pub data_dir: PathBuf,
     /// Further options of its `velo node`.
     pub options: Vec<String>,
+    /// Variables that its process sees beside those of this one.
+    pub vars: Vec<(&'static str, String)>,
     /// Where it listens, once it has listened: kept, so that the others find it again.
-    listen: String,
+    pub listen: String,
+    /// The same with its id, as others dial it.
+    address: String,
     child: Option<Child>,
 }
 
 impl Peer {
     /// A person with a folder inside `home`. Nothing runs yet.
-    pub(crate) fn new(name: &'static str, home: &Path) -> Result<Self, ApiError> {
+    pub fn new(name: &'static str, home: &Path) -> Result<Self, ApiError> {
         let data_dir = home.join(name.to_lowercase());
         Introduction::new(name)?.write(&data_dir)?;
         Ok(Self {
             name,
             data_dir,
             options: Vec::new(),
+            vars: Vec::new(),
+            address: String::new(),
             listen: "/ip4/127.0.0.1/tcp/0".to_owned(),
             child: None,
         })
     }
 
     /// Starts its process, listening on loopback or without any network.
-    pub(crate) async fn start(&mut self, online: bool) -> Result<(), ApiError> {
+    pub async fn start(&mut self, online: bool) -> Result<(), ApiError> {
         let program = std::env::current_exe().map_err(failed("finding this program"))?;
         let mut command = Command::new(program);
         command.args(["node", "--json", "--with-parent", "--data-dir"]).arg(&self.data_dir);
@@ -62,6 +69,7 @@ impl Peer {
         command.args(&self.options);
         // The markers of the three would otherwise lie in the person's own state folder.
         command.env("VELO_STATE_DIR", self.data_dir.with_extension("state"));
+        command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(failed("starting a process"))?;
         let ready = tokio::time::timeout(START, first_line(&mut child)).await;
@@ -71,6 +79,7 @@ impl Peer {
         if let Some(address) = ready["addresses"].get(0).and_then(Json::as_str) {
             // Without the peer id at its end.
             address.split("/p2p/").next().unwrap_or(address).clone_into(&mut self.listen);
+            address.clone_into(&mut self.address);
         }
         Ok(())
     }
@@ -85,7 +94,7 @@ impl Peer {
     }
 
     /// Ends its process cleanly: connections close, the disk is up to date.
-    pub(crate) async fn stop(&mut self) -> Result<(), ApiError> {
+    pub async fn stop(&mut self) -> Result<(), ApiError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         // It ends when its standard input does, also when this process is killed.
         drop(child.stdin.take());
@@ -97,18 +106,18 @@ impl Peer {
         }
     }
 
-    /// Where it listens, once it has been started with a network.
-    pub(crate) fn listens_at(&self) -> &str {
-        &self.listen
+    /// Where others dial it, with its id, once it has been started with a network.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The process id, while it runs.
-    pub(crate) fn process(&self) -> Option<u32> {
+    pub fn process(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
     /// Has something done over the control socket.
-    pub(crate) async fn ask<T: DeserializeOwned>(&self, action: Action) -> Result<T, ApiError> {
+    pub async fn ask<T: DeserializeOwned>(&self, action: Action) -> Result<T, ApiError> {
         let data_dir = self.data_dir.clone();
         let request = Request { workspace: None, action };
         let asked = tokio::task::spawn_blocking(move || crate::cli::call_running(&data_dir, &request)).await;
@@ -118,13 +127,13 @@ impl Peer {
     }
 
     /// Its workspace as it is now.
-    pub(crate) async fn current(&self) -> Result<Current, ApiError> {
+    pub async fn current(&self) -> Result<Current, ApiError> {
         let status: Status = self.ask(Action::Status).await?;
         status.current.ok_or(ApiError::NoWorkspace)
     }
 
     /// Waits until its state has this hash; whether it got there in time.
-    pub(crate) async fn wait_for(&self, state_hash: &str, timeout: Duration) -> Result<Waited, ApiError> {
+    pub async fn wait_for(&self, state_hash: &str, timeout: Duration) -> Result<Waited, ApiError> {
         let timeout_ms = timeout.as_millis() as u64;
         self.ask(Action::Wait(Wait { past: None, state_hash: Some(state_hash.to_owned()), timeout_ms })).await
     }

@@ -4,12 +4,8 @@
 //! the memory for a process each. Only the relay is measured, which runs in another one. Nobody can dial them, so
 //! each asks the relay for a place where the others of its team meet it.
 
-use super::{
-    live::{join, token},
-    process::{Plan, Relay, carry, device, end, eventually, found},
-};
-use crate::store::InDatabase;
-use std::{path::Path, sync::Arc};
+use super::process::{CIRCUITS, Relay, carry, device, end, eventually, found, join, token};
+use std::path::Path;
 use velo_node::{api::ApiError, handle::Node};
 use velo_protocol::{
     change::Change,
@@ -36,13 +32,9 @@ struct Team {
 
 /// Measures `devices` in teams of `team`, over an empty database.
 pub(super) async fn measure(url: &str, home: &Path, devices: usize, team: usize) -> Result<Crowd, ApiError> {
-    let logs = Arc::new(InDatabase::at(url.to_owned()));
     let count = devices.div_ceil(team);
-    let token = token(&logs, home, count as u32).await?;
-    let listen = "/ip4/127.0.0.1/tcp/0".to_owned();
-    let relay_home = home.join("relay");
-    let plan = Plan { home: &relay_home, database: url, listen, http: None, has_circuits: true };
-    let relay = Relay::start(&plan).await?;
+    let token = token(url, home, count as u32).await?;
+    let mut relay = Relay::start(home, url, None, &[CIRCUITS]).await?;
     let alone = relay.memory();
     let mut teams = Vec::new();
     for number in 0..count {

@@ -3,8 +3,8 @@
 //! What is measured is the whole of [`DatabaseLog`]: entries are taken out of their runs, compared with what is
 //! there, copied, and committed in parts as large as the node's commits. The bare copy is one transaction.
 
-use super::server::{self, PATIENCE_MS};
-use crate::{database::Database, store::DatabaseLog};
+use super::{process::blocking, server};
+use crate::{database::Database, limits, store::DatabaseLog};
 use sqlx::{Error, PgPool, postgres::PgPoolCopyExt};
 use std::time::{Duration, Instant};
 use velo_node::{api::ApiError, limits::COMMIT_BYTES};
@@ -40,12 +40,9 @@ impl Ingest {
 /// Measures it in an empty database.
 pub(super) async fn measure(url: &str, seed: u64, ops: u64) -> Result<Ingest, ApiError> {
     let database = server::open(url).await?;
-    let failed = |error: StoreError| ApiError::Failed(format!("appending: {error}"));
     let log = database.clone();
-    let appended = tokio::task::spawn_blocking(move || append(&log, seed, ops)).await;
-    let (entries, bytes, append) =
-        appended.map_err(|error| ApiError::Failed(error.to_string()))?.map_err(failed)?;
-    let bare = database.ask(PATIENCE_MS, |pool| async move { bare(&pool).await }).await;
+    let (entries, bytes, append) = blocking(move || append(&log, seed, ops)).await?;
+    let bare = database.ask(limits::WRITE_PATIENCE_MS, |pool| async move { bare(&pool).await }).await;
     let bare = bare.map_err(|error| ApiError::Failed(format!("copying: {error}")))?;
     Ok(Ingest { entries, bytes, append, bare })
 }
@@ -92,7 +89,7 @@ async fn bare(pool: &PgPool) -> Result<Duration, Error> {
 /// Every row, in parts as they came.
 async fn everything(pool: &PgPool) -> Result<Vec<Vec<u8>>, Error> {
     /// Sent at once, as appending does.
-    const PART: usize = crate::limits::COPY_BYTES;
+    const PART: usize = limits::COPY_BYTES;
     let mut stream = pool.copy_out_raw(COPY_OUT).await?;
     let mut parts = vec![Vec::new()];
     while let Some(row) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {

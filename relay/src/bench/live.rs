@@ -4,29 +4,26 @@
 //! Nobody can dial the devices. The relays move to other ports once both devices are in, and each device is
 //! told of one of them only: so no other way is left. That is looked after.
 
-use super::process::{Plan, Relay, carry, device, end, eventually, found, wait_kept};
-use crate::{
-    database::Database,
-    store::InDatabase,
-    tokens::{Token, Tokens},
+use super::{
+    process::{Relay, carry, device, end, found, join, token, wait_kept},
+    server,
 };
+use crate::{database::Database, limits};
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use velo_node::{
     api::ApiError,
-    bench::{Latency, free_port},
+    bench::Latency,
     handle::{Node, NodeEvent},
 };
 use velo_protocol::{
-    access::Role,
     change::Change,
     id::{DeviceId, WorkspaceId},
     model::{EntityKey, Kind, project},
-    replica::{Command, Reply},
+    replica::Command,
     value::Value,
 };
 
@@ -45,75 +42,29 @@ pub(super) struct Live {
 
 /// Measures `count` edits, over an empty database.
 pub(super) async fn measure(url: &str, home: &Path, count: u32) -> Result<Live, ApiError> {
-    let logs = Arc::new(InDatabase::at(url.to_owned()));
-    let tokens = token(&logs, home, 1).await?;
-    let homes = ["first", "second"].map(|name| home.join(name));
-    let plan = |home, listen| Plan { home, database: url, listen, http: None, has_circuits: false };
-    let any = || "/ip4/127.0.0.1/tcp/0".to_owned();
-    let (first, second) =
-        (Relay::start(&plan(&homes[0], any())).await?, Relay::start(&plan(&homes[1], any())).await?);
+    let token = token(url, home, 1).await?;
+    let mut first = Relay::start(&home.join("first"), url, None, &[]).await?;
+    let mut second = Relay::start(&home.join("second"), url, None, &[]).await?;
     let (anna, ben) = (device(&home.join("anna")).await?, device(&home.join("ben")).await?);
     let workspace = found(&anna).await?;
-    carry(&anna, workspace, &first, &tokens).await?;
-    carry(&anna, workspace, &second, &tokens).await?;
+    carry(&anna, workspace, &first, &token).await?;
+    carry(&anna, workspace, &second, &token).await?;
     join(&anna, &ben, workspace, &[&first]).await?;
-    first.stop().await?;
-    second.stop().await?;
-
-    let elsewhere = || free_port().map(|at| format!("/ip4/127.0.0.1/tcp/{}", at.port()));
-    let first = Relay::start(&plan(&homes[0], elsewhere()?)).await?;
-    let second = Relay::start(&plan(&homes[1], elsewhere()?)).await?;
-    anna.add_peer(&first.address)?;
-    ben.add_peer(&second.address)?;
+    first.move_on().await?;
+    second.move_on().await?;
+    anna.add_peer(first.address())?;
+    ben.add_peer(second.address())?;
     wait_kept(&anna, workspace, first.device).await?;
     wait_kept(&ben, workspace, second.device).await?;
     let edit = edits(&anna, &ben, workspace, count).await?;
     alone_with(&anna, first.device)?;
     alone_with(&ben, second.device)?;
-    let database = logs.database().map_err(|error| ApiError::Failed(error.to_string()))?.clone();
-    let commit = commits(&database, count).await?;
+    let commit = commits(&server::open(url).await?, count).await?;
     end(anna).await?;
     end(ben).await?;
     first.stop().await?;
     second.stop().await?;
     Ok(Live { edit, commit })
-}
-
-/// A token that is good for so many workspaces.
-pub(super) async fn token(logs: &Arc<InDatabase>, home: &Path, most: u32) -> Result<String, ApiError> {
-    let (logs, home) = (Arc::clone(logs), home.to_owned());
-    let made = tokio::task::spawn_blocking(move || {
-        let token = Token::new("bench", None, most)?;
-        Tokens::of(Some(logs)).add(&home, &token)
-    });
-    let made = made.await.map_err(|error| ApiError::Failed(error.to_string()))?;
-    made.map_err(|error| ApiError::Failed(error.to_string()))
-}
-
-/// Lets somebody in, who comes by these relays, and waits until both show the same.
-pub(super) async fn join(
-    host: &Node,
-    guest: &Node,
-    workspace: WorkspaceId,
-    relays: &[&Relay],
-) -> Result<(), ApiError> {
-    let addresses = relays.iter().map(|relay| relay.address.clone()).collect();
-    let (single_use, expires_ms) = (false, u64::MAX);
-    let invite = Command::Invite { workspace, role: Role::Member, single_use, expires_ms, addresses };
-    let Reply::Ticket(ticket) = host.submit(invite).await? else {
-        return Err(ApiError::Failed("no ticket".to_owned()));
-    };
-    guest.submit(Command::Join { ticket, person_name: "Ben".into() }).await?;
-    let shown = |node: &Node| node.workspace(workspace).map(|state| state.state_hash());
-    eventually("both devices show the same", || {
-        let (there, here) = (shown(host), shown(guest));
-        there.is_some()
-            && there == here
-            && guest
-                .workspace(workspace)
-                .is_some_and(|state| state.roster().role_of(guest.person()).is_some())
-    })
-    .await
 }
 
 async fn edits(from: &Node, to: &Node, workspace: WorkspaceId, count: u32) -> Result<Latency, ApiError> {
@@ -160,7 +111,7 @@ fn alone_with(node: &Node, relay: DeviceId) -> Result<(), ApiError> {
 }
 
 async fn commits(database: &Database, count: u32) -> Result<Latency, ApiError> {
-    let done = database.ask(super::server::PATIENCE_MS, move |pool| async move {
+    let done = database.ask(limits::WRITE_PATIENCE_MS, move |pool| async move {
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS bare (row integer)").execute(&pool).await?;
         let mut latency = Latency::default();
         for row in 0..count as i32 {

@@ -1,100 +1,98 @@
 //! Relays in processes of their own, and devices in this one.
 
-use serde_json::Value as Json;
+use crate::{
+    store::InDatabase,
+    tokens::{Token, Tokens},
+};
 use std::{
     net::SocketAddr,
     path::Path,
-    process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
 };
 use velo_node::{
     api::ApiError,
+    bench::{Peer, free_port, rss_bytes},
     handle::{NetOptions, Node, NodeConfig, NodeError},
     net::{Multiaddr, device_in},
 };
 use velo_protocol::{
+    access::Role,
     id::{DeviceId, WorkspaceId},
-    replica::{Command as Ask, Reply},
+    replica::{Command, Reply},
 };
 
-/// How long a process may take to say that it is ready: it opens what it carries.
-const START: Duration = Duration::from_mins(5);
-/// How long it may take to end when asked.
-const END: Duration = Duration::from_secs(30);
-/// How long a relay may take until it has everything.
+/// How long a relay may take until it has everything, and devices until they show the same.
 const FILL: Duration = Duration::from_mins(10);
 /// How often it is asked meanwhile.
 const POLL: Duration = Duration::from_millis(20);
-
-/// How a relay is started.
-pub(super) struct Plan<'a> {
-    pub home: &'a Path,
-    pub database: &'a str,
-    /// Where it listens.
-    pub listen: String,
-    /// Where it answers HTTP.
-    pub http: Option<SocketAddr>,
-    /// Whether it has devices meet each other over it.
-    pub has_circuits: bool,
-}
+/// Has a relay bring devices together, and take as many as it can.
+pub(super) const CIRCUITS: &str = "--relay";
 
 /// A running relay. Dropping it kills its process.
 pub(super) struct Relay {
-    child: Child,
-    /// As devices dial it, with its id.
-    pub address: String,
+    peer: Peer,
     pub device: DeviceId,
 }
 
 impl Relay {
-    pub async fn start(plan: &Plan<'_>) -> Result<Self, ApiError> {
-        let failed = |error: std::io::Error| ApiError::Failed(format!("starting a relay: {error}"));
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(program);
-        command.args(["node", "--json", "--with-parent", "--no-mdns", "--name", "Relay"]);
-        command.arg("--data-dir").arg(plan.home.join("data")).args(["--listen", &plan.listen]);
-        if plan.has_circuits {
-            command.arg("--relay");
-        }
-        command.env("DATABASE_URL", plan.database).env("VELO_STATE_DIR", plan.home.join("state"));
-        command.env_remove("VELO_HTTP").env_remove("JWT_SECRET");
-        if let Some(http) = plan.http {
-            command.env("VELO_HTTP", http.to_string());
-        }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(failed)?;
-        let line = tokio::time::timeout(START, first_line(&mut child)).await;
-        let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
-        let ready: Json = serde_json::from_str(&line).unwrap_or_default();
-        let address = ready.pointer("/addresses/0").and_then(Json::as_str).unwrap_or_default().to_owned();
-        let device = address.parse::<Multiaddr>().ok().and_then(|address| device_in(&address));
-        let device = device.ok_or_else(|| ApiError::Failed("a relay did not start".to_owned()))?;
-        Ok(Self { child, address, device })
+    /// Starts one that keeps its data in `home`, and its logs in a database. `http`: where it answers.
+    pub async fn start(
+        home: &Path,
+        database: &str,
+        http: Option<SocketAddr>,
+        options: &[&str],
+    ) -> Result<Self, ApiError> {
+        let mut peer = Peer::new("Relay", home)?;
+        // This process may be told where a relay answers: none of these is that one.
+        let http = http.map_or_else(String::new, |http| http.to_string());
+        peer.vars = vec![("DATABASE_URL", database.to_owned()), ("VELO_HTTP", http)];
+        peer.options = options.iter().map(|option| (*option).to_owned()).collect();
+        peer.start(true).await?;
+        let device = peer.address().parse::<Multiaddr>().ok().and_then(|address| device_in(&address));
+        let device = device.ok_or_else(|| ApiError::Failed("a relay listens nowhere".to_owned()))?;
+        Ok(Self { peer, device })
+    }
+
+    /// As devices dial it, with its id.
+    pub fn address(&self) -> &str {
+        self.peer.address()
+    }
+
+    /// Has it listen at another port, where nobody knows it.
+    pub async fn move_on(&mut self) -> Result<(), ApiError> {
+        self.stop().await?;
+        self.peer.listen = format!("/ip4/127.0.0.1/tcp/{}", free_port()?.port());
+        self.peer.start(true).await
     }
 
     /// Ends it cleanly.
-    pub async fn stop(mut self) -> Result<(), ApiError> {
-        // It ends when its standard input does.
-        drop(self.child.stdin.take());
-        match tokio::time::timeout(END, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            ended => Err(ApiError::Failed(format!("a relay did not end as asked: {ended:?}"))),
-        }
+    pub async fn stop(&mut self) -> Result<(), ApiError> {
+        self.peer.stop().await
     }
 
     /// Bytes of its memory.
     pub fn memory(&self) -> Option<u64> {
-        self.child.id().and_then(velo_node::bench::rss_bytes)
+        self.peer.process().and_then(rss_bytes)
     }
 }
 
-async fn first_line(child: &mut Child) -> std::io::Result<Option<String>> {
-    let Some(stdout) = child.stdout.take() else { return Ok(None) };
-    BufReader::new(stdout).lines().next_line().await
+/// Has something done on a thread that may wait.
+pub(super) async fn blocking<T: Send + 'static, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
+where
+    E: std::fmt::Display + Send + 'static,
+{
+    let done =
+        tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Failed(error.to_string()))?;
+    done.map_err(|error| ApiError::Failed(error.to_string()))
+}
+
+/// A token that is good for so many workspaces.
+pub(super) async fn token(url: &str, home: &Path, most: u32) -> Result<String, ApiError> {
+    let (logs, home) = (Arc::new(InDatabase::at(url.to_owned())), home.to_owned());
+    blocking(move || Tokens::of(Some(logs)).add(&home, &Token::new("bench", None, most)?)).await
 }
 
 /// A device in this process which nobody can dial: what it hears comes through relays.
@@ -105,19 +103,17 @@ pub(super) async fn device(home: &Path) -> Result<Node, ApiError> {
         network: Some(net),
         ..NodeConfig::offline(home.join("data"))
     };
-    let started = tokio::task::spawn_blocking(move || Node::start(config)).await;
-    Ok(started.map_err(|error| ApiError::Failed(error.to_string()))??)
+    blocking(move || Node::start(config)).await
 }
 
-/// Has it ended, on a thread that may wait.
+/// Has it ended.
 pub(super) async fn end(node: Node) -> Result<(), ApiError> {
-    let ended = tokio::task::spawn_blocking(move || node.shutdown()).await;
-    Ok(ended.map_err(|error| ApiError::Failed(error.to_string()))??)
+    blocking(move || node.shutdown()).await
 }
 
 /// Founds a workspace.
 pub(super) async fn found(node: &Node) -> Result<WorkspaceId, ApiError> {
-    let found = Ask::CreateWorkspace { name: "Bench".into(), person_name: "Anna".into() };
+    let found = Command::CreateWorkspace { name: "Bench".into(), person_name: "Anna".into() };
     match node.submit(found).await? {
         Reply::Workspace(id) => Ok(id),
         _ => Err(NodeError::Stopped.into()),
@@ -131,8 +127,8 @@ pub(super) async fn carry(
     relay: &Relay,
     token: &str,
 ) -> Result<(), ApiError> {
-    let (address, token) = (relay.address.clone(), token.to_owned());
-    node.submit(Ask::AddRelay { workspace, relay: relay.device, address, token }).await?;
+    let (address, token) = (relay.address().to_owned(), token.to_owned());
+    node.submit(Command::AddRelay { workspace, relay: relay.device, address, token }).await?;
     wait_kept(node, workspace, relay.device).await
 }
 
@@ -145,6 +141,32 @@ pub(super) async fn wait_kept(node: &Node, workspace: WorkspaceId, relay: Device
                 .iter()
                 .any(|copy| copy.workspace == workspace && copy.relay.is_some() && copy.lacks == 0)
         })
+    })
+    .await
+}
+
+/// Lets somebody in, who comes by these relays, and waits until both show the same.
+pub(super) async fn join(
+    host: &Node,
+    guest: &Node,
+    workspace: WorkspaceId,
+    relays: &[&Relay],
+) -> Result<(), ApiError> {
+    let addresses = relays.iter().map(|relay| relay.address().to_owned()).collect();
+    let (single_use, expires_ms) = (false, u64::MAX);
+    let invite = Command::Invite { workspace, role: Role::Member, single_use, expires_ms, addresses };
+    let Reply::Ticket(ticket) = host.submit(invite).await? else {
+        return Err(ApiError::Failed("no ticket".to_owned()));
+    };
+    guest.submit(Command::Join { ticket, person_name: "Ben".into() }).await?;
+    let shown = |node: &Node| node.workspace(workspace).map(|state| state.state_hash());
+    eventually("both devices show the same", || {
+        let (there, here) = (shown(host), shown(guest));
+        there.is_some()
+            && there == here
+            && guest
+                .workspace(workspace)
+                .is_some_and(|state| state.roster().role_of(guest.person()).is_some())
     })
     .await
 }

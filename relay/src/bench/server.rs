@@ -1,6 +1,7 @@
 //! The database server that is measured: databases of the bench's own on it, which are dropped at the end.
 
-use crate::{database::Database, limits};
+use super::process::blocking;
+use crate::database::Database;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::str::FromStr;
 use velo_node::api::ApiError;
@@ -58,13 +59,8 @@ impl Server {
     }
 }
 
-/// Opens one of them, on a thread that may wait.
+/// Opens one of them.
 pub(super) async fn open(url: &str) -> Result<Database, ApiError> {
     let url = url.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Database::open(&url)).await;
-    let opened = opened.map_err(|error| ApiError::Failed(error.to_string()))?;
-    opened.map_err(|error| ApiError::Failed(error.to_string()))
+    blocking(move || Database::open(&url)).await
 }
-
-/// How long the server takes for what the bench asks of it beside what it measures.
-pub(super) const PATIENCE_MS: u64 = limits::WRITE_PATIENCE_MS;
